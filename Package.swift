@@ -1,0 +1,86 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Each upcoming feature is on everywhere: https://github.com/swiftlang/swift-evolution
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),  // SE-0335
+    .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
+    .treatAllWarnings(as: .error),
+]
+
+/// One of the folders a reading passes through. `ls Sources` is the way of a reading.
+func part(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/\(name)", swiftSettings: settings)
+}
+
+/// The thin Swift face of one library. A C module is imported by its face and by nothing else.
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/Libraries/\(name)", swiftSettings: settings)
+}
+
+func systemLibrary(_ name: String, pkgConfig: String, apt: String) -> Target {
+    .systemLibrary(
+        name: name, path: "Sources/Libraries/\(name)", pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: settings)
+}
+
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+
+func nio(_ product: String) -> Target.Dependency { .product(name: product, package: "swift-nio") }
+
+let package = Package(
+    name: "headgate",
+    products: [.executable(name: "headgate", targets: ["Headgate"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        part("Events", []),
+        part("DeviceMaps", ["Events", "YAMLText"]),
+        part("Inputs", ["Events", "DeviceMaps", "Modbus", "MQTT", "Waiting", logging, metrics, lifecycle]),
+        part("Pipeline", ["Events", "DeviceMaps"]),
+        part("Outbox", ["Events", "SQLite", "Zstd", "Waiting", logging, metrics, lifecycle]),
+        part("Outputs", ["Events", "Kafka", "MQTT", "Waiting", logging, metrics]),
+        part(
+            "Admin",
+            ["Events", hummingbird, nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"), logging, metrics, lifecycle]),
+        part("Simulator", ["Events", "DeviceMaps", "Modbus", "MQTT", "Kafka", "Waiting", logging]),
+        part(
+            "Agent",
+            [
+                "Events", "DeviceMaps", "Inputs", "Pipeline", "Outbox", "Outputs", "Admin", "YAMLText", "Modbus",
+                "MQTT", "Waiting", .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                logging, metrics, lifecycle,
+            ]),
+        .executableTarget(
+            name: "Headgate", dependencies: ["Admin", "Agent", "DeviceMaps", "MQTT", "Simulator", argumentParser],
+            path: "Sources/Headgate", swiftSettings: settings),
+
+        library("Waiting"),
+        library("Modbus", ["CModbus"]),
+        library("MQTT", ["CMosquitto"]),
+        library("Kafka", ["CRdKafka"]),
+        library("SQLite", ["CSQLite"]),
+        library("Zstd", ["CZstd"]),
+        library("YAMLText", [.product(name: "Yams", package: "Yams")]),
+        systemLibrary("CModbus", pkgConfig: "libmodbus", apt: "libmodbus-dev"),
+        systemLibrary("CMosquitto", pkgConfig: "libmosquitto", apt: "libmosquitto-dev"),
+        systemLibrary("CRdKafka", pkgConfig: "rdkafka", apt: "librdkafka-dev"),
+        systemLibrary("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
+        systemLibrary("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
+    ],
+    swiftLanguageModes: [.v6]
+)

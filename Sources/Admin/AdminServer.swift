@@ -1,0 +1,97 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import Hummingbird
+import Logging
+import NIOCore
+import ServiceLifecycle
+
+/// What the admin server shows. Nothing here waits for a device or a broker.
+package protocol GatewayView: Sendable {
+    func status() async throws -> GatewayStatus
+    /// Nil while the gateway can take readings and keep them; else what is wrong.
+    func unreadiness() async -> String?
+    /// Each event as it is committed, as JSON. A reader that is too slow misses some.
+    func liveEvents() -> AsyncStream<[UInt8]>
+}
+
+/// Health, metrics, the status API and the page, read-only, on a loopback address.
+package struct AdminServer: Service {
+    private let host: String
+    private let port: Int
+    private let view: any GatewayView
+    private let metrics: PrometheusRegistry
+    private let logger: Logger
+
+    package init(host: String, port: Int, view: any GatewayView, metrics: PrometheusRegistry, logger: Logger) {
+        self.host = host
+        self.port = port
+        self.view = view
+        self.metrics = metrics
+        self.logger = logger
+    }
+
+    package func run() async throws {
+        let application = Application(
+            router: router(),
+            configuration: .init(address: .hostname(host, port: port), serverName: "headgate"), logger: logger)
+        try await application.run()
+    }
+
+    private func router() -> Router<BasicRequestContext> {
+        let router = Router()
+        router.get("/healthz") { _, _ in Self.text("ok\n") }
+        router.get("/readyz") { [view] _, _ in
+            guard let reason = await view.unreadiness() else { return Self.text("ready\n") }
+            return Self.text("not ready: \(reason)\n", status: .serviceUnavailable)
+        }
+        router.get("/metrics") { [view, metrics] _, _ in
+            let status = try? await view.status()
+            let text = metrics.exposition() + (status.map(StatusGauges.exposition) ?? "") + ProcessGauges.exposition()
+            return Self.text(text, type: "text/plain; version=0.0.4; charset=utf-8")
+        }
+        router.get("/api/status") { [view] _, _ in
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            return Self.response(
+                ByteBuffer(bytes: try encoder.encode(await view.status())), type: "application/json")
+        }
+        router.get("/api/events") { [view] _, _ in Self.stream(view.liveEvents()) }
+        router.get("/") { _, _ in Self.text(Page.html, type: "text/html; charset=utf-8") }
+        return router
+    }
+
+    // MARK: Responses
+
+    private static func text(
+        _ text: String, type: String = "text/plain; charset=utf-8", status: HTTPResponse.Status = .ok
+    ) -> Response {
+        response(ByteBuffer(string: text), type: type, status: status)
+    }
+
+    private static func response(
+        _ body: ByteBuffer, type: String, status: HTTPResponse.Status = .ok
+    ) -> Response {
+        Response(
+            status: status, headers: [.contentType: type, .cacheControl: "no-store"],
+            body: ResponseBody(byteBuffer: body))
+    }
+
+    /// Server-sent events (HTML Living Standard, 9.2): what the page and `headgate tail` listen to.
+    private static func stream(_ events: AsyncStream<[UInt8]>) -> Response {
+        let body = ResponseBody { writer in
+            // A comment, so that a reader knows at once that it is heard.
+            try await writer.write(ByteBuffer(string: ": live\n\n"))
+            for await event in events.cancelOnGracefulShutdown() {
+                var line = ByteBuffer(string: "data: ")
+                line.writeBytes(event)
+                line.writeString("\n\n")
+                try await writer.write(line)
+            }
+            try await writer.finish(nil)
+        }
+        return Response(
+            status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-store"], body: body)
+    }
+}

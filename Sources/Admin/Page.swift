@@ -1,0 +1,64 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+/// The page at `/`: one file, no script from elsewhere, works without a network.
+enum Page {
+    static let html = #"""
+        <!doctype html>
+        <html lang="en">
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <title>Headgate</title>
+        <style>
+        :root { color-scheme: light dark; --line: #8884; --dim: #888; --good: #2a9d4a; --warn: #c98a00; --bad: #d33; }
+        body { font: 14px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 1200px; padding: 1rem; }
+        header { display: flex; gap: 1rem; align-items: baseline; flex-wrap: wrap; }
+        h1 { font-size: 1.3rem; margin: 0; } h2 { font-size: 1rem; margin: 1.4rem 0 .4rem; }
+        table { border-collapse: collapse; width: 100%; }
+        th, td { text-align: left; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+        th { color: var(--dim); font-weight: normal; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+        .good { color: var(--good); } .warn { color: var(--warn); } .bad { color: var(--bad); } .dim { color: var(--dim); }
+        details { border-bottom: 1px solid var(--line); padding: .2rem 0; } summary { cursor: pointer; }
+        details table { margin: .3rem 0 .6rem 1rem; width: calc(100% - 1rem); }
+        #lost { display: none; background: var(--bad); color: #fff; padding: .4rem .6rem; border-radius: 4px; }
+        </style>
+        <header><h1>Headgate</h1><span id="gateway"></span><span class="dim" id="meta"></span></header>
+        <p id="lost" role="alert">The gateway does not answer. What is shown below is old.</p>
+        <h2>Outputs</h2>
+        <table><thead><tr><th>output<th>kind<th>state<th class="n">waiting<th class="n">oldest<th class="n">readings acknowledged<th class="n">dead letters</tr></thead><tbody id="outputs"></tbody></table>
+        <h2>Outbox</h2><p id="outbox"></p>
+        <h2>Devices</h2><div id="devices"></div>
+        <script>
+        const el = (tag, text, cls) => { const e = document.createElement(tag); if (text !== undefined) e.textContent = text; if (cls) e.className = cls; return e };
+        const number = n => n.toLocaleString('en-US');
+        const size = b => b > 1<<30 ? (b/(1<<30)).toFixed(2)+' GiB' : b > 1<<20 ? (b/(1<<20)).toFixed(1)+' MiB' : (b/1024).toFixed(0)+' KiB';
+        const age = s => s == null ? '' : s < 90 ? s.toFixed(1)+' s' : s < 5400 ? (s/60).toFixed(0)+' min' : (s/3600).toFixed(1)+' h';
+        const tone = { good: 'good', uncertain: 'warn', out_of_range: 'warn', absent: 'dim', bad: 'bad' };
+        const opened = new Set();
+        function row(cells) { const tr = el('tr'); for (const [text, cls] of cells) tr.append(el('td', text, cls)); return tr }
+        function show(s) {
+          gateway.textContent = s.gateway;
+          meta.textContent = `headgate ${s.version}, since ${s.startedAt.slice(0, 19).replace('T', ' ')} UTC`;
+          outputs.replaceChildren(...s.outputs.map(o => row([[o.output], [o.kind], [o.isUp ? 'up' : 'down: ' + (o.lastError ?? ''), o.isUp ? 'good' : 'bad'],
+            [number(o.lanes.reduce((n, l) => n + l.waitingEvents, 0)), 'n'], [age(Math.max(0, ...o.lanes.map(l => l.oldestAgeSeconds ?? 0)) || null), 'n'],
+            [number(o.acknowledgedReadings), 'n'], [number(o.deadLetters), 'n' + (o.deadLetters ? ' bad' : '')]])));
+          outbox.textContent = `${size(s.outbox.bytes)} of ${size(s.outbox.maxBytes)}${s.outbox.isSound ? '' : ', commits fail'}; readings received ${number(s.totals.received)}, no news ${number(s.totals.filtered)}, committed ${number(s.totals.committed)}`;
+          devices.replaceChildren(...s.devices.map(d => {
+            const box = el('details'); box.open = opened.has(d.device);
+            box.ontoggle = () => box.open ? opened.add(d.device) : opened.delete(d.device);
+            const head = el('summary'); head.append(el('b', d.device), ' ', el('span', d.state, d.state == 'online' ? 'good' : d.state == 'offline' ? 'bad' : 'dim'), ' ', el('span', `${d.map} on ${d.link}`, 'dim'));
+            const wrong = d.points.filter(p => p.quality != 'good').length; if (wrong) head.append(' ', el('span', `${wrong} not good`, 'warn'));
+            const table = el('table'); const body = el('tbody');
+            for (const p of d.points) body.append(row([[p.point], [p.value, 'n'], [p.unit], [p.quality + (p.reason ? ', ' + p.reason : ''), tone[p.quality]], [p.time.slice(11, 19), 'dim']]));
+            table.append(body); box.append(head, table); return box }));
+        }
+        async function turn() {
+          try { const r = await fetch('api/status', { signal: AbortSignal.timeout(4000) }); if (!r.ok) throw 0; show(await r.json()); lost.style.display = 'none' }
+          catch { lost.style.display = 'block' }
+          setTimeout(turn, 1000);
+        }
+        turn();
+        </script>
+        </html>
+        """#
+}

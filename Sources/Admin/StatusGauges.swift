@@ -1,0 +1,43 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+/// What is read off at the moment of a scrape rather than counted on the way.
+enum StatusGauges {
+    static func exposition(of status: GatewayStatus) -> String {
+        var text = gauge("headgate_outbox_bytes", [("", Double(status.outbox.bytes))])
+        text += gauge("headgate_outbox_max_bytes", [("", Double(status.outbox.maxBytes))])
+        text += gauge(
+            "headgate_outbox_waiting_events",
+            status.outputs.flatMap { output in
+                output.lanes.map { lane in
+                    (
+                        PrometheusText.labels([("output", output.output), ("lane", lane.lane)]),
+                        Double(lane.waitingEvents)
+                    )
+                }
+            })
+        text += gauge(
+            "headgate_output_lag_seconds",
+            status.outputs.map { output in
+                (
+                    PrometheusText.labels([("output", output.output)]),
+                    output.lanes.compactMap(\.oldestAgeSeconds).max() ?? 0
+                )
+            })
+        text += gauge(
+            "headgate_output_up",
+            status.outputs.map { (PrometheusText.labels([("output", $0.output)]), $0.isUp ? 1 : 0) })
+        text += gauge(
+            "headgate_device_online",
+            status.devices.filter { $0.state != "unknown" }.map {
+                (PrometheusText.labels([("device", $0.device)]), $0.state == "online" ? 1 : 0)
+            })
+        return text
+    }
+
+    private static func gauge(_ name: String, _ lines: [(labels: String, value: Double)]) -> String {
+        guard !lines.isEmpty else { return "" }
+        return PrometheusText.head(name, "gauge")
+            + lines.map { "\(name)\(PrometheusText.braces($0.labels)) \($0.value)\n" }.joined()
+    }
+}

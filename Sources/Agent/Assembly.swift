@@ -1,0 +1,104 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+import Inputs
+import Logging
+import MQTT
+import Outbox
+import Outputs
+
+/// From configuration to running parts: the one place that knows every kind of input and output.
+struct Assembly {
+    let configuration: Configuration
+    let catalog: Catalog
+    let logs: Logs
+
+    // MARK: Inputs
+
+    /// An input, ready to run.
+    func input(_ link: Configuration.Link, collector: any Collecting) throws -> @Sendable () async -> Void {
+        switch link.way {
+        case .modbus(let endpoint, let timeout):
+            let devices = configuration.devices.filter { $0.link == link.name }.compactMap {
+                modbusDevice($0, collector: collector)
+            }
+            let settings = ModbusLinkSettings(name: link.name, endpoint: endpoint, timeout: timeout, devices: devices)
+            let modbus = ModbusLink(settings, collector: collector, logger: logs["modbus"])
+            return { await modbus.run() }
+        case .mqtt(let broker):
+            let devices = configuration.devices.filter { $0.link == link.name }.compactMap(mqttDevice)
+            let settings = MQTTSourceSettings(name: link.name, connection: try broker.revealed(), devices: devices)
+            let source = MQTTSource(settings, catalog: catalog, collector: collector, logger: logs["mqtt"])
+            return { await source.run() }
+        }
+    }
+
+    func number(of device: Configuration.ConfiguredDevice) -> DeviceNumber {
+        catalog.number(
+            of: Device(
+                id: device.name, map: device.map.name, mapVersion: device.map.version, tags: device.tags))
+    }
+
+    func modbusDevice(
+        _ device: Configuration.ConfiguredDevice, collector: any Collecting
+    ) -> ModbusDevice? {
+        guard case .modbus(let limits) = device.map.form, case .unit(let unit) = device.address else { return nil }
+        let number = number(of: device)
+        let points = device.map.points.compactMap { point -> ModbusDevice.Point? in
+            guard case .register(let source) = point.source else { return nil }
+            let series = catalog.number(
+                of: Series(device: number, point: point.name, unit: point.unit, lane: point.lane))
+            collector.add(series, point)
+            return ModbusDevice.Point(series: series, source: source)
+        }
+        return ModbusDevice(id: device.name, number: number, unit: unit, limits: limits, points: points)
+    }
+
+    func mqttDevice(_ device: Configuration.ConfiguredDevice) -> MQTTDevice? {
+        guard case .mqtt(let form) = device.map.form, case .topic(let topic) = device.address else { return nil }
+        return MQTTDevice(name: device.name, topic: topic, map: device.map, form: form, tags: device.tags)
+    }
+
+    // MARK: Outputs
+
+    func output(_ configured: Configuration.ConfiguredOutput) throws -> any Output {
+        let name = configured.name
+        switch configured.way {
+        case .kafka(var settings, let password):
+            settings.sasl?.password = try password?.reveal() ?? ""
+            return KafkaOutput(settings, name: name, logger: logs["outputs"])
+        case .mqtt(let broker, let retain):
+            return MQTTOutput(try broker.revealed(), retain: retain, name: name, logger: logs["outputs"])
+        case .file(let path, let rotate, let keep):
+            return FileOutput(path: path, rotateSize: rotate, keep: keep, name: name)
+        case .stdout: return StandardOutput()
+        }
+    }
+
+    func renderer(_ configured: Configuration.ConfiguredOutput) -> Renderer {
+        let mode: Renderer.Mode = if case .kafka = configured.way { .binary } else { .structured }
+        return Renderer(mode: mode, topic: configured.topic, gateway: configuration.gateway, catalog: catalog)
+    }
+}
+
+extension Configuration.Broker {
+    /// The settings with the password in them.
+    package func revealed() throws(StartError) -> MQTTSettings {
+        var settings = settings
+        settings.password = try password?.reveal()
+        return settings
+    }
+}
+
+extension Configuration.ConfiguredOutput {
+    var kind: String {
+        switch way {
+        case .kafka: "kafka"
+        case .mqtt: "mqtt"
+        case .file: "file"
+        case .stdout: "stdout"
+        }
+    }
+}

@@ -1,0 +1,78 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import MQTT
+import YAMLText
+
+/// The keys of a connection to an MQTT broker, the same for links and outputs.
+struct BrokerKeys {
+    private let mapping: YAMLMapping
+    private let resolve: (String) -> String
+
+    init(_ mapping: YAMLMapping, resolve: @escaping (String) -> String) {
+        self.mapping = mapping
+        self.resolve = resolve
+    }
+
+    /// - Parameters:
+    ///   - url: mqtt://host:port or mqtts://host:port.
+    ///   - keepsSession: whether the broker should keep what comes while the gateway is away.
+    func broker(_ url: YAMLValue, clientID: String, keepsSession: Bool) -> Configuration.Broker? {
+        let clientID = mapping.take("client_id")?.string() ?? clientID
+        let version = mapping.take("version")?.word(["3.1.1": MQTTSettings.Version.v311, "5": .v5]) ?? .v5
+        let username = mapping.take("username")?.string()
+        let password = mapping.take("password").flatMap { SecretKeys.secret($0, resolve) }
+        let keepAlive = mapping.take("keep_alive")?.duration(atLeast: 5_000_000)
+        let expiry = keepsSession ? mapping.take("session_expiry")?.duration(atLeast: 1_000_000) : nil
+        let ca = mapping.take("ca")?.string().map(resolve)
+        let (certificate, key) = (mapping.take("certificate"), mapping.take("key"))
+        if (certificate == nil) != (key == nil) {
+            (certificate ?? key)?.problem("needs `certificate` and `key` together")
+        }
+        guard let (isSecure, host, port) = Self.parse(url) else { return nil }
+        var settings = MQTTSettings(host: host, port: port, clientID: clientID, version: version)
+        settings.username = username
+        if let keepAlive { settings.keepAlive = UInt16(clamping: keepAlive / 1_000_000) }
+        // A week, unless said: as long as the outbox keeps what it has.
+        if keepsSession { settings.sessionExpiry = UInt32(clamping: (expiry ?? 604_800_000_000) / 1_000_000) }
+        if isSecure {
+            settings.tls = MQTTSettings.TLS(
+                ca: ca, certificate: certificate?.string().map(resolve), key: key?.string().map(resolve))
+        } else if ca != nil || certificate != nil {
+            url.problem("is not encrypted, though certificates are given", fix: "write mqtts://")
+        }
+        return Configuration.Broker(settings: settings, password: password)
+    }
+
+    private static func parse(_ url: YAMLValue) -> (isSecure: Bool, host: String, port: UInt16)? {
+        let text = url.scalar ?? ""
+        for (scheme, isSecure, port) in [("mqtt://", false, UInt16(1_883)), ("mqtts://", true, UInt16(8_883))] {
+            guard text.hasPrefix(scheme) else { continue }
+            if let (host, port) = EndpointText.parse(String(text.dropFirst(scheme.count)), defaultPort: port) {
+                return (isSecure, host, port)
+            }
+        }
+        url.problem("should be a broker's address", fix: "write mqtt://host:1883 or mqtts://host:8883, without a user")
+        return nil
+    }
+}
+
+enum SecretKeys {
+    static func secret(_ value: YAMLValue, _ resolve: (String) -> String) -> Secret? {
+        guard value.isMapping, let mapping = value.mapping() else {
+            value.problem(
+                "should not stand in this file, which is copied and shown about",
+                fix: "write { file: /run/credentials/headgate/NAME } or { env: NAME }")
+            return nil
+        }
+        defer { mapping.finish() }
+        let (file, environment) = (mapping.take("file"), mapping.take("env"))
+        switch (file, environment) {
+        case (let file?, nil): return file.string().map { .file(resolve($0)) }
+        case (nil, let environment?): return environment.string().map { .environment($0) }
+        default:
+            value.problem("needs one of `file` and `env`")
+            return nil
+        }
+    }
+}

@@ -1,0 +1,257 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+import Logging
+import MQTT
+import Modbus
+import Outputs
+import YAMLText
+
+/// Reads a gateway's configuration and the maps it uses. Opens nothing but files; records every mistake.
+package final class ConfigurationFile {
+    private let path: String
+    private let problems: Problems
+    /// Maps already read, nil where one could not be.
+    private var maps: [String: DeviceMap?] = [:]
+    private var mapsFolder = ""
+
+    private init(path: String, problems: Problems) {
+        self.path = path
+        self.problems = problems
+    }
+
+    /// - Returns: nil where there is any problem.
+    package static func read(_ path: String, problems: Problems) -> Configuration? {
+        let text: String
+        do {
+            text = try TextFile.read(path)
+        } catch {
+            problems.add(
+                Problem(
+                    file: path, line: 1, column: 1, message: "cannot be read: \(error)",
+                    fix: "name the configuration with --config FILE"))
+            return nil
+        }
+        return read(text, path: path, problems: problems)
+    }
+
+    package static func read(_ text: String, path: String, problems: Problems) -> Configuration? {
+        guard let root = YAMLValue.mapping(of: text, file: path, problems: problems) else { return nil }
+        let configuration = ConfigurationFile(path: path, problems: problems).configuration(root)
+        return problems.isEmpty ? configuration : nil
+    }
+
+    private func configuration(_ root: YAMLMapping) -> Configuration {
+        let gateway = root.require("gateway", fix: "name it: gateway: press-shop-3").flatMap(Self.name)
+        let state = root.require("state", fix: "name a folder of its own: state: /var/lib/headgate")?.string()
+        mapsFolder = resolve(root.take("maps")?.string() ?? "/usr/share/headgate/devices")
+        var configuration = Configuration(gateway: gateway ?? "", state: resolve(state ?? ""))
+        configuration.admin = Configuration.defaultAdmin
+        configuration.links = links(root.take("links"), gateway: configuration.gateway)
+        configuration.devices = devices(root.take("devices"), links: configuration.links)
+        if let outbox = root.take("outbox")?.mapping() { configuration.outbox = Self.limits(outbox) }
+        configuration.outputs = OutputKeys(gateway: configuration.gateway, resolve: resolve).outputs(
+            root.take("outputs"))
+        if let admin = root.take("admin")?.mapping() { configuration.admin = Self.admin(admin) }
+        configuration.logLevels = Self.logLevels(root.take("log"))
+        root.finish()
+        return configuration
+    }
+
+    /// Paths are from the folder of the configuration file.
+    private func resolve(_ written: String) -> String {
+        if written.hasPrefix("/") { return written }
+        let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+        return folder.isEmpty ? written : folder + "/" + written
+    }
+
+    // MARK: Links
+
+    private func links(_ value: YAMLValue?, gateway: String) -> [Configuration.Link] {
+        (value?.mapping()?.all() ?? []).compactMap { key, value in
+            guard let name = Self.name(key), let mapping = value.mapping() else { return nil }
+            defer { mapping.finish() }
+            return way(mapping, gateway: gateway).map { Configuration.Link(name: name, way: $0) }
+        }
+    }
+
+    private func way(_ mapping: YAMLMapping, gateway: String) -> Configuration.Link.Way? {
+        let (tcp, rtu, mqtt) = (mapping.take("tcp"), mapping.take("rtu"), mapping.take("mqtt"))
+        if let mqtt {
+            return BrokerKeys(mapping, resolve: resolve)
+                .broker(mqtt, clientID: gateway, keepsSession: true).map { .mqtt($0) }
+        }
+        let timeout = mapping.take("timeout")?.duration(atLeast: 1_000) ?? 1_000_000
+        if let tcp {
+            return tcp.endpoint(defaultPort: 502).map { .modbus(.tcp(host: $0.host, port: $0.port), timeout: timeout) }
+        }
+        if let rtu {
+            return rtu.string().map { .modbus(.serial(Self.line($0, mapping)), timeout: timeout) }
+        }
+        mapping.problem("needs `tcp`, `rtu` or `mqtt`", fix: "write { tcp: 10.20.0.31:502 }")
+        return nil
+    }
+
+    private static func line(_ device: String, _ mapping: YAMLMapping) -> SerialLine {
+        SerialLine(
+            device: device,
+            baud: Int32(mapping.take("baud")?.integer(in: 300...4_000_000, "a speed in baud") ?? 9_600),
+            parity: mapping.take("parity")?.word(["none": .none, "even": .even, "odd": .odd]) ?? .even,
+            dataBits: Int32(mapping.take("data_bits")?.integer(in: 7...8) ?? 8),
+            stopBits: Int32(mapping.take("stop_bits")?.integer(in: 1...2) ?? 1))
+    }
+
+    // MARK: Devices
+
+    private func devices(_ value: YAMLValue?, links: [Configuration.Link]) -> [Configuration.ConfiguredDevice] {
+        (value?.mapping()?.all() ?? []).compactMap { device(named: $0.key, $0.value, links) }
+    }
+
+    private func device(
+        named key: YAMLValue, _ value: YAMLValue, _ links: [Configuration.Link]
+    ) -> Configuration.ConfiguredDevice? {
+        guard let name = Self.name(key), let mapping = value.mapping() else { return nil }
+        defer { mapping.finish() }
+        let map = mapping.require("map", fix: "name a device map: map: eastron-sdm630").flatMap { self.map($0) }
+        let linkValue = mapping.require("link", fix: "name one of the links")
+        let link = linkValue.flatMap { self.link($0, among: links) }
+        let tags = Self.tags(mapping.take("tags"))
+        let (unit, topic) = (mapping.take("unit"), mapping.take("topic"))
+        guard let map, let link, let linkValue else { return nil }
+        guard let address = Self.address(map, link, linkValue, unit, topic, mapping) else { return nil }
+        return Configuration.ConfiguredDevice(name: name, map: map, link: link.name, address: address, tags: tags)
+    }
+
+    private func link(_ value: YAMLValue, among links: [Configuration.Link]) -> Configuration.Link? {
+        guard let name = value.string() else { return nil }
+        if let link = links.first(where: { $0.name == name }) { return link }
+        let nearest = Spelling.nearest(to: name, among: links.map(\.name))
+        value.problem("is no link", fix: nearest.map { "did you mean \($0)?" } ?? "add it under `links`")
+        return nil
+    }
+
+    private static func address(
+        _ map: DeviceMap, _ link: Configuration.Link, _ linkValue: YAMLValue, _ unit: YAMLValue?, _ topic: YAMLValue?,
+        _ mapping: YAMLMapping
+    ) -> Configuration.ConfiguredDevice.Address? {
+        switch (map.form, link.way) {
+        case (.modbus, .modbus):
+            if let topic { topic.problem("is of MQTT devices", fix: "leave it out") }
+            // A device alone on its TCP endpoint answers to any unit, by custom to 1 (and often to 255).
+            return .unit(UInt8(unit?.integer(in: 0...255, "a unit") ?? 1))
+        case (.mqtt(let form), .mqtt):
+            if let unit { unit.problem("is of Modbus devices", fix: "leave it out") }
+            if topic == nil { mapping.problem("needs `topic`", fix: "name the topic that the device publishes under") }
+            return topic.flatMap { Self.topic($0, map, form) }.map { .topic($0) }
+        case (.modbus, .mqtt):
+            linkValue.problem("is a broker, and \(map.name) is a map of registers", fix: "name a tcp or rtu link")
+        case (.mqtt, .modbus):
+            linkValue.problem("is a Modbus link, and \(map.name) is a map of messages", fix: "name an mqtt link")
+        }
+        return nil
+    }
+
+    private static func topic(_ value: YAMLValue, _ map: DeviceMap, _ form: MQTTForm) -> String? {
+        guard let topic = value.string() else { return nil }
+        guard TopicFilter.isValid(topic) else {
+            value.problem("is not a topic that MQTT allows", fix: "+ stands for one level, # for the rest at the end")
+            return nil
+        }
+        let isWild = topic.contains("+") || topic.contains("#")
+        if isWild, form.id == nil {
+            value.problem(
+                "has a wildcard, but \(map.name) does not say which device a message is of",
+                fix: "add to the map, under mqtt: id: { level: 2 } or id: { path: device.id }")
+        }
+        if topic.contains("#"), MessageLayout.topics(of: map.points) != [""] {
+            value.problem("cannot end in # where the map has topics below it", fix: "use + for the device's level")
+        }
+        return topic
+    }
+
+    // MARK: Maps
+
+    private func map(_ value: YAMLValue) -> DeviceMap? {
+        guard let name = value.string() else { return nil }
+        if let known = maps[name] { return known }
+        let file = "\(mapsFolder)/\(name).yaml"
+        guard let text = try? TextFile.read(file) else {
+            let others = TextFile.names(in: mapsFolder).filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }
+            let nearest = Spelling.nearest(to: name, among: others)
+            value.problem(
+                "has no file \(file)",
+                fix: nearest.map { "did you mean \($0)?" } ?? "put it there, or say where maps are with `maps:`")
+            maps[name] = .some(nil)
+            return nil
+        }
+        let map = DeviceMapFile.read(text, name: name, file: file, problems: problems)
+        for failure in map.map(ExampleProof.failures) ?? [] {
+            problems.add(
+                Problem(file: file, line: failure.line, column: 1, message: failure.description, fix: ""))
+        }
+        maps[name] = .some(map)
+        return map
+    }
+
+    // MARK: The rest
+
+    private static func limits(_ mapping: YAMLMapping) -> Configuration.OutboxLimits {
+        var limits = Configuration.OutboxLimits()
+        if let size = mapping.take("max_size") {
+            limits.maxSize = size.bytes() ?? limits.maxSize
+            if limits.maxSize < 4 << 20 { size.problem("should be at least 4MiB") }
+        }
+        if let age = mapping.take("max_age")?.duration(atLeast: 60_000_000) { limits.maxAge = age }
+        mapping.finish()
+        return limits
+    }
+
+    private static func admin(_ mapping: YAMLMapping) -> Configuration.Listen? {
+        defer { mapping.finish() }
+        guard let listen = mapping.take("listen") else { return Configuration.defaultAdmin }
+        if listen.scalar == "off" || listen.scalar == "false" { return nil }
+        guard let (host, port) = listen.endpoint(defaultPort: nil) else { return Configuration.defaultAdmin }
+        if !["127.0.0.1", "localhost", "::1"].contains(host) {
+            listen.problem(
+                "should be on this machine only: the page asks for no password", fix: "write 127.0.0.1:\(port)")
+        }
+        return Configuration.Listen(host: host, port: Int(port))
+    }
+
+    private static func logLevels(_ value: YAMLValue?) -> [String: Logger.Level] {
+        let levels: KeyValuePairs<String, Logger.Level> = [
+            "trace": .trace, "debug": .debug, "info": .info, "notice": .notice, "warning": .warning, "error": .error,
+        ]
+        guard let value else { return [:] }
+        if !value.isMapping { return value.word(levels).map { ["default": $0] } ?? [:] }
+        guard let mapping = value.mapping() else { return [:] }
+        var chosen: [String: Logger.Level] = [:]
+        for part in Configuration.logParts { chosen[part] = mapping.take(part)?.word(levels) }
+        mapping.finish()
+        return chosen
+    }
+
+    private static func tags(_ value: YAMLValue?) -> [Device.Tag] {
+        (value?.mapping()?.all() ?? []).compactMap { key, value in
+            value.string().map { Device.Tag(name: key.scalar ?? "", value: $0) }
+        }.sorted { $0.name < $1.name }
+    }
+
+    /// Names become parts of topics, ids and files.
+    static func name(_ value: YAMLValue) -> String? {
+        let text = value.scalar ?? ""
+        let isRight =
+            !text.isEmpty && text.utf8.count <= 64
+            && text.utf8.allSatisfy {
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: "-")
+            }
+        if !isRight {
+            value.problem("should be a name of a-z, 0-9 and -", fix: "up to 64 of them")
+            return nil
+        }
+        return text
+    }
+}

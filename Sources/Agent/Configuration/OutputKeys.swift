@@ -1,0 +1,101 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Outputs
+import YAMLText
+
+/// The `outputs:` of a configuration.
+struct OutputKeys {
+    let gateway: String
+    let resolve: (String) -> String
+
+    func outputs(_ value: YAMLValue?) -> [Configuration.ConfiguredOutput] {
+        (value?.mapping()?.all() ?? []).compactMap { key, value in
+            guard let name = ConfigurationFile.name(key), let mapping = value.mapping() else { return nil }
+            defer { mapping.finish() }
+            let (kafka, mqtt) = (mapping.take("kafka"), mapping.take("mqtt"))
+            let (file, stdout) = (mapping.take("file"), mapping.take("stdout"))
+            if let format = mapping.take("format") { _ = format.word(["json": ()]) }
+            let ways = [kafka, mqtt, file, stdout].compactMap(\.self)
+            guard ways.count == 1 else {
+                value.problem("needs one of `kafka`, `mqtt`, `file` and `stdout`", fix: "write { file: events.jsonl }")
+                return nil
+            }
+            let way: Configuration.ConfiguredOutput.Way? =
+                if let kafka { self.kafka(kafka, mapping) } else if let mqtt {
+                    self.mqtt(mqtt, name, mapping)
+                } else if let file {
+                    self.file(file, mapping)
+                } else { .stdout }
+            let needsTopic = kafka != nil || mqtt != nil
+            let topic = needsTopic ? topic(mapping) : TopicTemplate("")
+            guard let way, let topic else { return nil }
+            return Configuration.ConfiguredOutput(name: name, way: way, topic: topic)
+        }
+    }
+
+    private func topic(_ mapping: YAMLMapping) -> TopicTemplate? {
+        guard let value = mapping.require("topic", fix: "write topic: telemetry.{map}"), let text = value.string()
+        else { return nil }
+        guard let template = TopicTemplate(text), !text.isEmpty, !text.contains("+"), !text.contains("#") else {
+            value.problem("is not a topic", fix: "places in it are \(TopicTemplate.places)")
+            return nil
+        }
+        return template
+    }
+
+    private func kafka(_ value: YAMLValue, _ mapping: YAMLMapping) -> Configuration.ConfiguredOutput.Way? {
+        let listed = value.isSequence ? value.sequence() ?? [] : [value]
+        let brokers = listed.compactMap { $0.endpoint(defaultPort: 9_092) }.map { "\($0.host):\($0.port)" }
+        if brokers.isEmpty { value.problem("needs at least one broker", fix: "write kafka: [broker-1:9092]") }
+        var settings = KafkaOutputSettings(brokers: brokers, clientID: mapping.take("client_id")?.string() ?? gateway)
+        settings.compression =
+            mapping.take("compression")?.word([
+                "none": "none", "gzip": "gzip", "snappy": "snappy", "lz4": "lz4", "zstd": "zstd",
+            ]) ?? "none"
+        if let tls = mapping.take("tls") { settings.tls = self.tls(tls) }
+        var password: Secret?
+        if let sasl = mapping.take("sasl")?.mapping() {
+            let mechanism = sasl.require("mechanism", fix: "write mechanism: scram-sha-512")?.word([
+                "plain": KafkaOutputSettings.SASL.plain, "scram-sha-256": .scram256, "scram-sha-512": .scram512,
+            ])
+            let username = sasl.require("username", fix: "name the user")?.string()
+            password = sasl.require("password", fix: "write password: { file: … }").flatMap {
+                SecretKeys.secret($0, resolve)
+            }
+            sasl.finish()
+            if let mechanism, let username { settings.sasl = (mechanism, username, "") }
+        }
+        return brokers.isEmpty ? nil : .kafka(settings, password: password)
+    }
+
+    /// `true`, or the files.
+    private func tls(_ value: YAMLValue) -> KafkaOutputSettings.TLS? {
+        if value.scalar == "true" { return .init(ca: nil, certificate: nil, key: nil) }
+        if value.scalar == "false" { return nil }
+        guard let mapping = value.mapping() else { return nil }
+        defer { mapping.finish() }
+        let (certificate, key) = (mapping.take("certificate"), mapping.take("key"))
+        if (certificate == nil) != (key == nil) {
+            value.problem("needs `certificate` and `key` together")
+        }
+        return .init(
+            ca: mapping.take("ca")?.string().map(resolve), certificate: certificate?.string().map(resolve),
+            key: key?.string().map(resolve))
+    }
+
+    private func mqtt(
+        _ url: YAMLValue, _ name: String, _ mapping: YAMLMapping
+    ) -> Configuration.ConfiguredOutput.Way? {
+        let retain = mapping.take("retain")?.boolean() ?? false
+        // The broker keeps nothing for a client that only sends.
+        return BrokerKeys(mapping, resolve: resolve)
+            .broker(url, clientID: "\(gateway)-\(name)", keepsSession: false).map { .mqtt($0, retain: retain) }
+    }
+
+    private func file(_ value: YAMLValue, _ mapping: YAMLMapping) -> Configuration.ConfiguredOutput.Way? {
+        let rotate = mapping.take("rotate")?.bytes() ?? 64 << 20
+        let keep = mapping.take("keep")?.integer(in: 0...10_000) ?? 10
+        return value.string().map { .file(path: resolve($0), rotate: Int(clamping: rotate), keep: keep) }
+    }
+}

@@ -1,0 +1,43 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import YAMLText
+
+/// A password that stands elsewhere than in the configuration: in a file only the gateway can read, or in its
+/// environment.
+package enum Secret: Sendable {
+    case file(String)
+    case environment(String)
+
+    /// Fetches it.
+    package func reveal() throws(StartError) -> String {
+        switch self {
+        case .environment(let name):
+            guard let value = getenv(name) else {
+                throw StartError("the environment has no \(name), which the configuration takes a password from")
+            }
+            return String(cString: value)
+        case .file(let path):
+            guard !TextFile.isWorldReadable(path) else {
+                throw StartError("\(path) holds a password and everyone can read it: chmod 600 \(path)")
+            }
+            do {
+                var text = try TextFile.read(path)
+                while text.last?.isNewline ?? false { text.removeLast() }
+                return text
+            } catch {
+                throw StartError("password: \(error)")
+            }
+        }
+    }
+}
+
+/// Why the gateway cannot start.
+package struct StartError: Error, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) {
+        self.description = description
+    }
+}

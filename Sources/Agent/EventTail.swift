@@ -1,0 +1,102 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Admin
+import FoundationEssentials
+
+/// Events of a running gateway, as they are committed.
+package struct EventTail {
+    private let devices: Set<String>
+    private let points: Set<String>
+
+    /// - Parameters: what is wanted; everything where a set is empty.
+    package init(devices: Set<String>, points: Set<String>) {
+        self.devices = devices
+        self.points = points
+    }
+
+    /// One event as it came, with what is needed to choose and to show it.
+    package struct LiveEvent: Decodable {
+        struct Reading: Decodable {
+            var point: String
+            var value: JSONScalar
+            var unit: String?
+            var quality: String
+            var reason: String?
+        }
+
+        struct Content: Decodable {
+            var device: String?
+            var readings: [Reading]?
+            var state: String?
+            var cause: String?
+            var count: Int?
+            var reason: String?
+        }
+
+        var type: String
+        var subject: String
+        var time: String
+        var data: Content
+
+        /// The event as it was sent.
+        package var text: String { raw }
+        private var raw = ""
+        fileprivate var shown: Set<String> = []
+
+        private enum CodingKeys: String, CodingKey { case type, subject, time, data }
+
+        fileprivate static func read(_ bytes: [UInt8], showing points: Set<String>) -> LiveEvent? {
+            var event = try? JSONDecoder().decode(LiveEvent.self, from: Data(bytes))
+            event?.raw = String(decoding: bytes, as: UTF8.self)
+            event?.shown = points
+            return event
+        }
+
+        /// A line a reading, for people.
+        package func lines(style: (_ quality: String, _ reason: String?) -> String) -> [String] {
+            let clock = time.dropFirst(11).prefix(12)
+            if let readings = data.readings {
+                return readings.filter { shown.isEmpty || shown.contains($0.point) }.map {
+                    let unit = $0.unit.map { " \($0)" } ?? ""
+                    return "\(clock)  \(subject)  \($0.point)  \($0.value.text)\(unit)  \(style($0.quality, $0.reason))"
+                }
+            }
+            let what = [data.state, data.cause, data.count.map { "\($0) events" }, data.reason].compactMap(\.self)
+            return ["\(clock)  \(subject)  \(type)  \(what.joined(separator: " "))"]
+        }
+    }
+
+    /// Hands each event on until the gateway stops.
+    package func follow(_ configuration: Configuration, _ handle: @escaping (LiveEvent) -> Void) async throws {
+        try await RunningGateway.client(of: configuration).events("/api/events") { bytes in
+            guard let event = LiveEvent.read(bytes, showing: points), isWanted(event) else { return }
+            handle(event)
+        }
+    }
+
+    private func isWanted(_ event: LiveEvent) -> Bool {
+        guard devices.isEmpty || devices.contains(event.subject) else { return false }
+        return points.isEmpty || (event.data.readings ?? []).contains { points.contains($0.point) }
+    }
+}
+
+/// A number, text, boolean or null.
+struct JSONScalar: Decodable {
+    let text: String
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if container.decodeNil() {
+            text = "–"
+        } else if let boolean = try? container.decode(Bool.self) {
+            text = "\(boolean)"
+        } else if let integer = try? container.decode(Int64.self) {
+            text = "\(integer)"
+        } else if let number = try? container.decode(Double.self) {
+            text = "\(number)"
+        } else {
+            text = try container.decode(String.self)
+        }
+    }
+}

@@ -1,0 +1,213 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Logging
+import Metrics
+import Outbox
+import Outputs
+import Synchronization
+import Waiting
+
+/// From the outbox to one output.
+///
+///     outbox ─▶ window of blocks ─▶ render ─▶ output ─▶ broker
+///        ▲                                      │
+///        └───────────── settle ◀────────────────┘
+///
+/// One window is under way at a time, which keeps the order and makes a failure simple: what is not settled is sent
+/// again, with the same ids.
+final class Forwarder: Sendable {
+    struct State {
+        var isUp = true
+        var lastError: String?
+        var acknowledgedReadings = 0
+        var acknowledgedEvents = 0
+        var deadLetters = 0
+        var retries = 0
+    }
+
+    /// What one window may hold: enough to keep a connection busy, little enough that a critical event waits no longer
+    /// than its sending takes.
+    private static let windowBytes = 256 * 1_024
+    private static let windowEvents = 1_000
+    private static let tendInterval = Duration.seconds(5)
+    /// An event sent later than this after its commit says so.
+    private static let replayAge: Int64 = 10_000_000
+
+    let name: String
+    private let index: Int
+    private let outbox: Outbox
+    private let output: any Output
+    private let logger: Logger
+    private let measures: ForwarderMeasures
+    private let state = Mutex(State())
+    private let isDraining = Atomic<Bool>(false)
+    private let renderer: Renderer
+
+    /// - Parameter index: the output's place in the outbox's list.
+    init(name: String, index: Int, outbox: Outbox, output: any Output, renderer: Renderer, logger: Logger) {
+        var logger = logger
+        logger[metadataKey: "output"] = "\(name)"
+        self.name = name
+        self.index = index
+        self.outbox = outbox
+        self.output = output
+        self.renderer = renderer
+        self.logger = logger
+        measures = ForwarderMeasures(output: name)
+    }
+
+    var status: State { state.withLock { $0 } }
+
+    /// Lets `run` return once nothing waits any more.
+    func drain() {
+        isDraining.store(true, ordering: .relaxed)
+        outbox.bells[index].ring()
+    }
+
+    /// Forwards until the task is cancelled.
+    func run() async {
+        var renderer = renderer
+        let codec = BlockCodec()
+        var backoff = Backoff(base: .milliseconds(250), cap: .seconds(30))
+        while !Task.isCancelled {
+            do {
+                let (blocks, done) = try await outbox.next(
+                    for: index, bytes: Self.windowBytes, events: Self.windowEvents)
+                if blocks.isEmpty {
+                    if isDraining.load(ordering: .relaxed) { break }
+                    await outbox.bells[index].wait(until: .now + Self.tendInterval)
+                    await output.tend()
+                    continue
+                }
+                let window = await window(blocks, done, codec, &renderer)
+                guard !window.events.isEmpty else { continue }
+                let start = ContinuousClock.now
+                let outcome = await output.send(window.outgoing)
+                measures.sendDuration.record(duration: start.duration(to: .now))
+                await settle(outcome, window)
+                if outcome.settled > 0 { backoff.reset() }
+                guard let failure = outcome.failure, !Task.isCancelled else { continue }
+                note(failure)
+                try? await Task.sleep(for: backoff.next())
+            } catch {
+                logger.error("outbox cannot be read", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: backoff.next())
+            }
+        }
+        await output.close()
+    }
+
+    // MARK: A window
+
+    private struct Window {
+        var outgoing = Outgoing()
+        /// Where each message came from.
+        var events: [(block: Int, place: Int)] = []
+        var blocks: [StoredBlock] = []
+        var batches: [Batch] = []
+    }
+
+    private func window(
+        _ blocks: [StoredBlock], _ done: Int, _ codec: borrowing BlockCodec, _ renderer: inout Renderer
+    ) async -> Window {
+        var window = Window()
+        let now = Timestamp.now
+        for block in blocks {
+            let batch: Batch
+            do throws(CorruptBlock) {
+                batch = try codec.decode(block)
+            } catch {
+                // What lies before it is sent first; then it comes first, and is skipped.
+                if window.events.isEmpty { await outbox.skip(index, block) }
+                break
+            }
+            window.blocks.append(block)
+            window.batches.append(batch)
+            let isReplayed = now.microseconds(since: block.committed) > Self.replayAge
+            for place in (window.blocks.count == 1 ? done : 0)..<max(done, batch.events.count) {
+                guard window.events.count < Self.windowEvents, place < batch.events.count else { break }
+                let id = EventID(epoch: outbox.epoch, lane: block.lane, sequence: block.first + UInt64(place))
+                renderer.add(batch.events[place], of: batch, id: id, isReplayed: isReplayed, to: &window.outgoing)
+                window.events.append((window.blocks.count - 1, place))
+            }
+        }
+        return window
+    }
+
+    private func settle(_ outcome: SendOutcome, _ window: Window) async {
+        guard outcome.settled > 0 else { return }
+        let now = Timestamp.now
+        let dead = outcome.rejected.map { rejection in
+            let (block, place) = window.events[rejection.message]
+            var event = Batch()
+            event.append(window.batches[block].events[place], of: window.batches[block])
+            return DeadLetter(
+                lane: window.blocks[block].lane, sequence: window.blocks[block].first + UInt64(place), at: now,
+                reason: rejection.reason, event: event)
+        }
+        for letter in dead {
+            logger.warning(
+                "event refused for good, kept as a dead letter",
+                metadata: [
+                    "lane": "\(letter.lane.name)", "sequence": "\(letter.sequence)", "reason": "\(letter.reason)",
+                ])
+        }
+        let last = window.events[outcome.settled - 1]
+        await outbox.settle(index, window.blocks[last.block], done: last.place + 1, dead: dead)
+        count(outcome, window, dead: dead.count)
+    }
+
+    private func count(_ outcome: SendOutcome, _ window: Window, dead: Int) {
+        let rejected = Set(outcome.rejected.map(\.message))
+        var readings = 0
+        for (message, (block, place)) in window.events.prefix(outcome.settled).enumerated()
+        where !rejected.contains(message) {
+            readings += window.batches[block].events[place].readings.count
+        }
+        measures.readings.increment(by: readings)
+        measures.events.increment(by: outcome.settled - dead)
+        measures.deadLetters.increment(by: dead)
+        let wasDown = state.withLock { state in
+            defer { if outcome.failure == nil { (state.isUp, state.lastError) = (true, nil) } }
+            state.acknowledgedReadings += readings
+            state.acknowledgedEvents += outcome.settled - dead
+            state.deadLetters += dead
+            return !state.isUp && outcome.failure == nil
+        }
+        if wasDown { logger.notice("output up") }
+    }
+
+    /// An outage is told once, when it begins; after that it is counted.
+    private func note(_ failure: OutputFailure) {
+        measures.retries.increment()
+        let wasUp = state.withLock { state in
+            defer {
+                state.isUp = false
+                state.lastError = failure.description
+                state.retries += 1
+            }
+            return state.isUp
+        }
+        if wasUp { logger.warning("output down", metadata: ["error": "\(failure)"]) }
+    }
+}
+
+/// What forwarding to one output counts.
+private struct ForwarderMeasures: Sendable {
+    let events: Counter
+    let readings: Counter
+    let deadLetters: Counter
+    let retries: Counter
+    let sendDuration: Metrics.Timer
+
+    init(output: String) {
+        let label = [("output", output)]
+        events = Counter(label: "headgate_output_acknowledged_events_total", dimensions: label)
+        readings = Counter(label: "headgate_output_acknowledged_readings_total", dimensions: label)
+        deadLetters = Counter(label: "headgate_output_dead_letters_total", dimensions: label)
+        retries = Counter(label: "headgate_output_retries_total", dimensions: label)
+        sendDuration = Metrics.Timer(label: "headgate_output_send_duration_seconds", dimensions: label)
+    }
+}

@@ -1,0 +1,109 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Admin
+import Events
+import Glibc
+import Logging
+import Metrics
+import Outbox
+import ServiceLifecycle
+import UnixSignals
+
+/// The whole gateway, from configuration to a clean stop.
+package struct Gateway: Sendable {
+    package static let version = "0.1.0"
+
+    private let configuration: Configuration
+    private let logs: Logs
+    private let outbox: Outbox
+    private let forwarders: [Forwarder]
+    private let inputs: [@Sendable () async -> Void]
+    private let view: LiveView
+    private let metrics: PrometheusRegistry
+
+    /// Opens the outbox and makes every part. Nothing is polled or connected yet.
+    /// - Parameter metrics: where the parts count, already made the process' metrics system.
+    package init(_ configuration: Configuration, metrics: PrometheusRegistry) throws {
+        self.configuration = configuration
+        self.metrics = metrics
+        logs = Logs(levels: configuration.logLevels)
+        try Self.makeFolder(configuration.state)
+        let totals = Totals()
+        let live = LiveEvents()
+        let latest = LatestReadings()
+        let publisher = Publisher(live: live, totals: totals, gateway: configuration.gateway)
+        var settings = OutboxSettings(folder: configuration.state)
+        settings.maxSize = configuration.outbox.maxSize
+        settings.maxAge = configuration.outbox.maxAge
+        let outbox = try Outbox(settings, outputs: configuration.outputs.map(\.name), logger: logs["outbox"]) {
+            publisher.publish($0)
+        }
+        publisher.attach(outbox)
+        self.outbox = outbox
+        let assembly = Assembly(configuration: configuration, catalog: outbox.catalog, logs: logs)
+        let logs = logs
+        forwarders = try configuration.outputs.enumerated().map { index, configured in
+            Forwarder(
+                name: configured.name, index: index, outbox: outbox, output: try assembly.output(configured),
+                renderer: assembly.renderer(configured), logger: logs["outputs"])
+        }
+        inputs = try configuration.links.map { link in
+            let collector = Collector(intake: outbox.intake, catalog: outbox.catalog, latest: latest, totals: totals)
+            return try assembly.input(link, collector: collector)
+        }
+        view = LiveView(
+            configuration: configuration, outbox: outbox, forwarders: forwarders, latest: latest, totals: totals,
+            live: live)
+    }
+
+    /// Runs until SIGTERM or SIGINT, or until a part fails that cannot go on.
+    package func run() async throws {
+        signal(SIGPIPE, SIG_IGN)
+        var services: [any Service] = [
+            OutboxService(outbox: outbox), ForwardersService(outbox: outbox, forwarders: forwarders),
+            InputsService(runs: inputs),
+        ]
+        if let admin = configuration.admin {
+            services.append(
+                AdminServer(host: admin.host, port: admin.port, view: view, metrics: metrics, logger: logs["admin"]))
+        }
+        var group = ServiceGroupConfiguration(
+            services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logs["agent"])
+        group.maximumGracefulShutdownDuration = .milliseconds(4_800)
+        logs["agent"].notice(
+            "gateway started",
+            metadata: [
+                "gateway": "\(configuration.gateway)", "links": "\(configuration.links.count)",
+                "devices": "\(configuration.devices.count)", "outputs": "\(configuration.outputs.count)",
+            ])
+        try await ServiceGroup(configuration: group).run()
+        await logStop()
+    }
+
+    private func logStop() async {
+        guard let status = try? await view.status() else { return }
+        var metadata: Logger.Metadata = [
+            "received": "\(status.totals.received)", "filtered": "\(status.totals.filtered)",
+            "committed": "\(status.totals.committed)",
+        ]
+        for output in status.outputs { metadata["acknowledged.\(output.output)"] = "\(output.acknowledgedReadings)" }
+        logs["agent"].notice("gateway stopped", metadata: metadata)
+    }
+
+    /// What the gateway says of itself, also after it has stopped.
+    package func status() async throws -> GatewayStatus {
+        try await view.status()
+    }
+
+    private static func makeFolder(_ path: String) throws(StartError) {
+        var made = ""
+        for part in path.split(separator: "/") {
+            made += (made.isEmpty && !path.hasPrefix("/") ? "" : "/") + part
+            guard mkdir(made, 0o750) == 0 || errno == EEXIST else {
+                throw StartError("state: cannot make \(made): \(String(cString: strerror(errno)))")
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Admin
+import Glibc
+import Logging
+import Metrics
+import Outbox
+
+/// Another process has what this one needs.
+package struct InUse: Error, CustomStringConvertible {
+    package let description: String
+}
+
+/// The gateway as a process: what is set once, before anything is opened.
+package enum GatewayProcess {
+    /// Runs until SIGTERM or SIGINT.
+    package static func run(_ configuration: Configuration) async throws {
+        let metrics = PrometheusRegistry()
+        MetricsSystem.bootstrap(metrics)
+        LoggingSystem.bootstrap(StreamLogHandler.standardError)
+        limitFiles()
+        let gateway: Gateway
+        do {
+            gateway = try Gateway(configuration, metrics: metrics)
+        } catch let error as OutboxError where error.kind == .inUse {
+            throw InUse(description: error.description)
+        }
+        try await gateway.run()
+    }
+
+    /// libmodbus watches sockets with `select` and aborts the whole process when one is numbered 1024 or higher
+    /// (measured with 3.1.6). With the limit there the next link gets an error instead.
+    private static func limitFiles() {
+        var limit = rlimit()
+        let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        guard getrlimit(files, &limit) == 0, limit.rlim_cur > 1_024 else { return }
+        limit.rlim_cur = 1_024
+        setrlimit(files, &limit)
+    }
+}

@@ -1,0 +1,37 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Synchronization
+
+/// The last reading of each series and the state of each device, for those who look at the gateway itself.
+final class LatestReadings: Sendable {
+    struct Snapshot {
+        fileprivate(set) var readings: [Reading?] = []
+        fileprivate(set) var texts: [SeriesNumber: String] = [:]
+        fileprivate(set) var states: [DeviceNumber: StatusChange.State] = [:]
+
+        func reading(_ series: SeriesNumber) -> (reading: Reading, text: String?)? {
+            guard readings.indices.contains(series.index), let reading = readings[series.index] else { return nil }
+            return (reading, texts[series])
+        }
+    }
+
+    private let state = Mutex(Snapshot())
+
+    var snapshot: Snapshot { state.withLock { $0 } }
+
+    func note(_ batch: Batch) {
+        state.withLock { state in
+            for reading in batch.readings {
+                let missing = reading.series.index - state.readings.count + 1
+                if missing > 0 { state.readings.append(contentsOf: repeatElement(nil, count: missing)) }
+                state.readings[reading.series.index] = reading
+                if case .text(let index) = reading.value { state.texts[reading.series] = batch.text(at: index) }
+            }
+            for event in batch.events {
+                if case .status(let status) = event.detail { state.states[event.device] = status.state }
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Admin
+import DeviceMaps
+import Events
+import Outbox
+
+/// What the running gateway shows of itself.
+struct LiveView: GatewayView {
+    let configuration: Configuration
+    let outbox: Outbox
+    let forwarders: [Forwarder]
+    let latest: LatestReadings
+    let totals: Totals
+    let live: LiveEvents
+    private let started = Timestamp.now
+
+    init(
+        configuration: Configuration, outbox: Outbox, forwarders: [Forwarder], latest: LatestReadings, totals: Totals,
+        live: LiveEvents
+    ) {
+        self.configuration = configuration
+        self.outbox = outbox
+        self.forwarders = forwarders
+        self.latest = latest
+        self.totals = totals
+        self.live = live
+    }
+
+    func liveEvents() -> AsyncStream<[UInt8]> { live.listen() }
+
+    func unreadiness() async -> String? {
+        await outbox.isSound ? nil : "commits to the outbox fail, see the log"
+    }
+
+    func status() async throws -> GatewayStatus {
+        let stored = try await outbox.status()
+        let isSound = await outbox.isSound
+        return GatewayStatus(
+            gateway: configuration.gateway, version: Gateway.version, startedAt: started.iso8601,
+            totals: .init(
+                received: totals.received, filtered: totals.filtered, shed: outbox.intake.shedReadings,
+                committed: totals.committed),
+            outbox: .init(
+                epoch: String(stored.epoch, radix: 16, padded: 16), bytes: Int(stored.bytes),
+                maxBytes: Int(stored.maxBytes), isSound: isSound),
+            outputs: outputs(stored), devices: devices())
+    }
+
+    private func outputs(_ stored: OutboxStatus) -> [GatewayStatus.OutputStatus] {
+        zip(configuration.outputs, forwarders).map { configured, forwarder in
+            let state = forwarder.status
+            return GatewayStatus.OutputStatus(
+                output: configured.name, kind: configured.kind, isUp: state.isUp, lastError: state.lastError,
+                acknowledgedReadings: state.acknowledgedReadings, acknowledgedEvents: state.acknowledgedEvents,
+                deadLetters: stored.backlogs.filter { $0.output == configured.name }.reduce(0) { $0 + $1.deadLetters },
+                retries: state.retries, lanes: stored.lanes(of: configured.name))
+        }
+    }
+
+    private func devices() -> [GatewayStatus.DeviceStatus] {
+        let contents = outbox.catalog.contents
+        let snapshot = latest.snapshot
+        var seriesOfDevice: [DeviceNumber: [SeriesNumber]] = [:]
+        for (index, series) in contents.series.enumerated() {
+            seriesOfDevice[series.device, default: []].append(SeriesNumber(raw: Int32(index)))
+        }
+        return configuration.devices.flatMap { configured in
+            numbers(of: configured, contents, snapshot).map { number in
+                let state = snapshot.states[number].map { "\($0.name)" } ?? "unknown"
+                let order = Dictionary(
+                    configured.map.points.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { $1 })
+                let points = (seriesOfDevice[number] ?? [])
+                    .compactMap { number in contents[number].map { (number, $0) } }
+                    .filter { order[$0.1.point] != nil }
+                    .sorted { (order[$0.1.point] ?? 0) < (order[$1.1.point] ?? 0) }
+                    .compactMap { Self.point($0.1, snapshot.reading($0.0)) }
+                return GatewayStatus.DeviceStatus(
+                    device: contents[number]?.id ?? configured.name, map: configured.map.name, link: configured.link,
+                    state: state, points: points)
+            }
+        }
+    }
+
+    /// A configured device is one in the catalog; with a wildcard, as many as have been heard of since the start.
+    private func numbers(
+        of configured: Configuration.ConfiguredDevice, _ contents: Catalog.Contents, _ snapshot: LatestReadings.Snapshot
+    ) -> [DeviceNumber] {
+        contents.devices.enumerated().compactMap { index, device in
+            guard device.map == configured.map.name, device.mapVersion == configured.map.version,
+                device.tags == configured.tags
+            else { return nil }
+            let number = DeviceNumber(raw: Int32(index))
+            if device.id == configured.name { return configured.isWild ? nil : number }
+            return configured.isWild && device.id.hasPrefix(configured.name + ".") && snapshot.states[number] != nil
+                ? number : nil
+        }
+    }
+
+    private static func point(
+        _ series: Series, _ last: (reading: Reading, text: String?)?
+    ) -> GatewayStatus.PointStatus? {
+        guard let (reading, text) = last else { return nil }
+        return GatewayStatus.PointStatus(
+            point: series.point, value: ValueText.describe(reading.value, text: text), unit: series.unit,
+            quality: "\(reading.quality.name)", reason: reading.reason == .none ? nil : "\(reading.reason.name)",
+            time: reading.time.iso8601)
+    }
+}
+
+extension Configuration.ConfiguredDevice {
+    var isWild: Bool {
+        if case .topic(let topic) = address { topic.contains("+") || topic.contains("#") } else { false }
+    }
+}
+
+/// Values as people read them.
+package enum ValueText {
+    package static func describe(_ value: Value, text: String?) -> String {
+        switch value {
+        case .none: ""
+        case .number(let number): "\(number)"
+        case .single(let number): "\(number)"
+        case .integer(let integer): "\(integer)"
+        case .boolean(let boolean): "\(boolean)"
+        case .text: text ?? ""
+        }
+    }
+}
+
+extension OutboxStatus {
+    /// How far an output is, lane by lane.
+    package func lanes(of output: String) -> [GatewayStatus.Backlog] {
+        let now = Timestamp.now
+        return backlogs.filter { $0.output == output }.map { backlog in
+            GatewayStatus.Backlog(
+                lane: backlog.lane.name, waitingEvents: Int(clamping: backlog.waiting), oldest: backlog.oldest?.iso8601,
+                oldestAgeSeconds: backlog.oldest.map { max(0, Double(now.microseconds(since: $0)) / 1e6) },
+                cursor: Int(clamping: backlog.cursor), deadLetters: backlog.deadLetters)
+        }
+    }
+}

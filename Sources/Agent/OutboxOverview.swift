@@ -1,0 +1,62 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Admin
+import Events
+import FoundationEssentials
+import Outbox
+
+/// What is in the outbox, of a running gateway or a stopped one.
+package struct OutboxOverview: Codable {
+    package struct Output: Codable {
+        package var output: String
+        package var lanes: [GatewayStatus.Backlog]
+    }
+
+    package var file: String
+    package var epoch: String
+    package var bytes: Int
+    package var maxBytes: Int
+    package var outputs: [Output]
+
+    package static func read(_ configuration: Configuration) async throws -> OutboxOverview {
+        if let status = try? await RunningGateway.status(of: configuration) {
+            return OutboxOverview(
+                file: configuration.state + "/outbox.db", epoch: status.outbox.epoch, bytes: status.outbox.bytes,
+                maxBytes: status.outbox.maxBytes,
+                outputs: status.outputs.map { Output(output: $0.output, lanes: $0.lanes) })
+        }
+        var settings = OutboxSettings(folder: configuration.state)
+        settings.maxSize = configuration.outbox.maxSize
+        do {
+            let status = try OutboxStatus.ofStopped(settings)
+            var names: [String] = []
+            for backlog in status.backlogs where !names.contains(backlog.output) { names.append(backlog.output) }
+            return OutboxOverview(
+                file: configuration.state + "/outbox.db", epoch: String(status.epoch, radix: 16, padded: 16),
+                bytes: Int(status.bytes), maxBytes: Int(status.maxBytes),
+                outputs: names.map { Output(output: $0, lanes: status.lanes(of: $0)) })
+        } catch let error as OutboxError where error.kind == .inUse {
+            throw InUse(description: "\(error.description); its admin address does not answer")
+        }
+    }
+}
+
+/// The gateway of a configuration, asked over its admin address.
+enum RunningGateway {
+    static func client(of configuration: Configuration) throws(StartError) -> AdminClient {
+        guard let admin = configuration.admin else {
+            throw StartError("this gateway's admin address is off: write admin: { listen: 127.0.0.1:9464 }")
+        }
+        return AdminClient(host: admin.host, port: admin.port)
+    }
+
+    static func status(of configuration: Configuration) async throws -> GatewayStatus {
+        let answer = try await client(of: configuration).get("/api/status")
+        let status = try JSONDecoder().decode(GatewayStatus.self, from: Data(answer))
+        guard status.gateway == configuration.gateway else {
+            throw StartError("the gateway that answers is \(status.gateway), not \(configuration.gateway)")
+        }
+        return status
+    }
+}

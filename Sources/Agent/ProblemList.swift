@@ -1,0 +1,61 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import YAMLText
+
+/// Every mistake in a configuration or in device maps.
+package final class ProblemList {
+    /// A mistake as `check --json` prints it.
+    package struct Entry: Codable {
+        package var file: String
+        package var line: Int
+        package var column: Int
+        package var message: String
+        package var fix: String
+    }
+
+    private let problems = Problems()
+
+    package init() {}
+
+    package func read(_ path: String) -> Configuration? {
+        ConfigurationFile.read(path, problems: problems)
+    }
+
+    /// - Returns: what was proved, in words.
+    package func check(_ path: String) -> String {
+        guard let configuration = read(path) else { return "" }
+        let maps = Dictionary(configuration.devices.map { ($0.map.name, $0.map) }, uniquingKeysWith: { $1 })
+        let examples = maps.values.reduce(0) { $0 + $1.examples.count }
+        return "\(configuration.devices.count) devices on \(configuration.links.count) links, "
+            + "\(maps.count) maps with \(examples) examples, \(configuration.outputs.count) outputs"
+    }
+
+    package func check(maps paths: [String]) -> String {
+        var examples = 0
+        for path in paths {
+            let name = path.split(separator: "/").last.map(String.init) ?? path
+            do {
+                let text = try TextFile.read(path)
+                let map = DeviceMapFile.read(
+                    text, name: name.hasSuffix(".yaml") ? String(name.dropLast(5)) : name, file: path,
+                    problems: problems)
+                examples += map?.examples.count ?? 0
+                for failure in map.map(ExampleProof.failures) ?? [] {
+                    problems.add(
+                        Problem(file: path, line: failure.line, column: 1, message: failure.description, fix: ""))
+                }
+            } catch {
+                problems.add(Problem(file: path, line: 1, column: 1, message: "cannot be read: \(error)", fix: ""))
+            }
+        }
+        return "\(paths.count) maps with \(examples) examples"
+    }
+
+    package var lines: [String] { problems.sorted.map(\.description) }
+
+    package var report: [Entry] {
+        problems.sorted.map { Entry(file: $0.file, line: $0.line, column: $0.column, message: $0.message, fix: $0.fix) }
+    }
+}

@@ -1,0 +1,84 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+import FoundationEssentials
+import Inputs
+import Logging
+import MQTT
+
+/// One real read of a configured device.
+package struct Readout {
+    private let configuration: Configuration
+    private let device: Configuration.ConfiguredDevice
+    private let points: [Point]
+
+    /// - Parameter wanted: names of points; all where there are none.
+    package init(_ configuration: Configuration, device name: String, points wanted: [String]) throws(StartError) {
+        self.configuration = configuration
+        guard let device = configuration.devices.first(where: { $0.name == name }) else {
+            throw StartError(
+                "no device \(name); there are \(configuration.devices.map(\.name).joined(separator: ", "))")
+        }
+        self.device = device
+        for point in wanted where !device.map.points.contains(where: { $0.name == point }) {
+            throw StartError(
+                "\(device.map.name) has no point \(point); there are "
+                    + device.map.points.map(\.name).joined(separator: ", "))
+        }
+        points = wanted.isEmpty ? device.map.points : device.map.points.filter { wanted.contains($0.name) }
+    }
+
+    /// - Parameter patience: how long to listen for messages; a Modbus link has its own timeout.
+    private func read(patience: Duration) throws -> [SingleRead.Row] {
+        guard let link = configuration.links.first(where: { $0.name == device.link }) else { return [] }
+        switch (link.way, device.map.form, device.address) {
+        case (.modbus(let endpoint, let timeout), .modbus(let limits), .unit(let unit)):
+            let settings = ModbusLinkSettings(name: link.name, endpoint: endpoint, timeout: timeout, devices: [])
+            var quiet = Logger(label: "headgate.read")
+            quiet.logLevel = .critical
+            return SingleRead.read(settings, unit: unit, limits: limits, points: points, logger: quiet)
+        case (.mqtt(let broker), .mqtt(let form), .topic(let topic)):
+            var settings = try broker.revealed()
+            settings.clientID += "-read-\(UInt32.random(in: 0...UInt32.max))"
+            settings.sessionExpiry = nil
+            let listened = MQTTDevice(name: device.name, topic: topic, map: device.map, form: form, tags: device.tags)
+            return try SingleRead.listen(settings, listened, points: points, limit: patience)
+        default: return []
+        }
+    }
+
+    /// As `headgate read` shows it.
+    package func rows(patience: Duration) throws -> [ReadoutRow] {
+        try read(patience: patience).map(ReadoutRow.init)
+    }
+}
+
+/// One point as it was read.
+package struct ReadoutRow: Encodable {
+    package var point: String
+    package var value: String
+    package var unit: String
+    package var quality: String
+    package var reason: String?
+    package var time: String
+    /// The registers in hexadecimal, or the bits.
+    package var raw: String
+
+    init(_ row: SingleRead.Row) {
+        point = row.point.name
+        value = ValueText.describe(row.reading.value, text: row.text)
+        unit = row.point.unit
+        quality = "\(row.reading.quality.name)"
+        reason = row.reading.reason == .none ? nil : "\(row.reading.reason.name)"
+        time = row.reading.time.iso8601
+        raw = row.raw.map { "0x" + String($0, radix: 16, padded: 4) }.joined(separator: " ")
+    }
+
+    package func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+}

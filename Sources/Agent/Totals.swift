@@ -1,0 +1,45 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Metrics
+import Outbox
+import Synchronization
+
+/// The sums that must add up: what came in is filtered, shed or committed, and what is committed is acknowledged.
+final class Totals: Sendable {
+    private let receivedReadings = Atomic<Int>(0)
+    private let filteredReadings = Atomic<Int>(0)
+    private let committedReadings = Atomic<Int>(0)
+    private let filteredCounter = Counter(label: "headgate_readings_filtered_total")
+    /// By device, made once each.
+    private let counters = Mutex<[DeviceNumber: Counter]>([:])
+
+    func received(_ batch: Batch, _ catalog: Catalog.Contents) {
+        receivedReadings.wrappingAdd(batch.readings.count, ordering: .relaxed)
+        counters.withLock { counters in
+            for event in batch.events where !event.readings.isEmpty {
+                let counter =
+                    counters[event.device]
+                    ?? Counter(
+                        label: "headgate_readings_total", dimensions: [("device", catalog[event.device]?.id ?? "")])
+                counters[event.device] = counter
+                counter.increment(by: event.readings.count)
+            }
+        }
+    }
+
+    func filtered(_ count: Int) {
+        guard count > 0 else { return }
+        filteredReadings.wrappingAdd(count, ordering: .relaxed)
+        filteredCounter.increment(by: count)
+    }
+
+    func committed(_ commit: Outbox.Committed) {
+        committedReadings.wrappingAdd(commit.batch.readings.count, ordering: .relaxed)
+    }
+
+    var received: Int { receivedReadings.load(ordering: .relaxed) }
+    var filtered: Int { filteredReadings.load(ordering: .relaxed) }
+    var committed: Int { committedReadings.load(ordering: .relaxed) }
+}

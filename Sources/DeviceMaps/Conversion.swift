@@ -1,0 +1,119 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+
+/// From what a device sends to what it means: value = raw × scale + offset, labels, texts that stand for values.
+package struct Conversion: Sendable, Equatable {
+    /// A decimal factor as written, kept as whole numbers: (raw × multiplier + addend) ÷ divisor rounds once, so that
+    /// 3 × 0.1 is 0.3 and not 0.30000000000000004.
+    package private(set) var multiplier: Double = 1
+    package private(set) var addend: Double = 0
+    package private(set) var divisor: Double = 1
+    package var labels: [Int64: String] = [:]
+    /// What a text stands for.
+    package var values: [String: Value] = [:]
+    /// Raw numbers and texts of messages that mean "no value". Registers have theirs in their layout.
+    package var absentNumbers: [Double] = []
+    package var absentTexts: [String] = []
+
+    package init() {}
+
+    package init(scale: Decimal, offset: Decimal) {
+        let places = max(scale.places, offset.places)
+        divisor = Decimal.powerOfTen(places)
+        multiplier = scale.digits * Decimal.powerOfTen(places - scale.places)
+        addend = offset.digits * Decimal.powerOfTen(places - offset.places)
+    }
+
+    package var scales: Bool { multiplier != 1 || addend != 0 || divisor != 1 }
+
+    /// Turns a good raw reading into what it means, in place.
+    package func apply(to reading: inout Reading, texts batch: inout Batch) {
+        guard reading.quality == .good else { return }
+        if case .text(let index) = reading.value, !values.isEmpty || !absentTexts.isEmpty {
+            applyTexts(batch.text(at: index), to: &reading)
+        } else if !absentNumbers.isEmpty, let number = reading.value.asNumber, absentNumbers.contains(number) {
+            reading.spoil(.absent, .none)
+        } else if !labels.isEmpty {
+            applyLabels(to: &reading, texts: &batch)
+        } else if scales {
+            scale(&reading)
+        }
+    }
+
+    private func scale(_ reading: inout Reading) {
+        guard let raw = reading.value.asNumber else { return reading.spoil(.bad, .wrongType) }
+        let value = scaled(raw)
+        guard value.isFinite else { return reading.spoil(.bad, .notANumber) }
+        reading.value = .number(value)
+    }
+
+    package func scaled(_ raw: Double) -> Double {
+        (raw * multiplier + addend) / divisor
+    }
+
+    /// The raw number that means `value`.
+    package func raw(of value: Double) -> Double {
+        (value * divisor - addend) / multiplier
+    }
+
+    private func applyTexts(_ text: String, to reading: inout Reading) {
+        if absentTexts.contains(text) {
+            reading.spoil(.absent, .none)
+        } else if let value = values[text] {
+            reading.value = value
+        } else if !values.isEmpty {
+            reading.quality = .uncertain
+            reading.reason = .unknownLabel
+        }
+    }
+
+    private func applyLabels(to reading: inout Reading, texts batch: inout Batch) {
+        let number: Int64? =
+            switch reading.value {
+            case .integer(let value): value
+            case .boolean(let value): value ? 1 : 0
+            default: reading.value.asNumber.flatMap { Int64(exactly: $0) }
+            }
+        guard let number else { return }
+        if let label = labels[number] {
+            reading.value = batch.text(label)
+        } else {
+            reading.quality = .uncertain
+            reading.reason = .unknownLabel
+        }
+    }
+}
+
+/// A decimal number as written: `digits` ÷ 10^`places`.
+package struct Decimal: Sendable, Equatable {
+    package var digits: Double
+    package var places: Int
+
+    package static let zero = Decimal(digits: 0, places: 0)
+    package static let one = Decimal(digits: 1, places: 0)
+
+    private init(digits: Double, places: Int) {
+        self.digits = digits
+        self.places = places
+    }
+
+    /// Nil where the text is no number.
+    package init?(_ text: String) {
+        guard let number = Double(text), number.isFinite else { return nil }
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        // Written with an exponent, or with more digits than a double keeps apart: as near as a double is.
+        guard parts.count <= 2, !text.contains(where: { "eExX".contains($0) }), text.utf8.count <= 15,
+            let digits = Double(parts.joined())
+        else {
+            self.init(digits: number, places: 0)
+            return
+        }
+        self.init(digits: digits, places: parts.count == 2 ? parts[1].utf8.count : 0)
+    }
+
+    static func powerOfTen(_ exponent: Int) -> Double {
+        (0..<max(0, exponent)).reduce(1) { power, _ in power * 10 }
+    }
+}

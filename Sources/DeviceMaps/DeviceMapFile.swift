@@ -1,0 +1,95 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import YAMLText
+
+/// Reads a device map from its YAML form. Every mistake is recorded with its place and what would be right.
+package struct DeviceMapFile {
+    private let root: YAMLMapping
+    private let problems: Problems
+
+    /// - Parameters:
+    ///   - name: the file's name without its ending, which the map must bear.
+    ///   - file: as problems should name it.
+    /// - Returns: nil where a mistake leaves no map to speak of.
+    package static func read(_ text: String, name: String, file: String, problems: Problems) -> DeviceMap? {
+        guard let root = YAMLValue.mapping(of: text, file: file, problems: problems) else { return nil }
+        return DeviceMapFile(root: root, problems: problems).map(named: name)
+    }
+
+    private func map(named name: String) -> DeviceMap? {
+        let before = problems.all.count
+        let title = root.require("title", fix: "name the product as its maker does")?.string() ?? ""
+        let source = root.require("source", fix: "name the document the registers were taken from")?.string() ?? ""
+        let version = root.require("version", fix: "write version: 1, and raise it when points change")?
+            .integer(in: 1...1_000_000)
+        if let written = root.require("map", fix: "write map: \(name)"), let scalar = written.string(), scalar != name {
+            written.problem(
+                "should be the file's name", fix: "write map: \(name), or rename the file to \(scalar).yaml")
+        }
+        guard let (form, points, examples) = formPointsAndExamples() else { return nil }
+        root.finish()
+        guard problems.all.count == before, let version else { return nil }
+        return DeviceMap(
+            name: name, version: version, title: title, source: source, form: form, points: points,
+            examples: examples)
+    }
+
+    private func formPointsAndExamples() -> (DeviceMap.Form, [Point], [Example])? {
+        let modbus = root.take("modbus")
+        let mqtt = root.take("mqtt")
+        guard
+            let listed = root.require("points", fix: "list the points, one a line: name: { address: 0, unit: V }")?
+                .mapping()
+        else { return nil }
+        switch (modbus, mqtt) {
+        case (let modbus?, nil):
+            guard let mapping = modbus.mapping() else { return nil }
+            let reader = ModbusFormFile(mapping)
+            let points = points(listed, defaults: reader.defaults, source: reader.source)
+            mapping.finish()
+            let examples = ExampleFile(points: points, place: reader.place).examples(in: root)
+            return (.modbus(reader.limits), points, examples)
+        case (nil, let mqtt?):
+            guard let mapping = mqtt.mapping() else { return nil }
+            let reader = MQTTFormFile(mapping)
+            let points = points(listed, defaults: reader.defaults, source: reader.source)
+            mapping.finish()
+            let examples = ExampleFile(points: points, place: nil).examples(in: root)
+            return (.mqtt(reader.form), points, examples)
+        case (nil, nil):
+            root.problem("needs `modbus` or `mqtt`", fix: "say how the product is read")
+            return nil
+        case (_?, let mqtt?):
+            mqtt.problem("cannot stand beside `modbus`", fix: "make two maps of them")
+            return nil
+        }
+    }
+
+    private func points(
+        _ listed: YAMLMapping, defaults: YAMLMapping?, source: (PointKeys) -> Point.Source?
+    ) -> [Point] {
+        let points: [Point] = listed.all().compactMap { name, value in
+            guard let mapping = value.mapping() else { return nil }
+            let keys = PointKeys(mapping, defaults: defaults)
+            if !Self.isName(name.scalar ?? "") {
+                name.problem("should be a name of a-z, 0-9 and _", fix: "")
+            }
+            let point = keys.point(named: name.scalar ?? "", source: source(keys))
+            mapping.finish()
+            return point
+        }
+        if points.isEmpty, problems.isEmpty { root.problem("needs at least one point under `points`") }
+        return points
+    }
+
+    /// Lower case letters, digits and underscores: names that every broker and database takes as they are.
+    private static func isName(_ name: String) -> Bool {
+        !name.isEmpty && name.utf8.count <= 64
+            && name.utf8.allSatisfy {
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: "_")
+            }
+    }
+}

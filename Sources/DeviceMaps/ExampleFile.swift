@@ -1,0 +1,91 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import YAMLText
+
+/// The `examples:` of a device map.
+struct ExampleFile {
+    typealias Place = (YAMLValue, RegisterTable?) -> (table: RegisterTable, address: UInt16)?
+
+    let points: [Point]
+    /// What an address means in the map; nil for maps of messages.
+    let place: Place?
+
+    func examples(in root: YAMLMapping) -> [Example] {
+        guard let listed = root.require("examples", fix: "prove the map: what do some registers or messages give?")
+        else { return [] }
+        let examples = listed.sequence() ?? []
+        if examples.isEmpty { listed.problem("should have at least one example") }
+        return examples.compactMap(example)
+    }
+
+    private func example(_ value: YAMLValue) -> Example? {
+        guard let mapping = value.mapping() else { return nil }
+        defer { mapping.finish() }
+        let given = place == nil ? message(mapping) : registers(mapping)
+        let gives = mapping.require("gives", fix: "write gives: { point: value }")?.mapping()?.all() ?? []
+        let expected = gives.compactMap(expectation)
+        return given.map { Example(given: $0, gives: expected, line: value.line) }
+    }
+
+    private func expectation(
+        _ key: YAMLValue, _ value: YAMLValue
+    ) -> (point: String, expected: Example.Expected)? {
+        let name = key.scalar ?? ""
+        guard points.contains(where: { $0.name == name }) else {
+            let nearest = Spelling.nearest(to: name, among: points.map(\.name))
+            key.problem("is no point of this map", fix: nearest.map { "did you mean \($0)?" } ?? "")
+            return nil
+        }
+        let text = value.scalar ?? ""
+        if value.isQuoted { return (name, .text(text)) }
+        if text == "true" || text == "false" { return (name, .boolean(text == "true")) }
+        if let quality = Quality.allCases.first(where: { "\($0.name)" == text }) { return (name, .quality(quality)) }
+        if let number = Double(text) { return (name, .number(number)) }
+        return (name, .text(text))
+    }
+
+    // MARK: What is given
+
+    private func registers(_ mapping: YAMLMapping) -> Example.Given? {
+        guard
+            let tables = mapping.require("registers", fix: "write registers: { input: { 0x0000: [0x4366] } }")?
+                .mapping()
+        else { return nil }
+        var registers: [RegisterTable: [Int: UInt16]] = [:]
+        for table in RegisterTable.allCases {
+            for (address, words) in tables.take(table.rawValue)?.mapping()?.all() ?? [] {
+                guard let place = place?(address, table) else { continue }
+                for (offset, word) in (words.sequence() ?? []).enumerated() {
+                    let number = word.integer(in: 0...(table.holdsBits ? 1 : 0xFFFF), "a raw value")
+                    registers[place.table, default: [:]][Int(place.address) + offset] = UInt16(number ?? 0)
+                }
+            }
+        }
+        tables.finish()
+        return .registers(registers)
+    }
+
+    private func message(_ mapping: YAMLMapping) -> Example.Given? {
+        let topic = mapping.take("topic")?.string() ?? ""
+        guard let payload = mapping.require("payload", fix: "write payload: '{\"power\": 12.5}' or { hex: \"00fa\" }")
+        else { return nil }
+        if !payload.isMapping {
+            return payload.string().map { .message(topic: topic, payload: Array($0.utf8)) }
+        }
+        guard let inner = payload.mapping(), let hex = inner.require("hex", fix: "write hex: \"00fa 0112\"") else {
+            return nil
+        }
+        inner.finish()
+        let digits = (hex.string() ?? "").filter { $0 != " " }.utf8.map { Character(Unicode.Scalar($0)) }
+        let bytes = stride(from: 0, to: digits.count - 1, by: 2).compactMap {
+            UInt8(String(digits[$0...($0 + 1)]), radix: 16)
+        }
+        guard bytes.count * 2 == digits.count else {
+            hex.problem("should be bytes in hexadecimal, two digits each")
+            return nil
+        }
+        return .message(topic: topic, payload: bytes)
+    }
+}

@@ -1,0 +1,95 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+
+/// Proves a map: what it makes of its own examples.
+package enum ExampleProof {
+    /// Where the map makes something else of an example than it says.
+    package struct Failure: Sendable, Equatable, CustomStringConvertible {
+        package var line: Int
+        package var point: String
+        package var expected: String
+        package var found: String
+
+        package var description: String { "example: `\(point)` should be \(expected), but the map makes it \(found)" }
+    }
+
+    package static func failures(of map: DeviceMap) -> [Failure] {
+        map.examples.flatMap { example in
+            let (readings, batch) = read(example, map)
+            return example.gives.compactMap { name, expected -> Failure? in
+                let reading = readings[name]
+                guard let reading else {
+                    return Failure(
+                        line: example.line, point: name, expected: describe(expected), found: "nothing: it is not given"
+                    )
+                }
+                if matches(reading, expected, batch) { return nil }
+                return Failure(
+                    line: example.line, point: name, expected: describe(expected), found: describe(reading, batch))
+            }
+        }
+    }
+
+    /// Every point that the example gives enough to read.
+    private static func read(_ example: Example, _ map: DeviceMap) -> ([String: Reading], Batch) {
+        var batch = Batch()
+        var readings: [String: Reading] = [:]
+        func keep(_ point: Point, _ raw: (value: Value, quality: Quality, reason: Reason)) {
+            var reading = Reading(
+                series: SeriesNumber(raw: 0), time: Timestamp(microseconds: 0), value: raw.value, quality: raw.quality,
+                reason: raw.reason)
+            point.interpret(&reading, texts: &batch)
+            readings[point.name] = reading
+        }
+        switch example.given {
+        case .registers(let tables):
+            for point in map.points {
+                guard case .register(let source) = point.source else { continue }
+                let places = Int(source.address)..<(Int(source.address) + source.layout.registers)
+                let words = places.compactMap { tables[source.table]?[$0] }
+                guard words.count == source.layout.registers else { continue }
+                keep(point, words.withUnsafeBufferPointer { source.layout.decode($0, into: &batch) })
+            }
+        case .message(let topic, let payload):
+            guard case .mqtt(let form) = map.form else { break }
+            let layout = MessageLayout(points: map.points, topic: topic, form: form)
+            guard let contents = try? layout.read(payload, into: &batch) else { break }
+            for value in contents.values { keep(map.points[value.point], (value.value, value.quality, value.reason)) }
+        }
+        return (readings, batch)
+    }
+
+    private static func matches(_ reading: Reading, _ expected: Example.Expected, _ batch: Batch) -> Bool {
+        switch expected {
+        case .quality(let quality): return reading.quality == quality
+        case .number(let wanted):
+            guard reading.quality == .good, let found = reading.value.asNumber else { return false }
+            // Single precision has seven digits.
+            return abs(found - wanted) <= max(abs(wanted) * 1e-6, 1e-12)
+        case .boolean(let wanted): return reading.quality == .good && reading.value == .boolean(wanted)
+        case .text(let wanted):
+            guard reading.quality == .good, case .text(let index) = reading.value else { return false }
+            return batch.text(at: index) == wanted
+        }
+    }
+
+    private static func describe(_ expected: Example.Expected) -> String {
+        switch expected {
+        case .number(let number): "\(number)"
+        case .boolean(let boolean): "\(boolean)"
+        case .text(let text): "“\(text)”"
+        case .quality(let quality): "\(quality.name)"
+        }
+    }
+
+    private static func describe(_ reading: Reading, _ batch: Batch) -> String {
+        var out = ByteWriter()
+        out.json(reading.value, of: batch)
+        let value = String(decoding: out.bytes, as: UTF8.self)
+        if reading.quality == .good { return value }
+        let reason = reading.reason == .none ? "" : ", \(reading.reason.name)"
+        return "\(value) (\(reading.quality.name)\(reason))"
+    }
+}

@@ -1,0 +1,231 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+/// A value found in a JSON payload.
+package enum JSONLeaf: Equatable, Sendable {
+    case number(Double)
+    case integer(Int64)
+    case boolean(Bool)
+    case string(String)
+    case null
+    /// An object or a list stands where a value was wanted.
+    case container
+}
+
+/// A payload that is not JSON.
+package struct JSONError: Error, Equatable, CustomStringConvertible {
+    /// Bytes from the payload's start.
+    package let offset: Int
+    package let expected: String
+
+    package var description: String { "not valid JSON at byte \(offset): expected \(expected)" }
+}
+
+/// Reads a JSON text once, strictly (RFC 8259), and picks out the values that a tree of paths leads to.
+///
+/// A general decoder builds everything it reads: 20 to 30 µs for a payload of which two values are wanted. A text
+/// that is not valid to its last byte gives nothing, so that no value is taken from a damaged payload.
+package struct JSONScanner {
+    /// Deeper payloads are refused: each level takes stack.
+    package static let depthLimit = 64
+
+    private let bytes: [UInt8]
+    private let tree: JSONPathTree
+    private var position = 0
+    private var found: [(target: Int, leaf: JSONLeaf)] = []
+
+    private init(_ bytes: [UInt8], _ tree: JSONPathTree) {
+        self.bytes = bytes
+        self.tree = tree
+    }
+
+    /// The values the paths lead to, by the place of the path in its tree. Where a key stands twice, the last counts.
+    package static func scan(
+        _ bytes: [UInt8], for tree: JSONPathTree
+    ) throws(JSONError) -> [(target: Int, leaf: JSONLeaf)] {
+        var scanner = JSONScanner(bytes, tree)
+        try scanner.value(node: 0, depth: 0)
+        scanner.skipBlanks()
+        guard scanner.position == bytes.count else { throw scanner.error("the end") }
+        return scanner.found
+    }
+
+    private func error(_ expected: String) -> JSONError {
+        JSONError(offset: position, expected: expected)
+    }
+
+    private var next: UInt8? { position < bytes.count ? bytes[position] : nil }
+
+    private mutating func skipBlanks() {
+        while let byte = next, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
+    }
+
+    private mutating func take(_ character: Unicode.Scalar) -> Bool {
+        guard next == UInt8(ascii: character) else { return false }
+        position += 1
+        return true
+    }
+
+    // MARK: Values
+
+    /// - Parameter node: where the paths stand that may end in or below this value; nil where none does.
+    private mutating func value(node: Int?, depth: Int) throws(JSONError) {
+        guard depth <= Self.depthLimit else { throw error("fewer than \(Self.depthLimit) levels") }
+        skipBlanks()
+        let leaf: JSONLeaf
+        switch next {
+        case UInt8(ascii: "{"):
+            try object(node: node, depth: depth)
+            leaf = .container
+        case UInt8(ascii: "["):
+            try list(node: node, depth: depth)
+            leaf = .container
+        case UInt8(ascii: "\""): leaf = .string(try string())
+        case UInt8(ascii: "t"): leaf = try word("true", .boolean(true))
+        case UInt8(ascii: "f"): leaf = try word("false", .boolean(false))
+        case UInt8(ascii: "n"): leaf = try word("null", .null)
+        default: leaf = try number()
+        }
+        guard let node else { return }
+        for target in tree.nodes[node].targets { found.append((target, leaf)) }
+    }
+
+    private mutating func object(node: Int?, depth: Int) throws(JSONError) {
+        position += 1
+        skipBlanks()
+        if take("}") { return }
+        while true {
+            skipBlanks()
+            guard next == UInt8(ascii: "\"") else { throw error("a key in quotes") }
+            let key = try string()
+            skipBlanks()
+            guard take(":") else { throw error("a colon") }
+            try value(node: node.flatMap { tree.nodes[$0].keys[key] }, depth: depth + 1)
+            skipBlanks()
+            if take("}") { return }
+            guard take(",") else { throw error("a comma or }") }
+        }
+    }
+
+    private mutating func list(node: Int?, depth: Int) throws(JSONError) {
+        position += 1
+        skipBlanks()
+        if take("]") { return }
+        var index = 0
+        while true {
+            try value(node: node.flatMap { tree.nodes[$0].elements[index] }, depth: depth + 1)
+            index += 1
+            skipBlanks()
+            if take("]") { return }
+            guard take(",") else { throw error("a comma or ]") }
+        }
+    }
+
+    private mutating func word(_ word: StaticString, _ leaf: JSONLeaf) throws(JSONError) -> JSONLeaf {
+        let end = position + word.utf8CodeUnitCount
+        let matches =
+            end <= bytes.count
+            && word.withUTF8Buffer { wanted in zip(bytes[position..<end], wanted).allSatisfy { $0 == $1 } }
+        guard matches else { throw error("a value") }
+        position = end
+        return leaf
+    }
+
+    // MARK: Numbers
+
+    private mutating func number() throws(JSONError) -> JSONLeaf {
+        let start = position
+        _ = take("-")
+        guard let first = next, Self.isDigit(first) else { throw error("a value") }
+        position += 1
+        // RFC 8259, 6: no zeros before a number.
+        if first != UInt8(ascii: "0") { skipDigits() }
+        var isWhole = true
+        if take(".") {
+            isWhole = false
+            guard skipDigits() > 0 else { throw error("a digit") }
+        }
+        if take("e") || take("E") {
+            isWhole = false
+            if !take("-") { _ = take("+") }
+            guard skipDigits() > 0 else { throw error("a digit") }
+        }
+        let text = String(decoding: bytes[start..<position], as: UTF8.self)
+        if isWhole, let integer = Int64(text) { return .integer(integer) }
+        guard let number = Double(text), number.isFinite else { throw error("a number that a double can hold") }
+        return .number(number)
+    }
+
+    @discardableResult
+    private mutating func skipDigits() -> Int {
+        let start = position
+        while let byte = next, Self.isDigit(byte) { position += 1 }
+        return position - start
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+    }
+
+    // MARK: Strings
+
+    private mutating func string() throws(JSONError) -> String {
+        position += 1
+        let start = position
+        while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 { position += 1 }
+        guard next != UInt8(ascii: "\\") else { return try escapedString(from: start) }
+        guard take("\"") else { throw error("the end of a string") }
+        return try utf8(bytes[start..<(position - 1)])
+    }
+
+    private mutating func escapedString(from start: Int) throws(JSONError) -> String {
+        var text = Array(bytes[start..<position])
+        while let byte = next, byte != UInt8(ascii: "\"") {
+            guard byte >= 0x20 else { throw error("a printable character") }
+            position += 1
+            byte == UInt8(ascii: "\\") ? try escape(into: &text) : text.append(byte)
+        }
+        guard take("\"") else { throw error("the end of a string") }
+        return try utf8(text[...])
+    }
+
+    private func utf8(_ slice: ArraySlice<UInt8>) throws(JSONError) -> String {
+        guard let text = String(validating: slice, as: UTF8.self) else { throw error("text in UTF-8") }
+        return text
+    }
+
+    private mutating func escape(into text: inout [UInt8]) throws(JSONError) {
+        guard let byte = next else { throw error("the end of a string") }
+        position += 1
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): text.append(byte)
+        case UInt8(ascii: "b"): text.append(0x08)
+        case UInt8(ascii: "f"): text.append(0x0C)
+        case UInt8(ascii: "n"): text.append(0x0A)
+        case UInt8(ascii: "r"): text.append(0x0D)
+        case UInt8(ascii: "t"): text.append(0x09)
+        case UInt8(ascii: "u"): text.append(contentsOf: String(Character(try unicodeScalar())).utf8)
+        default: throw error("an escape that JSON has")
+        }
+    }
+
+    /// Four hexadecimal digits, or twice four for what lies beyond them (RFC 8259, 7).
+    private mutating func unicodeScalar() throws(JSONError) -> Unicode.Scalar {
+        let high = try fourDigits()
+        if let scalar = Unicode.Scalar(high) { return scalar }
+        guard (0xD800..<0xDC00).contains(high), take("\\"), take("u") else { throw error("a pair of surrogates") }
+        let low = try fourDigits()
+        guard (0xDC00..<0xE000).contains(low),
+            let scalar = Unicode.Scalar(0x10000 + (high - 0xD800) << 10 + (low - 0xDC00))
+        else { throw error("a pair of surrogates") }
+        return scalar
+    }
+
+    private mutating func fourDigits() throws(JSONError) -> UInt32 {
+        guard position + 4 <= bytes.count,
+            let value = UInt32(String(decoding: bytes[position..<(position + 4)], as: UTF8.self), radix: 16)
+        else { throw error("four hexadecimal digits") }
+        position += 4
+        return value
+    }
+}

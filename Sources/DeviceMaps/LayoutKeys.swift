@@ -1,0 +1,77 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import YAMLText
+
+/// The keys that say how a value lies in registers, shared by Modbus maps and raw MQTT payloads.
+extension PointKeys {
+    func layout() -> RegisterLayout? {
+        let typeValue = take("type")
+        guard let type = typeValue?.word(Self.types) else {
+            if typeValue == nil { problem("needs `type`", fix: "write type: uint16, or give a default for the map") }
+            return nil
+        }
+        let order = take("order")?.word(Self.orders) ?? .ABCD
+        let bits = bits(of: type)
+        var layout = RegisterLayout(type: type, order: order, bits: bits)
+        if let length = takeOwn("length") {
+            layout.length = length.integer(in: 1...ModbusLimits.protocolRegisters) ?? 1
+            if type != .string { length.problem("is of strings only", fix: "the type says how long a number is") }
+        } else if type == .string {
+            problem("needs `length`", fix: "say how many registers the text takes: length: 8")
+            return nil
+        }
+        for absent in take("absent")?.sequence() ?? [] { add(absent, to: &layout) }
+        return layout
+    }
+
+    private func bits(of type: RegisterType) -> ClosedRange<Int>? {
+        let width = type.registers * 16
+        let bit = takeOwn("bit")
+        let field = takeOwn("bits")
+        if let value = bit ?? field, !type.isInteger {
+            value.problem("needs an integer type", fix: "write type: uint16")
+            return nil
+        }
+        if let bit {
+            if field != nil { bit.problem("cannot stand beside `bits`", fix: "keep one of them") }
+            return bit.integer(in: 0...(width - 1), "a bit").map { $0...$0 }
+        }
+        guard let field, let ends = field.sequence() else { return nil }
+        guard ends.count == 2, let low = ends[0].integer(in: 0...(width - 1), "a bit"),
+            let high = ends[1].integer(in: 0...(width - 1), "a bit"), low <= high
+        else {
+            field.problem("should be the lowest and the highest bit", fix: "write bits: [0, 3]")
+            return nil
+        }
+        return low...high
+    }
+
+    /// Hexadecimal is a bit pattern, decimal a number, `nan` any NaN.
+    private func add(_ absent: YAMLValue, to layout: inout RegisterLayout) {
+        let text = absent.scalar ?? ""
+        if text == "nan" {
+            layout.absentNaN = true
+            if layout.type != .float32, layout.type != .float64 { absent.problem("nan is of floats only") }
+        } else if text.hasPrefix("0x"), let pattern = UInt64(text.dropFirst(2), radix: 16) {
+            let width = layout.bits?.count ?? layout.registers * 16
+            if width < 64, pattern >> UInt64(width) != 0 {
+                absent.problem("has more than the \(width) bits of the type")
+            }
+            layout.absent.append(pattern)
+        } else if let number = Double(text), let pattern = layout.pattern(of: number) {
+            layout.absent.append(pattern)
+        } else {
+            absent.problem("should be a raw value", fix: "write 0x8000, -32768 or nan")
+        }
+    }
+
+    private static let types: KeyValuePairs<String, RegisterType> = [
+        "bool": .bool, "int16": .int16, "uint16": .uint16, "int32": .int32, "uint32": .uint32, "int64": .int64,
+        "uint64": .uint64, "float32": .float32, "float64": .float64, "bcd16": .bcd16, "bcd32": .bcd32,
+        "string": .string,
+    ]
+    private static let orders: KeyValuePairs<String, ByteOrder> = [
+        "ABCD": .ABCD, "CDAB": .CDAB, "BADC": .BADC, "DCBA": .DCBA,
+    ]
+}

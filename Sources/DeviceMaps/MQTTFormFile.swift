@@ -1,0 +1,107 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import YAMLText
+
+/// The `mqtt:` part of a device map, and the points that are read from messages.
+struct MQTTFormFile {
+    private enum PayloadForm { case json, number, text, registers }
+
+    let form: MQTTForm
+    let defaults: YAMLMapping?
+    private let topic: String
+    private let payload: PayloadForm
+
+    init(_ mapping: YAMLMapping) {
+        topic = mapping.take("topic").flatMap(Self.topic) ?? ""
+        payload = mapping.take("payload")?.word(Self.payloads) ?? .json
+        form = MQTTForm(
+            time: mapping.take("time").flatMap(Self.time), id: mapping.take("id").flatMap { Self.place($0, also: nil) })
+        defaults = mapping.take("defaults")?.mapping()
+        defaults?.finishDefaults()
+    }
+
+    func source(of keys: PointKeys) -> Point.Source? {
+        let topic = keys.take("topic").flatMap(Self.topic) ?? self.topic
+        let form = keys.take("payload")?.word(Self.payloads) ?? payload
+        guard let payload = payload(form, keys) else { return nil }
+        return .message(MessageSource(topic: topic, payload: payload))
+    }
+
+    private func payload(_ form: PayloadForm, _ keys: PointKeys) -> MessageSource.Payload? {
+        switch form {
+        case .number: return .number
+        case .text: return .text
+        case .json:
+            guard let path = keys.takeOwn("path") else {
+                keys.problem("needs `path`", fix: "write path: ENERGY.Power")
+                return nil
+            }
+            let type = keys.take("type")?.word(Self.types) ?? .any
+            return Self.path(path).map { .json($0, type) }
+        case .registers:
+            guard let address = keys.takeOwn("address") else {
+                keys.problem("needs `address`", fix: "count registers of two bytes from the payload's start, from 0")
+                return nil
+            }
+            guard let number = address.integer(in: 0...32_767, "an address"), let layout = keys.layout() else {
+                return nil
+            }
+            return .registers(address: number, layout)
+        }
+    }
+
+    // MARK: Parts
+
+    private static func topic(_ value: YAMLValue) -> String? {
+        guard let text = value.string() else { return nil }
+        if text.hasPrefix("/") || text.hasSuffix("/") || text.contains("+") || text.contains("#") {
+            value.problem("should be a topic below the device's own", fix: "no wildcards, no / at its ends")
+            return nil
+        }
+        return text
+    }
+
+    private static func path(_ value: YAMLValue) -> JSONPath? {
+        guard let path = value.string().flatMap(JSONPath.init) else {
+            value.problem("is not a path", fix: "write keys with dots between them, like ENERGY.Power or sensors[0].t")
+            return nil
+        }
+        return path
+    }
+
+    private static func time(_ value: YAMLValue) -> (place: MQTTForm.Place, format: MQTTForm.TimeFormat)? {
+        guard let mapping = value.mapping() else { return nil }
+        let format = mapping.require("format", fix: "write format: unix, unix_ms, unix_us or iso8601")?
+            .word(timeFormats)
+        guard let place = place(value, also: "format"), let format else { return nil }
+        return (place, format)
+    }
+
+    private static func place(_ value: YAMLValue, also: String?) -> MQTTForm.Place? {
+        guard let mapping = value.mapping() else { return nil }
+        if let also { _ = mapping.take(also) }
+        let path = mapping.take("path")
+        let level = mapping.take("level")
+        mapping.finish()
+        switch (path, level) {
+        case (let path?, nil): return Self.path(path).map(MQTTForm.Place.path)
+        case (nil, let level?):
+            guard let number = level.integer(in: -64...64, "a level"), number != 0 else { return nil }
+            return .level(number)
+        default:
+            value.problem("needs one of `path` and `level`", fix: "write { path: device.mac } or { level: 2 }")
+            return nil
+        }
+    }
+
+    private static let payloads: KeyValuePairs<String, PayloadForm> = [
+        "json": .json, "number": .number, "text": .text, "registers": .registers,
+    ]
+    private static let types: KeyValuePairs<String, MessageSource.JSONType> = [
+        "float64": .number, "int64": .integer, "bool": .boolean, "string": .string,
+    ]
+    private static let timeFormats: KeyValuePairs<String, MQTTForm.TimeFormat> = [
+        "unix": .unix, "unix_ms": .unixMilliseconds, "unix_us": .unixMicroseconds, "iso8601": .iso8601,
+    ]
+}

@@ -1,0 +1,139 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+
+/// Everything a map reads from the messages of one topic.
+package struct MessageLayout: Sendable {
+    /// What one message said, raw.
+    package struct Contents: Sendable {
+        package var values: [(point: Int, value: Value, quality: Quality, reason: Reason)] = []
+        /// The device's own time and id, where the map takes them from the payload.
+        package var time: JSONLeaf?
+        package var id: JSONLeaf?
+    }
+
+    private let sources: [(point: Int, payload: MessageSource.Payload)]
+    private let tree: JSONPathTree
+    /// What each path of the tree is for.
+    private let targets: [Target]
+
+    private enum Target: Sendable {
+        case point(Int, MessageSource.JSONType)
+        case time, id
+    }
+
+    /// - Parameters:
+    ///   - points: every point of the map; those of other topics are left out.
+    ///   - topic: below the device's own.
+    package init(points: [Point], topic: String, form: MQTTForm) {
+        var paths: [JSONPath] = []
+        var targets: [Target] = []
+        var sources: [(point: Int, payload: MessageSource.Payload)] = []
+        for (index, point) in points.enumerated() {
+            guard case .message(let source) = point.source, source.topic == topic else { continue }
+            if case .json(let path, let type) = source.payload {
+                paths.append(path)
+                targets.append(.point(index, type))
+            } else {
+                sources.append((index, source.payload))
+            }
+        }
+        if case .path(let path) = form.time?.place {
+            paths.append(path)
+            targets.append(.time)
+        }
+        if case .path(let path) = form.id {
+            paths.append(path)
+            targets.append(.id)
+        }
+        self.sources = sources
+        self.targets = targets
+        tree = JSONPathTree(paths)
+    }
+
+    /// The topics a map listens to, below the device's own.
+    package static func topics(of points: [Point]) -> [String] {
+        var topics: [String] = []
+        for case .message(let source) in points.map(\.source) where !topics.contains(source.topic) {
+            topics.append(source.topic)
+        }
+        return topics
+    }
+
+    /// Takes a message apart.
+    /// - Throws: where the payload is not JSON though points are read from it as such.
+    package func read(_ payload: [UInt8], into batch: inout Batch) throws(JSONError) -> Contents {
+        var contents = Contents()
+        for source in sources {
+            let (value, quality, reason) = Self.read(payload, as: source.payload, into: &batch)
+            contents.values.append((source.point, value, quality, reason))
+        }
+        guard !targets.isEmpty else { return contents }
+        for (target, leaf) in try JSONScanner.scan(payload, for: tree) {
+            switch targets[target] {
+            case .time: contents.time = leaf
+            case .id: contents.id = leaf
+            case .point(let point, let type):
+                let (value, quality, reason) = Self.value(of: leaf, as: type, into: &batch)
+                contents.values.append((point, value, quality, reason))
+            }
+        }
+        return contents
+    }
+
+    private static func read(
+        _ payload: [UInt8], as form: MessageSource.Payload, into batch: inout Batch
+    ) -> (Value, Quality, Reason) {
+        switch form {
+        case .json: return (.none, .bad, .wrongType)
+        case .text: return (batch.text(String(decoding: payload, as: UTF8.self)), .good, .none)
+        case .number:
+            let text = String(decoding: payload, as: UTF8.self)
+            return number(text).map { ($0, .good, .none) } ?? (batch.text(text), .good, .none)
+        case .registers(let address, let layout):
+            let start = address * 2
+            guard start + layout.registers * 2 <= payload.count else { return (.none, .bad, .tooShort) }
+            let words = (0..<layout.registers).map {
+                UInt16(payload[start + $0 * 2]) << 8 | UInt16(payload[start + $0 * 2 + 1])
+            }
+            return words.withUnsafeBufferPointer { layout.decode($0, into: &batch) }
+        }
+    }
+
+    /// A number as people write it, blanks around it allowed.
+    private static func number(_ text: String) -> Value? {
+        var trimmed = text.utf8[...]
+        while trimmed.last.map({ $0 <= 0x20 }) ?? false { trimmed = trimmed.dropLast() }
+        while trimmed.first.map({ $0 <= 0x20 }) ?? false { trimmed = trimmed.dropFirst() }
+        guard let text = String(trimmed) else { return nil }
+        if let integer = Int64(text) { return .integer(integer) }
+        // Swift reads "nan" and "infinity" and hexadecimal as numbers too.
+        guard let number = Double(text), number.isFinite, !text.contains("x") else { return nil }
+        return .number(number)
+    }
+
+    private static func value(
+        of leaf: JSONLeaf, as type: MessageSource.JSONType, into batch: inout Batch
+    ) -> (Value, Quality, Reason) {
+        switch (leaf, type) {
+        case (.null, _): return (.none, .absent, .none)
+        case (.number(let number), .any), (.number(let number), .number): return (.number(number), .good, .none)
+        case (.number(let number), .integer):
+            return Int64(exactly: number).map { (.integer($0), .good, .none) } ?? (.none, .bad, .wrongType)
+        case (.integer(let integer), .any), (.integer(let integer), .integer):
+            return (.integer(integer), .good, .none)
+        case (.integer(let integer), .number): return (.number(Double(integer)), .good, .none)
+        case (.boolean(let boolean), .any), (.boolean(let boolean), .boolean):
+            return (.boolean(boolean), .good, .none)
+        case (.string(let text), .any), (.string(let text), .string): return (batch.text(text), .good, .none)
+        // Some products send numbers in quotes; where the map says that it is one, it is read as one. What is none
+        // may still be one of the point's `values` or `absent` texts.
+        case (.string(let text), .number), (.string(let text), .integer), (.string(let text), .boolean):
+            return (type == .boolean ? nil : number(text)).map { ($0, .good, .none) } ?? (
+                batch.text(text), .good, .none
+            )
+        default: return (.none, .bad, .wrongType)
+        }
+    }
+}

@@ -1,0 +1,135 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import YAMLText
+
+/// The `modbus:` part of a device map, and the points that are read from registers.
+struct ModbusFormFile {
+    private enum Addressing { case zeroBased, oneBased, modicon }
+
+    private let addressing: Addressing
+    let defaults: YAMLMapping?
+    let limits: ModbusLimits
+
+    init(_ mapping: YAMLMapping) {
+        addressing =
+            mapping.take("addressing")?.word([
+                "zero-based": Addressing.zeroBased, "one-based": .oneBased, "modicon": .modicon,
+            ]) ?? .zeroBased
+        defaults = mapping.take("defaults")?.mapping()
+        defaults?.finishDefaults()
+        limits = mapping.take("limits")?.mapping().map(Self.limits) ?? ModbusLimits()
+    }
+
+    private static func limits(_ mapping: YAMLMapping) -> ModbusLimits {
+        var limits = ModbusLimits()
+        if let registers = mapping.take("registers")?.integer(in: 1...ModbusLimits.protocolRegisters) {
+            limits.registers = registers
+        }
+        if let bits = mapping.take("bits")?.integer(in: 1...ModbusLimits.protocolBits) { limits.bits = bits }
+        if let gap = mapping.take("gap")?.integer(in: 0...ModbusLimits.protocolRegisters) { limits.gap = gap }
+        mapping.finish()
+        return limits
+    }
+
+    /// Where a point is found, or nil with the problem recorded.
+    func source(of keys: PointKeys) -> Point.Source? {
+        let every = keys.take("every")?.duration(atLeast: 1_000) ?? 1_000_000
+        let written = keys.takeOwn("address")
+        if written == nil { keys.problem("needs `address`", fix: "write address: 0x0000") }
+        let place = written.flatMap { self.place($0, keys) }
+        guard let place, let layout = layout(keys, table: place.table) else { return nil }
+        let end = Int(place.address) + layout.registers
+        if end > 65_536 { written?.problem("reaches past the last address, 65535") }
+        let most = place.table.holdsBits ? limits.bits : limits.registers
+        if layout.registers > most {
+            written?.problem("takes \(layout.registers) registers", fix: "the map's limits allow \(most)")
+        }
+        return .register(RegisterSource(table: place.table, address: place.address, layout: layout, every: every))
+    }
+
+    private func layout(_ keys: PointKeys, table: RegisterTable) -> RegisterLayout? {
+        if table.holdsBits {
+            // A bit is a bit: the map's default type is meant for registers.
+            if let type = keys.takeOwn("type"), type.scalar != "bool" {
+                type.problem("of a \(table.rawValue) is bool", fix: "leave it out")
+            }
+            _ = keys.take("type")
+            _ = keys.take("order")
+            return RegisterLayout(type: .bool)
+        }
+        guard let layout = keys.layout() else { return nil }
+        if layout.type == .bool {
+            keys.problem("bool is of coils and discrete inputs", fix: "write type: uint16 and bit: 0")
+            return nil
+        }
+        return layout
+    }
+
+    // MARK: Addresses
+
+    private func place(_ written: YAMLValue, _ keys: PointKeys) -> (table: RegisterTable, address: UInt16)? {
+        if addressing == .modicon {
+            if let table = keys.takeOwn("table") { table.problem("is in the number already", fix: "leave it out") }
+            _ = keys.take("table")
+            return place(written, in: nil)
+        }
+        guard let table = keys.take("table")?.word(Self.tables) else {
+            keys.problem("needs `table`", fix: "write table: input, or give a default for the map")
+            return nil
+        }
+        return place(written, in: table)
+    }
+
+    /// What an address means in the map's own way of counting.
+    /// - Parameter table: where the address does not say it.
+    func place(_ written: YAMLValue, in table: RegisterTable?) -> (table: RegisterTable, address: UInt16)? {
+        if addressing == .modicon {
+            guard let number = written.integer(in: 1...465_536, "a Modicon number") else { return nil }
+            guard let place = Self.modicon(number) else {
+                written.problem(
+                    "is in no table",
+                    fix: "1 is a coil, 10001 a discrete input, 30001 an input and 40001 a holding register")
+                return nil
+            }
+            return place
+        }
+        let base = addressing == .oneBased ? 1 : 0
+        guard let table, let number = written.integer(in: base...(65_535 + base), "an address") else { return nil }
+        return (table, UInt16(number - base))
+    }
+
+    /// The table is the first digit of five or six; what follows counts from one.
+    static func modicon(_ number: Int) -> (table: RegisterTable, address: UInt16)? {
+        // Six digits where five cannot say it: 400001 to 465536.
+        let digits = number >= 100_000 ? 100_000 : 10_000
+        let address = number % digits
+        guard (1...65_536).contains(address) else { return nil }
+        let table: RegisterTable? =
+            switch number / digits {
+            case 0: .coil
+            case 1: .discrete
+            case 3: .input
+            case 4: .holding
+            default: nil
+            }
+        return table.map { ($0, UInt16(address - 1)) }
+    }
+
+    private static let tables: KeyValuePairs<String, RegisterTable> = [
+        "coil": .coil, "discrete": .discrete, "input": .input, "holding": .holding,
+    ]
+}
+
+extension YAMLMapping {
+    /// Reports defaults that no point can have.
+    func finishDefaults() {
+        for key in [
+            "table", "type", "order", "every", "unit", "lane", "deadband", "at_least", "scale", "offset", "absent",
+            "range", "kind", "payload", "topic",
+        ] {
+            _ = take(key)
+        }
+        finish()
+    }
+}

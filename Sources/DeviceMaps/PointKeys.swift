@@ -1,0 +1,144 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import YAMLText
+
+/// The keys of one point, with the map's defaults behind them.
+package struct PointKeys {
+    private let own: YAMLMapping
+    private let defaults: YAMLMapping?
+
+    init(_ own: YAMLMapping, defaults: YAMLMapping?) {
+        self.own = own
+        self.defaults = defaults
+    }
+
+    func take(_ key: String) -> YAMLValue? {
+        own.take(key) ?? defaults?.take(key)
+    }
+
+    /// A key that no default can give.
+    func takeOwn(_ key: String) -> YAMLValue? {
+        own.take(key)
+    }
+
+    func problem(_ message: String, fix: String = "") {
+        own.problem(message, fix: fix)
+    }
+
+    /// The point with what does not depend on how it is read.
+    func point(named name: String, source: Point.Source?) -> Point? {
+        let unit = take("unit")?.string() ?? ""
+        let kind = take("kind")?.word(["gauge": Point.Kind.gauge, "counter": .counter]) ?? .gauge
+        let lane = take("lane")?.word(["critical": Lane.critical, "normal": .normal, "bulk": .bulk]) ?? .normal
+        let conversion = conversion(source: source)
+        let range = take("range").flatMap(Self.range)
+        let deadband = take("deadband").flatMap(Self.deadband)
+        let atLeast = take("at_least")?.duration(atLeast: 1_000)
+        guard let source else { return nil }
+        return Point(
+            name: name, unit: unit, kind: kind, lane: lane, source: source, conversion: conversion, range: range,
+            deadband: deadband, atLeast: atLeast)
+    }
+
+    // MARK: From raw to meaning
+
+    private func conversion(source: Point.Source?) -> Conversion {
+        let scale = take("scale").flatMap { Self.decimal($0, "a factor that is not 0") { $0.digits != 0 } } ?? .one
+        let offset = take("offset").flatMap { Self.decimal($0, "a number") { _ in true } } ?? .zero
+        var conversion = Conversion(scale: scale, offset: offset)
+        if let labels = takeOwn("labels") {
+            conversion.labels = Self.labels(labels)
+            if conversion.scales {
+                labels.problem("cannot stand beside `scale` or `offset`", fix: "labels are of raw numbers")
+            }
+            if let layout = source?.layout, !layout.type.isInteger, layout.type != .bool {
+                labels.problem("needs whole numbers", fix: "give the point an integer type")
+            }
+        }
+        if case .message(let message) = source {
+            takeMessageConversion(message, into: &conversion)
+        }
+        return conversion
+    }
+
+    private func takeMessageConversion(_ message: MessageSource, into conversion: inout Conversion) {
+        if let values = takeOwn("values")?.mapping() {
+            for (key, value) in values.all() {
+                conversion.values[key.scalar ?? ""] = Self.value(value)
+            }
+        }
+        // Raw bytes have theirs as bit patterns, in the layout.
+        if case .registers = message.payload { return }
+        for absent in take("absent")?.sequence() ?? [] {
+            if absent.isNull { continue }
+            if !absent.isQuoted, let number = absent.scalar.flatMap(Double.init) {
+                conversion.absentNumbers.append(number)
+            } else if let text = absent.string() {
+                conversion.absentTexts.append(text)
+            }
+        }
+    }
+
+    private static func value(_ value: YAMLValue) -> Value? {
+        if !value.isQuoted, value.scalar == "true" { return .boolean(true) }
+        if !value.isQuoted, value.scalar == "false" { return .boolean(false) }
+        if !value.isQuoted, let integer = value.scalar.flatMap(YAMLValue.integer) { return .integer(Int64(integer)) }
+        if let number = value.number() { return .number(number) }
+        return nil
+    }
+
+    private static func labels(_ value: YAMLValue) -> [Int64: String] {
+        var labels: [Int64: String] = [:]
+        for (key, label) in value.mapping()?.all() ?? [] {
+            guard let number = key.scalar.flatMap(YAMLValue.integer) else {
+                key.problem("should be a whole number and its label", fix: "write labels: { 0: stopped, 1: running }")
+                continue
+            }
+            labels[Int64(number)] = label.string()
+        }
+        return labels
+    }
+
+    private static func decimal(
+        _ value: YAMLValue, _ what: String, _ isRight: (Decimal) -> Bool
+    ) -> Decimal? {
+        guard let decimal = value.scalar.flatMap(Decimal.init), isRight(decimal) else {
+            value.problem("should be \(what)")
+            return nil
+        }
+        return decimal
+    }
+
+    private static func range(_ value: YAMLValue) -> ClosedRange<Double>? {
+        guard let ends = value.sequence() else { return nil }
+        guard ends.count == 2, let low = ends[0].number(), let high = ends[1].number(), low < high else {
+            value.problem("should be two numbers, the lower first", fix: "write [0, 500]")
+            return nil
+        }
+        return low...high
+    }
+
+    private static func deadband(_ value: YAMLValue) -> Deadband? {
+        let text = value.scalar ?? ""
+        let isPercent = text.hasSuffix("%")
+        guard let number = Double(isPercent ? String(text.dropLast()) : text), number >= 0, number.isFinite else {
+            value.problem("should be an amount in the point's unit, or a percentage", fix: "write 0.05 or 1%")
+            return nil
+        }
+        return isPercent ? .relative(number / 100) : .absolute(number)
+    }
+}
+
+extension Point.Source {
+    /// How the value lies in registers, where it does.
+    package var layout: RegisterLayout? {
+        switch self {
+        case .register(let register): return register.layout
+        case .message(let message):
+            if case .registers(_, let layout) = message.payload { return layout }
+            return nil
+        }
+    }
+}

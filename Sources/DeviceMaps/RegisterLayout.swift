@@ -1,0 +1,195 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+
+package enum RegisterType: String, Sendable, CaseIterable {
+    case bool, int16, uint16, int32, uint32, int64, uint64, float32, float64, bcd16, bcd32, string
+
+    /// Registers that one value takes; a string says its own.
+    package var registers: Int {
+        switch self {
+        case .bool, .int16, .uint16, .bcd16, .string: 1
+        case .int32, .uint32, .float32, .bcd32: 2
+        case .int64, .uint64, .float64: 4
+        }
+    }
+
+    package var isInteger: Bool {
+        switch self {
+        case .int16, .uint16, .int32, .uint32, .int64, .uint64, .bcd16, .bcd32: true
+        case .bool, .float32, .float64, .string: false
+        }
+    }
+}
+
+/// The order in which a value's bytes are sent. The letters are the bytes from the most significant, A, on;
+/// 64-bit values continue the pattern.
+package enum ByteOrder: String, Sendable, CaseIterable {
+    case ABCD, CDAB, BADC, DCBA
+
+    var swapsBytes: Bool { self == .BADC || self == .DCBA }
+    var reversesWords: Bool { self == .CDAB || self == .DCBA }
+}
+
+/// How a value lies in its registers.
+package struct RegisterLayout: Sendable, Equatable {
+    package var type: RegisterType
+    package var order: ByteOrder
+    /// The bits of an integer that count, from the least significant; nil for all.
+    package var bits: ClosedRange<Int>?
+    /// Registers of a string.
+    package var length: Int
+    /// Raw values that mean "no value", as they lie in the type's width.
+    package var absent: [UInt64]
+    /// Any NaN means "no value".
+    package var absentNaN: Bool
+
+    package init(
+        type: RegisterType, order: ByteOrder = .ABCD, bits: ClosedRange<Int>? = nil, length: Int = 1,
+        absent: [UInt64] = [], absentNaN: Bool = false
+    ) {
+        self.type = type
+        self.order = order
+        self.bits = bits
+        self.length = length
+        self.absent = absent
+        self.absentNaN = absentNaN
+    }
+
+    /// Registers that the value takes.
+    package var registers: Int { type == .string ? length : type.registers }
+
+    /// Reads the value from its registers.
+    /// - Parameters:
+    ///   - words: exactly `registers` of them; where there are fewer, the reading is bad.
+    ///   - batch: keeps the text of a string.
+    package func decode(
+        _ words: UnsafeBufferPointer<UInt16>, into batch: inout Batch
+    ) -> (value: Value, quality: Quality, reason: Reason) {
+        guard words.count >= registers else { return (.none, .bad, .tooShort) }
+        if type == .string { return (batch.text(Self.text(words.prefix(length))), .good, .none) }
+        let raw = assemble(words)
+        let field = bits.map { (raw >> UInt64($0.lowerBound)) & Self.mask($0.count) } ?? raw
+        if absent.contains(field) { return (.none, .absent, .none) }
+        return interpret(field)
+    }
+
+    private func interpret(_ raw: UInt64) -> (value: Value, quality: Quality, reason: Reason) {
+        switch type {
+        case .bool: return (.boolean(raw != 0), .good, .none)
+        // A field of one bit is asked for with `bit` and is a yes or no.
+        case _ where bits?.count == 1: return (.boolean(raw == 1), .good, .none)
+        case _ where bits != nil: return (.integer(Int64(raw)), .good, .none)
+        case .int16: return (.integer(Int64(Int16(truncatingIfNeeded: raw))), .good, .none)
+        case .int32: return (.integer(Int64(Int32(truncatingIfNeeded: raw))), .good, .none)
+        case .int64: return (.integer(Int64(bitPattern: raw)), .good, .none)
+        case .uint16, .uint32: return (.integer(Int64(raw)), .good, .none)
+        // What 63 bits cannot hold is kept as nearly as a double can.
+        case .uint64: return (Int64(exactly: raw).map(Value.integer) ?? .number(Double(raw)), .good, .none)
+        case .float32: return float(Float(bitPattern: UInt32(truncatingIfNeeded: raw)))
+        case .float64: return float(Double(bitPattern: raw))
+        case .bcd16, .bcd32:
+            guard let value = Self.decimal(raw) else { return (.none, .bad, .notDecimal) }
+            return (.integer(value), .good, .none)
+        case .string: return (.none, .bad, .wrongType)
+        }
+    }
+
+    private func float(_ value: Float) -> (Value, Quality, Reason) {
+        if value.isFinite { return (.single(value), .good, .none) }
+        return value.isNaN && absentNaN ? (.none, .absent, .none) : (.none, .bad, .notANumber)
+    }
+
+    private func float(_ value: Double) -> (Value, Quality, Reason) {
+        if value.isFinite { return (.number(value), .good, .none) }
+        return value.isNaN && absentNaN ? (.none, .absent, .none) : (.none, .bad, .notANumber)
+    }
+
+    /// The registers as one number, most significant byte first.
+    private func assemble(_ words: UnsafeBufferPointer<UInt16>) -> UInt64 {
+        var raw: UInt64 = 0
+        let count = registers
+        for index in 0..<count {
+            let word = words[order.reversesWords ? count - 1 - index : index]
+            raw = raw << 16 | UInt64(order.swapsBytes ? word.byteSwapped : word)
+        }
+        return raw
+    }
+
+    /// Lays a raw number out in registers: what `decode` undoes. For simulators and proofs.
+    package func registers(of raw: UInt64) -> [UInt16] {
+        let count = registers
+        let words = (0..<count).map { index in
+            let word = UInt16(truncatingIfNeeded: raw >> UInt64(16 * (count - 1 - index)))
+            return order.swapsBytes ? word.byteSwapped : word
+        }
+        return order.reversesWords ? words.reversed() : words
+    }
+
+    /// The bit pattern of a number in this type, nearest to it; nil where the type holds no numbers.
+    package func pattern(of number: Double) -> UInt64? {
+        switch type {
+        case .int16: UInt64(UInt16(bitPattern: Int16(clamping: Int64(saturating: number))))
+        case .int32: UInt64(UInt32(bitPattern: Int32(clamping: Int64(saturating: number))))
+        case .int64: UInt64(bitPattern: Int64(saturating: number))
+        case .uint16: UInt64(UInt16(clamping: Int64(saturating: number)))
+        case .uint32: UInt64(UInt32(clamping: Int64(saturating: number)))
+        case .uint64: UInt64(clamping: Int64(saturating: number))
+        case .float32: UInt64(Float(number).bitPattern)
+        case .float64: number.bitPattern
+        case .bcd16: Self.binaryCodedDecimal(min(max(number, 0), 9_999))
+        case .bcd32: Self.binaryCodedDecimal(min(max(number, 0), 99_999_999))
+        case .bool: number == 0 ? 0 : 1
+        case .string: nil
+        }
+    }
+
+    private static func mask(_ bits: Int) -> UInt64 {
+        bits >= 64 ? .max : (1 << UInt64(bits)) - 1
+    }
+
+    /// Two letters a register, the first in the upper byte; ends at the first zero, trailing blanks dropped.
+    /// The order does not apply: it is one of numbers.
+    private static func text(_ words: Slice<UnsafeBufferPointer<UInt16>>) -> String {
+        var bytes = words.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xFF)] }
+        if let end = bytes.firstIndex(of: 0) { bytes.removeSubrange(end...) }
+        while bytes.last == UInt8(ascii: " ") { bytes.removeLast() }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func decimal(_ raw: UInt64) -> Int64? {
+        var value: Int64 = 0
+        for shift in stride(from: UInt64(28), through: 0, by: -4) {
+            let digit = Int64(raw >> shift & 0xF)
+            guard digit < 10 else { return nil }
+            value = value * 10 + digit
+        }
+        return value
+    }
+
+    private static func binaryCodedDecimal(_ number: Double) -> UInt64 {
+        var rest = UInt64(number)
+        var raw: UInt64 = 0
+        for shift in stride(from: UInt64(0), through: 28, by: 4) {
+            raw |= rest % 10 << shift
+            rest /= 10
+        }
+        return raw
+    }
+}
+
+extension Int64 {
+    /// The nearest whole number there is room for; 0 for NaN.
+    package init(saturating number: Double) {
+        if number.isNaN {
+            self = 0
+        } else if number >= 0x1p63 {
+            self = .max
+        } else if number < -0x1p63 {
+            self = .min
+        } else {
+            self = Int64(number.rounded())
+        }
+    }
+}

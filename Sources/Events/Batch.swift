@@ -1,0 +1,115 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+/// Events on their way, with their readings side by side so that stages change them in place.
+package struct Batch: Sendable, Equatable {
+    /// One event: what one device said at one moment, or something about it.
+    package struct Event: Sendable, Equatable {
+        package var detail: EventDetail
+        package var device: DeviceNumber
+        package var time: Timestamp
+        /// The event's readings, as places in the batch's `readings`. Events follow one another without holes.
+        package var readings: Range<Int>
+
+        package var kind: EventKind { detail.kind }
+    }
+
+    package private(set) var events: [Event] = []
+    package var readings: [Reading] = []
+    package private(set) var texts: [String] = []
+
+    package init() {}
+
+    package var isEmpty: Bool { events.isEmpty }
+
+    package mutating func removeAll() {
+        events.removeAll(keepingCapacity: true)
+        readings.removeAll(keepingCapacity: true)
+        texts.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: Building
+
+    /// Adds a text that a value of this batch may then stand for.
+    package mutating func text(_ text: String) -> Value {
+        texts.append(text)
+        return .text(Int32(truncatingIfNeeded: texts.count - 1))
+    }
+
+    package func text(at index: Int32) -> String {
+        texts.indices.contains(Int(index)) ? texts[Int(index)] : ""
+    }
+
+    /// Makes a telemetry event of the readings added since the last event. None without readings.
+    package mutating func closeTelemetry(device: DeviceNumber, time: Timestamp) {
+        let start = events.last?.readings.upperBound ?? 0
+        guard start < readings.count else { return }
+        events.append(Event(detail: .telemetry, device: device, time: time, readings: start..<readings.count))
+    }
+
+    package mutating func append(_ status: StatusChange, device: DeviceNumber, time: Timestamp) {
+        append(.status(status), device: device, time: time)
+    }
+
+    package mutating func append(_ gap: Gap, time: Timestamp) {
+        append(.gap(gap), device: .gateway, time: time)
+    }
+
+    private mutating func append(_ detail: EventDetail, device: DeviceNumber, time: Timestamp) {
+        let end = readings.count
+        events.append(Event(detail: detail, device: device, time: time, readings: end..<end))
+    }
+
+    /// Makes an event as it was stored, of the readings added since the last one.
+    package mutating func close(_ detail: EventDetail, device: DeviceNumber, time: Timestamp) {
+        let start = events.last?.readings.upperBound ?? 0
+        events.append(Event(detail: detail, device: device, time: time, readings: start..<readings.count))
+    }
+
+    /// Adds a text where reading back needs it at its old place.
+    package mutating func append(text: String) {
+        texts.append(text)
+    }
+
+    /// Adds an event of another batch with those of its readings that `isWanted`; a telemetry event needs one.
+    package mutating func append(
+        _ event: Event, of other: Batch, where isWanted: (Reading) -> Bool = { _ in true }
+    ) {
+        let start = readings.count
+        for reading in other.readings[event.readings] where isWanted(reading) {
+            var reading = reading
+            if case .text(let index) = reading.value { reading.value = text(other.text(at: index)) }
+            readings.append(reading)
+        }
+        guard event.kind != .telemetry || readings.count > start else { return }
+        var event = event
+        event.readings = start..<readings.count
+        events.append(event)
+    }
+
+    package mutating func append(_ other: Batch) {
+        for event in other.events { append(event, of: other) }
+    }
+
+    // MARK: Filtering
+
+    /// Lets go of the readings that stages did not keep, and of the telemetry events left without any.
+    /// - Returns: how many readings went.
+    @discardableResult
+    package mutating func compact() -> Int {
+        guard readings.contains(where: { !$0.isKept }) else { return 0 }
+        var kept = 0
+        for index in events.indices {
+            let start = kept
+            for position in events[index].readings where readings[position].isKept {
+                readings[kept] = readings[position]
+                kept += 1
+            }
+            events[index].readings = start..<kept
+        }
+        let gone = readings.count - kept
+        readings.removeLast(gone)
+        events.removeAll { $0.kind == .telemetry && $0.readings.isEmpty }
+        return gone
+    }
+}

@@ -1,0 +1,72 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+/// Every device and series there is or was, by number.
+///
+/// Only ever grows: what is stored refers to it by number, and is read back under the description it was stored with,
+/// whatever the configuration says by then. A device whose map or tags change gets a new number.
+package final class Catalog: Sendable {
+    /// What the catalog held at one moment. Cheap to copy.
+    package struct Contents: Sendable {
+        package fileprivate(set) var devices: [Device] = []
+        package fileprivate(set) var series: [Series] = []
+
+        package init() {}
+
+        package subscript(number: DeviceNumber) -> Device? {
+            devices.indices.contains(number.index) ? devices[number.index] : nil
+        }
+
+        package subscript(number: SeriesNumber) -> Series? {
+            series.indices.contains(number.index) ? series[number.index] : nil
+        }
+    }
+
+    private struct State {
+        var contents: Contents
+        var deviceNumbers: [Device: DeviceNumber] = [:]
+        var seriesNumbers: [Series: SeriesNumber] = [:]
+    }
+
+    private let state: Mutex<State>
+
+    /// - Parameters: what was kept from earlier runs, in the order of its numbers.
+    package init(devices: [Device] = [], series: [Series] = []) {
+        var state = State(contents: Contents())
+        state.contents.devices = devices
+        state.contents.series = series
+        for (index, device) in devices.enumerated() {
+            state.deviceNumbers[device] = DeviceNumber(raw: Int32(index))
+        }
+        for (index, one) in series.enumerated() {
+            state.seriesNumbers[one] = SeriesNumber(raw: Int32(index))
+        }
+        self.state = Mutex(state)
+    }
+
+    package var contents: Contents {
+        state.withLock { $0.contents }
+    }
+
+    package func number(of device: Device) -> DeviceNumber {
+        state.withLock { state in
+            if let known = state.deviceNumbers[device] { return known }
+            let number = DeviceNumber(raw: Int32(state.contents.devices.count))
+            state.contents.devices.append(device)
+            state.deviceNumbers[device] = number
+            return number
+        }
+    }
+
+    package func number(of series: Series) -> SeriesNumber {
+        state.withLock { state in
+            if let known = state.seriesNumbers[series] { return known }
+            let number = SeriesNumber(raw: Int32(state.contents.series.count))
+            state.contents.series.append(series)
+            state.seriesNumbers[series] = number
+            return number
+        }
+    }
+}

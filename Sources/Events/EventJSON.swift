@@ -1,0 +1,236 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+/// Events as JSON, written by hand: an encoder that walks types costs twenty times as much, on every event.
+///
+/// Keeps what is said about each device and series as ready bytes. CloudEvents 1.0.2, JSON format 1.0.2.
+package struct EventJSON: Sendable {
+    private let gateway: String
+    private let catalog: Catalog
+    private var contents = Catalog.Contents()
+    private var devices: [[UInt8]] = []
+    private var series: [(head: [UInt8], unit: [UInt8])] = []
+
+    package init(gateway: String, catalog: Catalog) {
+        self.gateway = gateway
+        self.catalog = catalog
+    }
+
+    /// A whole CloudEvent in structured mode.
+    package mutating func writeEnvelope(
+        _ event: Batch.Event, of batch: Batch, id: EventID, isReplayed: Bool, to out: inout ByteWriter
+    ) {
+        out.text(#"{"specversion":"1.0","id":""#)
+        out.raw(self.id(id).utf8)
+        out.text(#"","source":""#)
+        out.raw(source(of: event).utf8)
+        out.text(#"","type":""#)
+        out.raw(event.kind.type.utf8)
+        out.text(#"","subject":""#)
+        out.raw(subject(of: event).utf8)
+        out.text(#"","time":""#)
+        event.time.write(to: &out)
+        out.text(#"","datacontenttype":"application/json","data":"#)
+        writeData(event, of: batch, isReplayed: isReplayed, to: &out)
+        out.byte(UInt8(ascii: "}"))
+    }
+
+    /// The `data` alone, as Kafka's binary mode carries it.
+    package mutating func writeData(
+        _ event: Batch.Event, of batch: Batch, isReplayed: Bool, to out: inout ByteWriter
+    ) {
+        refresh()
+        out.byte(UInt8(ascii: "{"))
+        if devices.indices.contains(event.device.index) {
+            out.raw(devices[event.device.index])
+        } else {
+            out.text(#""gateway":"#)
+            out.jsonString(gateway)
+        }
+        switch event.detail {
+        case .telemetry: writeReadings(event, of: batch, to: &out)
+        case .status(let status): write(status, to: &out)
+        case .gap(let gap): write(gap, to: &out)
+        }
+        if isReplayed { out.text(#","replayed":true"#) }
+        out.byte(UInt8(ascii: "}"))
+    }
+
+    // MARK: Attributes
+
+    package func id(_ id: EventID) -> String {
+        "\(gateway)/\(String(id.epoch, radix: 16, padded: 16))/\(id.lane.name)/\(id.sequence)"
+    }
+
+    package mutating func source(of event: Batch.Event) -> String {
+        refresh()
+        guard let device = contents[event.device] else { return "/gateways/\(gateway)" }
+        return "/gateways/\(gateway)/devices/\(device.id)"
+    }
+
+    /// The device, or for what concerns none of them the gateway.
+    package mutating func subject(of event: Batch.Event) -> String {
+        refresh()
+        return contents[event.device]?.id ?? gateway
+    }
+
+    // MARK: Data
+
+    private func writeReadings(_ event: Batch.Event, of batch: Batch, to out: inout ByteWriter) {
+        out.text(#","readings":["#)
+        for position in event.readings {
+            if position > event.readings.lowerBound { out.byte(UInt8(ascii: ",")) }
+            write(batch.readings[position], of: batch, eventTime: event.time, to: &out)
+        }
+        out.byte(UInt8(ascii: "]"))
+    }
+
+    private func write(_ reading: Reading, of batch: Batch, eventTime: Timestamp, to out: inout ByteWriter) {
+        guard series.indices.contains(reading.series.index) else {
+            out.text("null")
+            return
+        }
+        let names = series[reading.series.index]
+        out.raw(names.head)
+        out.json(reading.value, of: batch)
+        out.raw(names.unit)
+        out.text(#","quality":""#)
+        out.text(reading.quality.name)
+        out.byte(UInt8(ascii: "\""))
+        if reading.reason != .none {
+            out.text(#","reason":""#)
+            out.text(reading.reason.name)
+            out.byte(UInt8(ascii: "\""))
+        }
+        if reading.time != eventTime {
+            out.text(#","time":""#)
+            reading.time.write(to: &out)
+            out.byte(UInt8(ascii: "\""))
+        }
+        out.byte(UInt8(ascii: "}"))
+    }
+
+    private func write(_ status: StatusChange, to out: inout ByteWriter) {
+        out.text(#","state":""#)
+        out.text(status.state.name)
+        out.text(#"","since":""#)
+        status.since.write(to: &out)
+        out.byte(UInt8(ascii: "\""))
+        if status.reason != .none {
+            out.text(#","reason":""#)
+            out.text(status.reason.name)
+            out.byte(UInt8(ascii: "\""))
+        }
+    }
+
+    private func write(_ gap: Gap, to out: inout ByteWriter) {
+        out.text(#","cause":""#)
+        out.text(gap.cause.name)
+        out.text(#"","lane":""#)
+        out.raw(gap.lane.name.utf8)
+        out.text(#"","first":"#)
+        out.decimal(gap.first)
+        out.text(#","last":"#)
+        out.decimal(gap.last)
+        out.text(#","count":"#)
+        out.decimal(gap.count)
+        out.text(#","since":""#)
+        gap.since.write(to: &out)
+        out.text(#"","until":""#)
+        gap.until.write(to: &out)
+        out.text(#"","outputs":["#)
+        for (index, output) in gap.outputs.enumerated() {
+            if index > 0 { out.byte(UInt8(ascii: ",")) }
+            out.jsonString(output)
+        }
+        out.byte(UInt8(ascii: "]"))
+    }
+
+    // MARK: Ready bytes
+
+    private mutating func refresh() {
+        let now = catalog.contents
+        guard now.devices.count > devices.count || now.series.count > series.count else { return }
+        contents = now
+        for device in now.devices[devices.count...] { devices.append(ready(device)) }
+        for one in now.series[series.count...] { series.append(Self.ready(one)) }
+    }
+
+    private func ready(_ device: Device) -> [UInt8] {
+        var out = ByteWriter()
+        out.text(#""gateway":"#)
+        out.jsonString(gateway)
+        out.text(#","device":"#)
+        out.jsonString(device.id)
+        out.text(#","map":"#)
+        out.jsonString(device.map)
+        out.text(#","map_version":"#)
+        out.decimal(Int64(device.mapVersion))
+        if !device.tags.isEmpty {
+            out.text(#","tags":{"#)
+            for (index, tag) in device.tags.enumerated() {
+                if index > 0 { out.byte(UInt8(ascii: ",")) }
+                out.jsonString(tag.name)
+                out.byte(UInt8(ascii: ":"))
+                out.jsonString(tag.value)
+            }
+            out.byte(UInt8(ascii: "}"))
+        }
+        return out.bytes
+    }
+
+    private static func ready(_ series: Series) -> (head: [UInt8], unit: [UInt8]) {
+        var head = ByteWriter()
+        head.text(#"{"point":"#)
+        head.jsonString(series.point)
+        head.text(#","value":"#)
+        var unit = ByteWriter()
+        if !series.unit.isEmpty {
+            unit.text(#","unit":"#)
+            unit.jsonString(series.unit)
+        }
+        return (head.bytes, unit.bytes)
+    }
+}
+
+extension ByteWriter {
+    package mutating func json(_ value: Value, of batch: Batch) {
+        switch value {
+        case .none: text("null")
+        case .integer(let value): decimal(value)
+        case .boolean(let value): text(value ? "true" : "false")
+        case .text(let index): jsonString(batch.text(at: index))
+        // JSON has no infinities and no NaN; none should come this far.
+        case .number(let value): value.isFinite ? raw(value.description.utf8) : text("null")
+        case .single(let value): value.isFinite ? raw(value.description.utf8) : text("null")
+        }
+    }
+
+    /// A quoted string (RFC 8259, 7).
+    package mutating func jsonString(_ string: String) {
+        byte(UInt8(ascii: "\""))
+        for unit in string.utf8 {
+            switch unit {
+            case UInt8(ascii: "\""): text(#"\""#)
+            case UInt8(ascii: "\\"): text(#"\\"#)
+            case 0x0A: text(#"\n"#)
+            case 0x0D: text(#"\r"#)
+            case 0x09: text(#"\t"#)
+            case 0..<0x20:
+                text(#"\u00"#)
+                raw(String(unit, radix: 16, padded: 2).utf8)
+            default: byte(unit)
+            }
+        }
+        byte(UInt8(ascii: "\""))
+    }
+}
+
+extension String {
+    /// A number with zeros before it, up to `padded` digits.
+    package init(_ value: some BinaryInteger, radix: Int, padded: Int) {
+        let digits = String(value, radix: radix)
+        self.init(repeating: "0", count: Swift.max(0, padded - digits.utf8.count))
+        self += digits
+    }
+}

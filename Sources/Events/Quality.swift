@@ -1,0 +1,81 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+/// How far a value can be trusted. The raw values are stored: never change the meaning of one.
+package enum Quality: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+    case good = 0
+    /// The device answered, but what it said has no meaning in the map (a number without a label).
+    case uncertain = 1
+    /// Outside the range the map gives for it.
+    case outOfRange = 2
+    /// The device says that it has no value.
+    case absent = 3
+    /// It could not be read; the reason says why.
+    case bad = 4
+
+    /// The word that stands in events.
+    package var name: StaticString {
+        switch self {
+        case .good: "good"
+        case .uncertain: "uncertain"
+        case .outOfRange: "out_of_range"
+        case .absent: "absent"
+        case .bad: "bad"
+        }
+    }
+}
+
+/// Why a reading is not good. The raw values are stored: never change the meaning of one.
+package enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+    case none = 0
+    case timeout = 1
+    case disconnected = 2
+    case garbledAnswer = 3
+    case linkSetup = 4
+    case illegalFunction = 5
+    case illegalAddress = 6
+    case illegalValue = 7
+    case deviceFailure = 8
+    case deviceBusy = 9
+    case gatewayPath = 10
+    case gatewayTarget = 11
+    /// Another Modbus exception.
+    case exception = 12
+    /// The device is offline.
+    case offline = 13
+    /// NaN or an infinity that the map does not list as `absent`.
+    case notANumber = 14
+    /// A raw number that the map's `labels` or `values` do not name.
+    case unknownLabel = 15
+    /// The payload has something else where the map expects this type (a text for a number).
+    case wrongType = 16
+    /// Digits that no binary-coded decimal has.
+    case notDecimal = 17
+    /// The payload is shorter than the map says.
+    case tooShort = 18
+
+    /// The word that stands in events.
+    package var name: StaticString {
+        switch self {
+        case .none: "none"
+        case .timeout: "timeout"
+        case .disconnected: "disconnected"
+        case .garbledAnswer: "garbled_answer"
+        case .linkSetup: "link_setup"
+        case .illegalFunction: "illegal_function"
+        case .illegalAddress: "illegal_address"
+        case .illegalValue: "illegal_value"
+        case .deviceFailure: "device_failure"
+        case .deviceBusy: "device_busy"
+        case .gatewayPath: "gateway_path"
+        case .gatewayTarget: "gateway_target"
+        case .exception: "exception"
+        case .offline: "offline"
+        case .notANumber: "not_a_number"
+        case .unknownLabel: "unknown_label"
+        case .wrongType: "wrong_type"
+        case .notDecimal: "not_decimal"
+        case .tooShort: "too_short"
+        }
+    }
+}

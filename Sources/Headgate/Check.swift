@@ -1,0 +1,38 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Agent
+import ArgumentParser
+import FoundationEssentials
+import Glibc
+
+struct Check: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Prove the configuration, its device maps and their examples.",
+        discussion: """
+            Reports every mistake at once, with file, line and what to write instead, and ends with 78. Opens nothing \
+            but these files. With MAP files as arguments it proves those instead of a configuration.
+            """)
+
+    @OptionGroup var options: ConfigurationOption
+
+    @Flag(help: "Print the mistakes as JSON.")
+    var json = false
+
+    @Argument(help: "Device maps to prove by themselves.")
+    var maps: [String] = []
+
+    func run() async throws {
+        let problems = ProblemList()
+        let proof = maps.isEmpty ? problems.check(options.config) : problems.check(maps: maps)
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            print(String(decoding: try encoder.encode(problems.report), as: UTF8.self))
+        } else {
+            for line in problems.lines { complain(line) }
+            print(problems.lines.isEmpty ? "\(Style.good("ok")): \(proof)" : "\(problems.lines.count) mistakes")
+        }
+        guard problems.lines.isEmpty else { throw ExitCode(EX_CONFIG) }
+    }
+}

@@ -1,0 +1,60 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Agent
+import ArgumentParser
+import Glibc
+
+@main
+struct Headgate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "headgate",
+        abstract: "Brings what devices say to the brokers that want it, and loses nothing on the way.",
+        discussion: """
+            A gateway polls Modbus devices, listens to MQTT ones, keeps what they say in a durable outbox and forwards \
+            it to Kafka, MQTT and files. One YAML file says all there is to say, device maps say what registers and \
+            messages mean.
+
+              headgate check --config headgate.yaml      prove the configuration and its maps
+              headgate simulate --config headgate.yaml   answer for its devices, on this machine
+              headgate read meter-1                      one real read of a device
+              headgate run                               the gateway
+              headgate status --watch                    what a running gateway does
+
+            Exit codes: 0 done, 1 something is wrong with what was asked about, 64 wrong usage, 69 a device, a broker \
+            or the gateway does not answer, 75 in use by another process, 78 the configuration has mistakes.
+            """,
+        version: Gateway.version,
+        subcommands: [
+            Run.self, Check.self, Read.self, Simulate.self, OutboxCommand.self, Tail.self, Status.self,
+        ])
+}
+
+/// `--config`, the same for every command.
+struct ConfigurationOption: ParsableArguments {
+    @Option(name: .shortAndLong, help: "The gateway's configuration.")
+    var config = "/etc/headgate/headgate.yaml"
+
+    /// The configuration, or every mistake on standard error and exit code 78.
+    func load() throws -> Configuration {
+        let problems = ProblemList()
+        guard let configuration = problems.read(config) else {
+            for line in problems.lines { complain(line) }
+            complain(
+                "\(problems.lines.count) \(problems.lines.count == 1 ? "mistake" : "mistakes") in the configuration")
+            throw ExitCode(EX_CONFIG)
+        }
+        return configuration
+    }
+}
+
+func complain(_ text: String) {
+    let line = Array((text + "\n").utf8)
+    _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+}
+
+/// Says what is wrong and ends with a code that scripts can tell.
+func fail(_ text: String, _ code: Int32) -> ExitCode {
+    complain("headgate: \(text)")
+    return ExitCode(code)
+}

@@ -1,0 +1,40 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Agent
+import ArgumentParser
+import Glibc
+import Simulator
+
+struct Simulate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Answer for the devices of a configuration, with plausible, moving values.",
+        discussion: """
+            Every Modbus TCP link is answered on its address, every serial link on a pseudo-terminal at its path, and \
+            for every MQTT device messages are published to its broker. Addresses have to be of this machine. Runs \
+            until Ctrl-C.
+            """)
+
+    @OptionGroup var options: ConfigurationOption
+
+    @Option(help: "Seconds between two messages on an MQTT topic.")
+    var interval = 1.0
+
+    @Option(help: "Also run a Kafka broker for tests (librdkafka's mock cluster) and write its address to this file.")
+    var kafka: String?
+
+    func run() async throws {
+        let configuration = try options.load()
+        do {
+            let plant = try configuration.plant()
+            let simulation = try Simulation(plant, interval: .seconds(interval))
+            let cluster = try kafka.map { try KafkaForTests(addressFile: $0) }
+            complain(
+                "simulating \(simulation.summary)\(cluster.map { ", Kafka on \($0.address)" } ?? ""); Ctrl-C ends it")
+            await simulation.run()
+            withExtendedLifetime(cluster) {}
+        } catch {
+            throw fail("\(error)", EX_UNAVAILABLE)
+        }
+    }
+}

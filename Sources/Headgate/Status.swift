@@ -1,0 +1,60 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Agent
+import ArgumentParser
+import Glibc
+
+struct Status: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "What a running gateway does: devices, outbox, outputs.",
+        discussion: "With --watch it goes on, a picture a second, until Ctrl-C or until the gateway stops.")
+
+    @OptionGroup var options: ConfigurationOption
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    @Flag(help: "Go on, a picture a second.")
+    var watch = false
+
+    func run() async throws {
+        let configuration = try options.load()
+        do {
+            repeat {
+                let overview = try await GatewayOverview.read(configuration)
+                if watch, !json, isatty(STDOUT_FILENO) == 1 { print("\u{1B}[H\u{1B}[2J", terminator: "") }
+                print(json ? overview.json : picture(overview))
+                fflush(nil)
+                if watch { try await Task.sleep(for: .seconds(1)) }
+            } while watch
+        } catch {
+            throw fail("\(error)", EX_UNAVAILABLE)
+        }
+    }
+
+    private func picture(_ overview: GatewayOverview) -> String {
+        let devices = Table.text(
+            ["device", "map", "state", "points", "not good"],
+            overview.devices.map { [$0.name, $0.map, Style.state($0.state), "\($0.points)", "\($0.notGood)"] },
+            rightAligned: [3, 4])
+        let outputs = Table.text(
+            ["output", "kind", "state", "waiting", "acknowledged", "retries", "dead letters"],
+            overview.outputs.map {
+                [
+                    $0.name, $0.kind, $0.error.map { Style.bad("down: \($0)") } ?? Style.good("up"), "\($0.waiting)",
+                    "\($0.acknowledged)", "\($0.retries)", "\($0.deadLetters)",
+                ]
+            }, rightAligned: [3, 4, 5, 6])
+        return """
+            gateway \(overview.gateway), headgate \(overview.version)
+            readings: received \(overview.received) = no news \(overview.filtered) + committed \(overview.committed) \
+            + under way \(overview.underWay)
+            outbox: \(size(overview.outboxBytes)) of \(size(overview.outboxMaxBytes))
+
+            \(devices)
+
+            \(outputs)
+            """
+    }
+}

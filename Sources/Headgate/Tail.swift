@@ -1,0 +1,41 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Agent
+import ArgumentParser
+import Glibc
+
+struct Tail: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Watch events as they are committed.",
+        discussion: """
+            Shows what the running gateway commits, a line a reading, until Ctrl-C. With --json, each event whole, a \
+            line each. A slow reader misses some; the outbox does not.
+            """)
+
+    @OptionGroup var options: ConfigurationOption
+
+    @Option(help: "Only this device; may be given more than once.")
+    var device: [String] = []
+
+    @Option(help: "Only events with this point; may be given more than once.")
+    var point: [String] = []
+
+    @Flag(help: "Print whole events as JSON.")
+    var json = false
+
+    func run() async throws {
+        let configuration = try options.load()
+        do {
+            let tail = EventTail(devices: Set(device), points: Set(point))
+            try await tail.follow(configuration) { event in
+                let lines = json ? [event.text] : event.lines(style: Style.quality)
+                for line in lines { print(line) }
+                // A pipe wants each event now, not when a buffer is full.
+                fflush(nil)
+            }
+        } catch {
+            throw fail("\(error)", EX_UNAVAILABLE)
+        }
+    }
+}

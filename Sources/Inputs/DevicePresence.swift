@@ -1,0 +1,35 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+
+/// Whether a device answers, told once per change: offline after three failures in a row, online when it answers.
+struct DevicePresence {
+    static let failuresUntilOffline = 3
+
+    private(set) var isOnline: Bool?
+    private var failures = 0
+    private var firstFailure: Timestamp?
+
+    /// The device answered.
+    /// - Returns: the change to tell, if it is one.
+    mutating func answered(at time: Timestamp) -> StatusChange? {
+        failures = 0
+        firstFailure = nil
+        guard isOnline != true else { return nil }
+        isOnline = true
+        return StatusChange(state: .online, since: time, reason: .none)
+    }
+
+    /// A poll of the device brought nothing.
+    mutating func failed(at time: Timestamp, _ reason: Reason) -> StatusChange? {
+        failures += 1
+        let since = firstFailure ?? time
+        firstFailure = since
+        guard failures >= Self.failuresUntilOffline, isOnline != false else { return nil }
+        isOnline = false
+        return StatusChange(state: .offline, since: since, reason: reason)
+    }
+
+    var isOffline: Bool { isOnline == false }
+}

@@ -1,0 +1,155 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Logging
+import MQTT
+import Metrics
+import Waiting
+
+/// Listens to the devices behind one broker.
+///
+///     socket ─▶ read ─▶ messages ─▶ router ─▶ batch ─▶ collector ─▶ COMMIT ─▶ write ─▶ PUBACK
+///
+/// Serialises everything on the connection, on a queue of its own. Nothing is written while messages are not
+/// committed, not even a sign of life: the acknowledgements queue behind it. A broker that gives up on us meanwhile
+/// keeps the session and sends them again.
+package actor MQTTSource {
+    nonisolated private let executor: BlockingExecutor
+    nonisolated package var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private let settings: MQTTSourceSettings
+    private let collector: any Collecting
+    private let logger: Logger
+    private let measures: MQTTSourceMeasures
+    private var router: MessageRouter
+    private var hasSubscribed = false
+
+    package init(
+        _ settings: MQTTSourceSettings, catalog: Catalog, collector: any Collecting, logger: Logger
+    ) {
+        executor = BlockingExecutor(label: "headgate.mqtt.\(settings.name)")
+        var logger = logger
+        logger[metadataKey: "link"] = "\(settings.name)"
+        self.settings = settings
+        self.collector = collector
+        self.logger = logger
+        measures = MQTTSourceMeasures(link: settings.name)
+        router = MessageRouter(settings.devices, catalog: catalog, collector: collector)
+    }
+
+    /// Listens until the task is cancelled; connects again whenever the connection ends.
+    package func run() async {
+        var backoff = Backoff(base: .milliseconds(500), cap: .seconds(15))
+        var wasUp = true
+        while !Task.isCancelled {
+            let connected = ContinuousClock.now
+            do {
+                try await listen { wasUp = true }
+            } catch {
+                measures.disconnects.increment()
+                if wasUp, !Task.isCancelled {
+                    logger.warning("link down", metadata: ["broker": "\(address)", "error": "\(error)"])
+                }
+            }
+            if Task.isCancelled { return }
+            if wasUp, connected.duration(to: .now) > .seconds(10) { backoff.reset() }
+            wasUp = false
+            tellFailure()
+            try? await Task.sleep(for: backoff.next())
+        }
+    }
+
+    private var address: String { "\(settings.connection.host):\(settings.connection.port)" }
+
+    private func tellFailure() {
+        var batch = Batch()
+        router.linkFailed(at: .now, .disconnected, into: &batch)
+        collector.take(&batch)
+    }
+
+    // MARK: One connection
+
+    private static let connectTimeout = Duration.seconds(10)
+    /// Packets read before the batch is handed on.
+    private static let packetsAtOnce = 1_024
+
+    private func listen(whenUp: () -> Void) async throws(MQTTError) {
+        let connection = try MQTTConnection(settings.connection)
+        try connection.connect()
+        let sessionPresent = try Self.awaitConnection(connection)
+        whenUp()
+        logger.notice("link up", metadata: ["broker": "\(address)", "session": "\(sessionPresent)"])
+        // The first time always: the broker may keep a session from before the configuration changed.
+        if !sessionPresent || !hasSubscribed, !router.filters.isEmpty { try connection.subscribe(router.filters) }
+        hasSubscribed = true
+        while !Task.isCancelled {
+            if case .disconnected(let reason) = connection.state { throw MQTTError(.reconnect, reason) }
+            connection.wait(milliseconds: 200)
+            try connection.read(packets: Self.packetsAtOnce)
+            try report(connection.takeRefusedSubscriptions())
+            guard await take(connection.takeMessages()) else { return }
+            measures.tooLarge.increment(by: connection.takeRefused())
+            try connection.write()
+            await Task.yield()
+        }
+        connection.disconnect()
+    }
+
+    /// - Returns: whether the broker kept our session.
+    private static func awaitConnection(_ connection: borrowing MQTTConnection) throws(MQTTError) -> Bool {
+        let deadline = ContinuousClock.now + connectTimeout
+        while ContinuousClock.now < deadline, !Task.isCancelled {
+            connection.wait(milliseconds: 20)
+            try connection.read(packets: 1)
+            switch connection.state {
+            case .connected(let sessionPresent): return sessionPresent
+            case .disconnected(let reason): throw MQTTError(.reconnect, reason)
+            case .idle, .connecting: try connection.write()
+            }
+        }
+        throw MQTTError(.reconnect, "no answer to CONNECT")
+    }
+
+    private func report(_ refused: [Int]) throws(MQTTError) {
+        for index in refused where router.filters.indices.contains(index) {
+            measures.refusedSubscriptions.increment()
+            logger.error(
+                "subscription refused: the broker does not allow this topic",
+                metadata: ["topic": "\(router.filters[index])"])
+        }
+    }
+
+    /// Hands messages on and waits until they are safe.
+    /// - Returns: false where the gateway stops before that.
+    private func take(_ messages: [MQTTMessage]) async -> Bool {
+        guard !messages.isEmpty else { return true }
+        measures.messages.increment(by: messages.count)
+        var batch = Batch()
+        let arrival = Timestamp.now
+        for message in messages {
+            do throws(MessageRouter.Refusal) {
+                try router.route(message, arrival: arrival, into: &batch)
+            } catch {
+                refuse(message, error)
+            }
+        }
+        // A message that means nothing is acknowledged all the same: it would come again and mean as little.
+        return batch.isEmpty ? true : await collector.takeDurably(batch)
+    }
+
+    private func refuse(_ message: MQTTMessage, _ refusal: MessageRouter.Refusal) {
+        switch refusal {
+        case .unmatched: measures.refused("unmatched").increment()
+        case .malformed(let device, let error):
+            measures.refused("malformed").increment()
+            logger.debug("message refused", metadata: ["device": "\(device)", "error": "\(error)"])
+        case .noID(let device):
+            measures.refused("no_id").increment()
+            logger.debug("message names no device", metadata: ["device": "\(device)"])
+        case .tooManyDevices(let device):
+            measures.refused("too_many_devices").increment()
+            logger.debug("more devices than a wildcard may bring", metadata: ["device": "\(device)"])
+        }
+    }
+}

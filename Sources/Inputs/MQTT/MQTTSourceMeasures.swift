@@ -1,0 +1,27 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Metrics
+
+/// What listening to one broker counts.
+struct MQTTSourceMeasures: Sendable {
+    let messages: Counter
+    let tooLarge: Counter
+    let disconnects: Counter
+    let refusedSubscriptions: Counter
+    private let link: String
+
+    init(link: String) {
+        self.link = link
+        messages = Counter(label: "headgate_mqtt_messages_total", dimensions: [("link", link)])
+        disconnects = Counter(label: "headgate_mqtt_disconnects_total", dimensions: [("link", link)])
+        refusedSubscriptions = Counter(label: "headgate_mqtt_refused_subscriptions_total", dimensions: [("link", link)])
+        tooLarge = Self.refused(link, "too_large")
+    }
+
+    func refused(_ cause: String) -> Counter { Self.refused(link, cause) }
+
+    private static func refused(_ link: String, _ cause: String) -> Counter {
+        Counter(label: "headgate_mqtt_refused_messages_total", dimensions: [("link", link), ("cause", cause)])
+    }
+}

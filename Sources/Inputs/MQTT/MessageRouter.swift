@@ -1,0 +1,204 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+import MQTT
+
+/// From messages to readings: whose message it is, what it says, when that was.
+struct MessageRouter {
+    /// Why a message gave nothing.
+    enum Refusal: Error, Equatable {
+        /// No device has this topic.
+        case unmatched
+        case malformed(device: String, JSONError)
+        /// The map takes the device's id from the message, and it is not there.
+        case noID(device: String)
+        /// One more device than a wildcard may bring.
+        case tooManyDevices(device: String)
+    }
+
+    /// A device that has been heard of.
+    struct Known {
+        var number: DeviceNumber
+        var id: String
+        var series: [SeriesNumber]
+        var presence = DevicePresence()
+    }
+
+    private struct Subscription {
+        var filter: String
+        var device: Int
+        var layout: MessageLayout
+    }
+
+    /// The most devices that one wildcard brings into being: what comes over a broker is not bounded by itself.
+    static let devicesPerWildcard = 1_000
+
+    private let devices: [MQTTDevice]
+    private let catalog: Catalog
+    private let collector: any Collecting
+    private var exact: [String: [Subscription]] = [:]
+    private var wild: [Subscription] = []
+    private(set) var known: [[String: Known]]
+
+    init(_ devices: [MQTTDevice], catalog: Catalog, collector: any Collecting) {
+        self.devices = devices
+        self.catalog = catalog
+        self.collector = collector
+        known = devices.map { _ in [:] }
+        for (index, device) in devices.enumerated() {
+            for topic in MessageLayout.topics(of: device.map.points) {
+                let filter = topic.isEmpty ? device.topic : device.topic + "/" + topic
+                let layout = MessageLayout(points: device.map.points, topic: topic, form: device.form)
+                let subscription = Subscription(filter: filter, device: index, layout: layout)
+                if filter.utf8.contains(where: { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "#") }) {
+                    wild.append(subscription)
+                } else {
+                    exact[filter, default: []].append(subscription)
+                }
+            }
+        }
+    }
+
+    var filters: [String] { exact.keys.sorted() + wild.map(\.filter) }
+
+    /// Puts what a message says into `batch`, an event for each device that it is of.
+    mutating func route(_ message: MQTTMessage, arrival: Timestamp, into batch: inout Batch) throws(Refusal) {
+        let subscriptions = (exact[message.topic] ?? []) + wild.filter { TopicFilter.matches($0.filter, message.topic) }
+        guard !subscriptions.isEmpty else { throw .unmatched }
+        for subscription in subscriptions {
+            try read(message, subscription, arrival, into: &batch)
+        }
+    }
+
+    private mutating func read(
+        _ message: MQTTMessage, _ subscription: Subscription, _ arrival: Timestamp, into batch: inout Batch
+    ) throws(Refusal) {
+        let device = devices[subscription.device]
+        let contents: MessageLayout.Contents
+        do {
+            contents = try subscription.layout.read(message.payload, into: &batch)
+        } catch {
+            throw .malformed(device: device.name, error)
+        }
+        let id = try id(of: message, contents, device)
+        let one = try self.device(subscription.device, id)
+        let time = time(of: message, contents, device) ?? arrival
+        for value in contents.values {
+            batch.readings.append(
+                Reading(
+                    series: one.series[value.point], time: time, value: value.value, quality: value.quality,
+                    reason: value.reason))
+        }
+        let change = known[subscription.device][id]?.presence.answered(at: arrival)
+        batch.closeTelemetry(device: one.number, time: time)
+        if let change { batch.append(change, device: one.number, time: arrival) }
+    }
+
+    /// Marks every device that was heard of as failed, and offline where it was the third time.
+    mutating func linkFailed(at time: Timestamp, _ reason: Reason, into batch: inout Batch) {
+        for device in known.indices {
+            for (id, one) in known[device] {
+                guard let change = known[device][id]?.presence.failed(at: time, reason) else { continue }
+                for series in one.series { batch.readings.append(.bad(series, time: time, .offline)) }
+                batch.closeTelemetry(device: one.number, time: time)
+                batch.append(change, device: one.number, time: time)
+            }
+        }
+    }
+
+    // MARK: Whose it is
+
+    private func id(
+        of message: MQTTMessage, _ contents: MessageLayout.Contents, _ device: MQTTDevice
+    ) throws(Refusal) -> String {
+        guard let place = device.form.id else { return device.name }
+        let text: String? =
+            switch place {
+            case .level(let level): Self.level(level, of: message.topic)
+            case .path:
+                switch contents.id {
+                case .string(let text): text
+                case .integer(let number): String(number)
+                default: nil
+                }
+            }
+        guard let text, !text.isEmpty else { throw .noID(device: device.name) }
+        // A single device keeps the name that the configuration gives it.
+        guard device.topic.contains(where: { $0 == "+" || $0 == "#" }) else { return device.name }
+        return device.name + "." + Self.plain(text)
+    }
+
+    /// Ids become parts of topics and keys: what is not a letter, digit, - or _ becomes -, and no more than 64 of them.
+    private static func plain(_ text: String) -> String {
+        String(
+            decoding: text.utf8.prefix(64).map { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+                    byte
+                default: UInt8(ascii: "-")
+                }
+            }, as: UTF8.self)
+    }
+
+    private static func level(_ level: Int, of topic: String) -> String? {
+        let levels = topic.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        let index = level > 0 ? level - 1 : levels.count + level
+        return levels.indices.contains(index) ? String(levels[index]) : nil
+    }
+
+    private mutating func device(_ index: Int, _ id: String) throws(Refusal) -> Known {
+        if let one = known[index][id] { return one }
+        let device = devices[index]
+        guard known[index].count < Self.devicesPerWildcard else { throw .tooManyDevices(device: device.name) }
+        let number = catalog.number(
+            of: Device(id: id, map: device.map.name, mapVersion: device.map.version, tags: device.tags))
+        let series = device.map.points.map { point in
+            let number = catalog.number(
+                of: Series(device: number, point: point.name, unit: point.unit, lane: point.lane))
+            collector.add(number, point)
+            return number
+        }
+        let one = Known(number: number, id: id, series: series)
+        known[index][id] = one
+        return one
+    }
+
+    // MARK: When it was
+
+    private func time(
+        of message: MQTTMessage, _ contents: MessageLayout.Contents, _ device: MQTTDevice
+    ) -> Timestamp? {
+        guard let (place, format) = device.form.time else { return nil }
+        let leaf: JSONLeaf? =
+            switch place {
+            case .path: contents.time
+            case .level(let level): Self.level(level, of: message.topic).map { JSONLeaf.string($0) }
+            }
+        return leaf.flatMap { Self.time($0, format) }
+    }
+
+    private static func time(_ leaf: JSONLeaf, _ format: MQTTForm.TimeFormat) -> Timestamp? {
+        let scale: Double
+        switch format {
+        case .iso8601:
+            guard case .string(let text) = leaf else { return nil }
+            return Timestamp(iso8601: text.utf8)
+        case .unix: scale = 1_000_000
+        case .unixMilliseconds: scale = 1_000
+        case .unixMicroseconds: scale = 1
+        }
+        let number: Double? =
+            switch leaf {
+            case .number(let number): number
+            case .integer(let number): Double(number)
+            case .string(let text): Double(text)
+            default: nil
+            }
+        // 0 is what a device says that does not know the time.
+        guard let number, number > 0, number * scale < 9e18 else { return nil }
+        return Timestamp(microseconds: Int64(number * scale))
+    }
+}

@@ -1,0 +1,107 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+import Metrics
+import Modbus
+import Waiting
+
+/// Polls one device: what is due, in few requests, and what it means that an answer does not come.
+struct DevicePoller {
+    let device: ModbusDevice
+    private let measures: PollMeasures
+    private var schedule: PollSchedule
+    private var presence = DevicePresence()
+    private var probePause = Backoff(base: .seconds(1), cap: .seconds(10))
+
+    init(_ device: ModbusDevice, link: String, start: ContinuousClock.Instant) {
+        self.device = device
+        measures = PollMeasures(device: device.id, link: link)
+        schedule = PollSchedule(device.points.map(\.source), device.limits, start: start)
+    }
+
+    /// A device without points is never due.
+    var nextDue: ContinuousClock.Instant { schedule.nextDue ?? .now + .seconds(3_600) }
+
+    /// Reads what is due and puts it into `batch` as one event.
+    /// - Returns: whether the device came or went with it.
+    mutating func poll(over connection: inout ModbusConnection, into batch: inout Batch) -> StatusChange? {
+        let (requests, missed) = schedule.take(at: .now)
+        measures.polls.increment()
+        if missed > 0 { measures.missed.increment(by: missed) }
+        var eventTime: Timestamp?
+        var unanswered: ArraySlice<ReadRequest> = []
+        var failure: (time: Timestamp, error: ModbusError)?
+        for (index, request) in requests.enumerated() {
+            let asked = ContinuousClock.now
+            let answer = connection.read(request, unit: device.unit)
+            measures.record(answer.error, took: asked.duration(to: .now))
+            guard let error = answer.error else {
+                eventTime = eventTime ?? answer.time
+                decode(request, connection, answer.time, into: &batch)
+                continue
+            }
+            if error.kind == .exception {
+                eventTime = eventTime ?? answer.time
+                spoil(request, answer.time, Reason(error), &batch)
+                continue
+            }
+            // One request that hangs says enough: asking on would hold the link for as many timeouts.
+            failure = (answer.time, error)
+            unanswered = requests[index...]
+            break
+        }
+        guard let eventTime else { return fail(failure, into: &batch) }
+        for request in unanswered { spoil(request, eventTime, failure.map { Reason($0.error) } ?? .timeout, &batch) }
+        let change = presence.answered(at: eventTime)
+        batch.closeTelemetry(device: device.number, time: eventTime)
+        if let change {
+            probePause.reset()
+            batch.append(change, device: device.number, time: eventTime)
+        }
+        return change
+    }
+
+    /// A poll that brought nothing. The third in a row makes the device offline and its points bad, once; from then on
+    /// it is asked less often.
+    private mutating func fail(
+        _ failure: (time: Timestamp, error: ModbusError)?, into batch: inout Batch
+    ) -> StatusChange? {
+        guard let failure else { return nil }
+        let change = presence.failed(at: failure.time, Reason(failure.error))
+        if let change {
+            for point in device.points { batch.readings.append(.bad(point.series, time: failure.time, .offline)) }
+            batch.closeTelemetry(device: device.number, time: failure.time)
+            batch.append(change, device: device.number, time: failure.time)
+        }
+        if presence.isOffline { schedule.postpone(until: .now + probePause.next(fraction: 1)) }
+        return change
+    }
+
+    // MARK: Readings
+
+    private func decode(
+        _ request: ReadRequest, _ connection: borrowing ModbusConnection, _ time: Timestamp, into batch: inout Batch
+    ) {
+        for place in request.points {
+            let point = device.points[place]
+            let offset = Int(point.source.address - request.address)
+            var reading = Reading(series: point.series, time: time, value: .none)
+            if request.table.holdsBits {
+                reading.value = .boolean(connection.flags[offset] != 0)
+            } else {
+                let words = connection.registers[offset..<(offset + point.source.layout.registers)]
+                (reading.value, reading.quality, reading.reason) = point.source.layout.decode(
+                    UnsafeBufferPointer(rebasing: words), into: &batch)
+            }
+            batch.readings.append(reading)
+        }
+    }
+
+    private func spoil(_ request: ReadRequest, _ time: Timestamp, _ reason: Reason, _ batch: inout Batch) {
+        for place in request.points {
+            batch.readings.append(.bad(device.points[place].series, time: time, reason))
+        }
+    }
+}

@@ -1,0 +1,153 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+import Glibc
+import Logging
+import Modbus
+import Waiting
+
+/// A link's connection: made when it is first needed, given up when it breaks, tried again later and later.
+struct ModbusConnection: ~Copyable {
+    /// What a request brought, with the moment in the middle between asking and answering.
+    struct Answer {
+        var error: ModbusError?
+        var time: Timestamp
+    }
+
+    private let settings: ModbusLinkSettings
+    private let logger: Logger
+    /// Between two frames on a line: 3.5 characters of 11 bits, at least 1.75 ms above 19,200 baud
+    /// (MODBUS over Serial Line V1.02, 2.5.1.1). In microseconds.
+    private let silence: UInt32
+    private var context: ModbusContext?
+    private var backoff = Backoff(base: .milliseconds(500), cap: .seconds(15))
+    private var nextTry = ContinuousClock.now
+    private var lastFailure: ModbusError?
+    private var needsFlush = false
+
+    /// The last registers and bits read.
+    private let words = UnsafeMutableBufferPointer<UInt16>.allocate(capacity: ModbusLimits.protocolRegisters)
+    private let bits = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: ModbusLimits.protocolBits)
+
+    init(_ settings: ModbusLinkSettings, logger: Logger) {
+        self.settings = settings
+        self.logger = logger
+        silence =
+            if case .serial(let line) = settings.endpoint {
+                line.baud > 19_200 ? 1_750 : UInt32(3.5 * 11 * 1_000_000 / Double(max(line.baud, 1)))
+            } else {
+                0
+            }
+        words.initialize(repeating: 0)
+        bits.initialize(repeating: 0)
+    }
+
+    deinit {
+        words.deallocate()
+        bits.deallocate()
+    }
+
+    var registers: UnsafeBufferPointer<UInt16> { UnsafeBufferPointer(words) }
+    var flags: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(bits) }
+
+    mutating func close() {
+        context = nil
+    }
+
+    /// Asks `unit` for what `request` says; the answer's data is in `registers` or `flags`.
+    mutating func read(_ request: ReadRequest, unit: UInt8) -> Answer {
+        let start = Timestamp.now
+        do throws(ModbusError) {
+            try connectIfNeeded()
+            if silence > 0 { usleep(silence) }
+            // An answer that came too late must not be taken for the one to come.
+            if needsFlush { context?.flush() }
+            needsFlush = false
+            let asked = ContinuousClock.now
+            let sent = Timestamp.now
+            try ask(request, unit: unit)
+            return Answer(error: nil, time: sent.advanced(byMicroseconds: asked.duration(to: .now).microseconds / 2))
+        } catch {
+            handle(error)
+            return Answer(error: error, time: start)
+        }
+    }
+
+    private func ask(_ request: ReadRequest, unit: UInt8) throws(ModbusError) {
+        guard context != nil else { throw lastFailure ?? ModbusError(code: ENOTCONN) }
+        try context?.select(unit: unit)
+        let table = request.table.onTheWire
+        if request.table.holdsBits {
+            try context?.readBits(table, at: request.address, count: request.count, into: bits)
+        } else {
+            try context?.readRegisters(table, at: request.address, count: request.count, into: words)
+        }
+    }
+
+    /// Connects, or throws what the last try threw while it is too early for the next.
+    private mutating func connectIfNeeded() throws(ModbusError) {
+        if context != nil { return }
+        if let lastFailure, .now < nextTry { throw lastFailure }
+        do throws(ModbusError) {
+            let fresh = try ModbusContext(settings.endpoint, timeout: UInt32(clamping: settings.timeout))
+            try fresh.connect()
+            context = consume fresh
+            if lastFailure != nil { logger.notice("link up", metadata: ["endpoint": "\(settings.endpoint)"]) }
+            lastFailure = nil
+            backoff.reset()
+        } catch {
+            if lastFailure == nil {
+                logger.warning("link down", metadata: ["endpoint": "\(settings.endpoint)", "error": "\(error)"])
+            }
+            lastFailure = error
+            nextTry = .now + backoff.next()
+            throw error
+        }
+    }
+
+    private mutating func handle(_ error: ModbusError) {
+        switch error.kind {
+        case .exception: break
+        case .timeout: needsFlush = true
+        // A TCP stream that has lost its frames does not find them again; a line does, after a silence.
+        case .garbled where settings.endpoint.isSerial: needsFlush = true
+        case .garbled, .disconnected, .setup: context = nil
+        }
+    }
+}
+
+extension RegisterTable {
+    fileprivate var onTheWire: ModbusTable {
+        switch self {
+        case .coil: .coil
+        case .discrete: .discrete
+        case .input: .input
+        case .holding: .holding
+        }
+    }
+}
+
+extension Reason {
+    init(_ error: ModbusError) {
+        switch error.kind {
+        case .timeout: self = .timeout
+        case .garbled: self = .garbledAnswer
+        case .disconnected: self = .disconnected
+        case .setup: self = .linkSetup
+        case .exception:
+            self =
+                switch error.exceptionCode {
+                case 1: .illegalFunction
+                case 2: .illegalAddress
+                case 3: .illegalValue
+                case 4: .deviceFailure
+                case 6: .deviceBusy
+                case 10: .gatewayPath
+                case 11: .gatewayTarget
+                default: .exception
+                }
+        }
+    }
+}

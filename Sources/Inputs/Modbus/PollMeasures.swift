@@ -1,0 +1,32 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Metrics
+import Modbus
+
+/// What polling one device counts.
+struct PollMeasures: Sendable {
+    let polls: Counter
+    /// Polls left out because the link was late.
+    let missed: Counter
+    private let requests: Counter
+    private let duration: Metrics.Timer
+    private let device: String
+
+    init(device: String, link: String) {
+        self.device = device
+        polls = Counter(label: "headgate_modbus_polls_total", dimensions: [("device", device)])
+        missed = Counter(label: "headgate_modbus_polls_missed_total", dimensions: [("device", device)])
+        requests = Counter(label: "headgate_modbus_requests_total", dimensions: [("device", device)])
+        duration = Metrics.Timer(label: "headgate_modbus_request_duration_seconds", dimensions: [("link", link)])
+    }
+
+    func record(_ error: ModbusError?, took time: Duration) {
+        requests.increment()
+        duration.record(duration: time)
+        guard let error else { return }
+        Counter(
+            label: "headgate_modbus_errors_total", dimensions: [("device", device), ("cause", error.name)]
+        ).increment()
+    }
+}

@@ -1,0 +1,115 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+import Logging
+import MQTT
+import Waiting
+
+/// One real read of a device, apart from any polling: what `headgate read` shows.
+package enum SingleRead {
+    package struct Row: Sendable {
+        package var point: Point
+        package var reading: Reading
+        package var text: String?
+        /// The registers or bits as they came; empty for messages.
+        package var raw: [UInt16]
+    }
+
+    // MARK: Modbus
+
+    /// Reads `points` of one unit. Blocks until the device has answered or the time is up.
+    package static func read(
+        _ settings: ModbusLinkSettings, unit: UInt8, limits: ModbusLimits, points: [Point], logger: Logger
+    ) -> [Row] {
+        var connection = ModbusConnection(settings, logger: logger)
+        let sources = points.enumerated().compactMap { place, point -> (place: Int, source: RegisterSource)? in
+            if case .register(let source) = point.source { (place, source) } else { nil }
+        }
+        var rows: [Int: Row] = [:]
+        for request in PollPlan.requests(for: sources, limits) {
+            let answer = connection.read(request, unit: unit)
+            for place in request.points {
+                guard case .register(let source) = points[place].source else { continue }
+                rows[place] = row(points[place], source, request, answer, connection)
+            }
+        }
+        return rows.sorted { $0.key < $1.key }.map(\.value)
+    }
+
+    private static func row(
+        _ point: Point, _ source: RegisterSource, _ request: ReadRequest, _ answer: ModbusConnection.Answer,
+        _ connection: borrowing ModbusConnection
+    ) -> Row {
+        var batch = Batch()
+        let series = SeriesNumber(raw: 0)
+        if let error = answer.error {
+            return Row(point: point, reading: .bad(series, time: answer.time, Reason(error)), text: nil, raw: [])
+        }
+        let offset = Int(source.address - request.address)
+        var reading = Reading(series: series, time: answer.time, value: .none)
+        let raw: [UInt16]
+        if request.table.holdsBits {
+            raw = [UInt16(connection.flags[offset])]
+            reading.value = .boolean(raw[0] != 0)
+        } else {
+            raw = Array(connection.registers[offset..<(offset + source.layout.registers)])
+            (reading.value, reading.quality, reading.reason) = raw.withUnsafeBufferPointer {
+                source.layout.decode($0, into: &batch)
+            }
+        }
+        return finish(point, reading, raw: raw, &batch)
+    }
+
+    private static func finish(_ point: Point, _ raw: Reading, raw words: [UInt16], _ batch: inout Batch) -> Row {
+        var reading = raw
+        point.interpret(&reading, texts: &batch)
+        let text: String? = if case .text(let index) = reading.value { batch.text(at: index) } else { nil }
+        return Row(point: point, reading: reading, text: text, raw: words)
+    }
+
+    // MARK: MQTT
+
+    /// Listens until each of a device's topics has brought a message, at most `limit`.
+    /// - Parameter settings: with a client id of its own and no session, so that the gateway is not disturbed.
+    package static func listen(
+        _ settings: MQTTSettings, _ device: MQTTDevice, points: [Point], limit: Duration
+    ) throws(MQTTError) -> [Row] {
+        let catalog = Catalog()
+        var router = MessageRouter([device], catalog: catalog, collector: Discard())
+        let connection = try MQTTConnection(settings)
+        try connection.connect()
+        let deadline = ContinuousClock.now + limit
+        var hasSubscribed = false
+        var rows: [String: Row] = [:]
+        while ContinuousClock.now < deadline, rows.count < points.count {
+            connection.wait(milliseconds: 50, forWriting: true)
+            try connection.read(packets: 64)
+            if case .disconnected(let reason) = connection.state { throw MQTTError(.reconnect, reason) }
+            if case .connected = connection.state, !hasSubscribed {
+                try connection.subscribe(router.filters)
+                hasSubscribed = true
+            }
+            for message in connection.takeMessages() {
+                var batch = Batch()
+                guard (try? router.route(message, arrival: .now, into: &batch)) != nil else { continue }
+                for reading in batch.readings {
+                    guard let name = catalog.contents[reading.series]?.point,
+                        let point = points.first(where: { $0.name == name })
+                    else { continue }
+                    rows[name] = finish(point, reading, raw: [], &batch)
+                }
+            }
+            try connection.write()
+        }
+        connection.disconnect()
+        return points.compactMap { rows[$0.name] }
+    }
+
+    private struct Discard: Collecting {
+        func add(_ series: SeriesNumber, _ point: Point) {}
+        func take(_ batch: inout Batch) {}
+        func takeDurably(_ batch: Batch) async -> Bool { true }
+    }
+}

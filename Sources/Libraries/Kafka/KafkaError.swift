@@ -1,0 +1,50 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import CRdKafka
+
+/// Why Kafka, or librdkafka, refused.
+package struct KafkaError: Error, Equatable, CustomStringConvertible {
+    package enum Kind: Sendable {
+        /// Try the same message again later.
+        case retry
+        /// This message will never be taken: too large, not valid.
+        case reject
+        /// This producer is done; a new one may go on.
+        case fatal
+        /// The settings cannot work as they are.
+        case setup
+        /// The local queue is full: poll, then go on.
+        case queueFull
+    }
+
+    package let kind: Kind
+    package let description: String
+
+    package init(_ kind: Kind, _ description: String) {
+        self.kind = kind
+        self.description = description
+    }
+
+    /// What librdkafka wrote into a buffer that ends at the first zero.
+    init(_ kind: Kind, _ buffer: [CChar]) {
+        self.init(kind, String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self))
+    }
+
+    init(_ code: rd_kafka_resp_err_t) {
+        self.init(Self.kind(of: code), String(cString: rd_kafka_err2str(code)))
+    }
+
+    private static func kind(of code: rd_kafka_resp_err_t) -> Kind {
+        switch code {
+        case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_INVALID_MSG, RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE,
+            RD_KAFKA_RESP_ERR_INVALID_RECORD, RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP,
+            RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, RD_KAFKA_RESP_ERR__INVALID_ARG:
+            .reject
+        case RD_KAFKA_RESP_ERR__FATAL, RD_KAFKA_RESP_ERR__DESTROY: .fatal
+        case RD_KAFKA_RESP_ERR__QUEUE_FULL: .queueFull
+        // All else passes or is mended by an operator (authorisation, a missing topic): never give a message up for it.
+        default: .retry
+        }
+    }
+}

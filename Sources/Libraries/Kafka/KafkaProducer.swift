@@ -1,0 +1,94 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import CRdKafka
+
+/// A librdkafka producer without callbacks: what happens comes out of `poll`.
+package struct KafkaProducer: ~Copyable {
+    private let producer: OpaquePointer
+    private let queue: OpaquePointer
+
+    /// What one `poll` brought.
+    package enum Event {
+        /// The message produced with `tag` was taken, or why not.
+        case delivered(tag: Int, error: KafkaError?)
+        /// Something is wrong with a broker or with the producer.
+        case trouble(KafkaError)
+    }
+
+    /// - Parameter settings: librdkafka's own property names (CONFIGURATION.md).
+    package init(_ settings: [String: String]) throws(KafkaError) {
+        let configuration = rd_kafka_conf_new()
+        var reason = [CChar](repeating: 0, count: 512)
+        for (name, value) in settings.sorted(by: { $0.key < $1.key }) {
+            guard rd_kafka_conf_set(configuration, name, value, &reason, reason.count) == RD_KAFKA_CONF_OK else {
+                rd_kafka_conf_destroy(configuration)
+                throw KafkaError(.setup, reason)
+            }
+        }
+        rd_kafka_conf_set_events(configuration, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR)
+        // Its log would go to stderr past ours; what matters of it arrives as error events too.
+        rd_kafka_conf_set_log_cb(configuration, nil)
+        guard let producer = rd_kafka_new(RD_KAFKA_PRODUCER, configuration, &reason, reason.count) else {
+            rd_kafka_conf_destroy(configuration)
+            throw KafkaError(.setup, reason)
+        }
+        self.producer = producer
+        queue = rd_kafka_queue_get_main(producer)
+    }
+
+    deinit {
+        // What is still in flight is kept by the outbox; waiting for it here would hold up the stop.
+        rd_kafka_purge(producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING)
+        rd_kafka_queue_destroy(queue)
+        rd_kafka_destroy_flags(producer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
+    }
+
+    /// Hands a message to the library, which copies it.
+    /// - Parameters:
+    ///   - time: in milliseconds since 1970.
+    ///   - tag: comes back with the delivery report.
+    package func produce(
+        topic: String, key: String, value: UnsafeRawBufferPointer, headers: [(name: String, value: String)],
+        time: Int64, tag: Int
+    ) throws(KafkaError) {
+        let list = rd_kafka_headers_new(headers.count)
+        for header in headers {
+            rd_kafka_header_add(list, header.name, -1, header.value, -1)
+        }
+        // The tag travels as the message's opaque pointer, one up so that none is null.
+        let opaque = UnsafeMutableRawPointer(bitPattern: tag + 1)
+        let code = headgate_produce(
+            producer, topic, key, key.utf8.count, value.baseAddress, value.count, time, list, opaque)
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(code) }
+    }
+
+    /// Waits for what happens next, at most `milliseconds`, and reports it.
+    package func poll(milliseconds: Int32, _ report: (Event) -> Void) {
+        guard let event = rd_kafka_queue_poll(queue, milliseconds) else { return }
+        defer { rd_kafka_event_destroy(event) }
+        switch rd_kafka_event_type(event) {
+        case RD_KAFKA_EVENT_DR:
+            while let message = rd_kafka_event_message_next(event) {
+                let error = message.pointee.err
+                report(
+                    .delivered(
+                        tag: Int(bitPattern: message.pointee._private) - 1,
+                        error: error == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : KafkaError(error)))
+            }
+        case RD_KAFKA_EVENT_ERROR:
+            let isFatal = rd_kafka_event_error_is_fatal(event) != 0
+            let text = rd_kafka_event_error_string(event).map { String(cString: $0) } ?? ""
+            report(.trouble(isFatal ? KafkaError(.fatal, text) : KafkaError(.retry, text)))
+        default: break
+        }
+    }
+
+    /// Gives up every message not yet delivered; each is reported as failed by the next polls.
+    package func purge() {
+        rd_kafka_purge(producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+    }
+
+    /// How many messages are not yet reported on.
+    package var outstanding: Int { Int(rd_kafka_outq_len(producer)) }
+}

@@ -1,0 +1,212 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import CMosquitto
+import Glibc
+
+/// One client of one broker, driven by its owner's own loop: nothing is read or written but inside its calls.
+///
+/// libmosquitto queues the PUBACK of a QoS 1 message before it hands the message over, but as it is told here that
+/// another loop does the writing (`mosquitto_threaded_set`), the PUBACK leaves only in `write()`. So an owner that
+/// calls `read`, stores what came, and only then `write`, acknowledges nothing that it has not stored.
+package struct MQTTConnection: ~Copyable {
+    private let client: OpaquePointer
+    private let settings: MQTTSettings
+    /// What the callbacks leave behind. Lives as long as the client, which holds an unretained pointer to it.
+    private let inbox: MQTTInbox
+
+    package init(_ settings: MQTTSettings) throws(MQTTError) {
+        let inbox = MQTTInbox(payloadLimit: settings.payloadLimit)
+        client = try Self.makeClient(settings, inbox)
+        self.settings = settings
+        self.inbox = inbox
+    }
+
+    private static func makeClient(_ settings: MQTTSettings, _ inbox: MQTTInbox) throws(MQTTError) -> OpaquePointer {
+        _ = libraryIsReady
+        let object = Unmanaged.passUnretained(inbox).toOpaque()
+        guard let client = mosquitto_new(settings.clientID, settings.sessionExpiry == nil, object) else {
+            throw MQTTError(.setup, "the client id “\(settings.clientID)” is not one that MQTT allows")
+        }
+        mosquitto_threaded_set(client, true)
+        mosquitto_int_option(client, MOSQ_OPT_TCP_NODELAY, 1)
+        mosquitto_int_option(
+            client, MOSQ_OPT_PROTOCOL_VERSION, settings.version == .v5 ? MQTT_PROTOCOL_V5 : MQTT_PROTOCOL_V311)
+        // Windows are the owner's: it never hands over more than it wants in flight.
+        mosquitto_max_inflight_messages_set(client, 0)
+        setCallbacks(of: client)
+        do {
+            try secure(client, settings)
+        } catch {
+            mosquitto_destroy(client)
+            throw error
+        }
+        return client
+    }
+
+    private static func secure(_ client: OpaquePointer, _ settings: MQTTSettings) throws(MQTTError) {
+        if let username = settings.username {
+            try check(mosquitto_username_pw_set(client, username, settings.password), .setup)
+        }
+        if let tls = settings.tls {
+            // libmosquitto wants one of the two; the folder is where Debian keeps the system's certificates.
+            let folder = tls.ca == nil ? "/etc/ssl/certs" : nil
+            try check(mosquitto_tls_set(client, tls.ca, folder, tls.certificate, tls.key, nil), .setup)
+        }
+    }
+
+    deinit {
+        mosquitto_destroy(client)
+    }
+
+    // MARK: The connection
+
+    package var state: MQTTInbox.State { inbox.state }
+
+    /// The largest packet the broker takes, where it said so (MQTT 5, 3.2.2.3.6).
+    package var maximumPacketSize: UInt32? { inbox.maximumPacketSize }
+
+    /// Starts to connect. `state` tells how it went, after calls of `read` and `write`.
+    package func connect() throws(MQTTError) {
+        inbox.connectionStarts()
+        if settings.version == .v5, let expiry = settings.sessionExpiry {
+            keepForConnect(sessionExpiry: expiry)
+        }
+        let code = mosquitto_connect_async(client, settings.host, Int32(settings.port), Int32(settings.keepAlive))
+        try Self.check(code, .reconnect)
+    }
+
+    /// Puts the session's expiry into the CONNECT to come.
+    ///
+    /// Only libmosquitto's *blocking* connect takes properties, and it would hold this thread for as long as a
+    /// connection attempt may take. It keeps the properties before it looks at the keep-alive, so a keep-alive that
+    /// is never valid stops it there; `mosquitto_connect_async` then sends them.
+    private func keepForConnect(sessionExpiry: UInt32) {
+        var properties: OpaquePointer?
+        mosquitto_property_add_int32(&properties, Int32(MQTT_PROP_SESSION_EXPIRY_INTERVAL.rawValue), sessionExpiry)
+        let neverValid: Int32 = 1
+        mosquitto_connect_bind_v5(client, settings.host, Int32(settings.port), neverValid, nil, properties)
+        mosquitto_property_free_all(&properties)
+    }
+
+    package func disconnect() {
+        mosquitto_disconnect(client)
+        mosquitto_loop_write(client, 1)
+    }
+
+    // MARK: The loop
+
+    /// Waits until something can be read (or written, where something is queued), at most `milliseconds`.
+    package func wait(milliseconds: Int32, forWriting: Bool = false) {
+        let socket = mosquitto_socket(client)
+        guard socket >= 0 else { return }
+        var events = Int16(POLLIN)
+        if forWriting, mosquitto_want_write(client) { events |= Int16(POLLOUT) }
+        var watched = pollfd(fd: socket, events: events, revents: 0)
+        poll(&watched, 1, milliseconds)
+    }
+
+    /// Takes in what has arrived, without waiting: at most `packets` packets.
+    /// Writes nothing, so no message that came is acknowledged yet.
+    package func read(packets: Int) throws(MQTTError) {
+        for _ in 0..<packets {
+            try Self.check(mosquitto_loop_read(client, 1), .reconnect)
+            guard isReadable else { return }
+        }
+    }
+
+    private var isReadable: Bool {
+        var watched = pollfd(fd: mosquitto_socket(client), events: Int16(POLLIN), revents: 0)
+        return poll(&watched, 1, 0) > 0
+    }
+
+    /// Sends what is queued: acknowledgements, messages, signs of life.
+    package func write() throws(MQTTError) {
+        try Self.check(mosquitto_loop_misc(client), .reconnect)
+        if mosquitto_want_write(client) {
+            try Self.check(mosquitto_loop_write(client, 1), .reconnect)
+        }
+    }
+
+    // MARK: Messages
+
+    package func takeMessages() -> [MQTTMessage] { inbox.takeMessages() }
+
+    /// How many messages were refused for their size since the last call.
+    package func takeRefused() -> Int { inbox.takeRefused() }
+
+    /// The messages that the broker has settled since the last call: message id and MQTT 5 reason code (0 in 3.1.1).
+    package func takeSettled() -> [(id: Int32, reason: Int32)] { inbox.takeSettled() }
+
+    /// The subscriptions the broker refused since the last call, as positions in the list given to `subscribe`.
+    package func takeRefusedSubscriptions() -> [Int] { inbox.takeRefusedSubscriptions() }
+
+    /// Queues a subscription to all of `filters` at QoS 1.
+    package func subscribe(_ filters: [String]) throws(MQTTError) {
+        // Retained messages only where the subscription is new: they are old news on every reconnection.
+        let options = settings.version == .v5 ? Int32(MQTT_SUB_OPT_SEND_RETAIN_NEW.rawValue) : 0
+        var pointers: [UnsafeMutablePointer<CChar>?] = filters.map { strdup($0) }
+        defer { pointers.forEach { free($0) } }
+        let code = mosquitto_subscribe_multiple(client, nil, Int32(filters.count), &pointers, 1, options, nil)
+        try Self.check(code, .reconnect)
+    }
+
+    /// Queues a QoS 1 message.
+    /// - Returns: its id, which `takeSettled` names once the broker has taken or refused it.
+    package func publish(
+        topic: String, payload: UnsafeRawBufferPointer, retain: Bool, contentType: String?
+    ) throws(MQTTError) -> Int32 {
+        var properties: OpaquePointer?
+        if settings.version == .v5, let contentType {
+            mosquitto_property_add_string(&properties, Int32(MQTT_PROP_CONTENT_TYPE.rawValue), contentType)
+        }
+        defer { mosquitto_property_free_all(&properties) }
+        var id: Int32 = 0
+        let code = mosquitto_publish_v5(
+            client, &id, topic, Int32(clamping: payload.count), payload.baseAddress, 1, retain, properties)
+        switch code {
+        case Int32(MOSQ_ERR_INVAL.rawValue), Int32(MOSQ_ERR_MALFORMED_UTF8.rawValue):
+            throw MQTTError(.reject, "the topic is not one that MQTT allows")
+        case Int32(MOSQ_ERR_PAYLOAD_SIZE.rawValue), Int32(MOSQ_ERR_OVERSIZE_PACKET.rawValue):
+            throw MQTTError(.reject, "larger than the broker takes")
+        default: try Self.check(code, .reconnect)
+        }
+        return id
+    }
+
+    private static func check(_ code: Int32, _ kind: MQTTError.Kind) throws(MQTTError) {
+        if code == Int32(MOSQ_ERR_SUCCESS.rawValue) { return }
+        if code == Int32(MOSQ_ERR_ERRNO.rawValue) {
+            throw MQTTError(kind, String(cString: strerror(errno)))
+        }
+        throw MQTTError(kind, String(cString: mosquitto_strerror(code)))
+    }
+
+    /// Initialises the library the first time it is read.
+    private static let libraryIsReady: Bool = mosquitto_lib_init() == Int32(MOSQ_ERR_SUCCESS.rawValue)
+}
+
+private func setCallbacks(of client: OpaquePointer) {
+    mosquitto_connect_v5_callback_set(client) { _, object, reason, flags, properties in
+        var size: UInt32 = 0
+        let known = mosquitto_property_read_int32(
+            properties, Int32(MQTT_PROP_MAXIMUM_PACKET_SIZE.rawValue), &size, false)
+        // CONNACK flags, bit 0: the broker has kept our session (MQTT 3.1.1, 3.2.2.2).
+        MQTTInbox.from(object)?.connected(
+            reason: reason, sessionPresent: flags & 1 == 1, maximumPacketSize: known == nil ? nil : size)
+    }
+    mosquitto_disconnect_v5_callback_set(client) { _, object, reason, _ in
+        MQTTInbox.from(object)?.disconnected(reason: reason)
+    }
+    mosquitto_message_v5_callback_set(client) { _, object, message, _ in
+        guard let message else { return }
+        MQTTInbox.from(object)?.received(message.pointee)
+    }
+    mosquitto_publish_v5_callback_set(client) { _, object, id, reason, _ in
+        MQTTInbox.from(object)?.settled(id: id, reason: reason)
+    }
+    mosquitto_subscribe_v5_callback_set(client) { _, object, _, count, granted, _ in
+        guard let granted else { return }
+        MQTTInbox.from(object)?.subscribed(UnsafeBufferPointer(start: granted, count: Int(count)))
+    }
+}

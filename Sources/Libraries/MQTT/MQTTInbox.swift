@@ -1,0 +1,99 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import CMosquitto
+
+/// What libmosquitto's callbacks leave for the owner of the connection.
+///
+/// The callbacks fire only inside the owner's own calls, so nothing here is shared between threads.
+package final class MQTTInbox {
+    package enum State: Equatable {
+        case idle
+        case connecting
+        case connected(sessionPresent: Bool)
+        case disconnected(reason: String)
+    }
+
+    private(set) var state = State.idle
+    private(set) var maximumPacketSize: UInt32?
+    private let payloadLimit: Int
+    private var messages: [MQTTMessage] = []
+    private var refused = 0
+    private var settledMessages: [(id: Int32, reason: Int32)] = []
+    private var refusedSubscriptions: [Int] = []
+
+    init(payloadLimit: Int) {
+        self.payloadLimit = payloadLimit
+    }
+
+    static func from(_ object: UnsafeMutableRawPointer?) -> MQTTInbox? {
+        object.map { Unmanaged<MQTTInbox>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    func connectionStarts() {
+        state = .connecting
+        messages.removeAll()
+        settledMessages.removeAll()
+        refusedSubscriptions.removeAll()
+    }
+
+    func connected(reason: Int32, sessionPresent: Bool, maximumPacketSize: UInt32?) {
+        guard reason == 0 else {
+            // 3.1.1 counts its refusals 1…5, MQTT 5 from 128.
+            let text = reason < 128 ? mosquitto_connack_string(reason) : mosquitto_reason_string(reason)
+            state = .disconnected(reason: text.map { String(cString: $0) } ?? "refused (\(reason))")
+            return
+        }
+        self.maximumPacketSize = maximumPacketSize
+        state = .connected(sessionPresent: sessionPresent)
+    }
+
+    func disconnected(reason: Int32) {
+        // A refusal to connect says why better than the end of the connection that follows it.
+        if case .disconnected = state { return }
+        let text = reason < 128 ? mosquitto_strerror(reason) : mosquitto_reason_string(reason)
+        state = .disconnected(reason: text.map { String(cString: $0) } ?? "closed (\(reason))")
+    }
+
+    func received(_ message: mosquitto_message) {
+        let count = Int(message.payloadlen)
+        guard count >= 0, count <= payloadLimit, let topic = message.topic else {
+            refused += 1
+            return
+        }
+        messages.append(
+            MQTTMessage(
+                topic: String(cString: topic),
+                payload: [UInt8](UnsafeRawBufferPointer(start: message.payload, count: count)),
+                retained: message.retain))
+    }
+
+    func settled(id: Int32, reason: Int32) {
+        settledMessages.append((id, reason))
+    }
+
+    func subscribed(_ granted: UnsafeBufferPointer<Int32>) {
+        // 128 and above: refused (MQTT 3.1.1, 3.9.3).
+        refusedSubscriptions += granted.indices.filter { granted[$0] >= 128 }
+    }
+
+    func takeMessages() -> [MQTTMessage] {
+        defer { messages.removeAll(keepingCapacity: true) }
+        return messages
+    }
+
+    func takeRefused() -> Int {
+        defer { refused = 0 }
+        return refused
+    }
+
+    func takeSettled() -> [(id: Int32, reason: Int32)] {
+        defer { settledMessages.removeAll(keepingCapacity: true) }
+        return settledMessages
+    }
+
+    func takeRefusedSubscriptions() -> [Int] {
+        defer { refusedSubscriptions.removeAll() }
+        return refusedSubscriptions
+    }
+}

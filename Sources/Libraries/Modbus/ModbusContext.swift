@@ -1,0 +1,128 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import CModbus
+import Glibc
+
+/// One of the four tables of a Modbus device (MODBUS Application Protocol V1.1b3, 4.3).
+package enum ModbusTable: Sendable {
+    case coil, discrete, input, holding
+}
+
+/// How a serial line is set up.
+package struct SerialLine: Sendable, Equatable {
+    package enum Parity: String, Sendable, CaseIterable { case none, even, odd }
+
+    package var device: String
+    package var baud: Int32
+    package var parity: Parity
+    package var dataBits: Int32
+    package var stopBits: Int32
+
+    package init(device: String, baud: Int32, parity: Parity, dataBits: Int32, stopBits: Int32) {
+        self.device = device
+        self.baud = baud
+        self.parity = parity
+        self.dataBits = dataBits
+        self.stopBits = stopBits
+    }
+}
+
+/// Where a link's devices are reached.
+package enum ModbusEndpoint: Sendable, Equatable, CustomStringConvertible {
+    case tcp(host: String, port: UInt16)
+    case serial(SerialLine)
+
+    package var description: String {
+        switch self {
+        case .tcp(let host, let port): "\(host):\(port)"
+        case .serial(let line): line.device
+        }
+    }
+
+    package var isSerial: Bool {
+        if case .serial = self { true } else { false }
+    }
+}
+
+/// A libmodbus context: one line or endpoint that carries one request at a time.
+///
+/// Owns the context and frees it. Every call may block for the response timeout.
+package struct ModbusContext: ~Copyable {
+    private let context: OpaquePointer
+
+    /// - Parameter timeout: the longest wait for an answer, in microseconds.
+    package init(_ endpoint: ModbusEndpoint, timeout: UInt32) throws(ModbusError) {
+        let made: OpaquePointer? =
+            switch endpoint {
+            case .tcp(let host, let port): modbus_new_tcp_pi(host, String(port))
+            case .serial(let line):
+                modbus_new_rtu(line.device, line.baud, line.parity.letter, line.dataBits, line.stopBits)
+            }
+        guard let made else { throw ModbusError(code: errno) }
+        context = made
+        modbus_set_response_timeout(context, timeout / 1_000_000, timeout % 1_000_000)
+        // libmodbus' own recovery sleeps another response timeout inside the failed call; flushing and connecting
+        // again are done by the caller, who knows whose turn it is.
+        modbus_set_error_recovery(context, MODBUS_ERROR_RECOVERY_NONE)
+    }
+
+    deinit {
+        modbus_close(context)
+        modbus_free(context)
+    }
+
+    package func connect() throws(ModbusError) {
+        guard modbus_connect(context) == 0 else { throw ModbusError(code: errno) }
+    }
+
+    package func close() {
+        modbus_close(context)
+    }
+
+    /// Throws away what came in too late for the request it answers.
+    package func flush() {
+        modbus_flush(context)
+    }
+
+    package func select(unit: UInt8) throws(ModbusError) {
+        guard modbus_set_slave(context, Int32(unit)) == 0 else { throw ModbusError(code: errno) }
+    }
+
+    /// Reads `count` registers from `address` into `words`, which must have room for them.
+    package func readRegisters(
+        _ table: ModbusTable, at address: UInt16, count: Int, into words: UnsafeMutableBufferPointer<UInt16>
+    ) throws(ModbusError) {
+        precondition(words.count >= count, "room for every register")
+        let read =
+            table == .holding
+            ? modbus_read_registers(context, Int32(address), Int32(count), words.baseAddress)
+            : modbus_read_input_registers(context, Int32(address), Int32(count), words.baseAddress)
+        guard read == Int32(count) else { throw ModbusError(code: read == -1 ? errno : Self.badData) }
+    }
+
+    /// Reads `count` bits from `address` into `bits`, one byte each.
+    package func readBits(
+        _ table: ModbusTable, at address: UInt16, count: Int, into bits: UnsafeMutableBufferPointer<UInt8>
+    ) throws(ModbusError) {
+        precondition(bits.count >= count, "room for every bit")
+        let read =
+            table == .coil
+            ? modbus_read_bits(context, Int32(address), Int32(count), bits.baseAddress)
+            : modbus_read_input_bits(context, Int32(address), Int32(count), bits.baseAddress)
+        guard read == Int32(count) else { throw ModbusError(code: read == -1 ? errno : Self.badData) }
+    }
+
+    /// EMBBADDATA, a macro that does not import: the answer's length is not what was asked for.
+    private static var badData: Int32 { MODBUS_ENOBASE + 13 }
+}
+
+extension SerialLine.Parity {
+    var letter: CChar {
+        switch self {
+        case .none: CChar(UInt8(ascii: "N"))
+        case .even: CChar(UInt8(ascii: "E"))
+        case .odd: CChar(UInt8(ascii: "O"))
+        }
+    }
+}

@@ -1,0 +1,71 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import CModbus
+import Glibc
+
+/// Why a Modbus request brought no data.
+package struct ModbusError: Error, Equatable, CustomStringConvertible {
+    /// What the caller should do about it.
+    package enum Kind: Sendable {
+        /// The device answered with an exception: the link is sound, this request is not wanted.
+        case exception
+        /// Nothing came in time: the next request may work.
+        case timeout
+        /// An answer came that is not ours or is damaged: flush, then go on.
+        case garbled
+        /// The line or connection is gone: close and connect again.
+        case disconnected
+        /// The link cannot be set up as configured (no such device, not allowed, no descriptors left).
+        case setup
+    }
+
+    package let kind: Kind
+    /// The `errno` libmodbus left.
+    package let code: Int32
+
+    package init(code: Int32) {
+        self.code = code
+        kind = Self.kind(of: code)
+    }
+
+    private static func kind(of code: Int32) -> Kind {
+        // libmodbus reports exception code n as MODBUS_ENOBASE + n (modbus.h, "EMBX…").
+        if code > MODBUS_ENOBASE, code <= MODBUS_ENOBASE + 11 { return .exception }
+        // EMBBADCRC … EMBBADSLAVE follow the last exception.
+        if code > MODBUS_ENOBASE + 11, code <= MODBUS_ENOBASE + 17 { return .garbled }
+        switch code {
+        case ETIMEDOUT: return .timeout
+        case ENOENT, EACCES, EPERM, EMFILE, ENFILE, EINVAL, ENOMEM, ENXIO, ENODEV: return .setup
+        default: return .disconnected
+        }
+    }
+
+    /// The exception code of the answer (MODBUS Application Protocol V1.1b3, 7), or nil where there was none.
+    package var exceptionCode: Int32? {
+        kind == .exception ? code - MODBUS_ENOBASE : nil
+    }
+
+    /// A short stable name, for metrics and the `reason` of a bad reading.
+    package var name: String {
+        switch kind {
+        case .exception: Self.exceptionNames[exceptionCode ?? 0] ?? "exception"
+        case .timeout: "timeout"
+        case .garbled: "garbled_answer"
+        case .disconnected: "disconnected"
+        case .setup: "link_setup"
+        }
+    }
+
+    private static let exceptionNames: [Int32: String] = [
+        1: "illegal_function", 2: "illegal_address", 3: "illegal_value", 4: "device_failure", 5: "acknowledge",
+        6: "device_busy", 7: "negative_acknowledge", 8: "memory_parity", 10: "gateway_path", 11: "gateway_target",
+    ]
+
+    package var description: String {
+        if code == EMFILE || code == ENFILE {
+            return "no file descriptor is left below 1024, libmodbus can watch no more: use fewer links"
+        }
+        return String(cString: modbus_strerror(code))
+    }
+}

@@ -1,0 +1,86 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import CSQLite
+
+/// One database connection, used by one owner on one thread at a time.
+///
+/// Opened without SQLite's own mutexes: the owner is an actor, so there is no one to guard against.
+package struct Connection: ~Copyable {
+    let handle: OpaquePointer
+
+    package init(path: String) throws(SQLiteError) {
+        var opened: OpaquePointer?
+        let code = sqlite3_open_v2(
+            path, &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nil)
+        guard let opened else { throw SQLiteError(code: code, message: "out of memory") }
+        guard code == SQLITE_OK else {
+            let error = SQLiteError(code: code, message: String(cString: sqlite3_errmsg(opened)))
+            sqlite3_close_v2(opened)
+            throw error
+        }
+        handle = opened
+    }
+
+    deinit {
+        // v2: statements that outlive the connection keep it until they are finalised.
+        sqlite3_close_v2(handle)
+    }
+
+    /// Runs statements that return nothing.
+    package func execute(_ sql: String) throws(SQLiteError) {
+        guard sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK else { throw error() }
+    }
+
+    package func prepare(_ sql: String) throws(SQLiteError) -> Statement {
+        var statement: OpaquePointer?
+        let code = sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
+        guard code == SQLITE_OK, let statement else { throw error() }
+        return Statement(statement)
+    }
+
+    /// The first column of the first row, or nil where there is none.
+    package func integer(_ sql: String) throws(SQLiteError) -> Int64? {
+        let statement = try prepare(sql)
+        return try statement.step() ? statement.integer(0) : nil
+    }
+
+    /// The first column of the first row as text, or nil where there is none.
+    package func text(_ sql: String) throws(SQLiteError) -> String? {
+        let statement = try prepare(sql)
+        return try statement.step() ? statement.text(0) : nil
+    }
+
+    /// Runs `body` in one transaction: all of it is kept, or none.
+    package func transaction<Result>(
+        _ body: () throws(SQLiteError) -> Result
+    ) throws(SQLiteError) -> Result {
+        try execute("BEGIN IMMEDIATE")
+        do {
+            let result = try body()
+            try execute("COMMIT")
+            return result
+        } catch {
+            // Some errors (a full disk among them) have rolled back already; then this one says so, harmlessly.
+            sqlite3_exec(handle, "ROLLBACK", nil, nil, nil)
+            throw error
+        }
+    }
+
+    /// Copies what the write-ahead log holds into the database file.
+    /// - Parameter truncate: also shrinks the log to nothing.
+    /// - Returns: the pages the log held.
+    @discardableResult
+    package func checkpoint(truncate: Bool) throws(SQLiteError) -> Int {
+        var pages: Int32 = 0
+        let mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE
+        guard sqlite3_wal_checkpoint_v2(handle, nil, mode, &pages, nil) == SQLITE_OK else { throw error() }
+        return Int(pages)
+    }
+
+    package var lastInsertedRow: Int64 { sqlite3_last_insert_rowid(handle) }
+
+    private func error() -> SQLiteError {
+        SQLiteError(code: sqlite3_errcode(handle), message: String(cString: sqlite3_errmsg(handle)))
+    }
+}

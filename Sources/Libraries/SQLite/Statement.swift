@@ -1,0 +1,71 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import CSQLite
+
+/// A prepared statement. Parameters count from 1, columns from 0, as in SQLite.
+package struct Statement: ~Copyable {
+    private let handle: OpaquePointer
+
+    init(_ handle: OpaquePointer) {
+        self.handle = handle
+    }
+
+    deinit {
+        sqlite3_finalize(handle)
+    }
+
+    package func bind(_ value: Int64, at parameter: Int32) {
+        sqlite3_bind_int64(handle, parameter, value)
+    }
+
+    package func bind(_ text: String, at parameter: Int32) {
+        var text = text
+        text.withUTF8 { bytes in
+            bytes.withMemoryRebound(to: CChar.self) {
+                _ = headgate_bind_text(handle, parameter, $0.baseAddress, UInt64($0.count))
+            }
+        }
+    }
+
+    package func bind(_ bytes: [UInt8], at parameter: Int32) {
+        bytes.withUnsafeBytes { _ = headgate_bind_blob(handle, parameter, $0.baseAddress, UInt64($0.count)) }
+    }
+
+    /// Steps once. True where a row is there to read.
+    package func step() throws(SQLiteError) -> Bool {
+        switch sqlite3_step(handle) {
+        case SQLITE_ROW: return true
+        case SQLITE_DONE: return false
+        default:
+            let database = sqlite3_db_handle(handle)
+            let error = SQLiteError(
+                code: sqlite3_errcode(database), message: String(cString: sqlite3_errmsg(database)))
+            sqlite3_reset(handle)
+            throw error
+        }
+    }
+
+    /// Runs a statement that returns no rows, and makes it ready for the next time.
+    package func run() throws(SQLiteError) {
+        _ = try step()
+        reset()
+    }
+
+    package func reset() {
+        sqlite3_reset(handle)
+    }
+
+    package func integer(_ column: Int32) -> Int64 {
+        sqlite3_column_int64(handle, column)
+    }
+
+    package func text(_ column: Int32) -> String {
+        String(decoding: bytes(column), as: UTF8.self)
+    }
+
+    package func bytes(_ column: Int32) -> [UInt8] {
+        guard let start = sqlite3_column_blob(handle, column) else { return [] }
+        return [UInt8](UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column))))
+    }
+}

@@ -1,0 +1,62 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Yams
+
+/// A mapping that is read key by key. `finish` reports the keys nobody asked for.
+package final class YAMLMapping {
+    private let mapping: Node.Mapping
+    private let value: YAMLValue
+    private var asked: [String] = []
+
+    init(mapping: Node.Mapping, value: YAMLValue) {
+        self.mapping = mapping
+        self.value = value
+    }
+
+    /// The value of a key, or nil where the key is not there.
+    package func take(_ key: String) -> YAMLValue? {
+        asked.append(key)
+        guard let node = mapping.first(where: { $0.key.string == key })?.value else { return nil }
+        return YAMLValue(
+            node: node, file: value.file, problems: value.problems,
+            path: value.path.isEmpty ? key : "\(value.path).\(key)")
+    }
+
+    /// The value of a key that must be there.
+    package func require(_ key: String, fix: String) -> YAMLValue? {
+        let found = take(key)
+        if found == nil { problem("needs `\(key)`", fix: fix) }
+        return found
+    }
+
+    /// Every key with its value, in the order of the file.
+    package func all() -> [(key: YAMLValue, value: YAMLValue)] {
+        mapping.map { key, node in
+            let name = key.string ?? "?"
+            asked.append(name)
+            let path = value.path.isEmpty ? name : "\(value.path).\(name)"
+            return (
+                YAMLValue(node: key, file: value.file, problems: value.problems, path: path),
+                YAMLValue(node: node, file: value.file, problems: value.problems, path: path)
+            )
+        }
+    }
+
+    package func problem(_ message: String, fix: String = "") {
+        value.problem(message, fix: fix)
+    }
+
+    /// Reports what was never asked for: a key that means nothing is a mistake, often of spelling.
+    package func finish() {
+        for (key, _) in mapping {
+            let name = key.string ?? "?"
+            if asked.contains(name) { continue }
+            let nearest = Spelling.nearest(to: name, among: asked)
+            let here = YAMLValue(node: key, file: value.file, problems: value.problems, path: value.path)
+            here.problem(
+                "has no key `\(name)`",
+                fix: nearest.map { "did you mean `\($0)`?" } ?? "known keys: \(asked.joined(separator: ", "))")
+        }
+    }
+}

@@ -1,0 +1,65 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import CZstd
+
+package struct ZstdError: Error, CustomStringConvertible {
+    package let description: String
+}
+
+/// Compresses and expands whole buffers, with contexts kept between calls (a fresh one costs more than a small block).
+package struct Zstd: ~Copyable {
+    private let compressor: OpaquePointer
+    private let expander: OpaquePointer
+
+    package init() {
+        guard let compressor = ZSTD_createCCtx(), let expander = ZSTD_createDCtx() else {
+            preconditionFailure("memory for a zstd context")
+        }
+        self.compressor = compressor
+        self.expander = expander
+    }
+
+    deinit {
+        ZSTD_freeCCtx(compressor)
+        ZSTD_freeDCtx(expander)
+    }
+
+    /// - Parameter level: zstd's own scale; 1 is fastest.
+    package func compress(_ bytes: [UInt8], level: Int32) throws(ZstdError) -> [UInt8] {
+        var failure: ZstdError?
+        let out = [UInt8](unsafeUninitializedCapacity: ZSTD_compressBound(bytes.count)) { buffer, count in
+            let written = bytes.withUnsafeBytes {
+                ZSTD_compressCCtx(compressor, buffer.baseAddress, buffer.count, $0.baseAddress, $0.count, level)
+            }
+            failure = Self.failure(written)
+            count = failure == nil ? written : 0
+        }
+        if let failure { throw failure }
+        return out
+    }
+
+    /// Expands one frame.
+    /// - Parameter limit: the most bytes it may expand to; a frame that claims more is refused before any is written.
+    package func expand(_ bytes: [UInt8], limit: Int) throws(ZstdError) -> [UInt8] {
+        let claimed = bytes.withUnsafeBytes { ZSTD_getFrameContentSize($0.baseAddress, $0.count) }
+        guard claimed <= UInt64(limit) else {
+            // The two reserved values for "unknown" and "error" are the largest there are, so they end here too.
+            throw ZstdError(description: "not a zstd frame, or one larger than \(limit) bytes")
+        }
+        var failure: ZstdError?
+        let out = [UInt8](unsafeUninitializedCapacity: Int(claimed)) { buffer, count in
+            let written = bytes.withUnsafeBytes {
+                ZSTD_decompressDCtx(expander, buffer.baseAddress, buffer.count, $0.baseAddress, $0.count)
+            }
+            failure = Self.failure(written)
+            count = failure == nil ? written : 0
+        }
+        if let failure { throw failure }
+        return out
+    }
+
+    private static func failure(_ code: Int) -> ZstdError? {
+        ZSTD_isError(code) == 0 ? nil : ZstdError(description: "zstd: \(String(cString: ZSTD_getErrorName(code)))")
+    }
+}

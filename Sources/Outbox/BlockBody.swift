@@ -1,0 +1,278 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+
+/// The events of one commit as bytes, column by column.
+///
+/// Neighbours in a column are alike (the same series follow one another, times move in steps, values hardly at all),
+/// so each is stored as its difference to the one before it in its series; zstd then finds little left. A format that
+/// is on disk is never changed: a new one gets a new codec number.
+enum BlockBody {
+    /// The number of this format in a block's `codec`, zstd around it included.
+    static let codec: Int64 = 1
+
+    // MARK: To bytes
+
+    static func encode(_ batch: Batch) -> [UInt8] {
+        var out = ByteWriter()
+        out.reserve(64 + batch.events.count * 8 + batch.readings.count * 12)
+        out.varint(UInt64(batch.events.count))
+        out.varint(UInt64(batch.readings.count))
+        writeEvents(batch, to: &out)
+        writeReadings(batch.readings, to: &out)
+        out.varint(UInt64(batch.texts.count))
+        for text in batch.texts { out.string(text) }
+        return out.bytes
+    }
+
+    private static func writeEvents(_ batch: Batch, to out: inout ByteWriter) {
+        for event in batch.events { out.byte(event.kind.rawValue) }
+        var device: Int64 = 0
+        for event in batch.events {
+            out.zigzag(Int64(event.device.raw) &- device)
+            device = Int64(event.device.raw)
+        }
+        var time: Int64 = 0
+        for event in batch.events {
+            out.zigzag(event.time.microseconds &- time)
+            time = event.time.microseconds
+        }
+        for event in batch.events { out.varint(UInt64(event.readings.count)) }
+        for event in batch.events { write(event.detail, to: &out) }
+    }
+
+    private static func writeReadings(_ readings: [Reading], to out: inout ByteWriter) {
+        var series: Int64 = 0
+        for reading in readings {
+            out.zigzag(Int64(reading.series.raw) &- series)
+            series = Int64(reading.series.raw)
+        }
+        for reading in readings { out.byte(reading.quality.rawValue) }
+        for reading in readings { out.byte(reading.reason.rawValue) }
+        var time: Int64 = 0
+        for reading in readings {
+            out.zigzag(reading.time.microseconds &- time)
+            time = reading.time.microseconds
+        }
+        for reading in readings { out.byte(ValueTag(reading.value).rawValue) }
+        var last = LastBits()
+        for reading in readings {
+            guard let bits = ValueTag.bits(of: reading.value) else { continue }
+            last.writeDifference(bits, ValueTag(reading.value), reading.series, to: &out)
+        }
+    }
+
+    // MARK: From bytes
+
+    static func decode(_ bytes: [UInt8]) throws(MalformedBytes) -> Batch {
+        var reader = ByteReader(bytes)
+        let events = try reader.count()
+        let readings = try reader.count()
+        var batch = Batch()
+        let heads = try readEvents(events, &reader)
+        let all = try readReadings(readings, &reader)
+        for _ in 0..<(try reader.count()) { batch.append(text: try reader.string()) }
+        guard reader.isAtEnd else { throw MalformedBytes(expected: "the end") }
+        var next = 0
+        for head in heads {
+            guard head.readings <= all.count - next else { throw MalformedBytes(expected: "as many readings") }
+            batch.readings.append(contentsOf: all[next..<(next + head.readings)])
+            next += head.readings
+            batch.close(head.detail, device: head.device, time: head.time)
+        }
+        guard next == all.count else { throw MalformedBytes(expected: "no more readings than events have") }
+        return batch
+    }
+
+    private typealias Head = (detail: EventDetail, device: DeviceNumber, time: Timestamp, readings: Int)
+
+    private static func readEvents(_ count: Int, _ reader: inout ByteReader) throws(MalformedBytes) -> [Head] {
+        var kinds: [EventKind] = []
+        for _ in 0..<count {
+            guard let kind = EventKind(rawValue: try reader.byte()) else {
+                throw MalformedBytes(expected: "a kind of event")
+            }
+            kinds.append(kind)
+        }
+        var heads: [Head] = []
+        var device: Int64 = 0
+        for _ in 0..<count {
+            device = device &+ (try reader.zigzag())
+            heads.append(
+                (.telemetry, DeviceNumber(raw: Int32(truncatingIfNeeded: device)), Timestamp(microseconds: 0), 0))
+        }
+        var time: Int64 = 0
+        for index in 0..<count {
+            time = time &+ (try reader.zigzag())
+            heads[index].time = Timestamp(microseconds: time)
+        }
+        for index in 0..<count { heads[index].readings = Int(clamping: try reader.varint()) }
+        for index in 0..<count { heads[index].detail = try readDetail(kinds[index], &reader) }
+        return heads
+    }
+
+    private static func readReadings(
+        _ count: Int, _ reader: inout ByteReader
+    ) throws(MalformedBytes) -> [Reading] {
+        var readings: [Reading] = []
+        var series: Int64 = 0
+        for _ in 0..<count {
+            series = series &+ (try reader.zigzag())
+            readings.append(
+                Reading(
+                    series: SeriesNumber(raw: Int32(truncatingIfNeeded: series)), time: Timestamp(microseconds: 0),
+                    value: .none))
+        }
+        for index in 0..<count {
+            guard let quality = Quality(rawValue: try reader.byte()) else {
+                throw MalformedBytes(expected: "a quality")
+            }
+            readings[index].quality = quality
+        }
+        for index in 0..<count {
+            guard let reason = Reason(rawValue: try reader.byte()) else { throw MalformedBytes(expected: "a reason") }
+            readings[index].reason = reason
+        }
+        var time: Int64 = 0
+        for index in 0..<count {
+            time = time &+ (try reader.zigzag())
+            readings[index].time = Timestamp(microseconds: time)
+        }
+        var tags: [ValueTag] = []
+        for _ in 0..<count {
+            guard let tag = ValueTag(rawValue: try reader.byte()) else { throw MalformedBytes(expected: "a value") }
+            tags.append(tag)
+        }
+        var last = LastBits()
+        for index in 0..<count where tags[index] != .none {
+            let bits = try last.readDifference(tags[index], readings[index].series, from: &reader)
+            readings[index].value = tags[index].value(bits)
+        }
+        return readings
+    }
+}
+
+/// What kind of value follows, and its bits.
+private enum ValueTag: UInt8 {
+    case none = 0
+    case number = 1
+    case single = 2
+    case integer = 3
+    case boolean = 4
+    case text = 5
+
+    init(_ value: Value) {
+        switch value {
+        case .none: self = .none
+        case .number: self = .number
+        case .single: self = .single
+        case .integer: self = .integer
+        case .boolean: self = .boolean
+        case .text: self = .text
+        }
+    }
+
+    static func bits(of value: Value) -> UInt64? {
+        switch value {
+        case .none: nil
+        case .number(let number): number.bitPattern
+        case .single(let number): UInt64(number.bitPattern)
+        case .integer(let integer): UInt64(bitPattern: integer)
+        case .boolean(let boolean): boolean ? 1 : 0
+        case .text(let index): UInt64(UInt32(bitPattern: index))
+        }
+    }
+
+    func value(_ bits: UInt64) -> Value {
+        switch self {
+        case .none: .none
+        case .number: .number(Double(bitPattern: bits))
+        case .single: .single(Float(bitPattern: UInt32(truncatingIfNeeded: bits)))
+        case .integer: .integer(Int64(bitPattern: bits))
+        case .boolean: .boolean(bits != 0)
+        case .text: .text(Int32(truncatingIfNeeded: bits))
+        }
+    }
+}
+
+/// The bits each series had last, against which the next are told.
+private struct LastBits {
+    private var bits: [Int32: UInt64] = [:]
+
+    mutating func writeDifference(_ new: UInt64, _ tag: ValueTag, _ series: SeriesNumber, to out: inout ByteWriter) {
+        let old = bits.updateValue(new, forKey: series.raw) ?? 0
+        switch tag {
+        case .number, .single: out.varint(Self.turned(new ^ old, tag))
+        case .integer, .text: out.zigzag(Int64(bitPattern: new &- old))
+        case .none, .boolean: out.varint(new)
+        }
+    }
+
+    mutating func readDifference(
+        _ tag: ValueTag, _ series: SeriesNumber, from reader: inout ByteReader
+    ) throws(MalformedBytes) -> UInt64 {
+        let old = bits[series.raw] ?? 0
+        let new: UInt64
+        switch tag {
+        case .number, .single: new = Self.turned(try reader.varint(), tag) ^ old
+        case .integer, .text: new = old &+ UInt64(bitPattern: try reader.zigzag())
+        case .none, .boolean: new = try reader.varint()
+        }
+        bits[series.raw] = new
+        return new
+    }
+
+    /// A float that moves a little, or has few decimals, differs in its upper bits; with the bytes turned round those
+    /// come first and the rest are zeros that a varint leaves out.
+    private static func turned(_ bits: UInt64, _ tag: ValueTag) -> UInt64 {
+        tag == .number ? bits.byteSwapped : UInt64(UInt32(truncatingIfNeeded: bits).byteSwapped)
+    }
+}
+
+// MARK: Details
+
+extension BlockBody {
+    private static func write(_ detail: EventDetail, to out: inout ByteWriter) {
+        switch detail {
+        case .telemetry: break
+        case .status(let status):
+            out.byte(status.state.rawValue)
+            out.byte(status.reason.rawValue)
+            out.zigzag(status.since.microseconds)
+        case .gap(let gap):
+            out.byte(gap.cause.rawValue)
+            out.byte(gap.lane.rawValue)
+            out.varint(gap.first)
+            out.varint(gap.last)
+            out.varint(gap.count)
+            out.zigzag(gap.since.microseconds)
+            out.zigzag(gap.until.microseconds)
+            out.varint(UInt64(gap.outputs.count))
+            for output in gap.outputs { out.string(output) }
+        }
+    }
+
+    private static func readDetail(
+        _ kind: EventKind, _ reader: inout ByteReader
+    ) throws(MalformedBytes) -> EventDetail {
+        switch kind {
+        case .telemetry: return .telemetry
+        case .status:
+            guard let state = StatusChange.State(rawValue: try reader.byte()),
+                let reason = Reason(rawValue: try reader.byte())
+            else { throw MalformedBytes(expected: "a status") }
+            let since = Timestamp(microseconds: try reader.zigzag())
+            return .status(StatusChange(state: state, since: since, reason: reason))
+        case .gap:
+            guard let cause = Gap.Cause(rawValue: try reader.byte()), let lane = Lane(rawValue: try reader.byte())
+            else { throw MalformedBytes(expected: "a gap") }
+            var gap = Gap(
+                cause: cause, lane: lane, first: try reader.varint(), last: try reader.varint(),
+                count: try reader.varint(), since: Timestamp(microseconds: try reader.zigzag()),
+                until: Timestamp(microseconds: try reader.zigzag()), outputs: [])
+            for _ in 0..<(try reader.count()) { gap.outputs.append(try reader.string()) }
+            return .gap(gap)
+        }
+    }
+}

@@ -1,0 +1,77 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import SQLite
+
+/// The losses that are not yet announced.
+///
+/// A loss often goes on for hours, a block at a time. It is noted at once, in the transaction that loses it, and grows
+/// in place; its event is sent when it has rested for a while, or after a minute at the latest.
+struct LossLedger {
+    private struct Entry {
+        var row: Int64?
+        var gap: Gap
+        var isSaved: Bool
+        var begun: ContinuousClock.Instant
+        var grown: ContinuousClock.Instant
+    }
+
+    private static let rest = Duration.seconds(10)
+    private static let longest = Duration.seconds(60)
+    private var entries: [Entry] = []
+
+    /// - Parameter open: what an earlier run noted and did not announce; due at once.
+    init(open rows: [GapRow]) {
+        let past = ContinuousClock.now - Self.longest
+        entries = rows.map { Entry(row: $0.id, gap: $0.gap, isSaved: true, begun: past, grown: past) }
+    }
+
+    var hasUnsaved: Bool { entries.contains { !$0.isSaved } }
+
+    var nextDue: ContinuousClock.Instant? {
+        entries.map(Self.due).min()
+    }
+
+    private static func due(_ entry: Entry) -> ContinuousClock.Instant {
+        min(entry.grown + rest, entry.begun + longest)
+    }
+
+    /// Notes a loss: more of one that is noted already, or a new one.
+    mutating func add(_ gap: Gap) {
+        let now = ContinuousClock.now
+        let known = entries.firstIndex {
+            $0.gap.cause == gap.cause && $0.gap.lane == gap.lane && $0.gap.outputs == gap.outputs
+                && ($0.gap.last + 1 == gap.first || gap.first == 0)
+        }
+        guard let known else {
+            entries.append(Entry(row: nil, gap: gap, isSaved: false, begun: now, grown: now))
+            return
+        }
+        entries[known].gap.last = gap.last
+        entries[known].gap.count += gap.count
+        entries[known].gap.until = max(entries[known].gap.until, gap.until)
+        entries[known].isSaved = false
+        entries[known].grown = now
+    }
+
+    /// Takes what is to be announced now.
+    mutating func takeDue(now: ContinuousClock.Instant) -> [(row: Int64?, gap: Gap)] {
+        let due = entries.filter { Self.due($0) <= now }
+        entries.removeAll { Self.due($0) <= now }
+        return due.map { ($0.row, $0.gap) }
+    }
+
+    /// Writes what is new, and that the `announced` are.
+    mutating func save(
+        announced: [(row: Int64?, gap: Gap)], in database: borrowing Database
+    ) throws(SQLiteError) {
+        var rows: [Int64] = []
+        for one in announced { rows.append(try database.set(one.gap, id: one.row)) }
+        try database.markAnnounced(rows)
+        for index in entries.indices where !entries[index].isSaved {
+            entries[index].row = try database.set(entries[index].gap, id: entries[index].row)
+            entries[index].isSaved = true
+        }
+    }
+}

@@ -1,0 +1,403 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Logging
+import Metrics
+import SQLite
+import Waiting
+
+/// The durable store between collectors and forwarders.
+///
+///     collectors ─▶ intake ─▶ commit ─▶ blocks, a table a lane ─▶ next ─▶ forwarders
+///                               │                                            │
+///                          receipts, bells          cursors ◀─ settle ◀──────┘
+///
+/// Serialises everything that touches the database. What is committed survives a power cut (WAL, `synchronous=FULL`);
+/// what is settled is not sent again after the next commit.
+package actor Outbox {
+    /// A commit as those see it who watch live.
+    package struct Committed: Sendable {
+        package var lane: Lane
+        package var first: UInt64
+        package var batch: Batch
+    }
+
+    nonisolated package let intake: Intake
+    nonisolated package let catalog: Catalog
+    nonisolated package let epoch: UInt64
+    /// Rings for each output, by its place in the list given to `init`, when there may be something for it.
+    nonisolated package let bells: [Doorbell]
+
+    nonisolated private let executor = BlockingExecutor(label: "headgate.outbox")
+    nonisolated package var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private struct Output {
+        var number: Int64
+        var name: String
+        var cursors: [Cursor]
+        var unsaved: Set<Lane> = []
+        /// How many blocks of bulk are due before the next of normal; see `laneOrder`.
+        var turn = 0
+    }
+
+    /// What the next block of a lane gets.
+    private struct Next {
+        var block: Int64
+        var sequence: UInt64
+    }
+
+    private let settings: OutboxSettings
+    private let database: Database
+    private let codec = BlockCodec()
+    private let logger: Logger
+    private let onCommit: @Sendable (Committed) -> Void
+    private let measures: OutboxMeasures
+    private var outputs: [Output] = []
+    private var next: [Next] = []
+    private var stored: (devices: Int, series: Int)
+    private var deadLetters: [(output: Int64, letter: DeadLetter)] = []
+    private var ledger: LossLedger
+    private var isBroken = false
+    private var isClosed = false
+
+    // MARK: Opening
+
+    /// Opens the outbox, or makes it.
+    /// - Parameters:
+    ///   - outputs: the names of the outputs, whose cursors are kept under them.
+    ///   - onCommit: is called with each commit, in order; must not wait.
+    package init(
+        _ settings: OutboxSettings, outputs names: [String], logger: Logger,
+        onCommit: @escaping @Sendable (Committed) -> Void = { _ in }
+    ) throws {
+        self.settings = settings
+        self.logger = logger
+        self.onCommit = onCommit
+        measures = OutboxMeasures()
+        intake = Intake(limits: settings.limits)
+        bells = names.map { _ in Doorbell() }
+        let database = try Database(path: settings.databasePath)
+        (epoch, ledger) = try Self.epoch(settings, database)
+        catalog = try CatalogDefinitions.catalog(in: database)
+        stored = (catalog.contents.devices.count, catalog.contents.series.count)
+        next = try Lane.allCases.map { try Self.next(after: database.last($0)) }
+        for name in names {
+            let number = try database.number(ofOutput: name)
+            let cursors = try Lane.allCases.map { try database.cursor(output: number, $0) }
+            outputs.append(Output(number: number, name: name, cursors: cursors))
+        }
+        self.database = database
+        logger.info(
+            "outbox opened",
+            metadata: [
+                "file": "\(settings.databasePath)", "epoch": "\(String(epoch, radix: 16, padded: 16))",
+                "sqlite": "\(SQLiteLibrary.version)",
+            ])
+    }
+
+    private static func next(after last: StoredBlock?) -> Next {
+        guard let last else { return Next(block: 1, sequence: 1) }
+        return Next(block: last.id + 1, sequence: last.first + UInt64(last.events))
+    }
+
+    /// The epoch of the database, and what is still to be announced. An epoch file without its database means that
+    /// the database was lost, and with it what nobody can count.
+    private static func epoch(
+        _ settings: OutboxSettings, _ database: borrowing Database
+    ) throws -> (UInt64, LossLedger) {
+        let file = EpochFile(path: settings.epochPath)
+        var ledger = LossLedger(open: try database.openGaps())
+        if let kept = try database.meta("epoch") {
+            let epoch = UInt64(bitPattern: kept)
+            if file.read() != epoch { try file.write(epoch) }
+            return (epoch, ledger)
+        }
+        if file.read() != nil {
+            let now = Timestamp.now
+            ledger.add(
+                Gap(
+                    cause: .databaseLost, lane: .normal, first: 0, last: 0, count: 0, since: now, until: now,
+                    outputs: []))
+        }
+        let epoch = UInt64.random(in: 1...UInt64.max)
+        // The file first: a database whose epoch stands nowhere else would not be missed.
+        try file.write(epoch)
+        try database.setMeta("epoch", Int64(bitPattern: epoch))
+        return (epoch, ledger)
+    }
+
+    // MARK: Committing
+
+    /// Commits what comes in, until the task is cancelled; then commits the rest and closes.
+    package func run() async {
+        while !Task.isCancelled {
+            let deadline = [intake.nextDue, housekeepingDue].compactMap(\.self).min()
+            await intake.bell.wait(until: deadline)
+            if Task.isCancelled { break }
+            commit(intake.take(dueAt: .now))
+        }
+        close()
+    }
+
+    /// Commits everything that has come in, now.
+    package func flush() {
+        if !isClosed { commit(intake.take(dueAt: nil)) }
+    }
+
+    /// Cursors and gaps are written with the next commit; where none comes, this long after.
+    private static let housekeepingDelay = Duration.milliseconds(250)
+    private static let retryDelay = Duration.seconds(1)
+    private var housekeepingDue: ContinuousClock.Instant?
+
+    private func needsHousekeeping() {
+        guard housekeepingDue == nil else { return }
+        housekeepingDue = .now + Self.housekeepingDelay
+        intake.bell.ring()
+    }
+
+    private var hasUnsaved: Bool {
+        !deadLetters.isEmpty || outputs.contains { !$0.unsaved.isEmpty } || ledger.hasUnsaved
+    }
+
+    private func commit(_ work: [Intake.Work]) {
+        let isHousekeepingDue = housekeepingDue.map { $0 <= .now } ?? false
+        guard !work.isEmpty || isHousekeepingDue else { return }
+        let start = ContinuousClock.now
+        let before = next
+        let storedBefore = stored
+        let ledgerBefore = ledger
+        let outputsBefore = outputs
+        do {
+            let committed = try write(work)
+            housekeepingDue = nil
+            isBroken = false
+            for output in outputs.indices { outputs[output].unsaved.removeAll() }
+            deadLetters.removeAll()
+            if ledger.nextDue != nil || hasUnsaved { needsHousekeeping() }
+            measures.commits.increment()
+            measures.commitDuration.record(duration: start.duration(to: .now))
+            finish(work, committed)
+        } catch {
+            next = before
+            stored = storedBefore
+            ledger = ledgerBefore
+            outputs = outputsBefore
+            measures.commitFailures.increment()
+            if !isBroken { logger.error("commit failed, retrying", metadata: ["error": "\(error)"]) }
+            isBroken = true
+            intake.putBack(work, due: .now + Self.retryDelay)
+            if housekeepingDue != nil { housekeepingDue = .now + Self.retryDelay }
+        }
+    }
+
+    /// Tells those who wait that their batches are safe, and those who forward that there is something.
+    private func finish(_ work: [Intake.Work], _ committed: [Committed]) {
+        for one in work {
+            for receipt in one.receipts { receipt.settle(isSafe: true) }
+        }
+        for one in committed {
+            measures.events.increment(by: one.batch.events.count)
+            measures.readings.increment(by: one.batch.readings.count)
+            onCommit(one)
+        }
+        if !committed.isEmpty { for bell in bells { bell.ring() } }
+    }
+
+    /// One transaction: the blocks, and everything that goes with them.
+    private func write(_ work: [Intake.Work]) throws -> [Committed] {
+        let now = Timestamp.now
+        var batches = work.map { (lane: $0.lane, batch: $0.batch) }
+        for one in work {
+            if let shed = one.shed {
+                ledger.add(
+                    Gap(
+                        cause: .overload, lane: one.lane, first: 0, last: 0, count: shed.count, since: shed.since,
+                        until: shed.until, outputs: []))
+            }
+        }
+        let announced = ledger.takeDue(now: .now)
+        if !announced.isEmpty { Self.add(announced.map(\.gap), to: &batches, now) }
+        let blocks = try batches.filter { !$0.batch.isEmpty }.flatMap { try makeBlocks($0.batch, $0.lane, now) }
+        let dead = try deadLetters.map { ($0, try deadBody($0.letter, now)) }
+        try database.transaction { () throws(SQLiteError) in
+            try CatalogDefinitions.store(catalog.contents, beyond: &stored, in: database)
+            for block in blocks { try database.add(block.stored) }
+            for (one, body) in dead { try database.add(one.letter, output: one.output, body: body) }
+            try saveCursors()
+            try evict(now: now)
+            try ledger.save(announced: announced, in: database)
+        }
+        return blocks.map { Committed(lane: $0.stored.lane, first: $0.stored.first, batch: $0.batch) }
+    }
+
+    /// Gap events are alarms of a kind: they go in the critical lane, whichever lane they tell of.
+    private static func add(_ gaps: [Gap], to batches: inout [(lane: Lane, batch: Batch)], _ now: Timestamp) {
+        var batch = Batch()
+        for gap in gaps { batch.append(gap, time: now) }
+        if let index = batches.firstIndex(where: { $0.lane == .critical }) {
+            batches[index].batch.append(batch)
+        } else {
+            batches.insert((.critical, batch), at: 0)
+        }
+    }
+
+    /// More than one block only for what gathered while commits failed: a block is read back whole.
+    private static let eventsInBlock = 16_384
+
+    private func makeBlocks(
+        _ batch: Batch, _ lane: Lane, _ now: Timestamp
+    ) throws -> [(stored: StoredBlock, batch: Batch)] {
+        var parts = [batch]
+        if batch.events.count > Self.eventsInBlock {
+            parts = stride(from: 0, to: batch.events.count, by: Self.eventsInBlock).map { start in
+                var part = Batch()
+                for event in batch.events[start..<min(start + Self.eventsInBlock, batch.events.count)] {
+                    part.append(event, of: batch)
+                }
+                return part
+            }
+        }
+        return try parts.map { part in
+            let at = Int(lane.rawValue)
+            let block = try codec.encode(part, lane: lane, id: next[at].block, first: next[at].sequence, committed: now)
+            next[at].block += 1
+            next[at].sequence += UInt64(part.events.count)
+            return (block, part)
+        }
+    }
+
+    private func deadBody(_ letter: DeadLetter, _ now: Timestamp) throws -> StoredBlock {
+        try codec.encode(letter.event, lane: letter.lane, id: 0, first: letter.sequence, committed: now)
+    }
+
+    private func saveCursors() throws(SQLiteError) {
+        for output in outputs {
+            for lane in output.unsaved {
+                try database.set(output.cursors[Int(lane.rawValue)], output: output.number, lane)
+            }
+        }
+    }
+
+    /// Commits the rest; what that cannot be done for is not acknowledged.
+    private func close() {
+        isClosed = true
+        housekeepingDue = .now
+        commit(intake.take(dueAt: nil))
+        for one in intake.take(dueAt: nil) {
+            for receipt in one.receipts { receipt.settle(isSafe: false) }
+        }
+        try? database.checkpoint()
+    }
+
+    // MARK: Retention
+
+    private static let evictedAtOnce = 64
+
+    /// Deletes what every output has settled, then what is too old or too much; the loss of the latter is noted.
+    private func evict(now: Timestamp) throws(SQLiteError) {
+        for lane in Lane.allCases {
+            // The newest block stays: the numbers of the next follow from it.
+            let settled = outputs.map { $0.cursors[Int(lane.rawValue)].block }.min() ?? next[Int(lane.rawValue)].block
+            let last = min(settled, next[Int(lane.rawValue)].block - 1) - 1
+            if last > 0 { try database.delete(lane, through: last, most: Self.evictedAtOnce) }
+            let old = try database.lastCommitted(
+                lane, before: now.advanced(byMicroseconds: -settings.maxAge), most: Self.evictedAtOnce)
+            if let old { try lose(through: old, .maxAge) }
+        }
+        var excess = try database.size() - settings.maxSize
+        for lane in Lane.allCases.reversed() where excess > 0 {
+            guard let last = try database.lastToEvict(lane, bytes: excess, most: Self.evictedAtOnce) else { continue }
+            try lose(through: last, .maxSize)
+            excess = 0
+        }
+    }
+
+    /// Deletes blocks that some output has not sent, and notes what each of them loses.
+    private func lose(through last: StoredBlock, _ cause: Gap.Cause) throws(SQLiteError) {
+        let lane = Int(last.lane.rawValue)
+        let end = last.first + UInt64(last.events) - 1
+        for index in outputs.indices where outputs[index].cursors[lane].block <= last.id {
+            let cursor = outputs[index].cursors[lane]
+            guard let head = try database.head(last.lane, from: cursor.block), head.id <= last.id else { continue }
+            let first = head.first + (head.id == cursor.block ? UInt64(cursor.done) : 0)
+            outputs[index].cursors[lane] = Cursor(block: last.id + 1, done: 0)
+            try database.set(outputs[index].cursors[lane], output: outputs[index].number, last.lane)
+            guard first <= end else { continue }
+            measures.lost(output: outputs[index].name, cause: cause, count: Int(clamping: end - first + 1))
+            ledger.add(
+                Gap(
+                    cause: cause, lane: last.lane, first: first, last: end, count: end - first + 1, since: head.since,
+                    until: last.until, outputs: [outputs[index].name]))
+        }
+        try database.delete(last.lane, through: last.id, most: Self.evictedAtOnce)
+    }
+
+    // MARK: Forwarding
+
+    /// The blocks an output has to send next, all of one lane, with how many events of the first are settled already.
+    /// Empty where nothing waits.
+    package func next(
+        for output: Int, bytes: Int, events: Int
+    ) throws -> (blocks: [StoredBlock], done: Int) {
+        guard !isClosed else { return ([], 0) }
+        for lane in laneOrder(of: output) {
+            let cursor = outputs[output].cursors[Int(lane.rawValue)]
+            guard cursor.block < next[Int(lane.rawValue)].block else { continue }
+            let blocks = try database.blocks(lane, from: cursor.block, bytes: bytes, events: events)
+            guard let first = blocks.first else { continue }
+            return (blocks, first.id == cursor.block ? cursor.done : 0)
+        }
+        return ([], 0)
+    }
+
+    /// Critical first, always; bulk before normal once in four turns, so that it never starves.
+    private func laneOrder(of output: Int) -> [Lane] {
+        outputs[output].turn = (outputs[output].turn + 1) % 4
+        return outputs[output].turn == 0 ? [.critical, .bulk, .normal] : [.critical, .normal, .bulk]
+    }
+
+    /// Moves an output's cursor: of `block`, the first `done` events are settled, and all before it.
+    /// Kept from the next commit on.
+    package func settle(_ output: Int, _ block: StoredBlock, done: Int, dead: [DeadLetter] = []) {
+        let lane = Int(block.lane.rawValue)
+        let cursor = done >= block.events ? Cursor(block: block.id + 1, done: 0) : Cursor(block: block.id, done: done)
+        guard cursor.block > outputs[output].cursors[lane].block || cursor.block == outputs[output].cursors[lane].block
+        else { return }  // evicted meanwhile
+        outputs[output].cursors[lane] = cursor
+        outputs[output].unsaved.insert(block.lane)
+        deadLetters += dead.map { (outputs[output].number, $0) }
+        needsHousekeeping()
+    }
+
+    /// Goes past a block that no longer is what was written, and notes the loss.
+    package func skip(_ output: Int, _ block: StoredBlock) {
+        logger.error("block damaged, skipped", metadata: ["lane": "\(block.lane.name)", "block": "\(block.id)"])
+        let count = UInt64(block.events)
+        measures.lost(output: outputs[output].name, cause: .corruptBlock, count: block.events)
+        ledger.add(
+            Gap(
+                cause: .corruptBlock, lane: block.lane, first: block.first, last: block.first + max(count, 1) - 1,
+                count: count, since: block.since, until: block.until, outputs: [outputs[output].name]))
+        settle(output, block, done: block.events)
+    }
+
+    // MARK: Status
+
+    package func status() throws -> OutboxStatus {
+        var status = try database.status(
+            epoch: epoch, maxBytes: settings.maxSize, nextSequences: next.map(\.sequence),
+            outputs: outputs.map { ($0.number, $0.name, $0.cursors) })
+        // Letters that the next commit will keep.
+        for (output, letter) in deadLetters {
+            guard let name = outputs.first(where: { $0.number == output })?.name,
+                let index = status.backlogs.firstIndex(where: { $0.output == name && $0.lane == letter.lane })
+            else { continue }
+            status.backlogs[index].deadLetters += 1
+        }
+        return status
+    }
+
+    /// False while commits fail.
+    package var isSound: Bool { !isBroken }
+}

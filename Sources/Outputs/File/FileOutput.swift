@@ -1,0 +1,144 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Glibc
+import Logging
+import Waiting
+
+/// Appends events to a file, a line each (JSON Lines); a window is settled once it is synced to the disk.
+///
+/// When the file reaches its size it becomes `name.1`, the one before `name.2`, and so on.
+package actor FileOutput: Output {
+    nonisolated private let executor: BlockingExecutor
+    nonisolated package var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private let path: String
+    /// Bytes after which a new file is begun.
+    private let rotateSize: Int
+    /// How many full files are kept beside the current one.
+    private let keep: Int
+    private var file: OpenFile?
+
+    package init(path: String, rotateSize: Int, keep: Int, name: String) {
+        executor = BlockingExecutor(label: "headgate.file.\(name)")
+        self.path = path
+        self.rotateSize = rotateSize
+        self.keep = keep
+    }
+
+    package func send(_ window: Outgoing) -> SendOutcome {
+        do {
+            try write(window)
+            return SendOutcome(settled: window.messages.count)
+        } catch {
+            // An fsync that failed must not be tried again on the same file (Rebello et al., USENIX ATC 2020).
+            file = nil
+            return SendOutcome(settled: 0, failure: error)
+        }
+    }
+
+    private func write(_ window: Outgoing) throws(OutputFailure) {
+        var lines: [UInt8] = []
+        lines.reserveCapacity(window.bytes.count + window.messages.count)
+        for message in window.messages {
+            lines.append(contentsOf: window.bytes[message.payload])
+            lines.append(UInt8(ascii: "\n"))
+        }
+        let size = file?.size ?? 0
+        if size > 0, size + lines.count > rotateSize { try rotate() }
+        if file == nil { file = try OpenFile(path: path) }
+        try file?.append(lines)
+    }
+
+    private func rotate() throws(OutputFailure) {
+        file = nil
+        for number in stride(from: keep, to: 0, by: -1) {
+            let from = number == 1 ? path : "\(path).\(number - 1)"
+            if rename(from, "\(path).\(number)") != 0, errno != ENOENT { throw OpenFile.failure("rename \(from)") }
+        }
+        if keep == 0 { unlink(path) }
+    }
+
+    package func tend() {}
+
+    package func close() {
+        file = nil
+    }
+}
+
+/// A file that lines are appended to.
+private struct OpenFile: ~Copyable {
+    private let descriptor: Int32
+    private let path: String
+    private(set) var size: Int
+
+    init(path: String) throws(OutputFailure) {
+        (descriptor, size) = try Self.open(path)
+        self.path = path
+    }
+
+    private static func open(_ path: String) throws(OutputFailure) -> (descriptor: Int32, size: Int) {
+        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+        guard descriptor >= 0 else { throw failure("open \(path)") }
+        let size = endOfLastLine(descriptor)
+        guard ftruncate(descriptor, off_t(size)) == 0 else {
+            let failure = failure("truncate \(path)")
+            Glibc.close(descriptor)
+            throw failure
+        }
+        syncFolder(of: path)
+        return (descriptor, size)
+    }
+
+    /// A new file's name is safe only once its folder is.
+    private static func syncFolder(of path: String) {
+        let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+        let name = folder.isEmpty ? (path.hasPrefix("/") ? "/" : ".") : folder
+        let descriptor = Glibc.open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        Glibc.close(descriptor)
+    }
+
+    deinit {
+        Glibc.close(descriptor)
+    }
+
+    /// After a power cut the last line may be torn; its event is sent again, so the piece goes.
+    private static func endOfLastLine(_ descriptor: Int32) -> Int {
+        var end = Int(lseek(descriptor, 0, SEEK_END))
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while end > 0 {
+            let start = max(0, end - chunk.count)
+            let read = chunk.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, end - start, off_t(start)) }
+            guard read == end - start else { return end }
+            if let newline = chunk[..<read].lastIndex(of: UInt8(ascii: "\n")) { return start + newline + 1 }
+            end = start
+        }
+        return 0
+    }
+
+    mutating func append(_ bytes: [UInt8]) throws(OutputFailure) {
+        var written = 0
+        while written < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                pwrite(descriptor, $0.baseAddress?.advanced(by: written), $0.count - written, off_t(size + written))
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                let failure = Self.failure("write \(path)")
+                // No piece of a line stays behind for a reader to trip over.
+                ftruncate(descriptor, off_t(size))
+                throw failure
+            }
+            written += count
+        }
+        guard fdatasync(descriptor) == 0 else { throw Self.failure("fsync \(path)") }
+        size += written
+    }
+
+    static func failure(_ what: String) -> OutputFailure {
+        OutputFailure("\(what): \(String(cString: strerror(errno)))")
+    }
+}

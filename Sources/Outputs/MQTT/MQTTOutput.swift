@@ -1,0 +1,181 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Logging
+import MQTT
+import Waiting
+
+/// Sends events to an MQTT broker at QoS 1; an event is settled by its PUBACK.
+///
+/// Serialises the connection, on a queue of its own. A connection that ends is not mended but made anew, and the
+/// window is sent again from its first unsettled event, with the same ids.
+package actor MQTTOutput: Output {
+    nonisolated private let executor: BlockingExecutor
+    nonisolated package var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private let settings: MQTTSettings
+    private let retain: Bool
+    private let logger: Logger
+    private var connection: MQTTConnection?
+    private var suspect = Suspect()
+
+    package init(_ settings: MQTTSettings, retain: Bool, name: String, logger: Logger) {
+        executor = BlockingExecutor(label: "headgate.mqtt-output.\(name)")
+        self.settings = settings
+        self.retain = retain
+        self.logger = logger
+    }
+
+    private static let connectTimeout = Duration.seconds(10)
+    /// A broker that acknowledges nothing for this long is given up, and tried anew.
+    private static let silenceLimit = Duration.seconds(30)
+
+    package func send(_ window: Outgoing) -> SendOutcome {
+        var verdicts = [Verdict?](repeating: nil, count: window.messages.count)
+        do throws(MQTTError) {
+            try connectIfNeeded()
+        } catch {
+            return SendOutcome(settled: 0, failure: OutputFailure(error.description))
+        }
+        do throws(MQTTError) {
+            try publish(window, &verdicts)
+            suspect.clear()
+            return SendOutcome(verdicts, failure: nil)
+        } catch {
+            connection = nil
+            let outcome = SendOutcome(verdicts, failure: OutputFailure(error.description))
+            return suspect.judge(outcome, window)
+        }
+    }
+
+    private func publish(_ window: Outgoing, _ verdicts: inout [Verdict?]) throws(MQTTError) {
+        var places: [Int32: Int] = [:]
+        let count = suspect.isSuspected ? 1 : window.messages.count
+        for (index, message) in window.messages.prefix(count).enumerated() {
+            if let reason = tooLarge(message) {
+                verdicts[index] = .rejected(reason)
+                continue
+            }
+            do throws(MQTTError) {
+                let id = try window.withPayload(of: message) { payload throws(MQTTError) in
+                    try connection?.publish(
+                        topic: message.topic, payload: payload, retain: retain,
+                        contentType: "application/cloudevents+json")
+                }
+                if let id { places[id] = index }
+            } catch  where error.kind == .reject {
+                verdicts[index] = .rejected(error.description)
+            }
+        }
+        try awaitSettled(places, &verdicts)
+    }
+
+    private func awaitSettled(_ places: [Int32: Int], _ verdicts: inout [Verdict?]) throws(MQTTError) {
+        var outstanding = places.count
+        var lastSign = ContinuousClock.now
+        while outstanding > 0, !Task.isCancelled {
+            try exchange(milliseconds: 100)
+            for (id, reason) in connection?.takeSettled() ?? [] {
+                guard let index = places[id] else { continue }
+                verdicts[index] = Self.verdict(reason)
+                outstanding -= 1
+                lastSign = .now
+            }
+            guard lastSign.duration(to: .now) < Self.silenceLimit else {
+                throw MQTTError(.reconnect, "the broker acknowledges nothing")
+            }
+        }
+    }
+
+    /// MQTT 5, 3.4.2.1. What may be mended by an operator (not authorised, quota) is tried again, never given up.
+    private static func verdict(_ reason: Int32) -> Verdict {
+        switch reason {
+        case 0..<128: .delivered
+        case 0x90: .rejected("the broker does not allow this topic name")
+        case 0x95: .rejected("larger than the broker takes")
+        case 0x99: .rejected("the broker refuses the payload's format")
+        case 0x87: .failed("not authorised to publish")
+        case 0x97: .failed("the broker's quota is used up")
+        default: .failed("the broker refuses (reason \(reason))")
+        }
+    }
+
+    private func tooLarge(_ message: Outgoing.Message) -> String? {
+        // Header, packet id and properties of ours take fewer than 64 bytes.
+        let size = message.payload.count + message.topic.utf8.count + 64
+        guard let limit = connection?.maximumPacketSize, size > Int(limit) else { return nil }
+        return "larger than the broker takes (\(limit) bytes)"
+    }
+
+    // MARK: Connection
+
+    private func connectIfNeeded() throws(MQTTError) {
+        if connection != nil {
+            do throws(MQTTError) { try exchange(milliseconds: 0) } catch { connection = nil }
+        }
+        if connection != nil { return }
+        let fresh = try MQTTConnection(settings)
+        try fresh.connect()
+        let deadline = ContinuousClock.now + Self.connectTimeout
+        while true {
+            fresh.wait(milliseconds: 20)
+            try fresh.read(packets: 1)
+            if case .connected = fresh.state { break }
+            if case .disconnected(let reason) = fresh.state { throw MQTTError(.reconnect, reason) }
+            if ContinuousClock.now > deadline || Task.isCancelled {
+                throw MQTTError(.reconnect, "no answer to CONNECT")
+            }
+            try fresh.write()
+        }
+        connection = consume fresh
+        logger.notice("connected", metadata: ["broker": "\(settings.host):\(settings.port)"])
+    }
+
+    private func exchange(milliseconds: Int32) throws(MQTTError) {
+        try connection?.write()
+        connection?.wait(milliseconds: milliseconds, forWriting: true)
+        try connection?.read(packets: 1_024)
+        if case .disconnected(let reason)? = connection?.state { throw MQTTError(.reconnect, reason) }
+    }
+
+    package func tend() {
+        do throws(MQTTError) { try exchange(milliseconds: 0) } catch { connection = nil }
+    }
+
+    package func close() {
+        connection?.disconnect()
+        connection = nil
+    }
+}
+
+/// A message that may be the reason why the broker closes the connection: MQTT 3.1.1 has no other way to refuse one
+/// that is too large.
+///
+/// Where a connection ends twice with the same large message first in line, that is sent alone; where it ends a third
+/// time, the message is rejected. A small one never is: then it is the network.
+private struct Suspect {
+    private static let size = 16_384
+    private static let strikesUntilRejected = 3
+    private var strikes = 0
+    private var size = 0
+
+    var isSuspected: Bool { strikes >= Self.strikesUntilRejected - 1 }
+
+    mutating func clear() {
+        strikes = 0
+    }
+
+    mutating func judge(_ outcome: SendOutcome, _ window: Outgoing) -> SendOutcome {
+        guard outcome.settled == 0, let first = window.messages.first, first.payload.count >= Self.size else {
+            strikes = 0
+            return outcome
+        }
+        strikes = first.payload.count == size ? strikes + 1 : 1
+        size = first.payload.count
+        guard strikes >= Self.strikesUntilRejected else { return outcome }
+        strikes = 0
+        let reason = "the broker closes the connection on it; \(size) bytes may be larger than it takes"
+        return SendOutcome(settled: 1, rejected: [.init(message: 0, reason: reason)], failure: outcome.failure)
+    }
+}

@@ -1,0 +1,84 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+
+/// A window of messages, ready to be sent, in one buffer.
+package struct Outgoing: Sendable {
+    package struct Message: Sendable {
+        package var topic: String
+        /// The device: brokers keep the order of what has the same key.
+        package var key: String
+        /// The message in `bytes`.
+        package var payload: Range<Int>
+        package var time: Timestamp
+        /// CloudEvents attributes, where the format puts them beside the payload.
+        package var attributes: [(name: String, value: String)]
+    }
+
+    package fileprivate(set) var messages: [Message] = []
+    fileprivate var buffer = ByteWriter()
+
+    package init() {}
+
+    package var bytes: [UInt8] { buffer.bytes }
+
+    package func withPayload<Result, Failure: Error>(
+        of message: Message, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try bytes.withUnsafeBufferPointer { bytes throws(Failure) in
+            try body(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes[message.payload])))
+        }
+    }
+}
+
+/// Turns stored events into messages for one output.
+package struct Renderer: Sendable {
+    package enum Mode: Sendable {
+        /// The whole CloudEvent in the payload.
+        case structured
+        /// The data in the payload, the attributes beside it (CloudEvents Kafka Protocol Binding 1.0.2, 3.2).
+        case binary
+    }
+
+    private let mode: Mode
+    private let topic: TopicTemplate
+    private let gateway: String
+    private let catalog: Catalog
+    private var json: EventJSON
+
+    package init(mode: Mode, topic: TopicTemplate, gateway: String, catalog: Catalog) {
+        self.mode = mode
+        self.topic = topic
+        self.gateway = gateway
+        self.catalog = catalog
+        json = EventJSON(gateway: gateway, catalog: catalog)
+    }
+
+    /// Adds an event to a window.
+    package mutating func add(
+        _ event: Batch.Event, of batch: Batch, id: EventID, isReplayed: Bool, to out: inout Outgoing
+    ) {
+        let start = out.buffer.count
+        switch mode {
+        case .structured: json.writeEnvelope(event, of: batch, id: id, isReplayed: isReplayed, to: &out.buffer)
+        case .binary: json.writeData(event, of: batch, isReplayed: isReplayed, to: &out.buffer)
+        }
+        let subject = json.subject(of: event)
+        out.messages.append(
+            Outgoing.Message(
+                topic: topic.text(event, lane: id.lane, device: catalog.contents[event.device], gateway: gateway),
+                key: subject, payload: start..<out.buffer.count, time: event.time,
+                attributes: mode == .binary ? attributes(event, id: id, subject: subject) : []))
+    }
+
+    private mutating func attributes(
+        _ event: Batch.Event, id: EventID, subject: String
+    ) -> [(name: String, value: String)] {
+        [
+            ("ce_specversion", "1.0"), ("ce_id", json.id(id)), ("ce_source", json.source(of: event)),
+            ("ce_type", event.kind.type), ("ce_subject", subject), ("ce_time", event.time.iso8601),
+            ("content-type", "application/json"),
+        ]
+    }
+}

@@ -1,0 +1,69 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+
+/// Takes events to one broker, in order.
+package protocol Output: Sendable {
+    /// Sends messages and waits for the broker to take them. Returns early where the task is cancelled.
+    func send(_ messages: Outgoing) async -> SendOutcome
+
+    /// Keeps the connection alive while there is nothing to send. Called every few seconds.
+    func tend() async
+
+    /// Lets go of the connection.
+    func close() async
+}
+
+/// What became of a window of messages.
+package struct SendOutcome: Sendable {
+    /// How many of the first are settled for good: taken, or listed in `rejected`.
+    package var settled: Int
+    /// Those among the settled that the broker will never take.
+    package var rejected: [Rejection]
+    /// Why the rest is not settled; it is to be sent again.
+    package var failure: OutputFailure?
+
+    package struct Rejection: Sendable {
+        package var message: Int
+        package var reason: String
+    }
+
+    package init(settled: Int, rejected: [Rejection] = [], failure: OutputFailure? = nil) {
+        self.settled = settled
+        self.rejected = rejected
+        self.failure = failure
+    }
+
+    /// From what is known of each message: nil where nothing is.
+    init(_ verdicts: [Verdict?], failure: OutputFailure?) {
+        settled = verdicts.firstIndex { $0?.isSettled != true } ?? verdicts.count
+        rejected = verdicts.prefix(settled).enumerated().compactMap { index, verdict in
+            if case .rejected(let reason) = verdict { Rejection(message: index, reason: reason) } else { nil }
+        }
+        self.failure = failure
+        if failure == nil, settled < verdicts.count, case .failed(let reason) = verdicts[settled] {
+            self.failure = OutputFailure(reason)
+        }
+    }
+}
+
+/// What became of one message.
+enum Verdict {
+    case delivered
+    case rejected(String)
+    case failed(String)
+
+    var isSettled: Bool {
+        if case .failed = self { false } else { true }
+    }
+}
+
+/// Why an output cannot send now. Never holds values or secrets.
+package struct OutputFailure: Error, Equatable, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) {
+        self.description = description
+    }
+}

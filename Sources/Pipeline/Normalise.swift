@@ -1,0 +1,24 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+
+/// Scale, offset, labels, and the values that mean "no value".
+struct Normalise {
+    private var conversions: [Conversion?] = []
+
+    mutating func add(_ point: Point) {
+        // Most points are what they send; nothing is looked up for those.
+        conversions.append(point.conversion == Conversion() ? nil : point.conversion)
+    }
+
+    func apply(to batch: inout Batch, _ slots: SeriesSlots) {
+        for index in batch.readings.indices {
+            guard let slot = slots[batch.readings[index].series], let conversion = conversions[slot] else { continue }
+            var reading = batch.readings[index]
+            conversion.apply(to: &reading, texts: &batch)
+            batch.readings[index] = reading
+        }
+    }
+}

@@ -1,0 +1,39 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+
+/// What happens to readings between the device and the outbox: `interpret`, then `filter`.
+///
+/// Stages change a batch in place and keep their state by series. No clock: a reading brings its own time.
+package struct Pipeline {
+    private var slots = SeriesSlots()
+    private var normalise = Normalise()
+    private var rangeCheck = RangeCheck()
+    private var deadband = DeadbandFilter()
+
+    package init() {}
+
+    /// Makes a series known. Readings of others pass unchanged.
+    package mutating func add(_ series: SeriesNumber, _ point: Point) {
+        guard slots[series] == nil else { return }
+        _ = slots.add(series)
+        normalise.add(point)
+        rangeCheck.add(point)
+        deadband.add(point)
+    }
+
+    /// From what devices sent to what it means.
+    package mutating func interpret(_ batch: inout Batch) {
+        normalise.apply(to: &batch, slots)
+        rangeCheck.apply(to: &batch, slots)
+    }
+
+    /// Lets go of what is no news.
+    /// - Returns: how many readings went.
+    package mutating func filter(_ batch: inout Batch) -> Int {
+        deadband.apply(to: &batch, slots)
+        return batch.compact()
+    }
+}

@@ -1,0 +1,131 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Modbus
+import Waiting
+
+/// Answers for the devices of one line or endpoint: over TCP, or over a pseudo-terminal that stands where the
+/// configuration has its serial line.
+///
+/// Written without libmodbus, so that the gateway's requests meet a peer that does not share its code.
+package actor ModbusServer {
+    nonisolated private let executor: BlockingExecutor
+    nonisolated package var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private enum Peer {
+        case listener
+        case stream(buffer: [UInt8])
+        case line(buffer: [UInt8])
+    }
+
+    private let answer: ModbusAnswer
+    private var peers: [Int32: Peer] = [:]
+    private var linkPath: String?
+    /// Kept open: a terminal nobody holds reports errors instead of silence.
+    private var terminal: Int32 = -1
+
+    package init(_ line: Plant.ModbusLine) throws(SimulatorError) {
+        executor = BlockingExecutor(label: "headgate.simulator.\(line.endpoint)")
+        answer = ModbusAnswer(
+            units: Dictionary(line.devices.map { ($0.unit, SimulatedUnit($0)) }, uniquingKeysWith: { $1 }))
+        switch line.endpoint {
+        case .tcp(let host, let port): peers = [try ListeningSocket.open(host: host, port: port): .listener]
+        case .serial(let serial):
+            let made = try PseudoTerminal.open(at: serial.device)
+            peers = [made.master: .line(buffer: [])]
+            terminal = made.terminal
+            linkPath = serial.device
+        }
+    }
+
+    /// Answers until the task is cancelled.
+    package func run() async {
+        while !Task.isCancelled {
+            var watched = peers.keys.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+            guard poll(&watched, nfds_t(watched.count), 200) > 0 else { continue }
+            for one in watched where one.revents != 0 { serve(one.fd) }
+        }
+        for descriptor in peers.keys { close(descriptor) }
+        if terminal >= 0 { close(terminal) }
+        if let linkPath { unlink(linkPath) }
+    }
+
+    private func serve(_ descriptor: Int32) {
+        switch peers[descriptor] {
+        case .listener:
+            let accepted = accept(descriptor, nil, nil)
+            guard accepted >= 0 else { return }
+            var on: Int32 = 1
+            setsockopt(accepted, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+            peers[accepted] = .stream(buffer: [])
+        case .stream(var buffer):
+            guard receive(descriptor, into: &buffer), answerStream(&buffer, descriptor) else {
+                close(descriptor)
+                peers[descriptor] = nil
+                return
+            }
+            peers[descriptor] = .stream(buffer: buffer)
+        case .line(var buffer):
+            guard receive(descriptor, into: &buffer) else { return }
+            answerLine(&buffer, descriptor)
+            peers[descriptor] = .line(buffer: buffer)
+        case nil: break
+        }
+    }
+
+    private func receive(_ descriptor: Int32, into buffer: inout [UInt8]) -> Bool {
+        var chunk = [UInt8](repeating: 0, count: 4_096)
+        let count = chunk.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
+        guard count > 0, buffer.count < 65_536 else { return false }
+        buffer.append(contentsOf: chunk[..<count])
+        return true
+    }
+
+    // MARK: Frames
+
+    /// MODBUS Messaging on TCP/IP V1.0b, 3.1.3: transaction, protocol, length, unit, then the request.
+    /// - Returns: false where the stream makes no sense and is to be closed.
+    private func answerStream(_ buffer: inout [UInt8], _ descriptor: Int32) -> Bool {
+        while buffer.count >= 7 {
+            let length = Int(buffer[4]) << 8 | Int(buffer[5])
+            guard buffer[2] == 0, buffer[3] == 0, (2...254).contains(length) else { return false }
+            guard buffer.count >= 6 + length else { return true }
+            if let pdu = answer.pdu(to: buffer[7..<(6 + length)], unit: buffer[6], isLine: false, seconds: Self.seconds)
+            {
+                let size = UInt16(pdu.count + 1)
+                let head = [buffer[0], buffer[1], 0, 0, UInt8(size >> 8), UInt8(size & 0xFF), buffer[6]]
+                guard Self.send(head + pdu, descriptor) else { return false }
+            }
+            buffer.removeFirst(6 + length)
+        }
+        return true
+    }
+
+    /// Every request for reading is eight bytes long: unit, function, address, count, checksum.
+    private func answerLine(_ buffer: inout [UInt8], _ descriptor: Int32) {
+        while buffer.count >= 8 {
+            let crc = UInt16(buffer[6]) | UInt16(buffer[7]) << 8
+            guard ModbusAnswer.crc16(buffer[..<6]) == crc else {
+                buffer.removeFirst()
+                continue
+            }
+            if let pdu = answer.pdu(to: buffer[1..<6], unit: buffer[0], isLine: true, seconds: Self.seconds) {
+                let frame = [buffer[0]] + pdu
+                let crc = ModbusAnswer.crc16(frame)
+                _ = Self.send(frame + [UInt8(crc & 0xFF), UInt8(crc >> 8)], descriptor)
+            }
+            buffer.removeFirst(8)
+        }
+    }
+
+    private static func send(_ bytes: [UInt8], _ descriptor: Int32) -> Bool {
+        bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) } == bytes.count
+    }
+
+    private static var seconds: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+}

@@ -1,0 +1,64 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+
+/// The registers of one simulated Modbus device.
+struct SimulatedUnit: Sendable {
+    private let points: [(point: SimulatedPoint, source: RegisterSource)]
+    private let limits: ModbusLimits
+    /// From the first to the last address of each table.
+    private let spans: [RegisterTable: ClosedRange<Int>]
+
+    init(_ device: Plant.ModbusDevice) {
+        var points: [(point: SimulatedPoint, source: RegisterSource)] = []
+        var spans: [RegisterTable: ClosedRange<Int>] = [:]
+        for point in device.map.points {
+            guard case .register(let source) = point.source else { continue }
+            points.append((SimulatedPoint(point, of: device.name), source))
+            let first = Int(source.address)
+            let last = first + source.layout.registers - 1
+            let known = spans[source.table] ?? first...last
+            spans[source.table] = min(known.lowerBound, first)...max(known.upperBound, last)
+        }
+        self.points = points
+        self.spans = spans
+        limits = if case .modbus(let limits) = device.map.form { limits } else { ModbusLimits() }
+    }
+
+    /// The registers or bits from `address` on at a moment; nil where the device has none there.
+    func read(_ table: RegisterTable, at address: Int, count: Int, seconds: Double) -> [UInt16]? {
+        let wanted = address..<(address + count)
+        guard let span = spans[table], span.contains(address), span.contains(wanted.upperBound - 1) else { return nil }
+        var words = [UInt16](repeating: 0, count: count)
+        var covered = [Bool](repeating: false, count: count)
+        for (point, source) in points where source.table == table {
+            let place = Int(source.address)
+            guard place < wanted.upperBound, place + source.layout.registers > address else { continue }
+            for (offset, word) in Self.registers(of: point, source.layout, seconds).enumerated() {
+                guard wanted.contains(place + offset) else { continue }
+                words[place + offset - address] |= word
+                covered[place + offset - address] = true
+            }
+        }
+        // A map that reads through gaps says that the device allows it.
+        return limits.gap > 0 || covered.allSatisfy(\.self) ? words : nil
+    }
+
+    /// The most a request may ask for.
+    func limit(of table: RegisterTable) -> Int { table.holdsBits ? limits.bits : limits.registers }
+
+    static func registers(of point: SimulatedPoint, _ layout: RegisterLayout, _ seconds: Double) -> [UInt16] {
+        if layout.type == .string {
+            let text = Array("SIM \(point.point.name)".utf8.prefix(layout.length * 2))
+            return (0..<layout.length).map { index in
+                let bytes = [index * 2, index * 2 + 1].map { text.indices.contains($0) ? UInt16(text[$0]) : 0 }
+                return bytes[0] << 8 | bytes[1]
+            }
+        }
+        let number = point.raw(at: seconds)
+        guard let bits = layout.bits else { return layout.registers(of: layout.pattern(of: number) ?? 0) }
+        let mask = bits.count >= 64 ? UInt64.max : (1 << UInt64(bits.count)) - 1
+        return layout.registers(of: (UInt64(max(0, number)) & mask) << UInt64(bits.lowerBound))
+    }
+}
