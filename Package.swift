@@ -23,8 +23,9 @@ func systemLibrary(_ name: String, pkgConfig: String, apt: String) -> Target {
         name: name, path: "Sources/Libraries/\(name)", pkgConfig: pkgConfig, providers: [.apt([apt])])
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: settings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], excluding data: [String] = []) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: data, swiftSettings: settings)
 }
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -81,6 +82,14 @@ let package = Package(
         systemLibrary("CRdKafka", pkgConfig: "rdkafka", apt: "librdkafka-dev"),
         systemLibrary("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
         systemLibrary("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
+
+        tests("EventsTests", ["Events"]),
+        tests("DeviceMapsTests", ["DeviceMaps", "Events", "YAMLText"], excluding: ["Cases"]),
+        tests("PipelineTests", ["Pipeline", "DeviceMaps", "Events"]),
+        tests("InputsTests", ["Inputs", "DeviceMaps", "Events", "MQTT", "YAMLText"]),
+        tests("OutboxTests", ["Outbox", "Events", "SQLite", logging]),
+        tests("OutputsTests", ["Outputs", "Events", "Kafka", logging]),
+        tests("AgentTests", ["Agent", "Outputs", "YAMLText"], excluding: ["Cases"]),
     ],
     swiftLanguageModes: [.v6]
 )

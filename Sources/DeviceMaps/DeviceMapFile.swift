@@ -47,14 +47,14 @@ package struct DeviceMapFile {
         case (let modbus?, nil):
             guard let mapping = modbus.mapping() else { return nil }
             let reader = ModbusFormFile(mapping)
-            let points = points(listed, defaults: reader.defaults, source: reader.source)
+            let points = points(listed, isModbus: true, defaults: reader.defaults, source: reader.source)
             mapping.finish()
             let examples = ExampleFile(points: points, place: reader.place).examples(in: root)
             return (.modbus(reader.limits), points, examples)
         case (nil, let mqtt?):
             guard let mapping = mqtt.mapping() else { return nil }
             let reader = MQTTFormFile(mapping)
-            let points = points(listed, defaults: reader.defaults, source: reader.source)
+            let points = points(listed, isModbus: false, defaults: reader.defaults, source: reader.source)
             mapping.finish()
             let examples = ExampleFile(points: points, place: nil).examples(in: root)
             return (.mqtt(reader.form), points, examples)
@@ -68,7 +68,7 @@ package struct DeviceMapFile {
     }
 
     private func points(
-        _ listed: YAMLMapping, defaults: YAMLMapping?, source: (PointKeys) -> Point.Source?
+        _ listed: YAMLMapping, isModbus: Bool, defaults: YAMLMapping?, source: (PointKeys) -> Point.Source?
     ) -> [Point] {
         let points: [Point] = listed.all().compactMap { name, value in
             guard let mapping = value.mapping() else { return nil }
@@ -77,6 +77,8 @@ package struct DeviceMapFile {
                 name.problem("should be a name of a-z, 0-9 and _", fix: "")
             }
             let point = keys.point(named: name.scalar ?? "", source: source(keys))
+            // A mistake may have ended the reading early; a key is unknown only where no point has it.
+            mapping.know(PointKeys.common + (isModbus ? ModbusFormFile.pointKeys : MQTTFormFile.pointKeys))
             mapping.finish()
             return point
         }

@@ -6,11 +6,11 @@ import YAMLText
 /// The keys that say how a value lies in registers, shared by Modbus maps and raw MQTT payloads.
 extension PointKeys {
     func layout() -> RegisterLayout? {
-        let typeValue = take("type")
-        guard let type = typeValue?.word(Self.types) else {
-            if typeValue == nil { problem("needs `type`", fix: "write type: uint16, or give a default for the map") }
+        guard let typeValue = take("type") else {
+            problem("needs `type`", fix: "write type: uint16, or give a default for the map")
             return nil
         }
+        guard let type = typeValue.word(Self.types) else { return nil }
         let order = take("order")?.word(Self.orders) ?? .ABCD
         let bits = bits(of: type)
         var layout = RegisterLayout(type: type, order: order, bits: bits)

@@ -5,6 +5,8 @@ import YAMLText
 
 /// The `mqtt:` part of a device map, and the points that are read from messages.
 struct MQTTFormFile {
+    static let pointKeys = ["topic", "payload", "path", "type", "values", "address", "order", "bit", "bits", "length"]
+
     private enum PayloadForm { case json, number, text, registers }
 
     let form: MQTTForm
@@ -87,7 +89,8 @@ struct MQTTFormFile {
         switch (path, level) {
         case (let path?, nil): return Self.path(path).map(MQTTForm.Place.path)
         case (nil, let level?):
-            guard let number = level.integer(in: -64...64, "a level"), number != 0 else { return nil }
+            guard let number = level.integer(in: -64...64, "a level") else { return nil }
+            if number == 0 { level.problem("should count levels from 1, or from -1 at the end") }
             return .level(number)
         default:
             value.problem("needs one of `path` and `level`", fix: "write { path: device.mac } or { level: 2 }")

@@ -39,11 +39,13 @@ package struct MessageLayout: Sendable {
                 sources.append((index, source.payload))
             }
         }
-        if case .path(let path) = form.time?.place {
+        // Only a payload that is read as JSON has a time or an id to be found by a path.
+        let isJSON = !paths.isEmpty
+        if isJSON, case .path(let path) = form.time?.place {
             paths.append(path)
             targets.append(.time)
         }
-        if case .path(let path) = form.id {
+        if isJSON, case .path(let path) = form.id {
             paths.append(path)
             targets.append(.id)
         }

@@ -5,6 +5,8 @@ import YAMLText
 
 /// The `modbus:` part of a device map, and the points that are read from registers.
 struct ModbusFormFile {
+    static let pointKeys = ["address", "table", "type", "order", "bit", "bits", "length", "every"]
+
     private enum Addressing { case zeroBased, oneBased, modicon }
 
     private let addressing: Addressing
@@ -74,11 +76,11 @@ struct ModbusFormFile {
             _ = keys.take("table")
             return place(written, in: nil)
         }
-        guard let table = keys.take("table")?.word(Self.tables) else {
+        guard let table = keys.take("table") else {
             keys.problem("needs `table`", fix: "write table: input, or give a default for the map")
             return nil
         }
-        return place(written, in: table)
+        return table.word(Self.tables).flatMap { place(written, in: $0) }
     }
 
     /// What an address means in the map's own way of counting.

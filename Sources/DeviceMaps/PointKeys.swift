@@ -6,6 +6,11 @@ import YAMLText
 
 /// The keys of one point, with the map's defaults behind them.
 package struct PointKeys {
+    /// The keys of points of either form.
+    static let common = [
+        "unit", "kind", "lane", "scale", "offset", "labels", "absent", "range", "deadband", "at_least",
+    ]
+
     private let own: YAMLMapping
     private let defaults: YAMLMapping?
 

@@ -197,13 +197,18 @@ private enum ValueTag: UInt8 {
 }
 
 /// The bits each series had last, against which the next are told.
+///
+/// A float that moves a little, or has few decimals, differs in its upper bits; with the bytes turned round those come
+/// first, and the rest are zeros that a varint leaves out.
 private struct LastBits {
     private var bits: [Int32: UInt64] = [:]
 
     mutating func writeDifference(_ new: UInt64, _ tag: ValueTag, _ series: SeriesNumber, to out: inout ByteWriter) {
         let old = bits.updateValue(new, forKey: series.raw) ?? 0
         switch tag {
-        case .number, .single: out.varint(Self.turned(new ^ old, tag))
+        case .number: out.varint((new ^ old).byteSwapped)
+        // What the series had before may have been a wider number.
+        case .single: out.varint(UInt64(UInt32(truncatingIfNeeded: new ^ old).byteSwapped))
         case .integer, .text: out.zigzag(Int64(bitPattern: new &- old))
         case .none, .boolean: out.varint(new)
         }
@@ -215,18 +220,15 @@ private struct LastBits {
         let old = bits[series.raw] ?? 0
         let new: UInt64
         switch tag {
-        case .number, .single: new = Self.turned(try reader.varint(), tag) ^ old
+        case .number: new = (try reader.varint()).byteSwapped ^ old
+        case .single:
+            let difference = UInt32(truncatingIfNeeded: try reader.varint()).byteSwapped
+            new = UInt64(difference ^ UInt32(truncatingIfNeeded: old))
         case .integer, .text: new = old &+ UInt64(bitPattern: try reader.zigzag())
         case .none, .boolean: new = try reader.varint()
         }
         bits[series.raw] = new
         return new
-    }
-
-    /// A float that moves a little, or has few decimals, differs in its upper bits; with the bytes turned round those
-    /// come first and the rest are zeros that a varint leaves out.
-    private static func turned(_ bits: UInt64, _ tag: ValueTag) -> UInt64 {
-        tag == .number ? bits.byteSwapped : UInt64(UInt32(truncatingIfNeeded: bits).byteSwapped)
     }
 }
 

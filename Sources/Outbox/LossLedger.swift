@@ -38,8 +38,12 @@ struct LossLedger {
     }
 
     /// Notes a loss: more of one that is noted already, or a new one.
-    mutating func add(_ gap: Gap) {
-        let now = ContinuousClock.now
+    /// - Parameter isOver: whether it cannot grow, so that it is announced with the next commit.
+    mutating func add(_ gap: Gap, now: ContinuousClock.Instant = .now, isOver: Bool = false) {
+        if isOver {
+            entries.append(Entry(row: nil, gap: gap, isSaved: false, begun: now - Self.longest, grown: now))
+            return
+        }
         let known = entries.firstIndex {
             $0.gap.cause == gap.cause && $0.gap.lane == gap.lane && $0.gap.outputs == gap.outputs
                 && ($0.gap.last + 1 == gap.first || gap.first == 0)
@@ -55,11 +59,12 @@ struct LossLedger {
         entries[known].grown = now
     }
 
-    /// Takes what is to be announced now.
-    mutating func takeDue(now: ContinuousClock.Instant) -> [(row: Int64?, gap: Gap)] {
-        let due = entries.filter { Self.due($0) <= now }
-        entries.removeAll { Self.due($0) <= now }
-        return due.map { ($0.row, $0.gap) }
+    /// Takes what is to be announced.
+    /// - Parameter now: nil for all there is.
+    mutating func takeDue(now: ContinuousClock.Instant?) -> [(row: Int64?, gap: Gap)] {
+        let isDue = { (entry: Entry) in now.map { Self.due(entry) <= $0 } ?? true }
+        defer { entries.removeAll(where: isDue) }
+        return entries.filter(isDue).map { ($0.row, $0.gap) }
     }
 
     /// Writes what is new, and that the `announced` are.

@@ -118,7 +118,7 @@ package actor Outbox {
             ledger.add(
                 Gap(
                     cause: .databaseLost, lane: .normal, first: 0, last: 0, count: 0, since: now, until: now,
-                    outputs: []))
+                    outputs: []), isOver: true)
         }
         let epoch = UInt64.random(in: 1...UInt64.max)
         // The file first: a database whose epoch stands nowhere else would not be missed.
@@ -132,7 +132,7 @@ package actor Outbox {
     /// Commits what comes in, until the task is cancelled; then commits the rest and closes.
     package func run() async {
         while !Task.isCancelled {
-            let deadline = [intake.nextDue, housekeepingDue].compactMap(\.self).min()
+            let deadline = [intake.nextDue, housekeepingDue, ledger.nextDue].compactMap(\.self).min()
             await intake.bell.wait(until: deadline)
             if Task.isCancelled { break }
             commit(intake.take(dueAt: .now))
@@ -161,7 +161,7 @@ package actor Outbox {
     }
 
     private func commit(_ work: [Intake.Work]) {
-        let isHousekeepingDue = housekeepingDue.map { $0 <= .now } ?? false
+        let isHousekeepingDue = [housekeepingDue, ledger.nextDue].contains { $0.map { $0 <= .now } ?? false }
         guard !work.isEmpty || isHousekeepingDue else { return }
         let start = ContinuousClock.now
         let before = next
@@ -174,7 +174,7 @@ package actor Outbox {
             isBroken = false
             for output in outputs.indices { outputs[output].unsaved.removeAll() }
             deadLetters.removeAll()
-            if ledger.nextDue != nil || hasUnsaved { needsHousekeeping() }
+            if hasUnsaved { needsHousekeeping() }
             measures.commits.increment()
             measures.commitDuration.record(duration: start.duration(to: .now))
             finish(work, committed)
@@ -216,7 +216,8 @@ package actor Outbox {
                         until: shed.until, outputs: []))
             }
         }
-        let announced = ledger.takeDue(now: .now)
+        // What is still open when the gateway stops is told then: who knows when it starts again.
+        let announced = ledger.takeDue(now: isClosed ? nil : .now)
         if !announced.isEmpty { Self.add(announced.map(\.gap), to: &batches, now) }
         let blocks = try batches.filter { !$0.batch.isEmpty }.flatMap { try makeBlocks($0.batch, $0.lane, now) }
         let dead = try deadLetters.map { ($0, try deadBody($0.letter, now)) }

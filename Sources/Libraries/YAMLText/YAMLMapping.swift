@@ -43,6 +43,11 @@ package final class YAMLMapping {
         }
     }
 
+    /// Says that keys have a meaning here even where nothing asked for them.
+    package func know(_ keys: [String]) {
+        asked += keys.filter { !asked.contains($0) }
+    }
+
     package func problem(_ message: String, fix: String = "") {
         value.problem(message, fix: fix)
     }

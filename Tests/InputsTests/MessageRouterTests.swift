@@ -1,0 +1,125 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+import Synchronization
+import Testing
+import YAMLText
+
+@testable import Inputs
+@testable import MQTT
+
+@Suite("Message router")
+struct MessageRouterTests {
+    private final class Known: Collecting {
+        let points = Mutex<[SeriesNumber: String]>([:])
+
+        func add(_ series: SeriesNumber, _ point: Point) { points.withLock { $0[series] = point.name } }
+        func take(_ batch: inout Batch) {}
+        func takeDurably(_ batch: Batch) async -> Bool { true }
+    }
+
+    private let catalog = Catalog()
+    private let known = Known()
+    private let arrival = Timestamp(microseconds: 1_795_251_600_000_000)
+
+    private func router(_ topic: String, _ mqtt: String, _ points: String) throws -> MessageRouter {
+        let text = """
+            map: test
+            version: 1
+            title: t
+            source: s
+            mqtt: \(mqtt)
+            points: \(points)
+            examples: [{ payload: "0", gives: {} }]
+            """
+        let problems = Problems()
+        let map = DeviceMapFile.read(text, name: "test", file: "test.yaml", problems: problems)
+        #expect(problems.sorted.map(\.description) == [])
+        let found = try #require(map)
+        guard case .mqtt(let form) = found.form else { throw MalformedBytes(expected: "a map of messages") }
+        let device = MQTTDevice(name: "dev", topic: topic, map: found, form: form, tags: [])
+        return MessageRouter([device], catalog: catalog, collector: known)
+    }
+
+    private func route(
+        _ router: inout MessageRouter, _ topic: String, _ payload: String
+    ) throws -> (device: String?, readings: [String: Value], time: Timestamp?) {
+        var batch = Batch()
+        try router.route(
+            MQTTMessage(topic: topic, payload: Array(payload.utf8), retained: false), arrival: arrival, into: &batch)
+        let names = known.points.withLock { $0 }
+        let readings = Dictionary(
+            batch.readings.map { (names[$0.series] ?? "?", $0.value) }, uniquingKeysWith: { $1 })
+        let event = batch.events.first { $0.kind == .telemetry }
+        return (event.flatMap { catalog.contents[$0.device]?.id }, readings, event?.time)
+    }
+
+    @Test("a message goes to the points of its topic")
+    func topics() throws {
+        var router = try router(
+            "plug", "{ topic: SENSOR }", "{ p: { path: P }, rain: { topic: RAIN, payload: number } }")
+        #expect(Set(router.filters) == ["plug/SENSOR", "plug/RAIN"])
+        #expect(try route(&router, "plug/SENSOR", #"{"P":5}"#).readings == ["p": .integer(5)])
+        #expect(try route(&router, "plug/RAIN", "1.5").readings == ["rain": .number(1.5)])
+        #expect(throws: MessageRouter.Refusal.unmatched) { try route(&router, "plug/OTHER", "1") }
+    }
+
+    @Test("with a wildcard, the level that the map names says whose the message is")
+    func levels() throws {
+        var router = try router("zigbee/+", "{ id: { level: 2 } }", "{ t: { path: t } }")
+        #expect(try route(&router, "zigbee/kitchen", #"{"t":20}"#).device == "dev.kitchen")
+        #expect(try route(&router, "zigbee/ward 3", #"{"t":20}"#).device == "dev.ward-3")
+        #expect(throws: MessageRouter.Refusal.unmatched) { try route(&router, "zigbee/a/b", #"{"t":20}"#) }
+    }
+
+    @Test("an id from the payload, made fit to be a name")
+    func idFromPayload() throws {
+        var router = try router("in/+", "{ id: { path: dev.mac } }", "{ t: { path: t } }")
+        #expect(try route(&router, "in/x", #"{"dev":{"mac":"AA:BB/1"},"t":1}"#).device == "dev.AA-BB-1")
+        #expect(throws: MessageRouter.Refusal.noID(device: "dev")) { try route(&router, "in/x", #"{"t":1}"#) }
+    }
+
+    @Test("a message's own time, where it has one that makes sense")
+    func ownTime() throws {
+        var unix = try router("a", "{ time: { path: ts, format: unix } }", "{ t: { path: t } }")
+        #expect(
+            try route(&unix, "a", #"{"ts":1795251000.5,"t":1}"#).time == Timestamp(microseconds: 1_795_251_000_500_000))
+        for nonsense in ["0", "-5", "\"x\"", "null", "1e300"] {
+            #expect(try route(&unix, "a", "{\"ts\":\(nonsense),\"t\":1}").time == arrival)
+        }
+        var iso = try router("b", "{ time: { path: ts, format: iso8601 } }", "{ t: { path: t } }")
+        #expect(try route(&iso, "b", #"{"ts":"2026-11-21T09:00:00+00:00","t":1}"#).time == arrival)
+    }
+
+    @Test("a damaged payload gives no reading at all")
+    func damaged() throws {
+        var router = try router("a", "{}", "{ t: { path: t } }")
+        #expect(throws: MessageRouter.Refusal.self) { try route(&router, "a", #"{"t":20,"u":"#) }
+    }
+
+    @Test("a wildcard brings no more devices than are allowed")
+    func bounded() throws {
+        var router = try router("z/+", "{ id: { level: 2 } }", "{ t: { path: t } }")
+        for index in 0..<MessageRouter.devicesPerWildcard { _ = try route(&router, "z/\(index)", #"{"t":1}"#) }
+        #expect(throws: MessageRouter.Refusal.tooManyDevices(device: "dev")) {
+            try route(&router, "z/one-more", #"{"t":1}"#)
+        }
+        #expect(try route(&router, "z/5", #"{"t":2}"#).device == "dev.5")
+    }
+
+    @Test("when the link has failed three times, its devices are offline and their points bad, once")
+    func linkFails() throws {
+        var router = try router("a", "{}", "{ t: { path: t } }")
+        _ = try route(&router, "a", #"{"t":20}"#)
+        var batches: [Batch] = []
+        for _ in 0..<5 {
+            var batch = Batch()
+            router.linkFailed(at: arrival, .disconnected, into: &batch)
+            batches.append(batch)
+        }
+        #expect(batches.map(\.events.count) == [0, 0, 2, 0, 0])
+        #expect(batches[2].readings.map(\.quality) == [.bad])
+    }
+}

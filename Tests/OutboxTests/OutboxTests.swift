@@ -1,0 +1,350 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Foundation
+import Logging
+import SQLite
+import Testing
+
+@testable import Outbox
+
+@Suite("Outbox")
+struct OutboxTests {
+    private let folder: TemporaryFolder
+
+    init() throws {
+        folder = try TemporaryFolder()
+    }
+
+    private func settings(_ change: (inout OutboxSettings) -> Void = { _ in }) -> OutboxSettings {
+        var settings = OutboxSettings(folder: folder.path)
+        change(&settings)
+        return settings
+    }
+
+    private func open(
+        _ outputs: [String] = ["one"], _ change: (inout OutboxSettings) -> Void = { _ in }
+    ) throws -> Outbox {
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        return try Outbox(settings(change), outputs: outputs, logger: logger)
+    }
+
+    private func batch(_ numbers: ClosedRange<Int>, filler: String = "") -> Batch {
+        var batch = Batch()
+        for number in numbers {
+            let time = Timestamp(microseconds: Int64(number))
+            batch.readings.append(
+                Reading(series: SeriesNumber(raw: 0), time: time, value: .integer(Int64(number))))
+            if !filler.isEmpty {
+                batch.readings.append(
+                    Reading(series: SeriesNumber(raw: 1), time: time, value: batch.text("\(number)\(filler)")))
+            }
+            batch.closeTelemetry(device: DeviceNumber(raw: 0), time: time)
+        }
+        return batch
+    }
+
+    /// Everything an output has to send, and settles it.
+    private func drain(_ outbox: Outbox, _ output: Int = 0) async throws -> [(
+        lane: Lane, sequence: UInt64, event: Batch
+    )] {
+        let codec = BlockCodec()
+        var sent: [(lane: Lane, sequence: UInt64, event: Batch)] = []
+        while true {
+            let (blocks, done) = try await outbox.next(for: output, bytes: 1 << 20, events: 100)
+            guard let first = blocks.first else { return sent }
+            let all = try codec.decode(first)
+            for (place, event) in all.events.enumerated().dropFirst(done) {
+                var one = Batch()
+                one.append(event, of: all)
+                sent.append((first.lane, first.first + UInt64(place), one))
+            }
+            await outbox.settle(output, first, done: first.events)
+        }
+    }
+
+    private func numbers(_ sent: [(lane: Lane, sequence: UInt64, event: Batch)]) -> [Int64] {
+        sent.compactMap { if case .integer(let number) = $0.event.readings.first?.value { number } else { nil } }
+    }
+
+    @Test("what is committed is sent in order, once, and numbered without holes")
+    func order() async throws {
+        let outbox = try open()
+        for part in [1...10, 11...11, 12...40] {
+            outbox.intake.offer(batch(part), .normal)
+            await outbox.flush()
+        }
+        let sent = try await drain(outbox)
+        #expect(numbers(sent) == Array(1...40))
+        #expect(sent.map(\.sequence) == Array(1...40))
+        #expect(try await drain(outbox).isEmpty)
+    }
+
+    @Test("what is not settled is sent again after a restart, under the same names")
+    func reopened() async throws {
+        let epoch: UInt64
+        do {
+            let outbox = try open()
+            epoch = outbox.epoch
+            outbox.intake.offer(batch(1...10), .normal)
+            await outbox.flush()
+            let (blocks, _) = try await outbox.next(for: 0, bytes: 1 << 20, events: 100)
+            await outbox.settle(0, blocks[0], done: 4)
+            try await close(outbox)
+        }
+        let outbox = try open()
+        #expect(outbox.epoch == epoch)
+        let (blocks, done) = try await outbox.next(for: 0, bytes: 1 << 20, events: 100)
+        #expect(done == 4)
+        #expect(blocks.first?.first == 1)
+        outbox.intake.offer(batch(11...11), .normal)
+        await outbox.flush()
+        let sent = try await drain(outbox)
+        #expect(sent.map(\.sequence) == Array(5...11))
+    }
+
+    @Test("the critical lane goes first, and bulk does not starve")
+    func lanes() async throws {
+        let outbox = try open()
+        for number in 1...20 {
+            outbox.intake.offer(batch(number...number), .normal)
+            outbox.intake.offer(batch((100 + number)...(100 + number)), .bulk)
+            await outbox.flush()
+        }
+        outbox.intake.offer(batch(1_000...1_000), .critical)
+        await outbox.flush()
+        let sent = try await drain(outbox)
+        #expect(sent.first?.lane == .critical)
+        #expect(sent.count == 41)
+        #expect(sent.prefix(12).contains { $0.lane == .bulk })
+        for lane in Lane.allCases {
+            let sequences = sent.filter { $0.lane == lane }.map(\.sequence)
+            #expect(sequences == sequences.sorted())
+        }
+    }
+
+    @Test("an output that is slow holds nothing back from another, and loses nothing by it")
+    func twoOutputs() async throws {
+        let outbox = try open(["fast", "slow"])
+        outbox.intake.offer(batch(1...5), .normal)
+        await outbox.flush()
+        #expect(numbers(try await drain(outbox, 0)) == Array(1...5))
+        outbox.intake.offer(batch(6...9), .normal)
+        await outbox.flush()
+        #expect(numbers(try await drain(outbox, 0)) == Array(6...9))
+        #expect(numbers(try await drain(outbox, 1)) == Array(1...9))
+    }
+
+    @Test("a second gateway on the same folder is refused with a reason")
+    func secondInstance() throws {
+        let first = try open()
+        #expect(throws: OutboxError.self) { try open() }
+        do {
+            _ = try open()
+        } catch let error as OutboxError {
+            #expect(error.kind == .inUse)
+        }
+        withExtendedLifetime(first) {}
+    }
+
+    /// Fills an outbox of 400 kB with about 640 kB for an output that takes nothing, and closes it.
+    private func overfill() async throws {
+        let outbox = try open(["dead"]) { $0.maxSize = 400_000 }
+        var random = SystemRandomNumberGenerator()
+        for start in stride(from: 1, through: 800, by: 20) {
+            var part = Batch()
+            for number in start..<(start + 20) {
+                // Texts that do not compress.
+                let noise = String(
+                    (0..<800).map { _ in Character(Unicode.Scalar(UInt8.random(in: 33...126, using: &random))) })
+                part.append(batch(number...number, filler: noise))
+            }
+            outbox.intake.offer(part, .normal)
+            await outbox.flush()
+        }
+        #expect(try await outbox.status().bytes < 500_000)
+        try await close(outbox)
+    }
+
+    private func close(_ outbox: Outbox) async throws {
+        let run = Task { await outbox.run() }
+        run.cancel()
+        await run.value
+    }
+
+    private func gaps(_ sent: [(lane: Lane, sequence: UInt64, event: Batch)]) -> [Gap] {
+        sent.compactMap { sent in if case .gap(let gap) = sent.event.events[0].detail { gap } else { nil } }
+    }
+
+    @Test("beyond its size the oldest go, and a gap says which, for whom and how many")
+    func eviction() async throws {
+        try await overfill()
+        let sent = try await drain(try open(["dead"]))
+        let gap = try #require(gaps(sent).first)
+        #expect(gaps(sent).count == 1)
+        #expect(gap.cause == .maxSize && gap.lane == .normal && gap.outputs == ["dead"])
+        #expect(gap.first == 1 && gap.count == gap.last)
+        // Lost and left make up all there was.
+        #expect(sent.filter { $0.lane == .normal }.map(\.sequence) == Array((gap.last + 1)...800))
+    }
+
+    @Test("what is older than its age goes, and a gap says so")
+    func tooOld() async throws {
+        do {
+            let outbox = try open(["dead"]) { $0.maxAge = 1 }
+            for number in 1...5 {
+                outbox.intake.offer(batch(number...number), .normal)
+                await outbox.flush()
+            }
+            try await close(outbox)
+        }
+        let sent = try await drain(try open(["dead"]))
+        #expect(gaps(sent).map(\.cause) == [.maxAge])
+        #expect(gaps(sent).first.map { $0.first...$0.last } == 1...4)
+    }
+
+    @Test("a loss is announced once, and not again after a restart")
+    func announcedOnce() async throws {
+        try await overfill()
+        for round in 0..<2 {
+            let outbox = try open(["dead"])
+            #expect(gaps(try await drain(outbox)).count == (round == 0 ? 1 : 0))
+            try await close(outbox)
+        }
+    }
+
+    @Test("a database that is gone is missed: a new epoch, and a gap that says so")
+    func databaseLost() async throws {
+        let epoch: UInt64
+        do {
+            let outbox = try open()
+            epoch = outbox.epoch
+            outbox.intake.offer(batch(1...3), .normal)
+            await outbox.flush()
+        }
+        for name in ["outbox.db", "outbox.db-wal"] {
+            try? FileManager.default.removeItem(atPath: folder.path + "/" + name)
+        }
+        let outbox = try open()
+        #expect(outbox.epoch != epoch)
+        outbox.intake.offer(batch(4...4), .normal)
+        await outbox.flush()
+        let sent = try await drain(outbox)
+        #expect(gaps(sent).map(\.cause) == [.databaseLost])
+        #expect(numbers(sent) == [4])
+    }
+
+    @Test("a damaged block is skipped and told, the others are sent")
+    func damagedBlock() async throws {
+        let outbox = try open()
+        for part in [1...3, 4...6, 7...9] {
+            outbox.intake.offer(batch(part), .normal)
+            await outbox.flush()
+        }
+        var (blocks, _) = try await outbox.next(for: 0, bytes: 1 << 20, events: 1)
+        await outbox.settle(0, blocks[0], done: 3)
+        (blocks, _) = try await outbox.next(for: 0, bytes: 1 << 20, events: 1)
+        await outbox.skip(0, blocks[0])
+        #expect(numbers(try await drain(outbox)) == [7, 8, 9])
+        #expect(try await outbox.status().backlogs.allSatisfy { $0.waiting == 0 })
+    }
+
+    @Test("a dead letter is kept with its reason, and the cursor goes on")
+    func deadLetters() async throws {
+        do {
+            let outbox = try open()
+            outbox.intake.offer(batch(1...3), .normal)
+            await outbox.flush()
+            let (blocks, _) = try await outbox.next(for: 0, bytes: 1 << 20, events: 100)
+            let letter = DeadLetter(
+                lane: .normal, sequence: 2, at: Timestamp(microseconds: 1), reason: "too large", event: batch(2...2))
+            await outbox.settle(0, blocks[0], done: 3, dead: [letter])
+            #expect(try await outbox.status().backlogs.map(\.deadLetters) == [0, 1, 0])
+            try await close(outbox)
+        }
+        let status = try OutboxStatus.ofStopped(settings())
+        #expect(status.backlogs.map(\.deadLetters) == [0, 1, 0])
+        #expect(status.backlogs.allSatisfy { $0.waiting == 0 })
+    }
+
+    @Test("a source that waits is told once its batch is committed, and not before")
+    func receipts() async throws {
+        let outbox = try open()
+        let receipt = Receipt()
+        outbox.intake.offer(batch(1...3), .normal, receipt)
+        outbox.intake.offer(batch(4...4), .critical, receipt)
+        let run = Task { await outbox.run() }
+        #expect(await receipt.wait())
+        #expect(try await outbox.status().lanes.map(\.next) == [2, 4, 1])
+        run.cancel()
+        await run.value
+    }
+
+    @Test("without a commit a receipt is never good")
+    func failedReceipt() async throws {
+        let receipt = Receipt()
+        receipt.expect()
+        receipt.settle(isSafe: false)
+        #expect(await receipt.wait() == false)
+    }
+
+    @Test("what comes faster than it can be stored is shed, counted and told")
+    func shed() async throws {
+        let outbox = try open { $0.limits.waiting = 100 }
+        for start in stride(from: 1, to: 200, by: 20) { outbox.intake.offer(batch(start...(start + 19)), .normal) }
+        #expect(outbox.intake.shedReadings > 0)
+        await outbox.flush()
+        let kept = numbers(try await drain(outbox)).count
+        #expect(kept + outbox.intake.shedReadings == 200)
+    }
+
+    @Test("an output that is added later gets what is still there")
+    func addedOutput() async throws {
+        do {
+            let outbox = try open(["one"])
+            outbox.intake.offer(batch(1...3), .normal)
+            await outbox.flush()
+        }
+        let outbox = try open(["one", "two"])
+        #expect(numbers(try await drain(outbox, 1)) == [1, 2, 3])
+    }
+
+    @Test("devices and series keep their numbers and descriptions over a restart")
+    func catalog() async throws {
+        let device = Device(id: "meter", map: "m", mapVersion: 2, tags: [.init(name: "line", value: "A")])
+        let (deviceNumber, seriesNumber): (DeviceNumber, SeriesNumber)
+        do {
+            let outbox = try open()
+            deviceNumber = outbox.catalog.number(of: device)
+            seriesNumber = outbox.catalog.number(
+                of: Series(device: deviceNumber, point: "v", unit: "V", lane: .critical))
+            outbox.intake.offer(batch(1...1), .normal)
+            await outbox.flush()
+        }
+        let outbox = try open()
+        #expect(outbox.catalog.contents[deviceNumber] == device)
+        #expect(outbox.catalog.contents[seriesNumber]?.lane == .critical)
+        #expect(outbox.catalog.number(of: device) == deviceNumber)
+        var changed = device
+        changed.mapVersion = 3
+        #expect(outbox.catalog.number(of: changed) != deviceNumber)
+    }
+
+    @Test("a file that is no outbox, or of a newer version, is refused and left alone")
+    func foreign() throws {
+        do { _ = try open() }
+        for statement in ["PRAGMA user_version=99", "PRAGMA application_id=1"] {
+            do {
+                let connection = try Connection(path: folder.path + "/outbox.db")
+                try connection.execute(statement)
+            }
+            #expect(throws: OutboxError.self) { try open() }
+            do {
+                let connection = try Connection(path: folder.path + "/outbox.db")
+                try connection.execute("PRAGMA user_version=1")
+            }
+        }
+    }
+}
