@@ -31,6 +31,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], excluding data: 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 
@@ -63,11 +64,11 @@ let package = Package(
             "Agent",
             [
                 "Events", "DeviceMaps", "Inputs", "Pipeline", "Outbox", "Outputs", "Admin", "YAMLText", "Modbus",
-                "MQTT", "Waiting", .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                "MQTT", "Waiting", unixSignals,
                 logging, metrics, lifecycle,
             ]),
         .executableTarget(
-            name: "Headgate", dependencies: ["Admin", "Agent", "DeviceMaps", "MQTT", "Simulator", argumentParser],
+            name: "Headgate", dependencies: ["Admin", "Agent", "DeviceMaps", "MQTT", "Simulator", argumentParser, unixSignals],
             path: "Sources/Headgate", swiftSettings: settings),
 
         library("Waiting"),

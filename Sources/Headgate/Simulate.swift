@@ -5,6 +5,7 @@ import Agent
 import ArgumentParser
 import Glibc
 import Simulator
+import UnixSignals
 
 struct Simulate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -31,7 +32,10 @@ struct Simulate: AsyncParsableCommand {
             let cluster = try kafka.map { try KafkaForTests(addressFile: $0) }
             complain(
                 "simulating \(simulation.summary)\(cluster.map { ", Kafka on \($0.address)" } ?? ""); Ctrl-C ends it")
-            await simulation.run()
+            let run = Task { await simulation.run() }
+            for await _ in await UnixSignalsSequence(trapping: .sigterm, .sigint) { break }
+            run.cancel()
+            await run.value
             withExtendedLifetime(cluster) {}
         } catch {
             throw fail("\(error)", EX_UNAVAILABLE)

@@ -11,7 +11,9 @@ package struct MockCluster: ~Copyable {
 
     package init(brokers: Int32) throws(KafkaError) {
         var reason = [CChar](repeating: 0, count: 512)
-        guard let client = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), &reason, reason.count) else {
+        let configuration = rd_kafka_conf_new()
+        rd_kafka_conf_set_log_cb(configuration, nil)
+        guard let client = rd_kafka_new(RD_KAFKA_PRODUCER, configuration, &reason, reason.count) else {
             throw KafkaError(.setup, reason)
         }
         guard let cluster = rd_kafka_mock_cluster_new(client, brokers) else {

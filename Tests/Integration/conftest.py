@@ -1,0 +1,205 @@
+"""The real command against real peers, on free loopback ports. Everything started here is stopped by process id."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+import yaml
+
+HERE = pathlib.Path(__file__).parent
+REPOSITORY = HERE.parent.parent
+HEADGATE = os.environ.get("HEADGATE", str(REPOSITORY / ".build/debug/headgate"))
+MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, seconds=20, what="the condition"):
+    """The condition's first true value, or a failure that names it once the time is up."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} did not come about within {seconds} s")
+        time.sleep(0.02)
+
+
+def accepts(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Peer:
+    """A process that ends with its test."""
+
+    def __init__(self, command, log, **options):
+        self.log = log
+        with open(log, "ab") as output:
+            self.process = subprocess.Popen(command, stdout=options.pop("stdout", output), stderr=output, **options)
+
+    def stop(self, how=signal.SIGTERM, seconds=10):
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise
+        return self.process.returncode
+
+
+class Workshop:
+    """A folder, and the peers a test starts in it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.peers = []
+
+    def start(self, name, command, **options):
+        peer = Peer([str(part) for part in command], self.folder / f"{name}.log", **options)
+        self.peers.append(peer)
+        return peer
+
+    def close(self):
+        for peer in reversed(self.peers):
+            if peer.process.poll() is None:
+                peer.process.kill()
+                peer.process.wait()
+
+    def mosquitto(self, name="broker", port=None, **settings):
+        """A broker with persistence in memory only; settings as in mosquitto.conf(5)."""
+        port = port or free_port()
+        lines = settings.pop("lines", [])
+        options = {"allow_anonymous": "true", "max_queued_messages": 0, "set_tcp_nodelay": "true"} | settings
+        text = [f"{key} {value}" for key, value in options.items() if key != "listener_lines"]
+        text = text[:0] + ["per_listener_settings false"] + text + [f"listener {port} 127.0.0.1"]
+        text += options.get("listener_lines", []) + lines
+        conf = self.folder / f"{name}.conf"
+        conf.write_text("\n".join(text) + "\n")
+        peer = self.start(name, [MOSQUITTO, "-c", conf])
+        wait_for(lambda: accepts(port), what=f"mosquitto on port {port}")
+        return port, peer
+
+    def python(self, name, script, *arguments):
+        return self.start(name, [sys.executable, HERE / "peers" / script, *arguments])
+
+    def configuration(self, name="headgate.yaml", **parts):
+        base = {
+            "gateway": "test-1",
+            "state": str(self.folder / "state"),
+            "maps": str(REPOSITORY / "Devices"),
+            "admin": {"listen": f"127.0.0.1:{free_port()}"},
+        }
+        path = self.folder / name
+        path.write_text(yaml.safe_dump(base | parts, sort_keys=False))
+        return path
+
+    def gateway(self, configuration, wait=True):
+        gateway = Gateway(self, configuration)
+        if wait:
+            gateway.await_ready()
+        return gateway
+
+    def simulate(self, configuration, *arguments):
+        peer = self.start("simulate", [HEADGATE, "simulate", "-c", configuration, *arguments])
+        wait_for(lambda: b"simulating" in (self.folder / "simulate.log").read_bytes(), what="the simulator")
+        return peer
+
+    def kafka(self):
+        """librdkafka's mock cluster, run by the simulator for a plant without devices."""
+        address = self.folder / "kafka.address"
+        empty = self.configuration("kafka.yaml", admin={"listen": "off"})
+        self.start("kafka", [HEADGATE, "simulate", "-c", empty, "--kafka", address])
+        return wait_for(lambda: address.exists() and address.read_text().strip(), what="the mock cluster")
+
+
+class Gateway:
+    def __init__(self, workshop, configuration):
+        self.configuration = configuration
+        listen = yaml.safe_load(pathlib.Path(configuration).read_text())["admin"]["listen"]
+        self.address = f"http://{listen}"
+        self.peer = workshop.start("gateway", [HEADGATE, "run", "-c", configuration])
+
+    @property
+    def pid(self):
+        return self.peer.process.pid
+
+    def get(self, path):
+        with urllib.request.urlopen(self.address + path, timeout=5) as answer:
+            return answer.read().decode()
+
+    def status(self):
+        return json.loads(self.get("/api/status"))
+
+    def output(self, name):
+        return next(output for output in self.status()["outputs"] if output["output"] == name)
+
+    def device(self, name):
+        return next((device for device in self.status()["devices"] if device["device"] == name), None)
+
+    def await_ready(self):
+        def ready():
+            assert self.peer.process.poll() is None, self.peer.log.read_text()
+            try:
+                return self.get("/readyz") == "ready\n"
+            except OSError:
+                return False
+
+        wait_for(ready, what="the gateway")
+
+    def metric(self, name, **labels):
+        for line in self.get("/metrics").splitlines():
+            if line.startswith(name) and all(f'{key}="{value}"' in line for key, value in labels.items()):
+                return float(line.rsplit(" ", 1)[1])
+        return None
+
+    def stop(self):
+        return self.peer.stop(signal.SIGTERM)
+
+    def kill(self):
+        self.peer.stop(signal.SIGKILL)
+
+    def totals(self):
+        """The sums that the gateway logs as it stops."""
+        line = [line for line in self.peer.log.read_text().splitlines() if "gateway stopped" in line][-1]
+        return {
+            key: int(value)
+            for key, value in (part.split("=", 1) for part in line.split() if "=" in part)
+        }
+
+
+def headgate(*arguments, **options):
+    return subprocess.run(
+        [HEADGATE, *map(str, arguments)], capture_output=True, text=True, timeout=options.pop("timeout", 60), **options
+    )
+
+
+def events_in(path):
+    path = pathlib.Path(path)
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def readings(events):
+    return sum(len(event["data"].get("readings", [])) for event in events)
+
+
+@pytest.fixture
+def workshop(tmp_path):
+    workshop = Workshop(tmp_path)
+    yield workshop
+    workshop.close()

@@ -1,0 +1,200 @@
+"""Modbus against pymodbus as the server: types, orders, exceptions, units that never answer."""
+
+import json
+import struct
+
+import pytest
+
+from conftest import events_in, free_port, headgate, wait_for, accepts
+
+ORDERS = ["ABCD", "CDAB", "BADC", "DCBA"]
+NUMBERS = {
+    "int16": ("h", -12345), "uint16": ("H", 54321), "int32": ("i", -1234567890), "uint32": ("I", 3456789012),
+    "int64": ("q", -1234567890123456789), "uint64": ("Q", 9123456789012345678),
+    "float32": ("f", -230.1), "float64": ("d", 1234.56789e-3),
+}
+
+
+def registers(form, value, order):
+    """A value as a device of this order sends it, computed apart from the gateway's own code."""
+    data = struct.pack(">" + form, value)
+    words = [data[at:at + 2] for at in range(0, len(data), 2)]
+    if order in ("CDAB", "DCBA"):
+        words.reverse()
+    if order in ("BADC", "DCBA"):
+        words = [word[::-1] for word in words]
+    return [int.from_bytes(word, "big") for word in words]
+
+
+def serve(workshop, plant):
+    path = workshop.folder / "plant.json"
+    path.write_text(json.dumps(plant))
+    port = free_port()
+    workshop.python("modbus", "modbus_server.py", port, path)
+    wait_for(lambda: accepts(port), what="pymodbus")
+    return port
+
+
+def write_map(workshop, name, points, limits="{}", defaults="{}"):
+    maps = workshop.folder / "maps"
+    maps.mkdir(exist_ok=True)
+    lines = [
+        f"map: {name}", "version: 1", f"title: {name}", "source: this test",
+        f"modbus: {{ limits: {limits}, defaults: {defaults} }}", "points:",
+        *[f"  {point}: {keys}" for point, keys in points.items()],
+        "examples: [{ registers: {}, gives: {} }]",
+    ]
+    (maps / f"{name}.yaml").write_text("\n".join(lines) + "\n")
+    return str(maps)
+
+
+def read(configuration, device, *points):
+    result = headgate("read", device, *points, "-c", configuration, "--json")
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    return {row["point"]: row for row in rows}, result
+
+
+def test_every_type_in_every_order(workshop):
+    words, points, expected = [], {}, {}
+    for kind, (form, value) in NUMBERS.items():
+        for order in ORDERS:
+            name = f"{kind}_{order.lower()}"
+            points[name] = f"{{ address: {len(words)}, table: holding, type: {kind}, order: {order} }}"
+            expected[name] = value
+            words += registers(form, value, order)
+    words += [0x1234, 0x1234, 0x5678, 0x4865, 0x6164, 0x6761, 0x7465]
+    at = len(words) - 7
+    points["bcd_short"] = f"{{ address: {at}, table: holding, type: bcd16 }}"
+    points["bcd_long"] = f"{{ address: {at + 1}, table: holding, type: bcd32 }}"
+    points["text"] = f"{{ address: {at + 3}, table: holding, type: string, length: 4 }}"
+    expected |= {"bcd_short": 1234, "bcd_long": 12345678, "text": "Headgate"}
+    port = serve(workshop, {"7": {"holding": words}})
+    configuration = workshop.configuration(
+        maps=write_map(workshop, "types", points), links={"a": {"tcp": f"127.0.0.1:{port}"}},
+        devices={"d": {"map": "types", "link": "a", "unit": 7}},
+    )
+    rows, result = read(configuration, "d")
+    assert result.returncode == 0, result.stderr
+    for name, value in expected.items():
+        assert rows[name]["quality"] == "good", rows[name]
+        found = rows[name]["value"]
+        if isinstance(value, float):
+            assert float(found) == pytest.approx(value, rel=1e-7)
+        else:
+            assert found == str(value), name
+    # A float keeps the digits it was sent with.
+    assert rows["float32_abcd"]["value"] == "-230.1"
+
+
+def test_all_four_tables_bits_scale_absent_and_labels(workshop):
+    port = serve(workshop, {"1": {
+        "coil": [1, 0, 1], "discrete": [0, 1], "input": [2305, 0x8000, 2, 9], "holding": [0b1010_0000_0000_1000],
+    }})
+    points = {
+        "coil": "{ table: coil, address: 2 }", "discrete": "{ table: discrete, address: 1 }",
+        "scaled": "{ table: input, address: 0, type: int16, scale: 0.1, offset: -40, unit: Cel }",
+        "absent": "{ table: input, address: 1, type: int16, absent: [0x8000] }",
+        "label": "{ table: input, address: 2, type: uint16, labels: { 0: off, 2: running } }",
+        "unknown": "{ table: input, address: 3, type: uint16, labels: { 0: off } }",
+        "bit": "{ table: holding, address: 0, type: uint16, bit: 3 }",
+        "field": "{ table: holding, address: 0, type: uint16, bits: [12, 15] }",
+        "beyond": "{ table: input, address: 0, type: int16, range: [0, 100] }",
+    }
+    configuration = workshop.configuration(
+        maps=write_map(workshop, "tables", points), links={"a": {"tcp": f"127.0.0.1:{port}"}},
+        devices={"d": {"map": "tables", "link": "a", "unit": 1}},
+    )
+    rows, _ = read(configuration, "d")
+    seen = {name: (row["value"], row["quality"]) for name, row in rows.items()}
+    assert seen == {
+        "coil": ("true", "good"), "discrete": ("true", "good"), "scaled": ("190.5", "good"), "absent": ("", "absent"),
+        "label": ("running", "good"), "unknown": ("9", "uncertain"), "bit": ("true", "good"), "field": ("10", "good"),
+        "beyond": ("2305", "out_of_range"),
+    }
+    assert rows["scaled"]["raw"] == "0x0901"
+
+
+def test_an_exception_spoils_only_the_points_it_is_about(workshop):
+    port = serve(workshop, {"1": {"holding": [1, 2, 3]}})
+    points = {"here": "{ address: 0 }", "gone": "{ address: 500 }", "also_here": "{ address: 2 }"}
+    maps = write_map(workshop, "holes", points, defaults="{ table: holding, type: uint16, every: 100ms }")
+    out = workshop.folder / "events.jsonl"
+    configuration = workshop.configuration(
+        maps=maps, links={"a": {"tcp": f"127.0.0.1:{port}"}},
+        devices={"d": {"map": "holes", "link": "a", "unit": 1}}, outputs={"f": {"file": str(out)}},
+    )
+    rows, _ = read(configuration, "d")
+    assert {name: row["quality"] for name, row in rows.items()} == {"here": "good", "gone": "bad", "also_here": "good"}
+    assert rows["gone"]["reason"] == "illegal_address"
+    gateway = workshop.gateway(configuration)
+    wait_for(lambda: gateway.metric("headgate_modbus_polls_total", device="d") or 0 >= 10)
+    wait_for(lambda: len(events_in(out)) > 10, what="ten events")
+    gateway.stop()
+    telemetry = [event for event in events_in(out) if event["type"] == "headgate.telemetry.v1"]
+    bad = [one for event in telemetry for one in event["data"]["readings"] if one["quality"] == "bad"]
+    # Told once, not at each poll; and the device is online.
+    assert [(one["point"], one["reason"], one["value"]) for one in bad] == [("gone", "illegal_address", None)]
+    states = [event["data"]["state"] for event in events_in(out) if event["type"] == "headgate.status.v1"]
+    assert states == ["online"]
+    assert all({one["point"] for one in event["data"]["readings"]} >= {"here", "also_here"} for event in telemetry)
+
+
+def test_a_unit_that_never_answers_goes_offline_once_and_stalls_no_other(workshop):
+    port = serve(workshop, {"1": {"holding": [1]}, "2": {"holding": [2]}, "silent": [2]})
+    maps = write_map(workshop, "one", {"p": "{ address: 0 }"}, defaults="{ table: holding, type: uint16, every: 100ms }")
+    out = workshop.folder / "events.jsonl"
+    configuration = workshop.configuration(
+        maps=maps, links={"a": {"tcp": f"127.0.0.1:{port}", "timeout": "200ms"}},
+        devices={"well": {"map": "one", "link": "a", "unit": 1}, "dead": {"map": "one", "link": "a", "unit": 2}},
+        outputs={"f": {"file": str(out)}},
+    )
+    gateway = workshop.gateway(configuration)
+    wait_for(lambda: (gateway.device("dead") or {}).get("state") == "offline", what="offline")
+    polls = gateway.metric("headgate_modbus_polls_total", device="well")
+    wait_for(lambda: gateway.metric("headgate_modbus_polls_total", device="well") >= polls + 20, seconds=6,
+             what="20 more polls of the unit beside it")
+    gateway.stop()
+    events = events_in(out)
+    dead = [event for event in events if event["subject"] == "dead"]
+    assert [event["data"].get("state") for event in dead if event["type"] == "headgate.status.v1"] == ["offline"]
+    assert [one for event in dead for one in event["data"].get("readings", [])] == [
+        {"point": "p", "value": None, "quality": "bad", "reason": "offline"}]
+    well = [event for event in events if event["subject"] == "well" and event["type"] == "headgate.telemetry.v1"]
+    assert all(event["data"]["readings"][0]["value"] == 1 for event in well)
+
+
+def test_a_device_that_comes_back_is_online_again(workshop):
+    plant = workshop.folder / "plant.json"
+    plant.write_text(json.dumps({"1": {"holding": [5]}}))
+    port = free_port()
+    maps = write_map(workshop, "one", {"p": "{ address: 0 }"}, defaults="{ table: holding, type: uint16, every: 100ms }")
+    out = workshop.folder / "events.jsonl"
+    configuration = workshop.configuration(
+        maps=maps, links={"a": {"tcp": f"127.0.0.1:{port}", "timeout": "200ms"}},
+        devices={"d": {"map": "one", "link": "a", "unit": 1}}, outputs={"f": {"file": str(out)}},
+    )
+    gateway = workshop.gateway(configuration)
+    wait_for(lambda: (gateway.device("d") or {}).get("state") == "offline", what="offline")
+    workshop.python("modbus", "modbus_server.py", port, plant)
+    wait_for(lambda: (gateway.device("d") or {}).get("state") == "online", seconds=40, what="online")
+    wait_for(lambda: any(event["type"] == "headgate.telemetry.v1" and event["data"]["readings"][0]["value"] == 5
+                         for event in events_in(out)), what="a good reading")
+    gateway.stop()
+    states = [event["data"]["state"] for event in events_in(out) if event["type"] == "headgate.status.v1"]
+    assert states == ["offline", "online"]
+
+
+def test_two_hundred_registers_are_two_requests(workshop):
+    port = serve(workshop, {"1": {"holding": list(range(200))}})
+    points = {f"r{number}": f"{{ address: {number} }}" for number in range(200)}
+    maps = write_map(workshop, "wide", points, defaults="{ table: holding, type: uint16, every: 100ms }")
+    configuration = workshop.configuration(
+        maps=maps, links={"a": {"tcp": f"127.0.0.1:{port}"}},
+        devices={"d": {"map": "wide", "link": "a", "unit": 1}},
+    )
+    gateway = workshop.gateway(configuration)
+    wait_for(lambda: (gateway.metric("headgate_modbus_polls_total", device="d") or 0) >= 5)
+    gateway.stop()
+    # Both counters are of the same moment only once polling has stopped; the last line of the log has the sums.
+    totals = gateway.totals()
+    assert totals["received"] % 200 == 0 and totals["received"] >= 1000
