@@ -84,11 +84,12 @@ class Workshop:
     def mosquitto(self, name="broker", port=None, **settings):
         """A broker with persistence in memory only; settings as in mosquitto.conf(5)."""
         port = port or free_port()
-        lines = settings.pop("lines", [])
+        listener = [f"listener {port} 127.0.0.1", *settings.pop("listener_lines", [])]
         options = {"allow_anonymous": "true", "max_queued_messages": 0, "set_tcp_nodelay": "true"} | settings
-        text = [f"{key} {value}" for key, value in options.items() if key != "listener_lines"]
-        text = text[:0] + ["per_listener_settings false"] + text + [f"listener {port} 127.0.0.1"]
-        text += options.get("listener_lines", []) + lines
+        # Started by root it would become a user who may not read the test's folder.
+        if os.geteuid() == 0:
+            options["user"] = "root"
+        text = [f"{key} {value}" for key, value in options.items()] + listener
         conf = self.folder / f"{name}.conf"
         conf.write_text("\n".join(text) + "\n")
         peer = self.start(name, [MOSQUITTO, "-c", conf])

@@ -87,7 +87,7 @@ package actor MQTTSource {
             if case .disconnected(let reason) = connection.state { throw MQTTError(.reconnect, reason) }
             connection.wait(milliseconds: 200)
             try connection.read(packets: Self.packetsAtOnce)
-            try report(connection.takeRefusedSubscriptions())
+            if let allowed = connection.takeSubscribed() { report(allowed) }
             guard await take(connection.takeMessages()) else { return }
             measures.tooLarge.increment(by: connection.takeRefused())
             try connection.write()
@@ -111,12 +111,11 @@ package actor MQTTSource {
         throw MQTTError(.reconnect, "no answer to CONNECT")
     }
 
-    private func report(_ refused: [Int]) throws(MQTTError) {
-        for index in refused where router.filters.indices.contains(index) {
+    private func report(_ allowed: [Bool]) {
+        logger.notice("subscribed", metadata: ["topics": "\(allowed.count { $0 })"])
+        for (filter, isAllowed) in zip(router.filters, allowed) where !isAllowed {
             measures.refusedSubscriptions.increment()
-            logger.error(
-                "subscription refused: the broker does not allow this topic",
-                metadata: ["topic": "\(router.filters[index])"])
+            logger.error("subscription refused: the broker does not allow this topic", metadata: ["topic": "\(filter)"])
         }
     }
 

@@ -110,7 +110,7 @@ package struct MQTTConnection: ~Copyable {
     /// Writes nothing, so no message that came is acknowledged yet.
     package func read(packets: Int) throws(MQTTError) {
         for _ in 0..<packets {
-            try Self.check(mosquitto_loop_read(client, 1), .reconnect)
+            try checkConnection(mosquitto_loop_read(client, 1))
             guard isReadable else { return }
         }
     }
@@ -122,9 +122,9 @@ package struct MQTTConnection: ~Copyable {
 
     /// Sends what is queued: acknowledgements, messages, signs of life.
     package func write() throws(MQTTError) {
-        try Self.check(mosquitto_loop_misc(client), .reconnect)
+        try checkConnection(mosquitto_loop_misc(client))
         if mosquitto_want_write(client) {
-            try Self.check(mosquitto_loop_write(client, 1), .reconnect)
+            try checkConnection(mosquitto_loop_write(client, 1))
         }
     }
 
@@ -138,8 +138,8 @@ package struct MQTTConnection: ~Copyable {
     /// The messages that the broker has settled since the last call: message id and MQTT 5 reason code (0 in 3.1.1).
     package func takeSettled() -> [(id: Int32, reason: Int32)] { inbox.takeSettled() }
 
-    /// The subscriptions the broker refused since the last call, as positions in the list given to `subscribe`.
-    package func takeRefusedSubscriptions() -> [Int] { inbox.takeRefusedSubscriptions() }
+    /// The broker's answer to `subscribe`, once: for each filter, whether it may be listened to.
+    package func takeSubscribed() -> [Bool]? { inbox.takeSubscribed() }
 
     /// Queues a subscription to all of `filters` at QoS 1.
     package func subscribe(_ filters: [String]) throws(MQTTError) {
@@ -172,6 +172,14 @@ package struct MQTTConnection: ~Copyable {
         default: try Self.check(code, .reconnect)
         }
         return id
+    }
+
+    /// Of a connection that the broker refused or closed, its own reason says more than the library's error.
+    private func checkConnection(_ code: Int32) throws(MQTTError) {
+        if code != Int32(MOSQ_ERR_SUCCESS.rawValue), case .disconnected(let reason) = inbox.state {
+            throw MQTTError(.reconnect, reason)
+        }
+        try Self.check(code, .reconnect)
     }
 
     private static func check(_ code: Int32, _ kind: MQTTError.Kind) throws(MQTTError) {

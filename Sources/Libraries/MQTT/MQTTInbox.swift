@@ -20,7 +20,7 @@ package final class MQTTInbox {
     private var messages: [MQTTMessage] = []
     private var refused = 0
     private var settledMessages: [(id: Int32, reason: Int32)] = []
-    private var refusedSubscriptions: [Int] = []
+    private var subscribed: [Bool]?
 
     init(payloadLimit: Int) {
         self.payloadLimit = payloadLimit
@@ -34,7 +34,7 @@ package final class MQTTInbox {
         state = .connecting
         messages.removeAll()
         settledMessages.removeAll()
-        refusedSubscriptions.removeAll()
+        subscribed = nil
     }
 
     func connected(reason: Int32, sessionPresent: Bool, maximumPacketSize: UInt32?) {
@@ -74,7 +74,7 @@ package final class MQTTInbox {
 
     func subscribed(_ granted: UnsafeBufferPointer<Int32>) {
         // 128 and above: refused (MQTT 3.1.1, 3.9.3).
-        refusedSubscriptions += granted.indices.filter { granted[$0] >= 128 }
+        subscribed = granted.map { $0 < 128 }
     }
 
     func takeMessages() -> [MQTTMessage] {
@@ -92,8 +92,8 @@ package final class MQTTInbox {
         return settledMessages
     }
 
-    func takeRefusedSubscriptions() -> [Int] {
-        defer { refusedSubscriptions.removeAll() }
-        return refusedSubscriptions
+    func takeSubscribed() -> [Bool]? {
+        defer { subscribed = nil }
+        return subscribed
     }
 }

@@ -1,0 +1,190 @@
+"""Listening to MQTT: versions, TLS, users, sessions, and what is acknowledged when."""
+
+import json
+import subprocess
+
+import pytest
+
+from conftest import REPOSITORY, events_in, free_port, headgate, readings, wait_for
+
+NUMBER_MAP = """\
+map: counter
+version: 1
+title: a counter
+source: this test
+mqtt: { payload: number }
+points: { n: {} }
+examples: [{ payload: "5", gives: { n: 5 } }]
+"""
+
+
+def counting(workshop, broker, link=None, out=None, **parts):
+    maps = workshop.folder / "maps"
+    maps.mkdir(exist_ok=True)
+    (maps / "counter.yaml").write_text(NUMBER_MAP)
+    parts.setdefault("outputs", {"f": {"file": str(out or workshop.folder / "events.jsonl")}})
+    return workshop.configuration(
+        maps=str(maps), links={"floor": {"mqtt": f"mqtt://127.0.0.1:{broker}"} | (link or {})},
+        devices={"d": {"map": "counter", "link": "floor", "topic": "count"}}, **parts)
+
+
+def publish(port, *values, topic="count", options=()):
+    for value in values:
+        subprocess.run(
+            ["mosquitto_pub", "-p", str(port), "-q", "1", "-t", topic, "-m", str(value), *map(str, options)], check=True)
+
+
+def listening(gateway):
+    wait_for(lambda: b"subscribed" in gateway.peer.log.read_bytes(), what="the subscription")
+
+
+def values(path):
+    return [one["value"] for event in events_in(path) for one in event["data"].get("readings", [])
+            if one["quality"] == "good"]
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+def test_what_is_sent_while_the_gateway_is_away_comes_when_it_is_back(workshop, version):
+    broker, _ = workshop.mosquitto()
+    out = workshop.folder / "events.jsonl"
+    configuration = counting(workshop, broker, {"version": version}, out)
+    gateway = workshop.gateway(configuration)
+    listening(gateway)
+    publish(broker, 1)
+    wait_for(lambda: values(out) == [1], what="the first message")
+    gateway.stop()
+    publish(broker, 2, 3)
+    gateway = workshop.gateway(configuration)
+    wait_for(lambda: values(out) == [1, 2, 3], what="what was sent meanwhile")
+    gateway.stop()
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+def test_a_broker_that_restarts_without_its_sessions_is_subscribed_to_again(workshop, version):
+    broker, process = workshop.mosquitto()
+    out = workshop.folder / "events.jsonl"
+    gateway = workshop.gateway(counting(workshop, broker, {"version": version}, out))
+    listening(gateway)
+    publish(broker, 1)
+    wait_for(lambda: values(out) == [1], what="the first message")
+    process.stop()
+    workshop.mosquitto(port=broker)
+    wait_for(lambda: gateway.peer.log.read_bytes().count(b"subscribed") == 2, seconds=40, what="the second subscription")
+    publish(broker, 2)
+    wait_for(lambda: values(out) == [1, 2], what="the message after the restart")
+    gateway.stop()
+
+
+def test_tls_with_user_and_password(workshop):
+    tls = certificates(workshop.folder)
+    passwords = workshop.folder / "passwords"
+    subprocess.run(["mosquitto_passwd", "-b", "-c", str(passwords), "gateway", "s3cret"], check=True)
+    passwords.chmod(0o644)
+    broker, _ = workshop.mosquitto(
+        allow_anonymous="false", password_file=passwords,
+        listener_lines=[f"cafile {tls / 'ca.pem'}", f"certfile {tls / 'server.pem'}", f"keyfile {tls / 'server.key'}"])
+    secret = workshop.folder / "secret"
+    secret.write_text("s3cret\n")
+    secret.chmod(0o600)
+    out = workshop.folder / "events.jsonl"
+    url = f"mqtts://localhost:{broker}"
+    login = {"username": "gateway", "password": {"file": str(secret)}, "ca": str(tls / "ca.pem")}
+    configuration = counting(
+        workshop, broker, {"mqtt": url} | login,
+        outputs={"f": {"file": str(out)}, "back": {"mqtt": url, "topic": "back/{device}"} | login})
+    gateway = workshop.gateway(configuration)
+    listening(gateway)
+    options = ["-h", "localhost", "--cafile", tls / "ca.pem", "-u", "gateway", "-P", "s3cret"]
+    publish(broker, 7, options=options)
+    wait_for(lambda: values(out) == [7], what="the message over TLS")
+    wait_for(lambda: gateway.output("back")["acknowledgedReadings"] == 1, what="the acknowledgement over TLS")
+    gateway.stop()
+    assert "s3cret" not in gateway.peer.log.read_text()
+
+    # With the wrong password, and with a certificate nobody vouches for, it waits and says why.
+    secret.chmod(0o644)
+    refused = headgate("run", "-c", configuration)
+    assert refused.returncode == 69 and "chmod 600" in refused.stderr
+    secret.unlink()
+    secret.write_text("wrong")
+    secret.chmod(0o600)
+    gateway = workshop.gateway(configuration)
+    wait_for(lambda: "not authori" in gateway.peer.log.read_text().lower().split("gateway stopped")[-1],
+             what="the refusal in the log")
+    assert gateway.stop() == 0
+
+
+def certificates(folder):
+    """A certificate authority and a server certificate for localhost."""
+    def openssl(*arguments):
+        subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, cwd=folder)
+
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2",
+            "-subj", "/CN=test authority", "-addext", "basicConstraints=critical,CA:TRUE")
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
+    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+            "-out", "server.pem", "-days", "2", "-extfile", "names")
+    for name in ("server.key", "server.pem", "ca.pem"):
+        (folder / name).chmod(0o644)
+    folder.chmod(0o755)
+    return folder
+
+
+def test_payloads_topics_times_and_wildcards(workshop):
+    broker, _ = workshop.mosquitto()
+    maps = workshop.folder / "maps"
+    maps.mkdir()
+    (maps / "mixed.yaml").write_text("""\
+map: mixed
+version: 1
+title: all payloads
+source: this test
+mqtt: { topic: state, id: { level: 2 }, time: { path: ts, format: unix_ms } }
+points:
+  power: { path: "ENERGY.Power", unit: W, range: [0, 100] }
+  on: { path: on, type: bool, values: { "ON": true, "OFF": false } }
+  rain: { topic: rain, payload: number, unit: mm }
+  raw: { topic: raw, payload: registers, address: 1, type: float32, order: CDAB }
+examples: [{ topic: rain, payload: "1", gives: { rain: 1 } }]
+""")
+    out = workshop.folder / "events.jsonl"
+    configuration = workshop.configuration(
+        maps=str(maps), links={"floor": {"mqtt": f"mqtt://127.0.0.1:{broker}"}},
+        devices={"fleet": {"map": "mixed", "link": "floor", "topic": "site/+"}}, outputs={"f": {"file": str(out)}})
+    gateway = workshop.gateway(configuration)
+    listening(gateway)
+    publish(broker, '{"ts":1795251600123,"ENERGY":{"Power":12.5},"on":"ON"}', topic="site/a1/state")
+    publish(broker, "0.25", topic="site/b2/rain")
+    (workshop.folder / "raw").write_bytes(bytes.fromhex("0000 8000 4366"))
+    subprocess.run(["mosquitto_pub", "-p", str(broker), "-q", "1", "-t", "site/c3/raw", "-f",
+                    str(workshop.folder / "raw")], check=True)
+    publish(broker, '{"ENERGY":{"Power":250},"on":"PERHAPS"}', topic="site/a1/state")
+    publish(broker, '{"ENERGY":', topic="site/a1/state")
+    wait_for(lambda: readings(events_in(out)) == 6, what="six readings")
+    gateway.stop()
+    telemetry = [event for event in events_in(out) if event["type"] == "headgate.telemetry.v1"]
+    seen = [(event["subject"], one["point"], one["value"], one["quality"])
+            for event in telemetry for one in event["data"]["readings"]]
+    assert seen == [
+        ("fleet.a1", "power", 12.5, "good"), ("fleet.a1", "on", True, "good"), ("fleet.b2", "rain", 0.25, "good"),
+        ("fleet.c3", "raw", 230.5, "good"), ("fleet.a1", "power", 250, "out_of_range"),
+        ("fleet.a1", "on", "PERHAPS", "uncertain"),
+    ]
+    assert telemetry[0]["time"] == "2026-11-21T09:00:00.123000Z"
+    assert telemetry[1]["time"] != telemetry[0]["time"]
+
+
+def test_a_message_is_acknowledged_only_once_it_is_committed(workshop):
+    """Stopped dead between reading and commit, the gateway has acknowledged nothing: the broker has it still."""
+    broker, _ = workshop.mosquitto()
+    out = workshop.folder / "events.jsonl"
+    configuration = counting(workshop, broker, out=out)
+    gateway = workshop.gateway(configuration)
+    listening(gateway)
+    for round in range(10):
+        publish(broker, *range(round * 3, round * 3 + 3))
+        gateway.kill()
+        gateway = workshop.gateway(configuration)
+    wait_for(lambda: set(values(out)) == set(range(30)), what="every number")
+    gateway.stop()
