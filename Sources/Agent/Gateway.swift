@@ -89,7 +89,10 @@ package struct Gateway: Sendable {
             "committed": "\(status.totals.committed)",
         ]
         for output in status.outputs { metadata["acknowledged.\(output.output)"] = "\(output.acknowledgedReadings)" }
-        logs["agent"].notice("gateway stopped", metadata: metadata)
+        // Whatever the levels: the sums are what a stop is judged by.
+        var logger = logs["agent"]
+        logger.logLevel = min(logger.logLevel, .notice)
+        logger.notice("gateway stopped", metadata: metadata)
     }
 
     /// What the gateway says of itself, also after it has stopped.

@@ -70,7 +70,8 @@ struct SimulatedPoint: Sendable {
             "mm/s": (1.8, 0.7), "kW.h": (1_200, 0), "W.h": (1_200, 0), "lx": (400, 200),
         ]
         if let (middle, swing) = usual[point.unit], point.range?.contains(middle) ?? true {
-            return (middle * (0.97 + 0.06 * character), swing)
+            // Devices differ a little, by less than they swing.
+            return (middle + swing * (character - 0.5), swing)
         }
         guard let range = point.range else { return (10 + 40 * character, 4) }
         let span = min(range.upperBound - range.lowerBound, 1_000)
