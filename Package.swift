@@ -68,7 +68,8 @@ let package = Package(
                 logging, metrics, lifecycle,
             ]),
         .executableTarget(
-            name: "Headgate", dependencies: ["Admin", "Agent", "DeviceMaps", "MQTT", "Simulator", argumentParser, unixSignals],
+            name: "Headgate",
+            dependencies: ["Admin", "Agent", "DeviceMaps", "MQTT", "Simulator", argumentParser, unixSignals],
             path: "Sources/Headgate", swiftSettings: settings),
 
         library("Waiting"),

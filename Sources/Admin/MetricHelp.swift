@@ -6,7 +6,6 @@ enum MetricHelp {
     static let texts: [String: String] = [
         "headgate_readings_total": "Readings that came in from a device.",
         "headgate_readings_filtered_total": "Readings that were no news (deadband) and went no further.",
-        "headgate_readings_bad_total": "Readings by quality other than good.",
         "headgate_readings_shed_total": "Readings let go because they came faster than they could be stored.",
         "headgate_modbus_polls_total": "Polls of a device.",
         "headgate_modbus_polls_missed_total": "Polls left out because their link was late.",

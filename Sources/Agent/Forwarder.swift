@@ -58,7 +58,11 @@ final class Forwarder: Sendable {
         measures = ForwarderMeasures(output: name)
     }
 
-    var status: State { state.withLock { $0 } }
+    var status: State {
+        var status = state.withLock { $0 }
+        if let trouble = output.trouble { (status.isUp, status.lastError) = (false, trouble) }
+        return status
+    }
 
     /// Lets `run` return once nothing waits any more.
     func drain() {
@@ -128,7 +132,7 @@ final class Forwarder: Sendable {
             let isReplayed = now.microseconds(since: block.committed) > Self.replayAge
             for place in (window.blocks.count == 1 ? done : 0)..<max(done, batch.events.count) {
                 guard window.events.count < Self.windowEvents, place < batch.events.count else { break }
-                let id = EventID(epoch: outbox.epoch, lane: block.lane, sequence: block.first + UInt64(place))
+                let id = EventID(epoch: block.epoch, lane: block.lane, sequence: block.first + UInt64(place))
                 renderer.add(batch.events[place], of: batch, id: id, isReplayed: isReplayed, to: &window.outgoing)
                 window.events.append((window.blocks.count - 1, place))
             }
@@ -144,7 +148,8 @@ final class Forwarder: Sendable {
             var event = Batch()
             event.append(window.batches[block].events[place], of: window.batches[block])
             return DeadLetter(
-                lane: window.blocks[block].lane, sequence: window.blocks[block].first + UInt64(place), at: now,
+                epoch: window.blocks[block].epoch, lane: window.blocks[block].lane,
+                sequence: window.blocks[block].first + UInt64(place), at: now,
                 reason: rejection.reason, event: event)
         }
         for letter in dead {

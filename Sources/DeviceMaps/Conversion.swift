@@ -16,6 +16,8 @@ package struct Conversion: Sendable, Equatable {
     /// Raw numbers and texts of messages that mean "no value". Registers have theirs in their layout.
     package var absentNumbers: [Double] = []
     package var absentTexts: [String] = []
+    /// The map says that the point is a number or a boolean: any other text is a mistake, not a value.
+    package var refusesTexts = false
 
     package init() {}
 
@@ -30,8 +32,8 @@ package struct Conversion: Sendable, Equatable {
 
     /// Turns a good raw reading into what it means, in place.
     package func apply(to reading: inout Reading, texts batch: inout Batch) {
-        guard reading.quality == .good else { return }
-        if case .text(let index) = reading.value, !values.isEmpty || !absentTexts.isEmpty {
+        guard reading.quality == .good || reading.reason == .retained else { return }
+        if case .text(let index) = reading.value, refusesTexts || !values.isEmpty || !absentTexts.isEmpty {
             applyTexts(batch.text(at: index), to: &reading)
         } else if !absentNumbers.isEmpty, let number = reading.value.asNumber, absentNumbers.contains(number) {
             reading.spoil(.absent, .none)
@@ -66,6 +68,8 @@ package struct Conversion: Sendable, Equatable {
         } else if !values.isEmpty {
             reading.quality = .uncertain
             reading.reason = .unknownLabel
+        } else if refusesTexts {
+            reading.spoil(.bad, .wrongType)
         }
     }
 

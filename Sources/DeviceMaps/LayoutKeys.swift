@@ -60,6 +60,10 @@ extension PointKeys {
             }
             layout.absent.append(pattern)
         } else if let number = Double(text), let pattern = layout.pattern(of: number) {
+            // An integer type holds it as it is, or not at all.
+            if layout.type.isInteger, layout.bits == nil, layout.number(of: pattern) != number {
+                absent.problem("is not a value of \(layout.type.rawValue)", fix: "write its bit pattern, like 0xFFFF")
+            }
             layout.absent.append(pattern)
         } else {
             absent.problem("should be a raw value", fix: "write 0x8000, -32768 or nan")

@@ -78,6 +78,8 @@ package struct MessageLayout: Sendable {
             case .id: contents.id = leaf
             case .point(let point, let type):
                 let (value, quality, reason) = Self.value(of: leaf, as: type, into: &batch)
+                // A key that stands twice: the last one counts.
+                contents.values.removeAll { $0.point == point }
                 contents.values.append((point, value, quality, reason))
             }
         }
@@ -110,8 +112,11 @@ package struct MessageLayout: Sendable {
         while trimmed.first.map({ $0 <= 0x20 }) ?? false { trimmed = trimmed.dropFirst() }
         guard let text = String(trimmed) else { return nil }
         if let integer = Int64(text) { return .integer(integer) }
-        // Swift reads "nan" and "infinity" and hexadecimal as numbers too.
-        guard let number = Double(text), number.isFinite, !text.contains("x") else { return nil }
+        // Swift also reads "nan", "infinity" and hexadecimal as numbers.
+        let isDecimal = text.utf8.allSatisfy {
+            UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || "+-.eE".utf8.contains($0)
+        }
+        guard isDecimal, let number = Double(text), number.isFinite else { return nil }
         return .number(number)
     }
 

@@ -74,8 +74,12 @@ package struct PointKeys {
                 conversion.values[key.scalar ?? ""] = Self.value(value)
             }
         }
+        switch message.payload {
         // Raw bytes have theirs as bit patterns, in the layout.
-        if case .registers = message.payload { return }
+        case .registers: return
+        case .number, .json(_, .number), .json(_, .integer), .json(_, .boolean): conversion.refusesTexts = true
+        case .text, .json: break
+        }
         for absent in take("absent")?.sequence() ?? [] {
             if absent.isNull { continue }
             if !absent.isQuoted, let number = absent.scalar.flatMap(Double.init) {

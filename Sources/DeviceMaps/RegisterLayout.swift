@@ -80,7 +80,7 @@ package struct RegisterLayout: Sendable, Equatable {
         case .bool: return (.boolean(raw != 0), .good, .none)
         // A field of one bit is asked for with `bit` and is a yes or no.
         case _ where bits?.count == 1: return (.boolean(raw == 1), .good, .none)
-        case _ where bits != nil: return (.integer(Int64(raw)), .good, .none)
+        case _ where bits != nil: return (Int64(exactly: raw).map(Value.integer) ?? .number(Double(raw)), .good, .none)
         case .int16: return (.integer(Int64(Int16(truncatingIfNeeded: raw))), .good, .none)
         case .int32: return (.integer(Int64(Int32(truncatingIfNeeded: raw))), .good, .none)
         case .int64: return (.integer(Int64(bitPattern: raw)), .good, .none)
@@ -143,6 +143,12 @@ package struct RegisterLayout: Sendable, Equatable {
         case .bool: number == 0 ? 0 : 1
         case .string: nil
         }
+    }
+
+    /// The number that a bit pattern of this type stands for.
+    package func number(of pattern: UInt64) -> Double? {
+        var batch = Batch()
+        return registers(of: pattern).withUnsafeBufferPointer { decode($0, into: &batch) }.value.asNumber
     }
 
     private static func mask(_ bits: Int) -> UInt64 {

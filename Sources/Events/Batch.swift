@@ -17,6 +17,8 @@ package struct Batch: Sendable, Equatable {
     package private(set) var events: [Event] = []
     package var readings: [Reading] = []
     package private(set) var texts: [String] = []
+    /// Bytes of all texts: what makes a batch large beside its numbers.
+    package private(set) var textBytes = 0
 
     package init() {}
 
@@ -26,13 +28,14 @@ package struct Batch: Sendable, Equatable {
         events.removeAll(keepingCapacity: true)
         readings.removeAll(keepingCapacity: true)
         texts.removeAll(keepingCapacity: true)
+        textBytes = 0
     }
 
     // MARK: Building
 
     /// Adds a text that a value of this batch may then stand for.
     package mutating func text(_ text: String) -> Value {
-        texts.append(text)
+        append(text: text)
         return .text(Int32(truncatingIfNeeded: texts.count - 1))
     }
 
@@ -69,6 +72,7 @@ package struct Batch: Sendable, Equatable {
     /// Adds a text where reading back needs it at its old place.
     package mutating func append(text: String) {
         texts.append(text)
+        textBytes += text.utf8.count
     }
 
     /// Adds an event of another batch with those of its readings that `isWanted`; a telemetry event needs one.

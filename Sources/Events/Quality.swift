@@ -53,6 +53,8 @@ package enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case notDecimal = 17
     /// The payload is shorter than the map says.
     case tooShort = 18
+    /// A retained MQTT message without a time of its own: nobody knows how old it is.
+    case retained = 19
 
     /// The word that stands in events.
     package var name: StaticString {
@@ -76,6 +78,7 @@ package enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
         case .wrongType: "wrong_type"
         case .notDecimal: "not_decimal"
         case .tooShort: "too_short"
+        case .retained: "retained"
         }
     }
 }

@@ -34,23 +34,23 @@ struct Database: ~Copyable {
     }
 
     private static func prepareSchema(of connection: borrowing Connection, _ path: String) throws {
-        let isEmpty = try connection.integer("SELECT count(*) FROM sqlite_master") == 0
-        if isEmpty { try connection.execute(Schema.creation) }
-        try connection.execute(Schema.opening)
-        if isEmpty {
+        if try connection.integer("SELECT count(*) FROM sqlite_master") == 0 {
+            try connection.execute(Schema.creation)
+            try connection.execute(Schema.opening)
             try connection.execute("BEGIN EXCLUSIVE; \(Schema.tables); COMMIT")
             return
         }
-        let application = try connection.integer("PRAGMA application_id")
-        let version = try connection.integer("PRAGMA user_version") ?? 0
-        guard application == Schema.applicationID else {
+        // Looked at before anything is changed: a file that is not ours stays as it is.
+        guard try connection.integer("PRAGMA application_id") == Schema.applicationID else {
             throw OutboxError(.foreign, "\(path) is not an outbox: move it away")
         }
+        let version = try connection.integer("PRAGMA user_version") ?? 0
         guard version == Schema.version else {
             throw OutboxError(
                 .foreign,
                 "\(path) has schema version \(version), this headgate knows \(Schema.version): use the newer one")
         }
+        try connection.execute(Schema.opening)
     }
 
     func transaction<Result>(_ body: () throws(SQLiteError) -> Result) throws(SQLiteError) -> Result {
@@ -64,7 +64,9 @@ struct Database: ~Copyable {
 
     /// Bytes of the file, the log left out.
     func size() throws(SQLiteError) -> Int64 {
-        try (connection.integer("PRAGMA page_count") ?? 0) * 4_096
+        // Within a transaction freed pages still count as pages; they go with its commit.
+        let pages = try connection.integer("PRAGMA page_count") ?? 0
+        return try (pages - (connection.integer("PRAGMA freelist_count") ?? 0)) * 4_096
     }
 
     // MARK: Blocks
@@ -72,32 +74,33 @@ struct Database: ~Copyable {
     func add(_ block: StoredBlock) throws(SQLiteError) {
         let statement = try connection.prepare(
             "INSERT INTO block_\(block.lane.rawValue)"
-                + "(id,first,events,readings,since,until,committed,codec,key_id,crc,body) VALUES(?,?,?,?,?,?,?,?,0,?,?)"
-        )
+                + "(id,epoch,first,events,readings,since,until,committed,codec,key_id,crc,body)"
+                + " VALUES(?,?,?,?,?,?,?,?,?,0,?,?)")
         statement.bind(block.id, at: 1)
-        statement.bind(Int64(bitPattern: block.first), at: 2)
-        statement.bind(Int64(block.events), at: 3)
-        statement.bind(Int64(block.readings), at: 4)
-        statement.bind(block.since.microseconds, at: 5)
-        statement.bind(block.until.microseconds, at: 6)
-        statement.bind(block.committed.microseconds, at: 7)
-        statement.bind(block.codec, at: 8)
-        statement.bind(Int64(block.crc), at: 9)
-        statement.bind(block.body, at: 10)
+        statement.bind(Int64(bitPattern: block.epoch), at: 2)
+        statement.bind(Int64(bitPattern: block.first), at: 3)
+        statement.bind(Int64(block.events), at: 4)
+        statement.bind(Int64(block.readings), at: 5)
+        statement.bind(block.since.microseconds, at: 6)
+        statement.bind(block.until.microseconds, at: 7)
+        statement.bind(block.committed.microseconds, at: 8)
+        statement.bind(block.codec, at: 9)
+        statement.bind(Int64(block.crc), at: 10)
+        statement.bind(block.body, at: 11)
         try statement.run()
     }
 
     /// Blocks from `id` on, oldest first, until they have `bytes` or `events`; at least one where there is one.
     func blocks(_ lane: Lane, from id: Int64, bytes: Int, events: Int) throws(SQLiteError) -> [StoredBlock] {
         let statement = try connection.prepare(
-            "SELECT id,first,events,readings,since,until,committed,codec,crc,body FROM block_\(lane.rawValue)"
+            "SELECT id,epoch,first,events,readings,since,until,committed,codec,crc,body FROM block_\(lane.rawValue)"
                 + " WHERE id>=? ORDER BY id")
         statement.bind(id, at: 1)
         var blocks: [StoredBlock] = []
         var size = 0
         var count = 0
         while size < bytes, count < events, try statement.step() {
-            let block = Self.block(lane, statement, body: statement.bytes(9))
+            let block = Self.block(lane, statement, body: statement.bytes(10))
             blocks.append(block)
             size += block.body.count
             count += block.events
@@ -116,18 +119,24 @@ struct Database: ~Copyable {
 
     private func head(_ lane: Lane, _ rest: String) throws(SQLiteError) -> StoredBlock? {
         let statement = try connection.prepare(
-            "SELECT id,first,events,readings,since,until,committed,codec,crc,length(body)"
+            "SELECT id,epoch,first,events,readings,since,until,committed,codec,crc,length(body)"
                 + " FROM block_\(lane.rawValue) \(rest)")
         return try statement.step() ? Self.block(lane, statement, body: []) : nil
     }
 
+    /// Columns may be damaged like everything on a disk; the checksum tells, but nothing may trap before it is looked at.
     private static func block(_ lane: Lane, _ row: borrowing Statement, body: [UInt8]) -> StoredBlock {
         StoredBlock(
-            lane: lane, id: row.integer(0), first: UInt64(bitPattern: row.integer(1)), events: Int(row.integer(2)),
-            readings: Int(row.integer(3)), since: Timestamp(microseconds: row.integer(4)),
-            until: Timestamp(microseconds: row.integer(5)), committed: Timestamp(microseconds: row.integer(6)),
-            codec: row.integer(7), crc: UInt32(truncatingIfNeeded: row.integer(8)), body: body)
+            lane: lane, id: row.integer(0), epoch: UInt64(bitPattern: row.integer(1)),
+            first: UInt64(min(max(0, row.integer(2)), largestSequence)),
+            events: Int(min(max(0, row.integer(3)), largestBlock)),
+            readings: Int(min(max(0, row.integer(4)), largestBlock)), since: Timestamp(microseconds: row.integer(5)),
+            until: Timestamp(microseconds: row.integer(6)), committed: Timestamp(microseconds: row.integer(7)),
+            codec: row.integer(8), crc: UInt32(truncatingIfNeeded: row.integer(9)), body: body)
     }
+
+    private static let largestSequence: Int64 = 1 << 62
+    private static let largestBlock: Int64 = 1 << 32
 
     /// How many of the oldest blocks, at most `most`, hold `bytes` between them: the last of them. The newest block of
     /// a lane never counts: the numbers of the next follow from it.
@@ -188,7 +197,7 @@ struct Database: ~Copyable {
         statement.bind(output, at: 1)
         statement.bind(Int64(lane.rawValue), at: 2)
         guard try statement.step() else { return Cursor(block: 0, done: 0) }
-        return Cursor(block: statement.integer(0), done: Int(statement.integer(1)))
+        return Cursor(block: max(0, statement.integer(0)), done: Int(max(0, statement.integer(1))))
     }
 
     func set(_ cursor: Cursor, output: Int64, _ lane: Lane) throws(SQLiteError) {
@@ -204,15 +213,16 @@ struct Database: ~Copyable {
 
     func add(_ letter: DeadLetter, output: Int64, body: StoredBlock) throws(SQLiteError) {
         let statement = try connection.prepare(
-            "INSERT INTO dead(output,lane,sequence,at,reason,codec,crc,body) VALUES(?,?,?,?,?,?,?,?)")
+            "INSERT INTO dead(output,epoch,lane,sequence,at,reason,codec,crc,body) VALUES(?,?,?,?,?,?,?,?,?)")
         statement.bind(output, at: 1)
-        statement.bind(Int64(letter.lane.rawValue), at: 2)
-        statement.bind(Int64(bitPattern: letter.sequence), at: 3)
-        statement.bind(letter.at.microseconds, at: 4)
-        statement.bind(letter.reason, at: 5)
-        statement.bind(body.codec, at: 6)
-        statement.bind(Int64(body.crc), at: 7)
-        statement.bind(body.body, at: 8)
+        statement.bind(Int64(bitPattern: letter.epoch), at: 2)
+        statement.bind(Int64(letter.lane.rawValue), at: 3)
+        statement.bind(Int64(bitPattern: letter.sequence), at: 4)
+        statement.bind(letter.at.microseconds, at: 5)
+        statement.bind(letter.reason, at: 6)
+        statement.bind(body.codec, at: 7)
+        statement.bind(Int64(body.crc), at: 8)
+        statement.bind(body.body, at: 9)
         try statement.run()
     }
 
@@ -299,5 +309,7 @@ extension Database {
 
     func markAnnounced(_ ids: [Int64]) throws(SQLiteError) {
         for id in ids { try connection.execute("UPDATE gap SET announced=1 WHERE id=\(id)") }
+        // What is announced is in the outbox as an event; a few rows stay for whoever looks into the file.
+        if let last = ids.max() { try connection.execute("DELETE FROM gap WHERE announced=1 AND id<\(last)-1000") }
     }
 }

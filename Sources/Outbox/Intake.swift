@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Events
+import Metrics
 import Synchronization
 import Waiting
 
@@ -40,10 +41,19 @@ package final class Intake: Sendable {
         var receipts: [Receipt] = []
         var shed: Shed?
 
-        var size: Int { batch.events.count + batch.readings.count }
+        /// Set while commits fail: nothing is due before.
+        var notBefore: ContinuousClock.Instant?
+
+        var size: Int { Intake.size(of: batch) }
+    }
+
+    /// Readings and events, and long texts at the weight of a reading for each 64 bytes.
+    private static func size(of batch: Batch) -> Int {
+        batch.events.count + batch.readings.count + batch.textBytes / 64
     }
 
     private let limits: Limits
+    private let shedCounter = Counter(label: "headgate_readings_shed_total")
     private let shedCount = Atomic<Int>(0)
     private let pending = Mutex([Lane: Pending]())
     /// Rings when something is due earlier than it was.
@@ -74,16 +84,18 @@ package final class Intake: Sendable {
         let isEarlier = pending.withLock { all in
             var one = all.removeValue(forKey: lane) ?? Pending()
             defer { all[lane] = one }
-            let size = batch.events.count + batch.readings.count
+            let size = Self.size(of: batch)
             if receipt == nil, one.size + size > limits.waiting {
                 Self.shed(batch, &one.shed)
+                shedCounter.increment(by: batch.readings.count)
                 shedCount.wrappingAdd(batch.readings.count, ordering: .relaxed)
                 return false
             }
             if one.batch.isEmpty { one.batch = batch } else { one.batch.append(batch) }
             if let receipt { one.receipts.append(receipt) }
             let isUrgent = receipt != nil || one.size >= limits.batch
-            let due = isUrgent ? now : now + limits.age[Int(lane.rawValue)]
+            var due = isUrgent ? now : now + limits.age[Int(lane.rawValue)]
+            if let notBefore = one.notBefore { due = max(due, notBefore) }
             guard one.due.map({ due < $0 }) ?? true else { return false }
             one.due = due
             return true
@@ -124,7 +136,8 @@ package final class Intake: Sendable {
         pending.withLock { all in
             for one in work {
                 let since = all[one.lane]
-                var back = Pending(batch: one.batch, due: due, receipts: one.receipts, shed: one.shed)
+                var back = Pending(
+                    batch: one.batch, due: due, receipts: one.receipts, shed: one.shed, notBefore: due)
                 if let since {
                     back.batch.append(since.batch)
                     back.receipts += since.receipts

@@ -38,12 +38,7 @@ struct LossLedger {
     }
 
     /// Notes a loss: more of one that is noted already, or a new one.
-    /// - Parameter isOver: whether it cannot grow, so that it is announced with the next commit.
-    mutating func add(_ gap: Gap, now: ContinuousClock.Instant = .now, isOver: Bool = false) {
-        if isOver {
-            entries.append(Entry(row: nil, gap: gap, isSaved: false, begun: now - Self.longest, grown: now))
-            return
-        }
+    mutating func add(_ gap: Gap, now: ContinuousClock.Instant = .now) {
         let known = entries.firstIndex {
             $0.gap.cause == gap.cause && $0.gap.lane == gap.lane && $0.gap.outputs == gap.outputs
                 && ($0.gap.last + 1 == gap.first || gap.first == 0)

@@ -82,7 +82,9 @@ package actor Outbox {
         catalog = try CatalogDefinitions.catalog(in: database)
         stored = (catalog.contents.devices.count, catalog.contents.series.count)
         next = try Lane.allCases.map { try Self.next(after: database.last($0)) }
-        for name in names {
+        // An output that the configuration no longer has keeps its place, and what it has not sent, until that is too
+        // old: it may have been renamed by mistake.
+        for name in names + (try database.outputs().map(\.name).filter { !names.contains($0) }) {
             let number = try database.number(ofOutput: name)
             let cursors = try Lane.allCases.map { try database.cursor(output: number, $0) }
             outputs.append(Output(number: number, name: name, cursors: cursors))
@@ -98,33 +100,34 @@ package actor Outbox {
 
     private static func next(after last: StoredBlock?) -> Next {
         guard let last else { return Next(block: 1, sequence: 1) }
-        return Next(block: last.id + 1, sequence: last.first + UInt64(last.events))
+        return Next(block: last.id + 1, sequence: last.end)
     }
 
-    /// The epoch of the database, and what is still to be announced. An epoch file without its database means that
-    /// the database was lost, and with it what nobody can count.
+    /// The epoch of this run, and what is still to be announced.
+    ///
+    /// Drawn anew at each start and kept with each block: so ids are never used twice, even where the log of the last
+    /// run was lost or an old copy of the database was put back. An epoch file without its database means that the
+    /// database was lost, and with it what nobody can count.
     private static func epoch(
         _ settings: OutboxSettings, _ database: borrowing Database
     ) throws -> (UInt64, LossLedger) {
         let file = EpochFile(path: settings.epochPath)
-        var ledger = LossLedger(open: try database.openGaps())
-        if let kept = try database.meta("epoch") {
-            let epoch = UInt64(bitPattern: kept)
-            if file.read() != epoch { try file.write(epoch) }
-            return (epoch, ledger)
-        }
-        if file.read() != nil {
-            let now = Timestamp.now
-            ledger.add(
-                Gap(
-                    cause: .databaseLost, lane: .normal, first: 0, last: 0, count: 0, since: now, until: now,
-                    outputs: []), isOver: true)
-        }
+        let isNew = try database.meta("epoch") == nil
+        let isLost = isNew && file.read() != nil
         let epoch = UInt64.random(in: 1...UInt64.max)
-        // The file first: a database whose epoch stands nowhere else would not be missed.
+        let now = Timestamp.now
+        try database.transaction { () throws(SQLiteError) in
+            if isLost {
+                _ = try database.set(
+                    Gap(
+                        cause: .databaseLost, lane: .normal, first: 0, last: 0, count: 0, since: now, until: now,
+                        outputs: []), id: nil)
+            }
+            try database.setMeta("epoch", Int64(bitPattern: epoch))
+        }
+        // After the database: one that is made and has no epoch file yet has nothing to lose.
         try file.write(epoch)
-        try database.setMeta("epoch", Int64(bitPattern: epoch))
-        return (epoch, ledger)
+        return (epoch, LossLedger(open: try database.openGaps()))
     }
 
     // MARK: Committing
@@ -243,25 +246,28 @@ package actor Outbox {
         }
     }
 
-    /// More than one block only for what gathered while commits failed: a block is read back whole.
+    /// More than one block only for what gathered while commits failed, or for long texts: a block is read back whole.
     private static let eventsInBlock = 16_384
+    private static let textBytesInBlock = 4 << 20
+
+    private static func parts(of batch: Batch) -> [Batch] {
+        guard batch.events.count > eventsInBlock || batch.textBytes > textBytesInBlock else { return [batch] }
+        var parts = [Batch()]
+        for event in batch.events {
+            let last = parts[parts.count - 1]
+            if last.events.count >= eventsInBlock || last.textBytes > textBytesInBlock { parts.append(Batch()) }
+            parts[parts.count - 1].append(event, of: batch)
+        }
+        return parts
+    }
 
     private func makeBlocks(
         _ batch: Batch, _ lane: Lane, _ now: Timestamp
     ) throws -> [(stored: StoredBlock, batch: Batch)] {
-        var parts = [batch]
-        if batch.events.count > Self.eventsInBlock {
-            parts = stride(from: 0, to: batch.events.count, by: Self.eventsInBlock).map { start in
-                var part = Batch()
-                for event in batch.events[start..<min(start + Self.eventsInBlock, batch.events.count)] {
-                    part.append(event, of: batch)
-                }
-                return part
-            }
-        }
-        return try parts.map { part in
+        return try Self.parts(of: batch).map { part in
             let at = Int(lane.rawValue)
-            let block = try codec.encode(part, lane: lane, id: next[at].block, first: next[at].sequence, committed: now)
+            let block = try codec.encode(
+                part, lane: lane, id: next[at].block, epoch: epoch, first: next[at].sequence, committed: now)
             next[at].block += 1
             next[at].sequence += UInt64(part.events.count)
             return (block, part)
@@ -269,7 +275,8 @@ package actor Outbox {
     }
 
     private func deadBody(_ letter: DeadLetter, _ now: Timestamp) throws -> StoredBlock {
-        try codec.encode(letter.event, lane: letter.lane, id: 0, first: letter.sequence, committed: now)
+        try codec.encode(
+            letter.event, lane: letter.lane, id: 0, epoch: letter.epoch, first: letter.sequence, committed: now)
     }
 
     private func saveCursors() throws(SQLiteError) {
@@ -317,7 +324,7 @@ package actor Outbox {
     /// Deletes blocks that some output has not sent, and notes what each of them loses.
     private func lose(through last: StoredBlock, _ cause: Gap.Cause) throws(SQLiteError) {
         let lane = Int(last.lane.rawValue)
-        let end = last.first + UInt64(last.events) - 1
+        let end = max(last.end, 1) - 1
         for index in outputs.indices where outputs[index].cursors[lane].block <= last.id {
             let cursor = outputs[index].cursors[lane]
             guard let head = try database.head(last.lane, from: cursor.block), head.id <= last.id else { continue }
@@ -347,7 +354,10 @@ package actor Outbox {
             guard cursor.block < next[Int(lane.rawValue)].block else { continue }
             let blocks = try database.blocks(lane, from: cursor.block, bytes: bytes, events: events)
             guard let first = blocks.first else { continue }
-            return (blocks, first.id == cursor.block ? cursor.done : 0)
+            let done = first.id == cursor.block ? cursor.done : 0
+            if done < first.events { return (blocks, done) }
+            // Only a damaged row says so: its block is told as such.
+            return (blocks, 0)
         }
         return ([], 0)
     }
@@ -374,13 +384,18 @@ package actor Outbox {
     /// Goes past a block that no longer is what was written, and notes the loss.
     package func skip(_ output: Int, _ block: StoredBlock) {
         logger.error("block damaged, skipped", metadata: ["lane": "\(block.lane.name)", "block": "\(block.id)"])
-        let count = UInt64(block.events)
-        measures.lost(output: outputs[output].name, cause: .corruptBlock, count: block.events)
+        // The columns may be what is damaged: what the neighbours say is what is missing.
+        let after =
+            (try? database.head(block.lane, from: block.id + 1))?.first ?? next[Int(block.lane.rawValue)].sequence
+        let count = after > block.first ? min(after - block.first, UInt64(Self.eventsInBlock)) : 0
+        measures.lost(output: outputs[output].name, cause: .corruptBlock, count: Int(count))
         ledger.add(
             Gap(
                 cause: .corruptBlock, lane: block.lane, first: block.first, last: block.first + max(count, 1) - 1,
                 count: count, since: block.since, until: block.until, outputs: [outputs[output].name]))
-        settle(output, block, done: block.events)
+        outputs[output].cursors[Int(block.lane.rawValue)] = Cursor(block: block.id + 1, done: 0)
+        outputs[output].unsaved.insert(block.lane)
+        needsHousekeeping()
     }
 
     // MARK: Status

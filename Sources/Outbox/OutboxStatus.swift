@@ -43,7 +43,7 @@ extension OutboxStatus {
         }
         let database = try Database(path: settings.databasePath)
         let nextSequences = try Lane.allCases.map { lane in
-            try database.last(lane).map { $0.first + UInt64($0.events) } ?? 1
+            try database.last(lane)?.end ?? 1
         }
         var outputs: [(number: Int64, name: String, cursors: [Cursor])] = []
         for (number, name) in try database.outputs() {

@@ -38,7 +38,7 @@ enum Schema {
         CREATE TABLE gap(id INTEGER PRIMARY KEY, cause INTEGER NOT NULL, lane INTEGER NOT NULL,
             first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, since INTEGER NOT NULL,
             until INTEGER NOT NULL, outputs TEXT NOT NULL, announced INTEGER NOT NULL);
-        CREATE TABLE dead(id INTEGER PRIMARY KEY, output INTEGER NOT NULL, lane INTEGER NOT NULL,
+        CREATE TABLE dead(id INTEGER PRIMARY KEY, output INTEGER NOT NULL, epoch INTEGER NOT NULL, lane INTEGER NOT NULL,
             sequence INTEGER NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL, codec INTEGER NOT NULL,
             crc INTEGER NOT NULL, body BLOB NOT NULL);
         CREATE TABLE device(id INTEGER PRIMARY KEY, definition BLOB NOT NULL);
@@ -50,7 +50,7 @@ enum Schema {
 
     /// `first` is the sequence number of the block's first event. Times are microseconds since 1970.
     private static let blockColumns = """
-        id INTEGER PRIMARY KEY, first INTEGER NOT NULL, events INTEGER NOT NULL, readings INTEGER NOT NULL,
+        id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, first INTEGER NOT NULL, events INTEGER NOT NULL, readings INTEGER NOT NULL,
         since INTEGER NOT NULL, until INTEGER NOT NULL, committed INTEGER NOT NULL, codec INTEGER NOT NULL,
         key_id INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL
         """

@@ -8,6 +8,8 @@ import Zstd
 package struct StoredBlock: Sendable {
     package var lane: Lane
     package var id: Int64
+    /// The epoch its events were named in.
+    package var epoch: UInt64
     /// The sequence number of its first event; the others follow.
     package var first: UInt64
     package var events: Int
@@ -19,11 +21,17 @@ package struct StoredBlock: Sendable {
     var crc: UInt32
     var body: [UInt8]
 
+    /// The sequence number after its last event.
+    var end: UInt64 { first + UInt64(events) }
+
     /// Over the columns too, so that a body cannot be taken for another's.
     func checksum() -> UInt32 {
         var header = ByteWriter()
         header.byte(lane.rawValue)
-        for number in [id, Int64(bitPattern: first), Int64(events), Int64(readings), committed.microseconds, codec] {
+        for number in [
+            id, Int64(bitPattern: epoch), Int64(bitPattern: first), Int64(events), Int64(readings),
+            committed.microseconds, codec,
+        ] {
             header.zigzag(number)
         }
         var checksum = CRC32C()
@@ -47,10 +55,10 @@ package struct BlockCodec: ~Copyable {
     package init() {}
 
     func encode(
-        _ batch: Batch, lane: Lane, id: Int64, first: UInt64, committed: Timestamp
+        _ batch: Batch, lane: Lane, id: Int64, epoch: UInt64, first: UInt64, committed: Timestamp
     ) throws(ZstdError) -> StoredBlock {
         var block = StoredBlock(
-            lane: lane, id: id, first: first, events: batch.events.count, readings: batch.readings.count,
+            lane: lane, id: id, epoch: epoch, first: first, events: batch.events.count, readings: batch.readings.count,
             since: batch.events.map(\.time).min() ?? committed, until: batch.events.map(\.time).max() ?? committed,
             committed: committed, codec: BlockBody.codec, crc: 0,
             body: try zstd.compress(BlockBody.encode(batch), level: 1))

@@ -8,11 +8,18 @@ package protocol Output: Sendable {
     /// Sends messages and waits for the broker to take them. Returns early where the task is cancelled.
     func send(_ messages: Outgoing) async -> SendOutcome
 
+    /// What keeps a window that is under way from its broker, or nil.
+    var trouble: String? { get }
+
     /// Keeps the connection alive while there is nothing to send. Called every few seconds.
     func tend() async
 
     /// Lets go of the connection.
     func close() async
+}
+
+extension Output {
+    package var trouble: String? { nil }
 }
 
 /// What became of a window of messages.
@@ -53,9 +60,14 @@ enum Verdict {
     case delivered
     case rejected(String)
     case failed(String)
+    /// Refused together with the others of its request.
+    case refusedInBatch(String)
 
     var isSettled: Bool {
-        if case .failed = self { false } else { true }
+        switch self {
+        case .delivered, .rejected: true
+        case .failed, .refusedInBatch: false
+        }
     }
 }
 

@@ -31,6 +31,11 @@ package struct TopicTemplate: Sendable, Equatable {
         self.parts = parts
     }
 
+    /// Whether Kafka can have such a topic: letters, digits, `.`, `_` and `-`.
+    package var isForKafka: Bool {
+        parts.allSatisfy { part in if case .text(let text) = part { Self.plain(text) == text } else { true } }
+    }
+
     private static func place(_ name: Substring) -> Part? {
         switch name {
         case "gateway": .gateway

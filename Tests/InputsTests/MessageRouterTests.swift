@@ -70,14 +70,19 @@ struct MessageRouterTests {
     func levels() throws {
         var router = try router("zigbee/+", "{ id: { level: 2 } }", "{ t: { path: t } }")
         #expect(try route(&router, "zigbee/kitchen", #"{"t":20}"#).device == "dev.kitchen")
-        #expect(try route(&router, "zigbee/ward 3", #"{"t":20}"#).device == "dev.ward-3")
         #expect(throws: MessageRouter.Refusal.unmatched) { try route(&router, "zigbee/a/b", #"{"t":20}"#) }
     }
 
     @Test("an id from the payload, made fit to be a name")
     func idFromPayload() throws {
         var router = try router("in/+", "{ id: { path: dev.mac } }", "{ t: { path: t } }")
-        #expect(try route(&router, "in/x", #"{"dev":{"mac":"AA:BB/1"},"t":1}"#).device == "dev.AA-BB-1")
+        #expect(try route(&router, "in/x", #"{"dev":{"mac":"AA-BB"},"t":1}"#).device == "dev.AA-BB")
+        let odd = try ["AA:BB/1", "AA:BB:1"].map { mac in
+            try #require(try route(&router, "in/x", #"{"dev":{"mac":"\#(mac)"},"t":1}"#).device)
+        }
+        // Made fit to be a name, and still two devices.
+        #expect(odd[0] != odd[1])
+        #expect(odd.allSatisfy { $0.hasPrefix("dev.AA-BB-1-") })
         #expect(throws: MessageRouter.Refusal.noID(device: "dev")) { try route(&router, "in/x", #"{"t":1}"#) }
     }
 

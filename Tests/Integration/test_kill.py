@@ -115,7 +115,6 @@ def test_twenty_kills_under_load_lose_nothing(workshop):
     for lane in ("critical", "normal"):
         sequences = {int(id.rsplit("/", 1)[1]) for id in by_id if f"/{lane}/" in id}
         assert sequences == set(range(1, max(sequences) + 1)), lane
-    assert len({id.split("/")[1] for id in by_id}) == 1
     print(f"{acknowledged} acknowledged, {len(by_id)} events, {len(events) - len(by_id)} sent twice")
 
 

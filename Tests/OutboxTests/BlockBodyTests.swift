@@ -35,7 +35,7 @@ struct BlockBodyTests {
         var random = SeededGenerator()
         let codec = BlockCodec()
         let block = try codec.encode(
-            .random(using: &random), lane: .normal, id: 7, first: 100, committed: Timestamp(microseconds: 9))
+            .random(using: &random), lane: .normal, id: 7, epoch: 5, first: 100, committed: Timestamp(microseconds: 9))
         #expect(try codec.decode(block).events.count == block.events)
         for _ in 0..<200 {
             var damaged = block
@@ -62,7 +62,7 @@ struct BlockBodyTests {
         }
         let codec = BlockCodec()
         let block = try codec.encode(
-            batch, lane: .normal, id: 1, first: 1, committed: Timestamp(microseconds: 0))
+            batch, lane: .normal, id: 1, epoch: 5, first: 1, committed: Timestamp(microseconds: 0))
         #expect(block.body.count < 4_000, "\(block.body.count) bytes")
     }
 }

@@ -22,7 +22,7 @@ struct BrokerKeys {
         let version = mapping.take("version")?.word(["3.1.1": MQTTSettings.Version.v311, "5": .v5]) ?? .v5
         let username = mapping.take("username")?.string()
         let password = mapping.take("password").flatMap { SecretKeys.secret($0, resolve) }
-        let keepAlive = mapping.take("keep_alive")?.duration(atLeast: 5_000_000)
+        let keepAlive = mapping.take("keep_alive")?.duration(atLeast: 15_000_000)
         let expiry = keepsSession ? mapping.take("session_expiry")?.duration(atLeast: 1_000_000) : nil
         let ca = mapping.take("ca")?.string().map(resolve)
         let (certificate, key) = (mapping.take("certificate"), mapping.take("key"))

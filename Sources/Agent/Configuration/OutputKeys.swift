@@ -28,18 +28,21 @@ struct OutputKeys {
                     self.file(file, mapping)
                 } else { .stdout }
             let needsTopic = kafka != nil || mqtt != nil
-            let topic = needsTopic ? topic(mapping) : TopicTemplate("")
+            let topic = needsTopic ? topic(mapping, isKafka: kafka != nil) : TopicTemplate("")
             guard let way, let topic else { return nil }
             return Configuration.ConfiguredOutput(name: name, way: way, topic: topic)
         }
     }
 
-    private func topic(_ mapping: YAMLMapping) -> TopicTemplate? {
+    private func topic(_ mapping: YAMLMapping, isKafka: Bool) -> TopicTemplate? {
         guard let value = mapping.require("topic", fix: "write topic: telemetry.{map}"), let text = value.string()
         else { return nil }
         guard let template = TopicTemplate(text), !text.isEmpty, !text.contains("+"), !text.contains("#") else {
             value.problem("is not a topic", fix: "places in it are \(TopicTemplate.places)")
             return nil
+        }
+        if isKafka, !template.isForKafka {
+            value.problem("is not a topic of Kafka", fix: "letters, digits, dots, _ and - are; write telemetry.{map}")
         }
         return template
     }

@@ -81,8 +81,9 @@ package actor MQTTSource {
         whenUp()
         logger.notice("link up", metadata: ["broker": "\(address)", "session": "\(sessionPresent)"])
         // The first time always: the broker may keep a session from before the configuration changed.
-        if !sessionPresent || !hasSubscribed, !router.filters.isEmpty { try connection.subscribe(router.filters) }
-        hasSubscribed = true
+        // And until the broker has answered once: a SUBSCRIBE may be lost with its connection.
+        if !sessionPresent { hasSubscribed = false }
+        if !hasSubscribed, !router.filters.isEmpty { try connection.subscribe(router.filters) }
         while !Task.isCancelled {
             if case .disconnected(let reason) = connection.state { throw MQTTError(.reconnect, reason) }
             connection.wait(milliseconds: 200)
@@ -112,6 +113,7 @@ package actor MQTTSource {
     }
 
     private func report(_ allowed: [Bool]) {
+        hasSubscribed = true
         logger.notice("subscribed", metadata: ["topics": "\(allowed.count { $0 })"])
         for (filter, isAllowed) in zip(router.filters, allowed) where !isAllowed {
             measures.refusedSubscriptions.increment()

@@ -52,7 +52,7 @@ struct MessageRouter {
                 let filter = topic.isEmpty ? device.topic : device.topic + "/" + topic
                 let layout = MessageLayout(points: device.map.points, topic: topic, form: device.form)
                 let subscription = Subscription(filter: filter, device: index, layout: layout)
-                if filter.utf8.contains(where: { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "#") }) {
+                if filter.utf8.contains(where: Self.isWildcard) {
                     wild.append(subscription)
                 } else {
                     exact[filter, default: []].append(subscription)
@@ -67,9 +67,16 @@ struct MessageRouter {
     mutating func route(_ message: MQTTMessage, arrival: Timestamp, into batch: inout Batch) throws(Refusal) {
         let subscriptions = (exact[message.topic] ?? []) + wild.filter { TopicFilter.matches($0.filter, message.topic) }
         guard !subscriptions.isEmpty else { throw .unmatched }
+        // What one device cannot make sense of, another may.
+        var refusal: Refusal?
         for subscription in subscriptions {
-            try read(message, subscription, arrival, into: &batch)
+            do throws(Refusal) {
+                try read(message, subscription, arrival, into: &batch)
+            } catch {
+                refusal = error
+            }
         }
+        if let refusal { throw refusal }
     }
 
     private mutating func read(
@@ -84,14 +91,19 @@ struct MessageRouter {
         }
         let id = try id(of: message, contents, device)
         let one = try self.device(subscription.device, id)
-        let time = time(of: message, contents, device) ?? arrival
+        let ownTime = time(of: message, contents, device)
+        let time = ownTime ?? arrival
+        // A retained message is as old as it likes to be: without a time of its own it proves neither its values nor
+        // that the device is there.
+        let isStale = message.retained && ownTime == nil
         for value in contents.values {
-            batch.readings.append(
-                Reading(
-                    series: one.series[value.point], time: time, value: value.value, quality: value.quality,
-                    reason: value.reason))
+            var reading = Reading(
+                series: one.series[value.point], time: time, value: value.value, quality: value.quality,
+                reason: value.reason)
+            if isStale, reading.quality == .good { (reading.quality, reading.reason) = (.uncertain, .retained) }
+            batch.readings.append(reading)
         }
-        let change = known[subscription.device][id]?.presence.answered(at: arrival)
+        let change = isStale ? nil : known[subscription.device][id]?.presence.answered(at: arrival)
         batch.closeTelemetry(device: one.number, time: time)
         if let change { batch.append(change, device: one.number, time: arrival) }
     }
@@ -113,7 +125,8 @@ struct MessageRouter {
     private func id(
         of message: MQTTMessage, _ contents: MessageLayout.Contents, _ device: MQTTDevice
     ) throws(Refusal) -> String {
-        guard let place = device.form.id else { return device.name }
+        // A single device keeps the name that the configuration gives it.
+        guard let place = device.form.id, device.topic.utf8.contains(where: Self.isWildcard) else { return device.name }
         let text: String? =
             switch place {
             case .level(let level): Self.level(level, of: message.topic)
@@ -125,22 +138,27 @@ struct MessageRouter {
                 }
             }
         guard let text, !text.isEmpty else { throw .noID(device: device.name) }
-        // A single device keeps the name that the configuration gives it.
-        guard device.topic.contains(where: { $0 == "+" || $0 == "#" }) else { return device.name }
         return device.name + "." + Self.plain(text)
     }
 
-    /// Ids become parts of topics and keys: what is not a letter, digit, - or _ becomes -, and no more than 64 of them.
+    private static func isWildcard(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "+") || byte == UInt8(ascii: "#") }
+
+    /// Ids become parts of topics and keys: what is not a letter, digit, - or _ becomes -, and no more than 48 of them.
+    /// A changed one gets a checksum of what it was, so that two ids never become one device.
     private static func plain(_ text: String) -> String {
-        String(
-            decoding: text.utf8.prefix(64).map { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
-                    byte
-                default: UInt8(ascii: "-")
-                }
-            }, as: UTF8.self)
+        let plain = text.utf8.prefix(48).map { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+                byte
+            default: UInt8(ascii: "-")
+            }
+        }
+        let name = String(decoding: plain, as: UTF8.self)
+        if name == text { return name }
+        // FNV-1a, 64 bits.
+        let sum = text.utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        return name + "-" + String(sum, radix: 16, padded: 16)
     }
 
     private static func level(_ level: Int, of topic: String) -> String? {

@@ -10,6 +10,8 @@ package struct KafkaError: Error, Equatable, CustomStringConvertible {
         case retry
         /// This message will never be taken: too large, not valid.
         case reject
+        /// A message in the same request, perhaps this one, will never be taken.
+        case rejectBatch
         /// This producer is done; a new one may go on.
         case fatal
         /// The settings cannot work as they are.
@@ -37,10 +39,10 @@ package struct KafkaError: Error, Equatable, CustomStringConvertible {
 
     private static func kind(of code: rd_kafka_resp_err_t) -> Kind {
         switch code {
-        case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_INVALID_MSG, RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE,
-            RD_KAFKA_RESP_ERR_INVALID_RECORD, RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP,
-            RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, RD_KAFKA_RESP_ERR__INVALID_ARG:
-            .reject
+        case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE, RD_KAFKA_RESP_ERR__INVALID_ARG: .reject
+        case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_INVALID_RECORD,
+            RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
+            .rejectBatch
         case RD_KAFKA_RESP_ERR__FATAL, RD_KAFKA_RESP_ERR__DESTROY: .fatal
         case RD_KAFKA_RESP_ERR__QUEUE_FULL: .queueFull
         // All else passes or is mended by an operator (authorisation, a missing topic): never give a message up for it.

@@ -88,7 +88,4 @@ package struct KafkaProducer: ~Copyable {
     package func purge() {
         rd_kafka_purge(producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
     }
-
-    /// How many messages are not yet reported on.
-    package var outstanding: Int { Int(rd_kafka_outq_len(producer)) }
 }

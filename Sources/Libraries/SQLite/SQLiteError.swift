@@ -10,8 +10,6 @@ package struct SQLiteError: Error, Equatable, CustomStringConvertible {
     package let message: String
 
     package var isBusy: Bool { code == SQLITE_BUSY || code == SQLITE_LOCKED }
-    package var isFull: Bool { code == SQLITE_FULL }
-    package var isCorrupt: Bool { code == SQLITE_CORRUPT || code == SQLITE_NOTADB }
 
     init(code: Int32, message: String) {
         self.code = code & 0xFF

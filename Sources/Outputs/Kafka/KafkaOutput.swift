@@ -4,6 +4,7 @@
 import Events
 import Kafka
 import Logging
+import Synchronization
 import Waiting
 
 /// How an output reaches a Kafka cluster.
@@ -82,8 +83,12 @@ package actor KafkaOutput: Output {
     private let settings: KafkaOutputSettings
     private let logger: Logger
     private var producer: KafkaProducer?
-    private var hasTrouble = false
     private var fatal: String?
+    /// Tells a window's delivery reports from late ones of a window before it.
+    private var windowNumber = 0
+    /// How many messages are still sent one by one, after a broker refused a batch.
+    private var alone = 0
+    private let currentTrouble = Mutex<String?>(nil)
 
     package init(_ settings: KafkaOutputSettings, name: String, logger: Logger) {
         executor = BlockingExecutor(label: "headgate.kafka.\(name)")
@@ -91,16 +96,21 @@ package actor KafkaOutput: Output {
         self.logger = logger
     }
 
+    nonisolated package var trouble: String? { currentTrouble.withLock { $0 } }
+
     package func send(_ window: Outgoing) -> SendOutcome {
+        windowNumber += 1
+        defer { currentTrouble.withLock { $0 = nil } }
         var verdicts = [Verdict?](repeating: nil, count: window.messages.count)
         do throws(KafkaError) {
             if producer == nil { producer = try KafkaProducer(settings.properties) }
-            try produce(window, &verdicts)
-            while verdicts.contains(where: { $0 == nil }), !Task.isCancelled, fatal == nil {
-                poll(milliseconds: 100, &verdicts)
-            }
         } catch {
             return SendOutcome(verdicts, failure: OutputFailure("\(error)"))
+        }
+        let count = alone > 0 ? 1 : window.messages.count
+        let produced = produce(window, first: count, &verdicts)
+        while verdicts[..<produced].contains(where: { $0 == nil }), !Task.isCancelled, fatal == nil {
+            poll(milliseconds: 100, &verdicts)
         }
         if let reason = fatal {
             // A producer that has met a fatal error sends nothing more; a new one goes on from the cursor.
@@ -109,40 +119,70 @@ package actor KafkaOutput: Output {
             return SendOutcome(verdicts, failure: OutputFailure("fatal: \(reason)"))
         }
         if Task.isCancelled { producer?.purge() }
-        return SendOutcome(verdicts, failure: nil)
+        return judge(verdicts, sent: count)
     }
 
-    private func produce(_ window: Outgoing, _ verdicts: inout [Verdict?]) throws(KafkaError) {
-        for (index, message) in window.messages.enumerated() {
-            while !Task.isCancelled, fatal == nil {
+    /// - Returns: how many messages there is an answer to be waited for, or one already.
+    private func produce(_ window: Outgoing, first count: Int, _ verdicts: inout [Verdict?]) -> Int {
+        for (index, message) in window.messages.prefix(count).enumerated() {
+            while verdicts[index] == nil {
+                if Task.isCancelled || fatal != nil { return index }
                 do throws(KafkaError) {
                     try window.withPayload(of: message) { payload throws(KafkaError) in
                         try producer?.produce(
                             topic: message.topic, key: message.key, value: payload, headers: message.attributes,
-                            time: message.time.microseconds / 1_000, tag: index)
+                            time: message.time.microseconds / 1_000, tag: tag(index))
                     }
                     break
                 } catch {
                     switch error.kind {
                     case .queueFull: poll(milliseconds: 100, &verdicts)
-                    case .reject:
-                        verdicts[index] = .rejected(error.description)
+                    // The library looked at this message alone.
+                    case .reject, .rejectBatch: verdicts[index] = .rejected(error.description)
                     case .fatal: fatal = error.description
-                    case .retry, .setup: throw error
+                    case .retry, .setup:
+                        verdicts[index] = .failed(error.description)
+                        return index + 1
                     }
-                    if error.kind == .reject { break }
                 }
             }
         }
+        return count
+    }
+
+    /// A broker refuses a whole request for one message in it: then they are sent one by one, and who is refused alone
+    /// is refused.
+    private func judge(_ verdicts: [Verdict?], sent count: Int) -> SendOutcome {
+        var verdicts = verdicts
+        if alone > 0 { alone -= 1 }
+        for (index, verdict) in verdicts.enumerated() {
+            guard case .refusedInBatch(let reason) = verdict else { continue }
+            if count == 1 {
+                verdicts[index] = .rejected(reason)
+            } else {
+                verdicts[index] = .failed("\(reason); trying one by one")
+                alone = count
+            }
+        }
+        return SendOutcome(verdicts, failure: nil)
+    }
+
+    // MARK: Reports
+
+    private static let tagBits = 20
+
+    private func tag(_ index: Int) -> Int {
+        (windowNumber & 0xFFFF_FFFF) << Self.tagBits | index
     }
 
     private func poll(milliseconds: Int32, _ verdicts: inout [Verdict?]) {
         producer?.poll(milliseconds: milliseconds) { event in
             switch event {
             case .delivered(let tag, let error):
-                guard verdicts.indices.contains(tag) else { return }
-                verdicts[tag] = Self.verdict(error)
-                if error == nil { hasTrouble = false }
+                let index = tag & (1 << Self.tagBits - 1)
+                guard tag == self.tag(index), verdicts.indices.contains(index) else { return }
+                verdicts[index] = Self.verdict(error)
+                if error == nil { currentTrouble.withLock { $0 = nil } }
             case .trouble(let error): note(error)
             }
         }
@@ -150,18 +190,28 @@ package actor KafkaOutput: Output {
 
     private static func verdict(_ error: KafkaError?) -> Verdict {
         guard let error else { return .delivered }
-        return error.kind == .reject ? .rejected(error.description) : .failed(error.description)
+        return switch error.kind {
+        case .reject: .rejected(error.description)
+        case .rejectBatch: .refusedInBatch(error.description)
+        case .retry, .fatal, .setup, .queueFull: .failed(error.description)
+        }
     }
 
+    /// The library goes on trying; until it delivers, the output is down.
     private func note(_ error: KafkaError) {
         if error.kind == .fatal { fatal = error.description }
-        if !hasTrouble { logger.warning("broker trouble", metadata: ["error": "\(error)"]) }
-        hasTrouble = true
+        let isFirst = currentTrouble.withLock { trouble in
+            defer { trouble = error.description }
+            return trouble == nil
+        }
+        if isFirst { logger.warning("broker trouble", metadata: ["error": "\(error)"]) }
     }
 
     package func tend() {
         var none: [Verdict?] = []
         poll(milliseconds: 0, &none)
+        // With nothing to send, a broker that closes an idle connection is no trouble.
+        currentTrouble.withLock { $0 = nil }
     }
 
     package func close() {

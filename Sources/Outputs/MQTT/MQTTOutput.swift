@@ -45,7 +45,8 @@ package actor MQTTOutput: Output {
         } catch {
             connection = nil
             let outcome = SendOutcome(verdicts, failure: OutputFailure(error.description))
-            return suspect.judge(outcome, window)
+            // MQTT 5 tells what it does not take; with 3.1.1 a closed connection may be the only word.
+            return settings.version == .v311 ? suspect.judge(outcome, window) : outcome
         }
     }
 
@@ -158,7 +159,7 @@ private struct Suspect {
     private static let size = 16_384
     private static let strikesUntilRejected = 3
     private var strikes = 0
-    private var size = 0
+    private var message: Outgoing.Message?
 
     var isSuspected: Bool { strikes >= Self.strikesUntilRejected - 1 }
 
@@ -171,11 +172,12 @@ private struct Suspect {
             strikes = 0
             return outcome
         }
-        strikes = first.payload.count == size ? strikes + 1 : 1
-        size = first.payload.count
+        let isSame = message.map { $0.key == first.key && $0.time == first.time && $0.topic == first.topic } ?? false
+        strikes = isSame ? strikes + 1 : 1
+        message = first
         guard strikes >= Self.strikesUntilRejected else { return outcome }
         strikes = 0
-        let reason = "the broker closes the connection on it; \(size) bytes may be larger than it takes"
+        let reason = "the broker closes the connection on it; \(first.payload.count) bytes may be larger than it takes"
         return SendOutcome(settled: 1, rejected: [.init(message: 0, reason: reason)], failure: outcome.failure)
     }
 }
