@@ -5,11 +5,12 @@
 package struct SeriesNumber: Hashable, Sendable, BitwiseCopyable {
     package let raw: Int32
 
+    @inlinable
     package init(raw: Int32) {
         self.raw = raw
     }
 
-    package var index: Int { Int(raw) }
+    @inlinable package var index: Int { Int(raw) }
 }
 
 /// The number of a device in the catalog, the same for as long as its gateway lives.

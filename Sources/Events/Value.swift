@@ -14,7 +14,7 @@ package enum Value: Hashable, Sendable, BitwiseCopyable {
     case text(Int32)
 
     /// The value as a number, where it is one.
-    package var asNumber: Double? {
+    @inlinable package var asNumber: Double? {
         switch self {
         case .number(let value): value
         case .single(let value): Double(value)

@@ -35,7 +35,7 @@ struct DeadbandFilter {
             let reading = batch.readings[index]
             guard let slot = slots[reading.series] else { continue }
             let rule = rules[slot]
-            if rule.deadband == nil, reading.quality != .bad, sent[slot]?.quality != .bad { continue }
+            if case .none = rule.deadband, reading.quality != .bad, sent[slot]?.quality != .bad { continue }
             let text: String? = if case .text(let place) = reading.value { batch.text(at: place) } else { nil }
             if Self.isNews(reading, text, after: sent[slot], rule) {
                 sent[slot] = Sent(

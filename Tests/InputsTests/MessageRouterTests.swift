@@ -98,6 +98,37 @@ struct MessageRouterTests {
         #expect(try route(&iso, "b", #"{"ts":"2026-11-21T09:00:00+00:00","t":1}"#).time == arrival)
     }
 
+    @Test("a retained message without a time of its own is of unknown age, and proves no device")
+    func retained() throws {
+        var router = try router("a", "{ time: { path: ts, format: unix } }", "{ t: { path: t } }")
+        func route(_ payload: String) throws -> Batch {
+            var batch = Batch()
+            try router.route(
+                MQTTMessage(topic: "a", payload: Array(payload.utf8), retained: true), arrival: arrival, into: &batch)
+            return batch
+        }
+        let old = try route(#"{"t":20}"#)
+        #expect(old.readings.map(\.quality) == [.uncertain])
+        #expect(old.readings.map(\.reason) == [.retained])
+        #expect(old.events.map(\.kind) == [.telemetry])
+        let dated = try route(#"{"t":20,"ts":1795251000}"#)
+        #expect(dated.readings.map(\.quality) == [.good])
+    }
+
+    @Test("what one device cannot make sense of, another may")
+    func shared() throws {
+        var router = try router("a", "{}", "{ t: { path: t } }")
+        let wild = try self.router("+", "{ id: { path: id } }", "{ u: { path: t } }")
+        router = MessageRouter(router.devices + wild.devices, catalog: catalog, collector: known)
+        var batch = Batch()
+        #expect(throws: MessageRouter.Refusal.noID(device: "dev")) {
+            try router.route(
+                MQTTMessage(topic: "a", payload: Array(#"{"t":1}"#.utf8), retained: false), arrival: arrival,
+                into: &batch)
+        }
+        #expect(batch.readings.count == 1)
+    }
+
     @Test("a damaged payload gives no reading at all")
     func damaged() throws {
         var router = try router("a", "{}", "{ t: { path: t } }")

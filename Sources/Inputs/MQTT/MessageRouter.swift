@@ -35,7 +35,7 @@ struct MessageRouter {
     /// The most devices that one wildcard brings into being: what comes over a broker is not bounded by itself.
     static let devicesPerWildcard = 1_000
 
-    private let devices: [MQTTDevice]
+    let devices: [MQTTDevice]
     private let catalog: Catalog
     private let collector: any Collecting
     private var exact: [String: [Subscription]] = [:]

@@ -85,14 +85,14 @@ struct DevicePoller {
         _ request: ReadRequest, _ connection: borrowing ModbusConnection, _ time: Timestamp, into batch: inout Batch
     ) {
         for place in request.points {
-            let point = device.points[place]
-            let offset = Int(point.source.address - request.address)
-            var reading = Reading(series: point.series, time: time, value: .none)
+            // Looked into where it stands: a copy of the point would retain and release its layout for each reading.
+            let offset = Int(device.points[place].source.address - request.address)
+            var reading = Reading(series: device.points[place].series, time: time, value: .none)
             if request.table.holdsBits {
                 reading.value = .boolean(connection.flags[offset] != 0)
             } else {
-                let words = connection.registers[offset..<(offset + point.source.layout.registers)]
-                (reading.value, reading.quality, reading.reason) = point.source.layout.decode(
+                let words = connection.registers[offset..<(offset + device.points[place].source.layout.registers)]
+                (reading.value, reading.quality, reading.reason) = device.points[place].source.layout.decode(
                     UnsafeBufferPointer(rebasing: words), into: &batch)
             }
             batch.readings.append(reading)

@@ -22,6 +22,8 @@ package actor ModbusLink {
     private let logger: Logger
     private var connection: ModbusConnection
     private var pollers: [DevicePoller]
+    /// When each poller is due, beside them so that looking for the next copies none.
+    private var due: [ContinuousClock.Instant]
 
     package init(_ settings: ModbusLinkSettings, collector: any Collecting, logger: Logger) {
         executor = BlockingExecutor(label: "headgate.modbus.\(settings.name)")
@@ -33,18 +35,20 @@ package actor ModbusLink {
         connection = ModbusConnection(settings, logger: logger)
         let now = ContinuousClock.now
         pollers = settings.devices.map { DevicePoller($0, link: settings.name, start: now) }
+        due = pollers.map(\.nextDue)
     }
 
     /// Polls until the task is cancelled.
     package func run() async {
         var batch = Batch()
         while !Task.isCancelled {
-            guard let next = pollers.indices.min(by: { pollers[$0].nextDue < pollers[$1].nextDue }) else { return }
-            if pollers[next].nextDue > .now {
-                try? await Task.sleep(until: pollers[next].nextDue, tolerance: .milliseconds(1))
+            guard let next = due.indices.min(by: { due[$0] < due[$1] }) else { return }
+            if due[next] > .now {
+                try? await Task.sleep(until: due[next], tolerance: .milliseconds(1))
                 continue
             }
             let change = pollers[next].poll(over: &connection, into: &batch)
+            due[next] = pollers[next].nextDue
             if let change { log(change, of: pollers[next].device) }
             collector.take(&batch)
         }
