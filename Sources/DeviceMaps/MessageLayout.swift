@@ -137,9 +137,9 @@ package struct MessageLayout: Sendable {
         // Some products send numbers in quotes; where the map says that it is one, it is read as one. What is none
         // may still be one of the point's `values` or `absent` texts.
         case (.string(let text), .number), (.string(let text), .integer), (.string(let text), .boolean):
-            return (type == .boolean ? nil : number(text)).map { ($0, .good, .none) } ?? (
-                batch.text(text), .good, .none
-            )
+            guard type != .boolean, let value = number(text) else { return (batch.text(text), .good, .none) }
+            if type == .integer, case .number = value { return (.none, .bad, .wrongType) }
+            return (value, .good, .none)
         default: return (.none, .bad, .wrongType)
         }
     }
