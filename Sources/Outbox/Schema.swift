@@ -50,7 +50,8 @@ enum Schema {
 
     /// `first` is the sequence number of the block's first event. Times are microseconds since 1970.
     private static let blockColumns = """
-        id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, first INTEGER NOT NULL, events INTEGER NOT NULL, readings INTEGER NOT NULL,
+        id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, first INTEGER NOT NULL, events INTEGER NOT NULL,
+        readings INTEGER NOT NULL,
         since INTEGER NOT NULL, until INTEGER NOT NULL, committed INTEGER NOT NULL, codec INTEGER NOT NULL,
         key_id INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL
         """
