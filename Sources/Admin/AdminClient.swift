@@ -6,24 +6,24 @@ import NIOHTTP1
 import NIOPosix
 
 /// Why the running gateway could not be asked.
-package struct AdminClientError: Error, CustomStringConvertible {
-    package let description: String
+public struct AdminClientError: Error, CustomStringConvertible {
+    public let description: String
 }
 
 /// Asks a running gateway over its admin address.
-package struct AdminClient: Sendable {
+public struct AdminClient: Sendable {
     private typealias Channel = NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
 
     private let host: String
     private let port: Int
 
-    package init(host: String, port: Int) {
+    public init(host: String, port: Int) {
         self.host = host
         self.port = port
     }
 
     /// The body of the answer to `GET path`.
-    package func get(_ path: String) async throws -> [UInt8] {
+    public func get(_ path: String) async throws -> [UInt8] {
         var body: [UInt8] = []
         try await receive(path) { bytes in
             guard body.count < 64 << 20 else { throw AdminClientError(description: "the answer is too long") }
@@ -33,7 +33,7 @@ package struct AdminClient: Sendable {
     }
 
     /// Each `data:` of a stream of server-sent events, until it ends or the handler throws.
-    package func events(_ path: String, _ handle: @escaping ([UInt8]) throws -> Void) async throws {
+    public func events(_ path: String, _ handle: @escaping ([UInt8]) throws -> Void) async throws {
         let prefix = Array("data: ".utf8)
         var rest: [UInt8] = []
         try await receive(path) { bytes in

@@ -8,7 +8,7 @@ import NIOCore
 import ServiceLifecycle
 
 /// What the admin server shows. Nothing here waits for a device or a broker.
-package protocol GatewayView: Sendable {
+public protocol GatewayView: Sendable {
     func status() async throws -> GatewayStatus
     /// Nil while the gateway can take readings and keep them; else what is wrong.
     func unreadiness() async -> String?
@@ -17,14 +17,14 @@ package protocol GatewayView: Sendable {
 }
 
 /// Health, metrics, the status API and the page, read-only, on a loopback address.
-package struct AdminServer: Service {
+public struct AdminServer: Service {
     private let host: String
     private let port: Int
     private let view: any GatewayView
     private let metrics: PrometheusRegistry
     private let logger: Logger
 
-    package init(host: String, port: Int, view: any GatewayView, metrics: PrometheusRegistry, logger: Logger) {
+    public init(host: String, port: Int, view: any GatewayView, metrics: PrometheusRegistry, logger: Logger) {
         self.host = host
         self.port = port
         self.view = view
@@ -32,7 +32,7 @@ package struct AdminServer: Service {
         self.logger = logger
     }
 
-    package func run() async throws {
+    public func run() async throws {
         let application = Application(
             router: router(),
             configuration: .init(address: .hostname(host, port: port), serverName: "headgate"), logger: logger)

@@ -2,18 +2,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// What the gateway says of itself: `GET /api/status`, and what the page and `headgate status` show.
-package struct GatewayStatus: Codable, Sendable {
-    package struct Totals: Codable, Sendable, Equatable {
+public struct GatewayStatus: Codable, Sendable {
+    public struct Totals: Codable, Sendable, Equatable {
         /// Readings that came in, from polls and messages.
-        package var received: Int
+        public var received: Int
         /// Of those, readings that were no news (deadband) and went no further.
-        package var filtered: Int
+        public var filtered: Int
         /// Of those, readings that were let go because they came faster than they could be stored.
-        package var shed: Int
+        public var shed: Int
         /// Of those, readings in the outbox or sent.
-        package var committed: Int
+        public var committed: Int
 
-        package init(received: Int, filtered: Int, shed: Int, committed: Int) {
+        public init(received: Int, filtered: Int, shed: Int, committed: Int) {
             self.received = received
             self.filtered = filtered
             self.shed = shed
@@ -21,15 +21,15 @@ package struct GatewayStatus: Codable, Sendable {
         }
     }
 
-    package struct DeviceStatus: Codable, Sendable {
-        package var device: String
-        package var map: String
-        package var link: String
+    public struct DeviceStatus: Codable, Sendable {
+        public var device: String
+        public var map: String
+        public var link: String
         /// online, offline or unknown.
-        package var state: String
-        package var points: [PointStatus]
+        public var state: String
+        public var points: [PointStatus]
 
-        package init(device: String, map: String, link: String, state: String, points: [PointStatus]) {
+        public init(device: String, map: String, link: String, state: String, points: [PointStatus]) {
             self.device = device
             self.map = map
             self.link = link
@@ -38,16 +38,16 @@ package struct GatewayStatus: Codable, Sendable {
         }
     }
 
-    package struct PointStatus: Codable, Sendable {
-        package var point: String
+    public struct PointStatus: Codable, Sendable {
+        public var point: String
         /// As JSON would show it; texts without their quotes.
-        package var value: String
-        package var unit: String
-        package var quality: String
-        package var reason: String?
-        package var time: String
+        public var value: String
+        public var unit: String
+        public var quality: String
+        public var reason: String?
+        public var time: String
 
-        package init(point: String, value: String, unit: String, quality: String, reason: String?, time: String) {
+        public init(point: String, value: String, unit: String, quality: String, reason: String?, time: String) {
             self.point = point
             self.value = value
             self.unit = unit
@@ -57,20 +57,20 @@ package struct GatewayStatus: Codable, Sendable {
         }
     }
 
-    package struct OutputStatus: Codable, Sendable {
-        package var output: String
-        package var kind: String
+    public struct OutputStatus: Codable, Sendable {
+        public var output: String
+        public var kind: String
         /// True while the last try succeeded or none has been made.
-        package var isUp: Bool
-        package var lastError: String?
+        public var isUp: Bool
+        public var lastError: String?
         /// Readings and events that its broker has acknowledged since the start.
-        package var acknowledgedReadings: Int
-        package var acknowledgedEvents: Int
-        package var deadLetters: Int
-        package var retries: Int
-        package var lanes: [Backlog]
+        public var acknowledgedReadings: Int
+        public var acknowledgedEvents: Int
+        public var deadLetters: Int
+        public var retries: Int
+        public var lanes: [Backlog]
 
-        package init(
+        public init(
             output: String, kind: String, isUp: Bool, lastError: String?, acknowledgedReadings: Int,
             acknowledgedEvents: Int, deadLetters: Int, retries: Int, lanes: [Backlog]
         ) {
@@ -86,17 +86,17 @@ package struct GatewayStatus: Codable, Sendable {
         }
     }
 
-    package struct Backlog: Codable, Sendable {
-        package var lane: String
-        package var waitingEvents: Int
+    public struct Backlog: Codable, Sendable {
+        public var lane: String
+        public var waitingEvents: Int
         /// When the oldest that waits was committed.
-        package var oldest: String?
-        package var oldestAgeSeconds: Double?
+        public var oldest: String?
+        public var oldestAgeSeconds: Double?
         /// The sequence number of the next event to be sent.
-        package var cursor: Int
-        package var deadLetters: Int
+        public var cursor: Int
+        public var deadLetters: Int
 
-        package init(
+        public init(
             lane: String, waitingEvents: Int, oldest: String?, oldestAgeSeconds: Double?, cursor: Int, deadLetters: Int
         ) {
             self.lane = lane
@@ -108,13 +108,13 @@ package struct GatewayStatus: Codable, Sendable {
         }
     }
 
-    package struct OutboxReport: Codable, Sendable {
-        package var epoch: String
-        package var bytes: Int
-        package var maxBytes: Int
-        package var isSound: Bool
+    public struct OutboxReport: Codable, Sendable {
+        public var epoch: String
+        public var bytes: Int
+        public var maxBytes: Int
+        public var isSound: Bool
 
-        package init(epoch: String, bytes: Int, maxBytes: Int, isSound: Bool) {
+        public init(epoch: String, bytes: Int, maxBytes: Int, isSound: Bool) {
             self.epoch = epoch
             self.bytes = bytes
             self.maxBytes = maxBytes
@@ -122,15 +122,15 @@ package struct GatewayStatus: Codable, Sendable {
         }
     }
 
-    package var gateway: String
-    package var version: String
-    package var startedAt: String
-    package var totals: Totals
-    package var outbox: OutboxReport
-    package var outputs: [OutputStatus]
-    package var devices: [DeviceStatus]
+    public var gateway: String
+    public var version: String
+    public var startedAt: String
+    public var totals: Totals
+    public var outbox: OutboxReport
+    public var outputs: [OutputStatus]
+    public var devices: [DeviceStatus]
 
-    package init(
+    public init(
         gateway: String, version: String, startedAt: String, totals: Totals, outbox: OutboxReport,
         outputs: [OutputStatus], devices: [DeviceStatus]
     ) {

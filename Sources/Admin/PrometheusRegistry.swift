@@ -7,7 +7,7 @@ import Synchronization
 /// Keeps what the parts count, and writes it as Prometheus reads it (text format 0.0.4).
 ///
 /// Labels are as the parts give them: names after Prometheus' conventions, the unit last, `_total` for counters.
-package final class PrometheusRegistry: MetricsFactory {
+public final class PrometheusRegistry: MetricsFactory {
     fileprivate struct Key: Hashable {
         var name: String
         var labels: String
@@ -21,35 +21,35 @@ package final class PrometheusRegistry: MetricsFactory {
 
     private let instruments = Mutex(Instruments())
 
-    package init() {}
+    public init() {}
 
     // MARK: MetricsFactory
 
-    package func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
+    public func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
         let key = Self.key(label, dimensions)
         return instruments.withLock { $0.counters.value(for: key, CounterCell.init) }
     }
 
-    package func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
+    public func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
         let key = Self.key(label, dimensions)
         return instruments.withLock { $0.gauges.value(for: key, GaugeCell.init) }
     }
 
-    package func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
+    public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
         let key = Self.key(label, dimensions)
         return instruments.withLock { $0.histograms.value(for: key, HistogramCell.init) }
     }
 
-    package func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
+    public func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
         let key = Self.key(label, dimensions)
         return instruments.withLock { $0.gauges.value(for: key, GaugeCell.init) }
     }
 
     /// What is counted goes on being shown until the process ends.
-    package func destroyCounter(_ handler: any CounterHandler) {}
-    package func destroyMeter(_ handler: any MeterHandler) {}
-    package func destroyRecorder(_ handler: any RecorderHandler) {}
-    package func destroyTimer(_ handler: any TimerHandler) {}
+    public func destroyCounter(_ handler: any CounterHandler) {}
+    public func destroyMeter(_ handler: any MeterHandler) {}
+    public func destroyRecorder(_ handler: any RecorderHandler) {}
+    public func destroyTimer(_ handler: any TimerHandler) {}
 
     private static func key(_ name: String, _ dimensions: [(String, String)]) -> Key {
         Key(name: name, labels: PrometheusText.labels(dimensions))
@@ -57,7 +57,7 @@ package final class PrometheusRegistry: MetricsFactory {
 
     // MARK: Text
 
-    package func exposition() -> String {
+    public func exposition() -> String {
         let (counters, gauges, histograms) = instruments.withLock { ($0.counters, $0.gauges, $0.histograms) }
         var text = ""
         for (name, cells) in counters.byName {

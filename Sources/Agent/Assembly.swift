@@ -85,7 +85,7 @@ struct Assembly {
 
 extension Configuration.Broker {
     /// The settings with the password in them.
-    package func revealed() throws(StartError) -> MQTTSettings {
+    public func revealed() throws(StartError) -> MQTTSettings {
         var settings = settings
         settings.password = try password?.reveal()
         return settings

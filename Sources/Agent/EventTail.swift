@@ -5,18 +5,18 @@ import Admin
 import FoundationEssentials
 
 /// Events of a running gateway, as they are committed.
-package struct EventTail {
+public struct EventTail {
     private let devices: Set<String>
     private let points: Set<String>
 
     /// - Parameters: what is wanted; everything where a set is empty.
-    package init(devices: Set<String>, points: Set<String>) {
+    public init(devices: Set<String>, points: Set<String>) {
         self.devices = devices
         self.points = points
     }
 
     /// One event as it came, with what is needed to choose and to show it.
-    package struct LiveEvent: Decodable {
+    public struct LiveEvent: Decodable {
         struct Reading: Decodable {
             var point: String
             var value: JSONScalar
@@ -40,7 +40,7 @@ package struct EventTail {
         var data: Content
 
         /// The event as it was sent.
-        package var text: String { raw }
+        public var text: String { raw }
         private var raw = ""
         fileprivate var shown: Set<String> = []
 
@@ -54,7 +54,7 @@ package struct EventTail {
         }
 
         /// A line a reading, for people.
-        package func lines(style: (_ quality: String, _ reason: String?) -> String) -> [String] {
+        public func lines(style: (_ quality: String, _ reason: String?) -> String) -> [String] {
             let clock = time.dropFirst(11).prefix(12)
             if let readings = data.readings {
                 return readings.filter { shown.isEmpty || shown.contains($0.point) }.map {
@@ -68,7 +68,7 @@ package struct EventTail {
     }
 
     /// Hands each event on until the gateway stops.
-    package func follow(_ configuration: Configuration, _ handle: @escaping (LiveEvent) -> Void) async throws {
+    public func follow(_ configuration: Configuration, _ handle: @escaping (LiveEvent) -> Void) async throws {
         try await RunningGateway.client(of: configuration).events("/api/events") { bytes in
             guard let event = LiveEvent.read(bytes, showing: points), isWanted(event) else { return }
             handle(event)

@@ -11,8 +11,8 @@ import ServiceLifecycle
 import UnixSignals
 
 /// The whole gateway, from configuration to a clean stop.
-package struct Gateway: Sendable {
-    package static let version = "0.1.0"
+public struct Gateway: Sendable {
+    public static let version = "0.1.0"
 
     private let configuration: Configuration
     private let logs: Logs
@@ -24,7 +24,7 @@ package struct Gateway: Sendable {
 
     /// Opens the outbox and makes every part. Nothing is polled or connected yet.
     /// - Parameter metrics: where the parts count, already made the process' metrics system.
-    package init(_ configuration: Configuration, metrics: PrometheusRegistry) throws {
+    public init(_ configuration: Configuration, metrics: PrometheusRegistry) throws {
         self.configuration = configuration
         self.metrics = metrics
         logs = Logs(levels: configuration.logLevels)
@@ -58,7 +58,7 @@ package struct Gateway: Sendable {
     }
 
     /// Runs until SIGTERM or SIGINT, or until a part fails that cannot go on.
-    package func run() async throws {
+    public func run() async throws {
         signal(SIGPIPE, SIG_IGN)
         var services: [any Service] = [
             OutboxService(outbox: outbox), ForwardersService(outbox: outbox, forwarders: forwarders),
@@ -96,7 +96,7 @@ package struct Gateway: Sendable {
     }
 
     /// What the gateway says of itself, also after it has stopped.
-    package func status() async throws -> GatewayStatus {
+    public func status() async throws -> GatewayStatus {
         try await view.status()
     }
 

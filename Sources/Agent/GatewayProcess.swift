@@ -8,14 +8,14 @@ import Metrics
 import Outbox
 
 /// Another process has what this one needs.
-package struct InUse: Error, CustomStringConvertible {
-    package let description: String
+public struct InUse: Error, CustomStringConvertible {
+    public let description: String
 }
 
 /// The gateway as a process: what is set once, before anything is opened.
-package enum GatewayProcess {
+public enum GatewayProcess {
     /// Runs until SIGTERM or SIGINT.
-    package static func run(_ configuration: Configuration) async throws {
+    public static func run(_ configuration: Configuration) async throws {
         let metrics = PrometheusRegistry()
         MetricsSystem.bootstrap(metrics)
         LoggingSystem.bootstrap(StreamLogHandler.standardError)

@@ -23,9 +23,10 @@ final class LatestReadings: Sendable {
 
     func note(_ batch: Batch) {
         state.withLock { state in
+            let last = batch.readings.lazy.map(\.series.index).max() ?? 0
+            let missing = last - state.readings.count + 1
+            if missing > 0 { state.readings.append(contentsOf: repeatElement(nil, count: missing)) }
             for reading in batch.readings {
-                let missing = reading.series.index - state.readings.count + 1
-                if missing > 0 { state.readings.append(contentsOf: repeatElement(nil, count: missing)) }
                 state.readings[reading.series.index] = reading
                 if case .text(let index) = reading.value { state.texts[reading.series] = batch.text(at: index) }
             }

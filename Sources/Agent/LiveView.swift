@@ -116,8 +116,8 @@ extension Configuration.ConfiguredDevice {
 }
 
 /// Values as people read them.
-package enum ValueText {
-    package static func describe(_ value: Value, text: String?) -> String {
+public enum ValueText {
+    public static func describe(_ value: Value, text: String?) -> String {
         switch value {
         case .none: ""
         case .number(let number): "\(number)"
@@ -131,7 +131,7 @@ package enum ValueText {
 
 extension OutboxStatus {
     /// How far an output is, lane by lane.
-    package func lanes(of output: String) -> [GatewayStatus.Backlog] {
+    public func lanes(of output: String) -> [GatewayStatus.Backlog] {
         let now = Timestamp.now
         return backlogs.filter { $0.output == output }.map { backlog in
             GatewayStatus.Backlog(

@@ -7,19 +7,19 @@ import FoundationEssentials
 import Outbox
 
 /// What is in the outbox, of a running gateway or a stopped one.
-package struct OutboxOverview: Codable {
-    package struct Output: Codable {
-        package var output: String
-        package var lanes: [GatewayStatus.Backlog]
+public struct OutboxOverview: Codable {
+    public struct Output: Codable {
+        public var output: String
+        public var lanes: [GatewayStatus.Backlog]
     }
 
-    package var file: String
-    package var epoch: String
-    package var bytes: Int
-    package var maxBytes: Int
-    package var outputs: [Output]
+    public var file: String
+    public var epoch: String
+    public var bytes: Int
+    public var maxBytes: Int
+    public var outputs: [Output]
 
-    package static func read(_ configuration: Configuration) async throws -> OutboxOverview {
+    public static func read(_ configuration: Configuration) async throws -> OutboxOverview {
         if let status = try? await RunningGateway.status(of: configuration) {
             return OutboxOverview(
                 file: configuration.state + "/outbox.db", epoch: status.outbox.epoch, bytes: status.outbox.bytes,

@@ -5,26 +5,26 @@ import DeviceMaps
 import YAMLText
 
 /// Every mistake in a configuration or in device maps.
-package final class ProblemList {
+public final class ProblemList {
     /// A mistake as `check --json` prints it.
-    package struct Entry: Codable {
-        package var file: String
-        package var line: Int
-        package var column: Int
-        package var message: String
-        package var fix: String
+    public struct Entry: Codable {
+        public var file: String
+        public var line: Int
+        public var column: Int
+        public var message: String
+        public var fix: String
     }
 
     private let problems = Problems()
 
-    package init() {}
+    public init() {}
 
-    package func read(_ path: String) -> Configuration? {
+    public func read(_ path: String) -> Configuration? {
         ConfigurationFile.read(path, problems: problems)
     }
 
     /// - Returns: what was proved, in words.
-    package func check(_ path: String) -> String {
+    public func check(_ path: String) -> String {
         guard let configuration = read(path) else { return "" }
         let maps = Dictionary(configuration.devices.map { ($0.map.name, $0.map) }, uniquingKeysWith: { $1 })
         let examples = maps.values.reduce(0) { $0 + $1.examples.count }
@@ -32,7 +32,7 @@ package final class ProblemList {
             + "\(maps.count) maps with \(examples) examples, \(configuration.outputs.count) outputs"
     }
 
-    package func check(maps paths: [String]) -> String {
+    public func check(maps paths: [String]) -> String {
         var examples = 0
         for path in paths {
             let name = path.split(separator: "/").last.map(String.init) ?? path
@@ -53,9 +53,9 @@ package final class ProblemList {
         return "\(paths.count) maps with \(examples) examples"
     }
 
-    package var lines: [String] { problems.sorted.map(\.description) }
+    public var lines: [String] { problems.sorted.map(\.description) }
 
-    package var report: [Entry] {
+    public var report: [Entry] {
         problems.sorted.map { Entry(file: $0.file, line: $0.line, column: $0.column, message: $0.message, fix: $0.fix) }
     }
 }

@@ -9,13 +9,13 @@ import Logging
 import MQTT
 
 /// One real read of a configured device.
-package struct Readout {
+public struct Readout {
     private let configuration: Configuration
     private let device: Configuration.ConfiguredDevice
     private let points: [Point]
 
     /// - Parameter wanted: names of points; all where there are none.
-    package init(_ configuration: Configuration, device name: String, points wanted: [String]) throws(StartError) {
+    public init(_ configuration: Configuration, device name: String, points wanted: [String]) throws(StartError) {
         self.configuration = configuration
         guard let device = configuration.devices.first(where: { $0.name == name }) else {
             throw StartError(
@@ -50,21 +50,21 @@ package struct Readout {
     }
 
     /// As `headgate read` shows it.
-    package func rows(patience: Duration) throws -> [ReadoutRow] {
+    public func rows(patience: Duration) throws -> [ReadoutRow] {
         try read(patience: patience).map(ReadoutRow.init)
     }
 }
 
 /// One point as it was read.
-package struct ReadoutRow: Encodable {
-    package var point: String
-    package var value: String
-    package var unit: String
-    package var quality: String
-    package var reason: String?
-    package var time: String
+public struct ReadoutRow: Encodable {
+    public var point: String
+    public var value: String
+    public var unit: String
+    public var quality: String
+    public var reason: String?
+    public var time: String
     /// The registers in hexadecimal, or the bits.
-    package var raw: String
+    public var raw: String
 
     init(_ row: SingleRead.Row) {
         point = row.point.name
@@ -76,7 +76,7 @@ package struct ReadoutRow: Encodable {
         raw = row.raw.map { "0x" + String($0, radix: 16, padded: 4) }.joined(separator: " ")
     }
 
-    package func json() throws -> String {
+    public func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(self), as: UTF8.self)

@@ -4,34 +4,34 @@
 import Events
 
 /// From what a device sends to what it means: value = raw × scale + offset, labels, texts that stand for values.
-package struct Conversion: Sendable, Equatable {
+public struct Conversion: Sendable, Equatable {
     /// A decimal factor as written, kept as whole numbers: (raw × multiplier + addend) ÷ divisor rounds once, so that
     /// 3 × 0.1 is 0.3 and not 0.30000000000000004.
-    package private(set) var multiplier: Double = 1
-    package private(set) var addend: Double = 0
-    package private(set) var divisor: Double = 1
-    package var labels: [Int64: String] = [:]
+    public private(set) var multiplier: Double = 1
+    public private(set) var addend: Double = 0
+    public private(set) var divisor: Double = 1
+    public var labels: [Int64: String] = [:]
     /// What a text stands for.
-    package var values: [String: Value] = [:]
+    public var values: [String: Value] = [:]
     /// Raw numbers and texts of messages that mean "no value". Registers have theirs in their layout.
-    package var absentNumbers: [Double] = []
-    package var absentTexts: [String] = []
+    public var absentNumbers: [Double] = []
+    public var absentTexts: [String] = []
     /// The map says that the point is a number or a boolean: any other text is a mistake, not a value.
-    package var refusesTexts = false
+    public var refusesTexts = false
 
-    package init() {}
+    public init() {}
 
-    package init(scale: Decimal, offset: Decimal) {
+    public init(scale: Decimal, offset: Decimal) {
         let places = max(scale.places, offset.places)
         divisor = Decimal.powerOfTen(places)
         multiplier = scale.digits * Decimal.powerOfTen(places - scale.places)
         addend = offset.digits * Decimal.powerOfTen(places - offset.places)
     }
 
-    package var scales: Bool { multiplier != 1 || addend != 0 || divisor != 1 }
+    public var scales: Bool { multiplier != 1 || addend != 0 || divisor != 1 }
 
     /// Turns a good raw reading into what it means, in place.
-    package func apply(to reading: inout Reading, texts batch: inout Batch) {
+    public func apply(to reading: inout Reading, texts batch: inout Batch) {
         guard reading.quality == .good || reading.reason == .retained else { return }
         if case .text(let index) = reading.value, refusesTexts || !values.isEmpty || !absentTexts.isEmpty {
             applyTexts(batch.text(at: index), to: &reading)
@@ -51,12 +51,12 @@ package struct Conversion: Sendable, Equatable {
         reading.value = .number(value)
     }
 
-    package func scaled(_ raw: Double) -> Double {
+    public func scaled(_ raw: Double) -> Double {
         (raw * multiplier + addend) / divisor
     }
 
     /// The raw number that means `value`.
-    package func raw(of value: Double) -> Double {
+    public func raw(of value: Double) -> Double {
         (value * divisor - addend) / multiplier
     }
 
@@ -91,12 +91,12 @@ package struct Conversion: Sendable, Equatable {
 }
 
 /// A decimal number as written: `digits` ÷ 10^`places`.
-package struct Decimal: Sendable, Equatable {
-    package var digits: Double
-    package var places: Int
+public struct Decimal: Sendable, Equatable {
+    public var digits: Double
+    public var places: Int
 
-    package static let zero = Decimal(digits: 0, places: 0)
-    package static let one = Decimal(digits: 1, places: 0)
+    public static let zero = Decimal(digits: 0, places: 0)
+    public static let one = Decimal(digits: 1, places: 0)
 
     private init(digits: Double, places: Int) {
         self.digits = digits
@@ -104,7 +104,7 @@ package struct Decimal: Sendable, Equatable {
     }
 
     /// Nil where the text is no number.
-    package init?(_ text: String) {
+    public init?(_ text: String) {
         guard let number = Double(text), number.isFinite else { return nil }
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         // Written with an exponent, or with more digits than a double keeps apart: as near as a double is.

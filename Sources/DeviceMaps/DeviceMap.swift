@@ -4,62 +4,62 @@
 import Events
 
 /// What one product's registers or messages mean: a file in `Devices/`, read and checked.
-package struct DeviceMap: Sendable {
-    package enum Form: Sendable {
+public struct DeviceMap: Sendable {
+    public enum Form: Sendable {
         case modbus(ModbusLimits)
         case mqtt(MQTTForm)
     }
 
     /// Equals the file's name.
-    package var name: String
-    package var version: Int
-    package var title: String
+    public var name: String
+    public var version: Int
+    public var title: String
     /// The document it was taken from.
-    package var source: String
-    package var form: Form
-    package var points: [Point]
-    package var examples: [Example]
+    public var source: String
+    public var form: Form
+    public var points: [Point]
+    public var examples: [Example]
 }
 
 /// How much one request may ask of the product.
-package struct ModbusLimits: Sendable, Equatable {
+public struct ModbusLimits: Sendable, Equatable {
     /// MODBUS Application Protocol V1.1b3, 6.1 to 6.4.
-    package static let protocolRegisters = 125
-    package static let protocolBits = 2_000
+    public static let protocolRegisters = 125
+    public static let protocolBits = 2_000
 
-    package var registers = protocolRegisters
-    package var bits = protocolBits
+    public var registers = protocolRegisters
+    public var bits = protocolBits
     /// The most unused registers or bits worth reading through rather than asking twice.
-    package var gap = 8
+    public var gap = 8
 
-    package init() {}
+    public init() {}
 }
 
 /// One thing that a product measures or tells.
-package struct Point: Sendable {
-    package enum Kind: Sendable { case gauge, counter }
+public struct Point: Sendable {
+    public enum Kind: Sendable { case gauge, counter }
 
     /// Where the point's value is found.
-    package enum Source: Sendable {
+    public enum Source: Sendable {
         case register(RegisterSource)
         case message(MessageSource)
     }
 
-    package var name: String
+    public var name: String
     /// UCUM; empty where the point has none.
-    package var unit: String
-    package var kind: Kind
-    package var lane: Lane
-    package var source: Source
-    package var conversion: Conversion
-    package var range: ClosedRange<Double>?
-    package var deadband: Deadband?
+    public var unit: String
+    public var kind: Kind
+    public var lane: Lane
+    public var source: Source
+    public var conversion: Conversion
+    public var range: ClosedRange<Double>?
+    public var deadband: Deadband?
     /// Microseconds after which a reading is sent whatever the deadband says.
-    package var atLeast: Int64?
+    public var atLeast: Int64?
 }
 
 /// How far a value may move before it is news.
-package enum Deadband: Sendable, Equatable {
+public enum Deadband: Sendable, Equatable {
     /// In the point's own unit.
     case absolute(Double)
     /// A share of the last value sent: 0.01 is one percent.
@@ -67,76 +67,88 @@ package enum Deadband: Sendable, Equatable {
 }
 
 /// One of the four tables of a Modbus device (MODBUS Application Protocol V1.1b3, 4.3).
-package enum RegisterTable: String, Sendable, CaseIterable {
+public enum RegisterTable: String, Sendable, CaseIterable {
     case coil, discrete, input, holding
 
     /// True for the tables of single bits.
-    package var holdsBits: Bool { self == .coil || self == .discrete }
+    public var holdsBits: Bool { self == .coil || self == .discrete }
 }
 
 /// Where in a Modbus device a point is found, and how often to look.
-package struct RegisterSource: Sendable {
-    package var table: RegisterTable
+public struct RegisterSource: Sendable {
+    public var table: RegisterTable
     /// As it goes over the wire: counted from zero.
-    package var address: UInt16
-    package var layout: RegisterLayout
+    public var address: UInt16
+    public var layout: RegisterLayout
+    /// Raw values that mean "no value".
+    public var absent: [UInt64]
     /// Microseconds between two polls.
-    package var every: Int64
+    public var every: Int64
+
+    public init(
+        table: RegisterTable, address: UInt16, layout: RegisterLayout, absent: [UInt64] = [], every: Int64
+    ) {
+        self.table = table
+        self.address = address
+        self.layout = layout
+        self.absent = absent
+        self.every = every
+    }
 }
 
 /// What the messages of a product look like.
-package struct MQTTForm: Sendable {
+public struct MQTTForm: Sendable {
     /// A part of a message's topic or payload.
-    package enum Place: Sendable, Equatable {
+    public enum Place: Sendable, Equatable {
         case path(JSONPath)
         /// A level of the whole topic, from 1, or from -1 at its end.
         case level(Int)
     }
 
-    package enum TimeFormat: Sendable {
+    public enum TimeFormat: Sendable {
         case unix, unixMilliseconds, unixMicroseconds, iso8601
     }
 
-    package var time: (place: Place, format: TimeFormat)?
+    public var time: (place: Place, format: TimeFormat)?
     /// Which device a message is of, where one subscription serves many.
-    package var id: Place?
+    public var id: Place?
 }
 
 /// Where in a product's messages a point is found.
-package struct MessageSource: Sendable {
-    package enum Payload: Sendable {
+public struct MessageSource: Sendable {
+    public enum Payload: Sendable {
         case json(JSONPath, JSONType)
         /// The whole payload is one number.
         case number
         /// The whole payload is one text.
         case text
         /// Raw bytes laid out like registers; the address counts registers from the payload's start.
-        case registers(address: Int, RegisterLayout)
+        case registers(address: Int, RegisterLayout, absent: [UInt64])
     }
 
-    package enum JSONType: Sendable { case number, integer, boolean, string, any }
+    public enum JSONType: Sendable { case number, integer, boolean, string, any }
 
     /// Below the device's own topic; empty where that is the one.
-    package var topic: String
-    package var payload: Payload
+    public var topic: String
+    public var payload: Payload
 }
 
 /// A proof: what these registers or this message mean.
-package struct Example: Sendable {
-    package enum Given: Sendable {
+public struct Example: Sendable {
+    public enum Given: Sendable {
         case registers([RegisterTable: [Int: UInt16]])
         case message(topic: String, payload: [UInt8])
     }
 
-    package enum Expected: Sendable, Equatable {
+    public enum Expected: Sendable, Equatable {
         case number(Double)
         case boolean(Bool)
         case text(String)
         case quality(Quality)
     }
 
-    package var given: Given
-    package var gives: [(point: String, expected: Expected)]
+    public var given: Given
+    public var gives: [(point: String, expected: Expected)]
     /// Where it stands in its file.
-    package var line: Int
+    public var line: Int
 }

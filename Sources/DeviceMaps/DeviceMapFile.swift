@@ -5,7 +5,7 @@ import Events
 import YAMLText
 
 /// Reads a device map from its YAML form. Every mistake is recorded with its place and what would be right.
-package struct DeviceMapFile {
+public struct DeviceMapFile {
     private let root: YAMLMapping
     private let problems: Problems
 
@@ -13,7 +13,7 @@ package struct DeviceMapFile {
     ///   - name: the file's name without its ending, which the map must bear.
     ///   - file: as problems should name it.
     /// - Returns: nil where a mistake leaves no map to speak of.
-    package static func read(_ text: String, name: String, file: String, problems: Problems) -> DeviceMap? {
+    public static func read(_ text: String, name: String, file: String, problems: Problems) -> DeviceMap? {
         guard let root = YAMLValue.mapping(of: text, file: file, problems: problems) else { return nil }
         return DeviceMapFile(root: root, problems: problems).map(named: name)
     }

@@ -4,18 +4,18 @@
 import Events
 
 /// Proves a map: what it makes of its own examples.
-package enum ExampleProof {
+public enum ExampleProof {
     /// Where the map makes something else of an example than it says.
-    package struct Failure: Sendable, Equatable, CustomStringConvertible {
-        package var line: Int
-        package var point: String
-        package var expected: String
-        package var found: String
+    public struct Failure: Sendable, Equatable, CustomStringConvertible {
+        public var line: Int
+        public var point: String
+        public var expected: String
+        public var found: String
 
-        package var description: String { "example: `\(point)` should be \(expected), but the map makes it \(found)" }
+        public var description: String { "example: `\(point)` should be \(expected), but the map makes it \(found)" }
     }
 
-    package static func failures(of map: DeviceMap) -> [Failure] {
+    public static func failures(of map: DeviceMap) -> [Failure] {
         map.examples.flatMap { example in
             let (readings, batch) = read(example, map)
             return example.gives.compactMap { name, expected -> Failure? in
@@ -50,7 +50,9 @@ package enum ExampleProof {
                 let places = Int(source.address)..<(Int(source.address) + source.layout.registers)
                 let words = places.compactMap { tables[source.table]?[$0] }
                 guard words.count == source.layout.registers else { continue }
-                keep(point, words.withUnsafeBufferPointer { source.layout.decode($0, into: &batch) })
+                keep(
+                    point,
+                    words.withUnsafeBufferPointer { source.layout.decode($0, absent: source.absent, into: &batch) })
             }
         case .message(let topic, let payload):
             guard case .mqtt(let form) = map.form else { break }

@@ -2,17 +2,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The way to a value in a JSON payload: `ENERGY.Power`, `sensors[0].t`, `a."odd key"`.
-package struct JSONPath: Sendable, Equatable, CustomStringConvertible {
-    package enum Step: Sendable, Hashable {
+public struct JSONPath: Sendable, Equatable, CustomStringConvertible {
+    public enum Step: Sendable, Hashable {
         case key(String)
         case element(Int)
     }
 
-    package let steps: [Step]
-    package let description: String
+    public let steps: [Step]
+    public let description: String
 
     /// Nil where the text is no path.
-    package init?(_ text: String) {
+    public init?(_ text: String) {
         var steps: [Step] = []
         var rest = text.utf8[...]
         while !rest.isEmpty {
@@ -50,7 +50,7 @@ package struct JSONPath: Sendable, Equatable, CustomStringConvertible {
 }
 
 /// Many paths as one tree, so that a payload is read once for all of them.
-package struct JSONPathTree: Sendable {
+public struct JSONPathTree: Sendable {
     struct Node: Sendable {
         var keys: [String: Int] = [:]
         var elements: [Int: Int] = [:]
@@ -61,7 +61,7 @@ package struct JSONPathTree: Sendable {
     private(set) var nodes: [Node] = [Node()]
 
     /// - Parameter paths: named by their place in this list when they are found.
-    package init(_ paths: [JSONPath]) {
+    public init(_ paths: [JSONPath]) {
         for (target, path) in paths.enumerated() {
             var node = 0
             for step in path.steps { node = child(of: node, step) }

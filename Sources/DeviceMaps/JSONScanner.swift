@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A value found in a JSON payload.
-package enum JSONLeaf: Equatable, Sendable {
+public enum JSONLeaf: Equatable, Sendable {
     case number(Double)
     case integer(Int64)
     case boolean(Bool)
@@ -13,21 +13,21 @@ package enum JSONLeaf: Equatable, Sendable {
 }
 
 /// A payload that is not JSON.
-package struct JSONError: Error, Equatable, CustomStringConvertible {
+public struct JSONError: Error, Equatable, CustomStringConvertible {
     /// Bytes from the payload's start.
-    package let offset: Int
-    package let expected: String
+    public let offset: Int
+    public let expected: String
 
-    package var description: String { "not valid JSON at byte \(offset): expected \(expected)" }
+    public var description: String { "not valid JSON at byte \(offset): expected \(expected)" }
 }
 
 /// Reads a JSON text once, strictly (RFC 8259), and picks out the values that a tree of paths leads to.
 ///
 /// A general decoder builds everything it reads: 20 to 30 µs for a payload of which two values are wanted. A text
 /// that is not valid to its last byte gives nothing, so that no value is taken from a damaged payload.
-package struct JSONScanner {
+public struct JSONScanner {
     /// Deeper payloads are refused: each level takes stack.
-    package static let depthLimit = 64
+    public static let depthLimit = 64
 
     private let bytes: [UInt8]
     private let tree: JSONPathTree
@@ -40,7 +40,7 @@ package struct JSONScanner {
     }
 
     /// The values the paths lead to, by the place of the path in its tree. Where a key stands twice, the last counts.
-    package static func scan(
+    public static func scan(
         _ bytes: [UInt8], for tree: JSONPathTree
     ) throws(JSONError) -> [(target: Int, leaf: JSONLeaf)] {
         var scanner = JSONScanner(bytes, tree)

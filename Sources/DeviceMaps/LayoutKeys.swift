@@ -5,7 +5,8 @@ import YAMLText
 
 /// The keys that say how a value lies in registers, shared by Modbus maps and raw MQTT payloads.
 extension PointKeys {
-    func layout() -> RegisterLayout? {
+    /// How the value lies in its registers, and the raw values that mean that there is none.
+    func layout() -> (RegisterLayout, absent: [UInt64])? {
         guard let typeValue = take("type") else {
             problem("needs `type`", fix: "write type: uint16, or give a default for the map")
             return nil
@@ -21,8 +22,8 @@ extension PointKeys {
             problem("needs `length`", fix: "say how many registers the text takes: length: 8")
             return nil
         }
-        for absent in take("absent")?.sequence() ?? [] { add(absent, to: &layout) }
-        return layout
+        let absent = (take("absent")?.sequence() ?? []).compactMap { pattern(of: $0, &layout) }
+        return (layout, absent)
     }
 
     private func bits(of type: RegisterType) -> ClosedRange<Int>? {
@@ -48,26 +49,29 @@ extension PointKeys {
     }
 
     /// Hexadecimal is a bit pattern, decimal a number, `nan` any NaN.
-    private func add(_ absent: YAMLValue, to layout: inout RegisterLayout) {
+    private func pattern(of absent: YAMLValue, _ layout: inout RegisterLayout) -> UInt64? {
         let text = absent.scalar ?? ""
         if text == "nan" {
             layout.absentNaN = true
             if layout.type != .float32, layout.type != .float64 { absent.problem("nan is of floats only") }
-        } else if text.hasPrefix("0x"), let pattern = UInt64(text.dropFirst(2), radix: 16) {
+            return nil
+        }
+        if text.hasPrefix("0x"), let pattern = UInt64(text.dropFirst(2), radix: 16) {
             let width = layout.bits?.count ?? layout.registers * 16
             if width < 64, pattern >> UInt64(width) != 0 {
                 absent.problem("has more than the \(width) bits of the type")
             }
-            layout.absent.append(pattern)
-        } else if let number = Double(text), let pattern = layout.pattern(of: number) {
+            return pattern
+        }
+        if let number = Double(text), let pattern = layout.pattern(of: number) {
             // An integer type holds it as it is, or not at all.
             if layout.type.isInteger, layout.bits == nil, layout.number(of: pattern) != number {
                 absent.problem("is not a value of \(layout.type.rawValue)", fix: "write its bit pattern, like 0xFFFF")
             }
-            layout.absent.append(pattern)
-        } else {
-            absent.problem("should be a raw value", fix: "write 0x8000, -32768 or nan")
+            return pattern
         }
+        absent.problem("should be a raw value", fix: "write 0x8000, -32768 or nan")
+        return nil
     }
 
     private static let types: KeyValuePairs<String, RegisterType> = [

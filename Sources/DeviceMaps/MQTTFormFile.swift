@@ -46,10 +46,11 @@ struct MQTTFormFile {
                 keys.problem("needs `address`", fix: "count registers of two bytes from the payload's start, from 0")
                 return nil
             }
-            guard let number = address.integer(in: 0...32_767, "an address"), let layout = keys.layout() else {
+            guard let number = address.integer(in: 0...32_767, "an address"), let (layout, absent) = keys.layout()
+            else {
                 return nil
             }
-            return .registers(address: number, layout)
+            return .registers(address: number, layout, absent: absent)
         }
     }
 

@@ -4,13 +4,13 @@
 import Events
 
 /// Everything a map reads from the messages of one topic.
-package struct MessageLayout: Sendable {
+public struct MessageLayout: Sendable {
     /// What one message said, raw.
-    package struct Contents: Sendable {
-        package var values: [(point: Int, value: Value, quality: Quality, reason: Reason)] = []
+    public struct Contents: Sendable {
+        public var values: [(point: Int, value: Value, quality: Quality, reason: Reason)] = []
         /// The device's own time and id, where the map takes them from the payload.
-        package var time: JSONLeaf?
-        package var id: JSONLeaf?
+        public var time: JSONLeaf?
+        public var id: JSONLeaf?
     }
 
     private let sources: [(point: Int, payload: MessageSource.Payload)]
@@ -26,7 +26,7 @@ package struct MessageLayout: Sendable {
     /// - Parameters:
     ///   - points: every point of the map; those of other topics are left out.
     ///   - topic: below the device's own.
-    package init(points: [Point], topic: String, form: MQTTForm) {
+    public init(points: [Point], topic: String, form: MQTTForm) {
         var paths: [JSONPath] = []
         var targets: [Target] = []
         var sources: [(point: Int, payload: MessageSource.Payload)] = []
@@ -55,7 +55,7 @@ package struct MessageLayout: Sendable {
     }
 
     /// The topics a map listens to, below the device's own.
-    package static func topics(of points: [Point]) -> [String] {
+    public static func topics(of points: [Point]) -> [String] {
         var topics: [String] = []
         for case .message(let source) in points.map(\.source) where !topics.contains(source.topic) {
             topics.append(source.topic)
@@ -65,7 +65,7 @@ package struct MessageLayout: Sendable {
 
     /// Takes a message apart.
     /// - Throws: where the payload is not JSON though points are read from it as such.
-    package func read(_ payload: [UInt8], into batch: inout Batch) throws(JSONError) -> Contents {
+    public func read(_ payload: [UInt8], into batch: inout Batch) throws(JSONError) -> Contents {
         var contents = Contents()
         for source in sources {
             let (value, quality, reason) = Self.read(payload, as: source.payload, into: &batch)
@@ -95,13 +95,13 @@ package struct MessageLayout: Sendable {
         case .number:
             let text = String(decoding: payload, as: UTF8.self)
             return number(text).map { ($0, .good, .none) } ?? (batch.text(text), .good, .none)
-        case .registers(let address, let layout):
+        case .registers(let address, let layout, let absent):
             let start = address * 2
             guard start + layout.registers * 2 <= payload.count else { return (.none, .bad, .tooShort) }
             let words = (0..<layout.registers).map {
                 UInt16(payload[start + $0 * 2]) << 8 | UInt16(payload[start + $0 * 2 + 1])
             }
-            return words.withUnsafeBufferPointer { layout.decode($0, into: &batch) }
+            return words.withUnsafeBufferPointer { layout.decode($0, absent: absent, into: &batch) }
         }
     }
 

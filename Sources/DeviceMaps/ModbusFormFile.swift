@@ -40,17 +40,18 @@ struct ModbusFormFile {
         let written = keys.takeOwn("address")
         if written == nil { keys.problem("needs `address`", fix: "write address: 0x0000") }
         let place = written.flatMap { self.place($0, keys) }
-        guard let place, let layout = layout(keys, table: place.table) else { return nil }
+        guard let place, let (layout, absent) = layout(keys, table: place.table) else { return nil }
         let end = Int(place.address) + layout.registers
         if end > 65_536 { written?.problem("reaches past the last address, 65535") }
         let most = place.table.holdsBits ? limits.bits : limits.registers
         if layout.registers > most {
             written?.problem("takes \(layout.registers) registers", fix: "the map's limits allow \(most)")
         }
-        return .register(RegisterSource(table: place.table, address: place.address, layout: layout, every: every))
+        return .register(
+            RegisterSource(table: place.table, address: place.address, layout: layout, absent: absent, every: every))
     }
 
-    private func layout(_ keys: PointKeys, table: RegisterTable) -> RegisterLayout? {
+    private func layout(_ keys: PointKeys, table: RegisterTable) -> (RegisterLayout, absent: [UInt64])? {
         if table.holdsBits {
             // A bit is a bit: the map's default type is meant for registers.
             if let type = keys.takeOwn("type"), type.scalar != "bool" {
@@ -58,14 +59,14 @@ struct ModbusFormFile {
             }
             _ = keys.take("type")
             _ = keys.take("order")
-            return RegisterLayout(type: .bool)
+            return (RegisterLayout(type: .bool), absent: [])
         }
-        guard let layout = keys.layout() else { return nil }
+        guard let (layout, absent) = keys.layout() else { return nil }
         if layout.type == .bool {
             keys.problem("bool is of coils and discrete inputs", fix: "write type: uint16 and bit: 0")
             return nil
         }
-        return layout
+        return (layout, absent)
     }
 
     // MARK: Addresses

@@ -5,7 +5,7 @@ import Events
 import YAMLText
 
 /// The keys of one point, with the map's defaults behind them.
-package struct PointKeys {
+public struct PointKeys {
     /// The keys of points of either form.
     static let common = [
         "unit", "kind", "lane", "scale", "offset", "labels", "absent", "range", "deadband", "at_least",
@@ -142,11 +142,11 @@ package struct PointKeys {
 
 extension Point.Source {
     /// How the value lies in registers, where it does.
-    package var layout: RegisterLayout? {
+    public var layout: RegisterLayout? {
         switch self {
         case .register(let register): return register.layout
         case .message(let message):
-            if case .registers(_, let layout) = message.payload { return layout }
+            if case .registers(_, let layout, _) = message.payload { return layout }
             return nil
         }
     }

@@ -3,11 +3,11 @@
 
 import Events
 
-package enum RegisterType: String, Sendable, CaseIterable {
+public enum RegisterType: String, Sendable, CaseIterable {
     case bool, int16, uint16, int32, uint32, int64, uint64, float32, float64, bcd16, bcd32, string
 
     /// Registers that one value takes; a string says its own.
-    package var registers: Int {
+    public var registers: Int {
         switch self {
         case .bool, .int16, .uint16, .bcd16, .string: 1
         case .int32, .uint32, .float32, .bcd32: 2
@@ -15,7 +15,7 @@ package enum RegisterType: String, Sendable, CaseIterable {
         }
     }
 
-    package var isInteger: Bool {
+    public var isInteger: Bool {
         switch self {
         case .int16, .uint16, .int32, .uint32, .int64, .uint64, .bcd16, .bcd32: true
         case .bool, .float32, .float64, .string: false
@@ -25,7 +25,7 @@ package enum RegisterType: String, Sendable, CaseIterable {
 
 /// The order in which a value's bytes are sent. The letters are the bytes from the most significant, A, on;
 /// 64-bit values continue the pattern.
-package enum ByteOrder: String, Sendable, CaseIterable {
+public enum ByteOrder: String, Sendable, CaseIterable {
     case ABCD, CDAB, BADC, DCBA
 
     var swapsBytes: Bool { self == .BADC || self == .DCBA }
@@ -33,39 +33,37 @@ package enum ByteOrder: String, Sendable, CaseIterable {
 }
 
 /// How a value lies in its registers.
-package struct RegisterLayout: Sendable, Equatable {
-    package var type: RegisterType
-    package var order: ByteOrder
+public struct RegisterLayout: Sendable, Equatable {
+    public var type: RegisterType
+    public var order: ByteOrder
     /// The bits of an integer that count, from the least significant; nil for all.
-    package var bits: ClosedRange<Int>?
+    public var bits: ClosedRange<Int>?
     /// Registers of a string.
-    package var length: Int
-    /// Raw values that mean "no value", as they lie in the type's width.
-    package var absent: [UInt64]
+    public var length: Int
     /// Any NaN means "no value".
-    package var absentNaN: Bool
+    public var absentNaN: Bool
 
-    package init(
+    public init(
         type: RegisterType, order: ByteOrder = .ABCD, bits: ClosedRange<Int>? = nil, length: Int = 1,
-        absent: [UInt64] = [], absentNaN: Bool = false
+        absentNaN: Bool = false
     ) {
         self.type = type
         self.order = order
         self.bits = bits
         self.length = length
-        self.absent = absent
         self.absentNaN = absentNaN
     }
 
     /// Registers that the value takes.
-    package var registers: Int { type == .string ? length : type.registers }
+    public var registers: Int { type == .string ? length : type.registers }
 
     /// Reads the value from its registers.
     /// - Parameters:
     ///   - words: exactly `registers` of them; where there are fewer, the reading is bad.
+    ///   - absent: raw values that mean "no value", as they lie in the type's width.
     ///   - batch: keeps the text of a string.
-    package func decode(
-        _ words: UnsafeBufferPointer<UInt16>, into batch: inout Batch
+    public func decode(
+        _ words: UnsafeBufferPointer<UInt16>, absent: [UInt64], into batch: inout Batch
     ) -> (value: Value, quality: Quality, reason: Reason) {
         guard words.count >= registers else { return (.none, .bad, .tooShort) }
         if type == .string { return (batch.text(Self.text(words.prefix(length))), .good, .none) }
@@ -75,6 +73,8 @@ package struct RegisterLayout: Sendable, Equatable {
         return interpret(field)
     }
 
+    // Called once, for each reading.
+    @inline(__always)
     private func interpret(_ raw: UInt64) -> (value: Value, quality: Quality, reason: Reason) {
         switch type {
         case .bool: return (.boolean(raw != 0), .good, .none)
@@ -107,6 +107,7 @@ package struct RegisterLayout: Sendable, Equatable {
     }
 
     /// The registers as one number, most significant byte first.
+    @inline(__always)
     private func assemble(_ words: UnsafeBufferPointer<UInt16>) -> UInt64 {
         var raw: UInt64 = 0
         let count = registers
@@ -118,7 +119,7 @@ package struct RegisterLayout: Sendable, Equatable {
     }
 
     /// Lays a raw number out in registers: what `decode` undoes. For simulators and proofs.
-    package func registers(of raw: UInt64) -> [UInt16] {
+    public func registers(of raw: UInt64) -> [UInt16] {
         let count = registers
         let words = (0..<count).map { index in
             let word = UInt16(truncatingIfNeeded: raw >> UInt64(16 * (count - 1 - index)))
@@ -128,7 +129,7 @@ package struct RegisterLayout: Sendable, Equatable {
     }
 
     /// The bit pattern of a number in this type, nearest to it; nil where the type holds no numbers.
-    package func pattern(of number: Double) -> UInt64? {
+    public func pattern(of number: Double) -> UInt64? {
         switch type {
         case .int16: UInt64(UInt16(bitPattern: Int16(clamping: Int64(saturating: number))))
         case .int32: UInt64(UInt32(bitPattern: Int32(clamping: Int64(saturating: number))))
@@ -146,9 +147,9 @@ package struct RegisterLayout: Sendable, Equatable {
     }
 
     /// The number that a bit pattern of this type stands for.
-    package func number(of pattern: UInt64) -> Double? {
+    public func number(of pattern: UInt64) -> Double? {
         var batch = Batch()
-        return registers(of: pattern).withUnsafeBufferPointer { decode($0, into: &batch) }.value.asNumber
+        return registers(of: pattern).withUnsafeBufferPointer { decode($0, absent: [], into: &batch) }.value.asNumber
     }
 
     private static func mask(_ bits: Int) -> UInt64 {
@@ -187,7 +188,7 @@ package struct RegisterLayout: Sendable, Equatable {
 
 extension Int64 {
     /// The nearest whole number there is room for; 0 for NaN.
-    package init(saturating number: Double) {
+    public init(saturating number: Double) {
         if number.isNaN {
             self = 0
         } else if number >= 0x1p63 {

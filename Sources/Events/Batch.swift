@@ -2,29 +2,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Events on their way, with their readings side by side so that stages change them in place.
-package struct Batch: Sendable, Equatable {
+public struct Batch: Sendable, Equatable {
     /// One event: what one device said at one moment, or something about it.
-    package struct Event: Sendable, Equatable {
-        package var detail: EventDetail
-        package var device: DeviceNumber
-        package var time: Timestamp
+    public struct Event: Sendable, Equatable {
+        public var detail: EventDetail
+        public var device: DeviceNumber
+        public var time: Timestamp
         /// The event's readings, as places in the batch's `readings`. Events follow one another without holes.
-        package var readings: Range<Int>
+        public var readings: Range<Int>
 
-        package var kind: EventKind { detail.kind }
+        public var kind: EventKind { detail.kind }
     }
 
-    package private(set) var events: [Event] = []
-    package var readings: [Reading] = []
-    package private(set) var texts: [String] = []
+    public private(set) var events: [Event] = []
+    public var readings: [Reading] = []
+    public private(set) var texts: [String] = []
     /// Bytes of all texts: what makes a batch large beside its numbers.
-    package private(set) var textBytes = 0
+    public private(set) var textBytes = 0
 
-    package init() {}
+    public init() {}
 
-    package var isEmpty: Bool { events.isEmpty }
+    public var isEmpty: Bool { events.isEmpty }
 
-    package mutating func removeAll() {
+    public mutating func removeAll() {
         events.removeAll(keepingCapacity: true)
         readings.removeAll(keepingCapacity: true)
         texts.removeAll(keepingCapacity: true)
@@ -34,27 +34,27 @@ package struct Batch: Sendable, Equatable {
     // MARK: Building
 
     /// Adds a text that a value of this batch may then stand for.
-    package mutating func text(_ text: String) -> Value {
+    public mutating func text(_ text: String) -> Value {
         append(text: text)
         return .text(Int32(truncatingIfNeeded: texts.count - 1))
     }
 
-    package func text(at index: Int32) -> String {
+    public func text(at index: Int32) -> String {
         texts.indices.contains(Int(index)) ? texts[Int(index)] : ""
     }
 
     /// Makes a telemetry event of the readings added since the last event. None without readings.
-    package mutating func closeTelemetry(device: DeviceNumber, time: Timestamp) {
+    public mutating func closeTelemetry(device: DeviceNumber, time: Timestamp) {
         let start = events.last?.readings.upperBound ?? 0
         guard start < readings.count else { return }
         events.append(Event(detail: .telemetry, device: device, time: time, readings: start..<readings.count))
     }
 
-    package mutating func append(_ status: StatusChange, device: DeviceNumber, time: Timestamp) {
+    public mutating func append(_ status: StatusChange, device: DeviceNumber, time: Timestamp) {
         append(.status(status), device: device, time: time)
     }
 
-    package mutating func append(_ gap: Gap, time: Timestamp) {
+    public mutating func append(_ gap: Gap, time: Timestamp) {
         append(.gap(gap), device: .gateway, time: time)
     }
 
@@ -64,19 +64,19 @@ package struct Batch: Sendable, Equatable {
     }
 
     /// Makes an event as it was stored, of the readings added since the last one.
-    package mutating func close(_ detail: EventDetail, device: DeviceNumber, time: Timestamp) {
+    public mutating func close(_ detail: EventDetail, device: DeviceNumber, time: Timestamp) {
         let start = events.last?.readings.upperBound ?? 0
         events.append(Event(detail: detail, device: device, time: time, readings: start..<readings.count))
     }
 
     /// Adds a text where reading back needs it at its old place.
-    package mutating func append(text: String) {
+    public mutating func append(text: String) {
         texts.append(text)
         textBytes += text.utf8.count
     }
 
     /// Adds an event of another batch with those of its readings that `isWanted`; a telemetry event needs one.
-    package mutating func append(
+    public mutating func append(
         _ event: Event, of other: Batch, where isWanted: (Reading) -> Bool = { _ in true }
     ) {
         let start = readings.count
@@ -91,7 +91,7 @@ package struct Batch: Sendable, Equatable {
         events.append(event)
     }
 
-    package mutating func append(_ other: Batch) {
+    public mutating func append(_ other: Batch) {
         for event in other.events { append(event, of: other) }
     }
 
@@ -100,7 +100,7 @@ package struct Batch: Sendable, Equatable {
     /// Lets go of the readings that stages did not keep, and of the telemetry events left without any.
     /// - Returns: how many readings went.
     @discardableResult
-    package mutating func compact() -> Int {
+    public mutating func compact() -> Int {
         guard readings.contains(where: { !$0.isKept }) else { return 0 }
         var kept = 0
         for index in events.indices {

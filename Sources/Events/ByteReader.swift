@@ -2,33 +2,33 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Bytes that do not say what they should.
-package struct MalformedBytes: Error, Equatable {
-    package let expected: String
+public struct MalformedBytes: Error, Equatable {
+    public let expected: String
 
-    package init(expected: String) {
+    public init(expected: String) {
         self.expected = expected
     }
 }
 
 /// Reads back what a `ByteWriter` wrote. Bytes from a disk may be anything: every step is checked.
-package struct ByteReader {
+public struct ByteReader {
     private let bytes: [UInt8]
     private var position = 0
 
-    package init(_ bytes: [UInt8]) {
+    public init(_ bytes: [UInt8]) {
         self.bytes = bytes
     }
 
-    package var isAtEnd: Bool { position == bytes.count }
-    package var remaining: Int { bytes.count - position }
+    public var isAtEnd: Bool { position == bytes.count }
+    public var remaining: Int { bytes.count - position }
 
-    package mutating func byte() throws(MalformedBytes) -> UInt8 {
+    public mutating func byte() throws(MalformedBytes) -> UInt8 {
         guard position < bytes.count else { throw MalformedBytes(expected: "a byte") }
         defer { position += 1 }
         return bytes[position]
     }
 
-    package mutating func fixed() throws(MalformedBytes) -> UInt64 {
+    public mutating func fixed() throws(MalformedBytes) -> UInt64 {
         guard remaining >= 8 else { throw MalformedBytes(expected: "eight bytes") }
         var value: UInt64 = 0
         for index in 0..<8 { value |= UInt64(bytes[position + index]) << (8 * index) }
@@ -36,7 +36,7 @@ package struct ByteReader {
         return value
     }
 
-    package mutating func varint() throws(MalformedBytes) -> UInt64 {
+    public mutating func varint() throws(MalformedBytes) -> UInt64 {
         var value: UInt64 = 0
         var shift: UInt64 = 0
         while true {
@@ -48,26 +48,26 @@ package struct ByteReader {
         }
     }
 
-    package mutating func zigzag() throws(MalformedBytes) -> Int64 {
+    public mutating func zigzag() throws(MalformedBytes) -> Int64 {
         let value = try varint()
         return Int64(bitPattern: (value >> 1) ^ (0 &- (value & 1)))
     }
 
     /// A number that counts things each of which takes at least one more byte, so that a damaged one cannot ask for
     /// more memory than there are bytes.
-    package mutating func count() throws(MalformedBytes) -> Int {
+    public mutating func count() throws(MalformedBytes) -> Int {
         let value = try varint()
         guard value <= UInt64(remaining) else { throw MalformedBytes(expected: "a count") }
         return Int(value)
     }
 
-    package mutating func string() throws(MalformedBytes) -> String {
+    public mutating func string() throws(MalformedBytes) -> String {
         let count = try count()
         defer { position += count }
         return String(decoding: bytes[position..<(position + count)], as: UTF8.self)
     }
 
-    package mutating func raw(_ count: Int) throws(MalformedBytes) -> ArraySlice<UInt8> {
+    public mutating func raw(_ count: Int) throws(MalformedBytes) -> ArraySlice<UInt8> {
         guard count >= 0, count <= remaining else { throw MalformedBytes(expected: "\(count) bytes") }
         defer { position += count }
         return bytes[position..<(position + count)]

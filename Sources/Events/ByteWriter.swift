@@ -2,37 +2,37 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Bytes in the making: JSON for the wire, numbers for the store.
-package struct ByteWriter: Sendable {
-    package private(set) var bytes: [UInt8] = []
+public struct ByteWriter: Sendable {
+    public private(set) var bytes: [UInt8] = []
 
-    package init() {}
+    public init() {}
 
-    package var count: Int { bytes.count }
+    public var count: Int { bytes.count }
 
-    package mutating func reserve(_ count: Int) {
+    public mutating func reserve(_ count: Int) {
         bytes.reserveCapacity(count)
     }
 
-    package mutating func removeAll() {
+    public mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
     }
 
-    package mutating func byte(_ byte: UInt8) {
+    public mutating func byte(_ byte: UInt8) {
         bytes.append(byte)
     }
 
-    package mutating func raw(_ more: some Collection<UInt8>) {
+    public mutating func raw(_ more: some Collection<UInt8>) {
         bytes.append(contentsOf: more)
     }
 
-    package mutating func text(_ literal: StaticString) {
+    public mutating func text(_ literal: StaticString) {
         literal.withUTF8Buffer { bytes.append(contentsOf: $0) }
     }
 
     // MARK: Text
 
     /// A number of no more than `width` digits, with zeros before it.
-    package mutating func digits(_ value: Int64, width: Int) {
+    public mutating func digits(_ value: Int64, width: Int) {
         var divisor: Int64 = 1
         for _ in 1..<width { divisor *= 10 }
         while divisor > 0 {
@@ -41,12 +41,12 @@ package struct ByteWriter: Sendable {
         }
     }
 
-    package mutating func decimal(_ value: Int64) {
+    public mutating func decimal(_ value: Int64) {
         if value < 0 { bytes.append(UInt8(ascii: "-")) }
         decimal(value.magnitude)
     }
 
-    package mutating func decimal(_ value: UInt64) {
+    public mutating func decimal(_ value: UInt64) {
         let start = bytes.count
         var rest = value
         repeat {
@@ -58,12 +58,12 @@ package struct ByteWriter: Sendable {
 
     // MARK: Numbers for the store
 
-    package mutating func fixed(_ value: UInt64) {
+    public mutating func fixed(_ value: UInt64) {
         withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
     /// Seven bits a byte, least first, the top bit says that more follow.
-    package mutating func varint(_ value: UInt64) {
+    public mutating func varint(_ value: UInt64) {
         var rest = value
         while rest >= 0x80 {
             bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
@@ -73,11 +73,11 @@ package struct ByteWriter: Sendable {
     }
 
     /// A signed number with its sign in the lowest bit, so that small ones of either sign stay short.
-    package mutating func zigzag(_ value: Int64) {
+    public mutating func zigzag(_ value: Int64) {
         varint(UInt64(bitPattern: (value << 1) ^ (value >> 63)))
     }
 
-    package mutating func string(_ value: String) {
+    public mutating func string(_ value: String) {
         varint(UInt64(value.utf8.count))
         bytes.append(contentsOf: value.utf8)
     }

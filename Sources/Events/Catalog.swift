@@ -7,19 +7,19 @@ import Synchronization
 ///
 /// Only ever grows: what is stored refers to it by number, and is read back under the description it was stored with,
 /// whatever the configuration says by then. A device whose map or tags change gets a new number.
-package final class Catalog: Sendable {
+public final class Catalog: Sendable {
     /// What the catalog held at one moment. Cheap to copy.
-    package struct Contents: Sendable {
+    public struct Contents: Sendable {
         package fileprivate(set) var devices: [Device] = []
         package fileprivate(set) var series: [Series] = []
 
-        package init() {}
+        public init() {}
 
-        package subscript(number: DeviceNumber) -> Device? {
+        public subscript(number: DeviceNumber) -> Device? {
             devices.indices.contains(number.index) ? devices[number.index] : nil
         }
 
-        package subscript(number: SeriesNumber) -> Series? {
+        public subscript(number: SeriesNumber) -> Series? {
             series.indices.contains(number.index) ? series[number.index] : nil
         }
     }
@@ -33,7 +33,7 @@ package final class Catalog: Sendable {
     private let state: Mutex<State>
 
     /// - Parameters: what was kept from earlier runs, in the order of its numbers.
-    package init(devices: [Device] = [], series: [Series] = []) {
+    public init(devices: [Device] = [], series: [Series] = []) {
         var state = State(contents: Contents())
         state.contents.devices = devices
         state.contents.series = series
@@ -46,11 +46,11 @@ package final class Catalog: Sendable {
         self.state = Mutex(state)
     }
 
-    package var contents: Contents {
+    public var contents: Contents {
         state.withLock { $0.contents }
     }
 
-    package func number(of device: Device) -> DeviceNumber {
+    public func number(of device: Device) -> DeviceNumber {
         state.withLock { state in
             if let known = state.deviceNumbers[device] { return known }
             let number = DeviceNumber(raw: Int32(state.contents.devices.count))
@@ -60,7 +60,7 @@ package final class Catalog: Sendable {
         }
     }
 
-    package func number(of series: Series) -> SeriesNumber {
+    public func number(of series: Series) -> SeriesNumber {
         state.withLock { state in
             if let known = state.seriesNumbers[series] { return known }
             let number = SeriesNumber(raw: Int32(state.contents.series.count))

@@ -4,20 +4,20 @@
 /// Events as JSON, written by hand: an encoder that walks types costs twenty times as much, on every event.
 ///
 /// Keeps what is said about each device and series as ready bytes. CloudEvents 1.0.2, JSON format 1.0.2.
-package struct EventJSON: Sendable {
+public struct EventJSON: Sendable {
     private let gateway: String
     private let catalog: Catalog
     private var contents = Catalog.Contents()
     private var devices: [[UInt8]] = []
     private var series: [(head: [UInt8], unit: [UInt8])] = []
 
-    package init(gateway: String, catalog: Catalog) {
+    public init(gateway: String, catalog: Catalog) {
         self.gateway = gateway
         self.catalog = catalog
     }
 
     /// A whole CloudEvent in structured mode.
-    package mutating func writeEnvelope(
+    public mutating func writeEnvelope(
         _ event: Batch.Event, of batch: Batch, id: EventID, isReplayed: Bool, to out: inout ByteWriter
     ) {
         out.text(#"{"specversion":"1.0","id":""#)
@@ -36,7 +36,7 @@ package struct EventJSON: Sendable {
     }
 
     /// The `data` alone, as Kafka's binary mode carries it.
-    package mutating func writeData(
+    public mutating func writeData(
         _ event: Batch.Event, of batch: Batch, isReplayed: Bool, to out: inout ByteWriter
     ) {
         refresh()
@@ -58,18 +58,18 @@ package struct EventJSON: Sendable {
 
     // MARK: Attributes
 
-    package func id(_ id: EventID) -> String {
+    public func id(_ id: EventID) -> String {
         "\(gateway)/\(String(id.epoch, radix: 16, padded: 16))/\(id.lane.name)/\(id.sequence)"
     }
 
-    package mutating func source(of event: Batch.Event) -> String {
+    public mutating func source(of event: Batch.Event) -> String {
         refresh()
         guard let device = contents[event.device] else { return "/gateways/\(gateway)" }
         return "/gateways/\(gateway)/devices/\(device.id)"
     }
 
     /// The device, or for what concerns none of them the gateway.
-    package mutating func subject(of event: Batch.Event) -> String {
+    public mutating func subject(of event: Batch.Event) -> String {
         refresh()
         return contents[event.device]?.id ?? gateway
     }
@@ -194,7 +194,7 @@ package struct EventJSON: Sendable {
 }
 
 extension ByteWriter {
-    package mutating func json(_ value: Value, of batch: Batch) {
+    public mutating func json(_ value: Value, of batch: Batch) {
         switch value {
         case .none: text("null")
         case .integer(let value): decimal(value)
@@ -207,7 +207,7 @@ extension ByteWriter {
     }
 
     /// A quoted string (RFC 8259, 7).
-    package mutating func jsonString(_ string: String) {
+    public mutating func jsonString(_ string: String) {
         byte(UInt8(ascii: "\""))
         for unit in string.utf8 {
             switch unit {
@@ -228,7 +228,7 @@ extension ByteWriter {
 
 extension String {
     /// A number with zeros before it, up to `padded` digits.
-    package init(_ value: some BinaryInteger, radix: Int, padded: Int) {
+    public init(_ value: some BinaryInteger, radix: Int, padded: Int) {
         let digits = String(value, radix: radix)
         self.init(repeating: "0", count: Swift.max(0, padded - digits.utf8.count))
         self += digits

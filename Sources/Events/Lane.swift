@@ -3,12 +3,12 @@
 
 /// How urgent an event is. A critical one never waits behind a backlog of others.
 /// The raw values are stored, and are the numbers of the outbox's tables.
-package enum Lane: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+public enum Lane: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case critical = 0
     case normal = 1
     case bulk = 2
 
-    package var name: String {
+    public var name: String {
         switch self {
         case .critical: "critical"
         case .normal: "normal"
@@ -16,7 +16,7 @@ package enum Lane: UInt8, Sendable, BitwiseCopyable, CaseIterable {
         }
     }
 
-    package init?(name: String) {
+    public init?(name: String) {
         guard let lane = Self.allCases.first(where: { $0.name == name }) else { return nil }
         self = lane
     }

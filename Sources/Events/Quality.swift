@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// How far a value can be trusted. The raw values are stored: never change the meaning of one.
-package enum Quality: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+public enum Quality: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case good = 0
     /// The device answered, but what it said has no meaning in the map (a number without a label).
     case uncertain = 1
@@ -14,7 +14,7 @@ package enum Quality: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case bad = 4
 
     /// The word that stands in events.
-    package var name: StaticString {
+    public var name: StaticString {
         switch self {
         case .good: "good"
         case .uncertain: "uncertain"
@@ -26,7 +26,7 @@ package enum Quality: UInt8, Sendable, BitwiseCopyable, CaseIterable {
 }
 
 /// Why a reading is not good. The raw values are stored: never change the meaning of one.
-package enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case none = 0
     case timeout = 1
     case disconnected = 2
@@ -57,7 +57,7 @@ package enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case retained = 19
 
     /// The word that stands in events.
-    package var name: StaticString {
+    public var name: StaticString {
         switch self {
         case .none: "none"
         case .timeout: "timeout"

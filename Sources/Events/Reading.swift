@@ -4,17 +4,17 @@
 /// What one point said at one moment.
 ///
 /// Small and trivially copyable: names, units and tags hang off the series, not off the reading.
-package struct Reading: Sendable, BitwiseCopyable, Equatable {
-    package var series: SeriesNumber
-    package var quality: Quality
-    package var reason: Reason
+public struct Reading: Sendable, BitwiseCopyable, Equatable {
+    public var series: SeriesNumber
+    public var quality: Quality
+    public var reason: Reason
     /// False once a stage has filtered it out; it leaves with the next `Batch.compact()`.
-    package var isKept: Bool
+    public var isKept: Bool
     /// When the value was sampled.
-    package var time: Timestamp
-    package var value: Value
+    public var time: Timestamp
+    public var value: Value
 
-    package init(
+    public init(
         series: SeriesNumber, time: Timestamp, value: Value, quality: Quality = .good, reason: Reason = .none
     ) {
         self.series = series
@@ -26,12 +26,12 @@ package struct Reading: Sendable, BitwiseCopyable, Equatable {
     }
 
     /// A reading that could not be made.
-    package static func bad(_ series: SeriesNumber, time: Timestamp, _ reason: Reason) -> Reading {
+    public static func bad(_ series: SeriesNumber, time: Timestamp, _ reason: Reason) -> Reading {
         Reading(series: series, time: time, value: .none, quality: .bad, reason: reason)
     }
 
     /// Takes the value away and says why.
-    package mutating func spoil(_ quality: Quality, _ reason: Reason) {
+    public mutating func spoil(_ quality: Quality, _ reason: Reason) {
         value = .none
         self.quality = quality
         self.reason = reason

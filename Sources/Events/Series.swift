@@ -2,50 +2,50 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The number of a series in the catalog, the same for as long as its gateway lives.
-package struct SeriesNumber: Hashable, Sendable, BitwiseCopyable {
-    package let raw: Int32
+public struct SeriesNumber: Hashable, Sendable, BitwiseCopyable {
+    public let raw: Int32
 
     @inlinable
-    package init(raw: Int32) {
+    public init(raw: Int32) {
         self.raw = raw
     }
 
-    @inlinable package var index: Int { Int(raw) }
+    @inlinable public var index: Int { Int(raw) }
 }
 
 /// The number of a device in the catalog, the same for as long as its gateway lives.
-package struct DeviceNumber: Hashable, Sendable, BitwiseCopyable {
-    package let raw: Int32
+public struct DeviceNumber: Hashable, Sendable, BitwiseCopyable {
+    public let raw: Int32
 
-    package init(raw: Int32) {
+    public init(raw: Int32) {
         self.raw = raw
     }
 
-    package var index: Int { Int(raw) }
+    public var index: Int { Int(raw) }
 
     /// The gateway itself, which is the subject of gap events.
-    package static let gateway = DeviceNumber(raw: -1)
+    public static let gateway = DeviceNumber(raw: -1)
 }
 
 /// What events say about a device.
-package struct Device: Hashable, Sendable {
-    package var id: String
-    package var map: String
-    package var mapVersion: Int
+public struct Device: Hashable, Sendable {
+    public var id: String
+    public var map: String
+    public var mapVersion: Int
     /// In the order of their names.
-    package var tags: [Tag]
+    public var tags: [Tag]
 
-    package struct Tag: Hashable, Sendable {
-        package var name: String
-        package var value: String
+    public struct Tag: Hashable, Sendable {
+        public var name: String
+        public var value: String
 
-        package init(name: String, value: String) {
+        public init(name: String, value: String) {
             self.name = name
             self.value = value
         }
     }
 
-    package init(id: String, map: String, mapVersion: Int, tags: [Tag]) {
+    public init(id: String, map: String, mapVersion: Int, tags: [Tag]) {
         self.id = id
         self.map = map
         self.mapVersion = mapVersion
@@ -54,14 +54,14 @@ package struct Device: Hashable, Sendable {
 }
 
 /// One point of one device: what a reading's number stands for.
-package struct Series: Hashable, Sendable {
-    package var device: DeviceNumber
-    package var point: String
+public struct Series: Hashable, Sendable {
+    public var device: DeviceNumber
+    public var point: String
     /// UCUM; empty where the point has none.
-    package var unit: String
-    package var lane: Lane
+    public var unit: String
+    public var lane: Lane
 
-    package init(device: DeviceNumber, point: String, unit: String, lane: Lane) {
+    public init(device: DeviceNumber, point: String, unit: String, lane: Lane) {
         self.device = device
         self.point = point
         self.unit = unit

@@ -5,7 +5,7 @@
 /// much and bring all of Foundation.
 extension Timestamp {
     /// `2026-11-21T09:00:00.123456Z`.
-    package func write(to out: inout ByteWriter) {
+    public func write(to out: inout ByteWriter) {
         // A date further away than four digits of a year can say is shown as the nearest that they can.
         let clamped = min(max(microseconds, Self.yearZero), Self.year9999)
         let (second, fraction) = clamped.flooredDivision(by: 1_000_000)
@@ -27,7 +27,7 @@ extension Timestamp {
         out.byte(UInt8(ascii: "Z"))
     }
 
-    package var iso8601: String {
+    public var iso8601: String {
         var out = ByteWriter()
         write(to: &out)
         return String(decoding: out.bytes, as: UTF8.self)
@@ -37,7 +37,7 @@ extension Timestamp {
     private static let year9999: Int64 = 253_402_300_799_999_999
 
     /// Reads an RFC 3339 time. Nil where it is none, or where it names no zone: such a time may mean any of 26 hours.
-    package init?(iso8601 text: some Collection<UInt8>) {
+    public init?(iso8601 text: some Collection<UInt8>) {
         var reader = DigitReader(text)
         guard let year = reader.number(4), reader.take("-"), let month = reader.number(2), reader.take("-"),
             let day = reader.number(2), reader.take("T") || reader.take("t") || reader.take(" "),

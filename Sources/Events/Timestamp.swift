@@ -4,32 +4,32 @@
 import Glibc
 
 /// A moment: microseconds since 1970-01-01T00:00:00Z.
-package struct Timestamp: Hashable, Comparable, Sendable, BitwiseCopyable {
-    package var microseconds: Int64
+public struct Timestamp: Hashable, Comparable, Sendable, BitwiseCopyable {
+    public var microseconds: Int64
 
-    package init(microseconds: Int64) {
+    public init(microseconds: Int64) {
         self.microseconds = microseconds
     }
 
-    package static func < (one: Timestamp, other: Timestamp) -> Bool {
+    public static func < (one: Timestamp, other: Timestamp) -> Bool {
         one.microseconds < other.microseconds
     }
 
     /// What the system's clock says. It may jump.
-    package static var now: Timestamp {
+    public static var now: Timestamp {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
     }
 
     /// The moment `microseconds` after this one; stays at the ends of what can be told instead of trapping.
-    package func advanced(byMicroseconds microseconds: Int64) -> Timestamp {
+    public func advanced(byMicroseconds microseconds: Int64) -> Timestamp {
         let (sum, overflow) = self.microseconds.addingReportingOverflow(microseconds)
         return Timestamp(microseconds: overflow ? (microseconds > 0 ? .max : .min) : sum)
     }
 
     /// Microseconds from `earlier` to this; at the ends of what can be told, the end.
-    package func microseconds(since earlier: Timestamp) -> Int64 {
+    public func microseconds(since earlier: Timestamp) -> Int64 {
         let (difference, overflow) = microseconds.subtractingReportingOverflow(earlier.microseconds)
         return overflow ? (microseconds > earlier.microseconds ? .max : .min) : difference
     }

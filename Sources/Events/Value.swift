@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// What a point says, small enough to be copied without a thought.
-package enum Value: Hashable, Sendable, BitwiseCopyable {
+public enum Value: Hashable, Sendable, BitwiseCopyable {
     /// Nothing: the quality says why.
     case none
     case number(Double)
@@ -14,7 +14,7 @@ package enum Value: Hashable, Sendable, BitwiseCopyable {
     case text(Int32)
 
     /// The value as a number, where it is one.
-    @inlinable package var asNumber: Double? {
+    @inlinable public var asNumber: Double? {
         switch self {
         case .number(let value): value
         case .single(let value): Double(value)

@@ -5,7 +5,7 @@ import DeviceMaps
 import Events
 
 /// What inputs hand their batches to.
-package protocol Collecting: Sendable {
+public protocol Collecting: Sendable {
     /// Makes a series known before its first reading comes.
     func add(_ series: SeriesNumber, _ point: Point)
 

@@ -8,19 +8,19 @@ import MQTT
 import Waiting
 
 /// One real read of a device, apart from any polling: what `headgate read` shows.
-package enum SingleRead {
-    package struct Row: Sendable {
-        package var point: Point
-        package var reading: Reading
-        package var text: String?
+public enum SingleRead {
+    public struct Row: Sendable {
+        public var point: Point
+        public var reading: Reading
+        public var text: String?
         /// The registers or bits as they came; empty for messages.
-        package var raw: [UInt16]
+        public var raw: [UInt16]
     }
 
     // MARK: Modbus
 
     /// Reads `points` of one unit. Blocks until the device has answered or the time is up.
-    package static func read(
+    public static func read(
         _ settings: ModbusLinkSettings, unit: UInt8, limits: ModbusLimits, points: [Point], logger: Logger
     ) -> [Row] {
         var connection = ModbusConnection(settings, logger: logger)
@@ -56,7 +56,7 @@ package enum SingleRead {
         } else {
             raw = Array(connection.registers[offset..<(offset + source.layout.registers)])
             (reading.value, reading.quality, reading.reason) = raw.withUnsafeBufferPointer {
-                source.layout.decode($0, into: &batch)
+                source.layout.decode($0, absent: source.absent, into: &batch)
             }
         }
         return finish(point, reading, raw: raw, &batch)
@@ -73,7 +73,7 @@ package enum SingleRead {
 
     /// Listens until each of a device's topics has brought a message, at most `limit`.
     /// - Parameter settings: with a client id of its own and no session, so that the gateway is not disturbed.
-    package static func listen(
+    public static func listen(
         _ settings: MQTTSettings, _ device: MQTTDevice, points: [Point], limit: Duration
     ) throws(MQTTError) -> [Row] {
         let catalog = Catalog()

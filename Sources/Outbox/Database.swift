@@ -5,9 +5,9 @@ import Events
 import SQLite
 
 /// Where an output is in a lane: everything before `block`, and the first `done` events of it, is settled.
-package struct Cursor: Sendable, Equatable {
-    package var block: Int64
-    package var done: Int
+public struct Cursor: Sendable, Equatable {
+    public var block: Int64
+    public var done: Int
 }
 
 /// The outbox's file: what can be asked of it and told to it, without any policy.

@@ -4,16 +4,16 @@
 import Events
 
 /// An event that an output's broker will never take, kept with the reason.
-package struct DeadLetter: Sendable {
-    package var epoch: UInt64
-    package var lane: Lane
-    package var sequence: UInt64
-    package var at: Timestamp
-    package var reason: String
+public struct DeadLetter: Sendable {
+    public var epoch: UInt64
+    public var lane: Lane
+    public var sequence: UInt64
+    public var at: Timestamp
+    public var reason: String
     /// The event alone.
-    package var event: Batch
+    public var event: Batch
 
-    package init(epoch: UInt64, lane: Lane, sequence: UInt64, at: Timestamp, reason: String, event: Batch) {
+    public init(epoch: UInt64, lane: Lane, sequence: UInt64, at: Timestamp, reason: String, event: Batch) {
         self.epoch = epoch
         self.lane = lane
         self.sequence = sequence

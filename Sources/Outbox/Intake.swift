@@ -7,17 +7,17 @@ import Synchronization
 import Waiting
 
 /// Where batches wait for the next commit. Taking one never blocks and never waits for the disk.
-package final class Intake: Sendable {
+public final class Intake: Sendable {
     /// When a lane's batches are committed at the latest, and how much may wait.
-    package struct Limits: Sendable {
+    public struct Limits: Sendable {
         /// Longest wait for a commit by lane: critical, normal, bulk.
-        package var age: [Duration] = [.milliseconds(20), .milliseconds(500), .seconds(5)]
+        public var age: [Duration] = [.milliseconds(20), .milliseconds(500), .seconds(5)]
         /// Readings and events that make a lane due at once.
-        package var batch = 4_096
+        public var batch = 4_096
         /// Readings and events that may wait in a lane; beyond, new ones are shed and counted.
-        package var waiting = 65_536
+        public var waiting = 65_536
 
-        package init() {}
+        public init() {}
     }
 
     /// What one lane has for a commit.
@@ -64,17 +64,17 @@ package final class Intake: Sendable {
     }
 
     /// Readings that there was no room for, since the start.
-    package var shedReadings: Int { shedCount.load(ordering: .relaxed) }
+    public var shedReadings: Int { shedCount.load(ordering: .relaxed) }
 
     // MARK: In
 
     /// Takes a batch whose source cannot be asked again. What there is no room for is shed and announced.
-    package func offer(_ batch: Batch, _ lane: Lane) {
+    public func offer(_ batch: Batch, _ lane: Lane) {
         add(batch, lane, receipt: nil)
     }
 
     /// Takes a batch of a source that waits to be told that it is safe: it is due at once.
-    package func offer(_ batch: Batch, _ lane: Lane, _ receipt: Receipt) {
+    public func offer(_ batch: Batch, _ lane: Lane, _ receipt: Receipt) {
         receipt.expect()
         add(batch, lane, receipt: receipt)
     }

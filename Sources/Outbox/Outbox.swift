@@ -15,22 +15,22 @@ import Waiting
 ///
 /// Serialises everything that touches the database. What is committed survives a power cut (WAL, `synchronous=FULL`);
 /// what is settled is not sent again after the next commit.
-package actor Outbox {
+public actor Outbox {
     /// A commit as those see it who watch live.
-    package struct Committed: Sendable {
-        package var lane: Lane
-        package var first: UInt64
-        package var batch: Batch
+    public struct Committed: Sendable {
+        public var lane: Lane
+        public var first: UInt64
+        public var batch: Batch
     }
 
-    nonisolated package let intake: Intake
-    nonisolated package let catalog: Catalog
-    nonisolated package let epoch: UInt64
+    nonisolated public let intake: Intake
+    nonisolated public let catalog: Catalog
+    nonisolated public let epoch: UInt64
     /// Rings for each output, by its place in the list given to `init`, when there may be something for it.
-    nonisolated package let bells: [Doorbell]
+    nonisolated public let bells: [Doorbell]
 
     nonisolated private let executor = BlockingExecutor(label: "headgate.outbox")
-    nonisolated package var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    nonisolated public var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private struct Output {
         var number: Int64
@@ -67,7 +67,7 @@ package actor Outbox {
     /// - Parameters:
     ///   - outputs: the names of the outputs, whose cursors are kept under them.
     ///   - onCommit: is called with each commit, in order; must not wait.
-    package init(
+    public init(
         _ settings: OutboxSettings, outputs names: [String], logger: Logger,
         onCommit: @escaping @Sendable (Committed) -> Void = { _ in }
     ) throws {
@@ -133,7 +133,7 @@ package actor Outbox {
     // MARK: Committing
 
     /// Commits what comes in, until the task is cancelled; then commits the rest and closes.
-    package func run() async {
+    public func run() async {
         while !Task.isCancelled {
             let deadline = [intake.nextDue, housekeepingDue, ledger.nextDue].compactMap(\.self).min()
             await intake.bell.wait(until: deadline)
@@ -144,7 +144,7 @@ package actor Outbox {
     }
 
     /// Commits everything that has come in, now.
-    package func flush() {
+    public func flush() {
         if !isClosed { commit(intake.take(dueAt: nil)) }
     }
 
@@ -345,7 +345,7 @@ package actor Outbox {
 
     /// The blocks an output has to send next, all of one lane, with how many events of the first are settled already.
     /// Empty where nothing waits.
-    package func next(
+    public func next(
         for output: Int, bytes: Int, events: Int
     ) throws -> (blocks: [StoredBlock], done: Int) {
         guard !isClosed else { return ([], 0) }
@@ -370,7 +370,7 @@ package actor Outbox {
 
     /// Moves an output's cursor: of `block`, the first `done` events are settled, and all before it.
     /// Kept from the next commit on.
-    package func settle(_ output: Int, _ block: StoredBlock, done: Int, dead: [DeadLetter] = []) {
+    public func settle(_ output: Int, _ block: StoredBlock, done: Int, dead: [DeadLetter] = []) {
         let lane = Int(block.lane.rawValue)
         let cursor = done >= block.events ? Cursor(block: block.id + 1, done: 0) : Cursor(block: block.id, done: done)
         guard cursor.block > outputs[output].cursors[lane].block || cursor.block == outputs[output].cursors[lane].block
@@ -382,7 +382,7 @@ package actor Outbox {
     }
 
     /// Goes past a block that no longer is what was written, and notes the loss.
-    package func skip(_ output: Int, _ block: StoredBlock) {
+    public func skip(_ output: Int, _ block: StoredBlock) {
         logger.error("block damaged, skipped", metadata: ["lane": "\(block.lane.name)", "block": "\(block.id)"])
         // The columns may be what is damaged: what the neighbours say is what is missing.
         let after =
@@ -400,7 +400,7 @@ package actor Outbox {
 
     // MARK: Status
 
-    package func status() throws -> OutboxStatus {
+    public func status() throws -> OutboxStatus {
         var status = try database.status(
             epoch: epoch, maxBytes: settings.maxSize, nextSequences: next.map(\.sequence),
             outputs: outputs.map { ($0.number, $0.name, $0.cursors) })
@@ -415,5 +415,5 @@ package actor Outbox {
     }
 
     /// False while commits fail.
-    package var isSound: Bool { !isBroken }
+    public var isSound: Bool { !isBroken }
 }

@@ -5,8 +5,8 @@ import Glibc
 import SQLite
 
 /// Why the outbox cannot be opened or used.
-package struct OutboxError: Error, Equatable, CustomStringConvertible {
-    package enum Kind: Sendable {
+public struct OutboxError: Error, Equatable, CustomStringConvertible {
+    public enum Kind: Sendable {
         /// Another process has it open.
         case inUse
         /// It was made by a newer version, or is no outbox.
@@ -15,10 +15,10 @@ package struct OutboxError: Error, Equatable, CustomStringConvertible {
         case retry
     }
 
-    package let kind: Kind
-    package let description: String
+    public let kind: Kind
+    public let description: String
 
-    package init(_ kind: Kind, _ description: String) {
+    public init(_ kind: Kind, _ description: String) {
         self.kind = kind
         self.description = description
     }

@@ -6,38 +6,38 @@ import Glibc
 import SQLite
 
 /// What is in the outbox and how far each output is.
-package struct OutboxStatus: Sendable {
-    package struct Backlog: Sendable {
-        package var output: String
-        package var lane: Lane
+public struct OutboxStatus: Sendable {
+    public struct Backlog: Sendable {
+        public var output: String
+        public var lane: Lane
         /// Events not yet settled.
-        package var waiting: UInt64
+        public var waiting: UInt64
         /// When the oldest of them was committed; nil where none waits.
-        package var oldest: Timestamp?
+        public var oldest: Timestamp?
         /// The sequence number of the next event to be sent.
-        package var cursor: UInt64
-        package var deadLetters: Int
+        public var cursor: UInt64
+        public var deadLetters: Int
     }
 
-    package struct LaneStatus: Sendable {
-        package var lane: Lane
+    public struct LaneStatus: Sendable {
+        public var lane: Lane
         /// The sequence number the next event will get.
-        package var next: UInt64
-        package var oldest: Timestamp?
+        public var next: UInt64
+        public var oldest: Timestamp?
     }
 
-    package var epoch: UInt64
+    public var epoch: UInt64
     /// Bytes of the database file.
-    package var bytes: Int64
-    package var maxBytes: Int64
-    package var lanes: [LaneStatus]
-    package var backlogs: [Backlog]
+    public var bytes: Int64
+    public var maxBytes: Int64
+    public var lanes: [LaneStatus]
+    public var backlogs: [Backlog]
 }
 
 extension OutboxStatus {
     /// What a stopped gateway left behind.
     /// - Throws: `OutboxError` of kind `inUse` while a gateway has it open.
-    package static func ofStopped(_ settings: OutboxSettings) throws -> OutboxStatus {
+    public static func ofStopped(_ settings: OutboxSettings) throws -> OutboxStatus {
         guard access(settings.databasePath, F_OK) == 0 else {
             throw OutboxError(.retry, "\(settings.databasePath) is not there: has this gateway ever run?")
         }

@@ -4,7 +4,7 @@
 import Synchronization
 
 /// What a pushing source waits for before it acknowledges: that all it handed over is committed.
-package final class Receipt: Sendable {
+public final class Receipt: Sendable {
     private struct State {
         var outstanding = 0
         var hasFailed = false
@@ -21,7 +21,7 @@ package final class Receipt: Sendable {
 
     private let state = Mutex(State())
 
-    package init() {}
+    public init() {}
 
     func expect() {
         state.withLock { $0.outstanding += 1 }
@@ -39,7 +39,7 @@ package final class Receipt: Sendable {
 
     /// True once everything that was offered with this receipt survives a power cut; false where the outbox closed
     /// before that, and nothing may be acknowledged.
-    package func wait() async -> Bool {
+    public func wait() async -> Bool {
         await withCheckedContinuation { continuation in
             let verdict = state.withLock { state in
                 state.isSealed = true

@@ -5,18 +5,18 @@ import Events
 import Zstd
 
 /// The events of one commit in one lane, as they lie in the outbox.
-package struct StoredBlock: Sendable {
-    package var lane: Lane
-    package var id: Int64
+public struct StoredBlock: Sendable {
+    public var lane: Lane
+    public var id: Int64
     /// The epoch its events were named in.
-    package var epoch: UInt64
+    public var epoch: UInt64
     /// The sequence number of its first event; the others follow.
-    package var first: UInt64
-    package var events: Int
-    package var readings: Int
-    package var since: Timestamp
-    package var until: Timestamp
-    package var committed: Timestamp
+    public var first: UInt64
+    public var events: Int
+    public var readings: Int
+    public var since: Timestamp
+    public var until: Timestamp
+    public var committed: Timestamp
     var codec: Int64
     var crc: UInt32
     var body: [UInt8]
@@ -42,17 +42,17 @@ package struct StoredBlock: Sendable {
 }
 
 /// A block that no longer is what was written.
-package struct CorruptBlock: Error, Equatable, CustomStringConvertible {
-    package let description: String
+public struct CorruptBlock: Error, Equatable, CustomStringConvertible {
+    public let description: String
 }
 
 /// Turns batches into blocks and blocks into batches.
-package struct BlockCodec: ~Copyable {
+public struct BlockCodec: ~Copyable {
     /// More than a block of ours ever expands to; what claims more is damaged.
     private static let expandedLimit = 64 << 20
     private let zstd = Zstd()
 
-    package init() {}
+    public init() {}
 
     func encode(
         _ batch: Batch, lane: Lane, id: Int64, epoch: UInt64, first: UInt64, committed: Timestamp
@@ -66,7 +66,7 @@ package struct BlockCodec: ~Copyable {
         return block
     }
 
-    package func decode(_ block: StoredBlock) throws(CorruptBlock) -> Batch {
+    public func decode(_ block: StoredBlock) throws(CorruptBlock) -> Batch {
         guard block.codec == BlockBody.codec else {
             throw CorruptBlock(description: "codec \(block.codec) is not known")
         }

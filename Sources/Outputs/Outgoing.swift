@@ -4,26 +4,26 @@
 import Events
 
 /// A window of messages, ready to be sent, in one buffer.
-package struct Outgoing: Sendable {
-    package struct Message: Sendable {
-        package var topic: String
+public struct Outgoing: Sendable {
+    public struct Message: Sendable {
+        public var topic: String
         /// The device: brokers keep the order of what has the same key.
-        package var key: String
+        public var key: String
         /// The message in `bytes`.
-        package var payload: Range<Int>
-        package var time: Timestamp
+        public var payload: Range<Int>
+        public var time: Timestamp
         /// CloudEvents attributes, where the format puts them beside the payload.
-        package var attributes: [(name: String, value: String)]
+        public var attributes: [(name: String, value: String)]
     }
 
     package fileprivate(set) var messages: [Message] = []
     fileprivate var buffer = ByteWriter()
 
-    package init() {}
+    public init() {}
 
-    package var bytes: [UInt8] { buffer.bytes }
+    public var bytes: [UInt8] { buffer.bytes }
 
-    package func withPayload<Result, Failure: Error>(
+    public func withPayload<Result, Failure: Error>(
         of message: Message, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try bytes.withUnsafeBufferPointer { bytes throws(Failure) in
@@ -33,8 +33,8 @@ package struct Outgoing: Sendable {
 }
 
 /// Turns stored events into messages for one output.
-package struct Renderer: Sendable {
-    package enum Mode: Sendable {
+public struct Renderer: Sendable {
+    public enum Mode: Sendable {
         /// The whole CloudEvent in the payload.
         case structured
         /// The data in the payload, the attributes beside it (CloudEvents Kafka Protocol Binding 1.0.2, 3.2).
@@ -47,7 +47,7 @@ package struct Renderer: Sendable {
     private let catalog: Catalog
     private var json: EventJSON
 
-    package init(mode: Mode, topic: TopicTemplate, gateway: String, catalog: Catalog) {
+    public init(mode: Mode, topic: TopicTemplate, gateway: String, catalog: Catalog) {
         self.mode = mode
         self.topic = topic
         self.gateway = gateway
@@ -56,7 +56,7 @@ package struct Renderer: Sendable {
     }
 
     /// Adds an event to a window.
-    package mutating func add(
+    public mutating func add(
         _ event: Batch.Event, of batch: Batch, id: EventID, isReplayed: Bool, to out: inout Outgoing
     ) {
         let start = out.buffer.count

@@ -4,7 +4,7 @@
 import Events
 
 /// Takes events to one broker, in order.
-package protocol Output: Sendable {
+public protocol Output: Sendable {
     /// Sends messages and waits for the broker to take them. Returns early where the task is cancelled.
     func send(_ messages: Outgoing) async -> SendOutcome
 
@@ -19,24 +19,24 @@ package protocol Output: Sendable {
 }
 
 extension Output {
-    package var trouble: String? { nil }
+    public var trouble: String? { nil }
 }
 
 /// What became of a window of messages.
-package struct SendOutcome: Sendable {
+public struct SendOutcome: Sendable {
     /// How many of the first are settled for good: taken, or listed in `rejected`.
-    package var settled: Int
+    public var settled: Int
     /// Those among the settled that the broker will never take.
-    package var rejected: [Rejection]
+    public var rejected: [Rejection]
     /// Why the rest is not settled; it is to be sent again.
-    package var failure: OutputFailure?
+    public var failure: OutputFailure?
 
-    package struct Rejection: Sendable {
-        package var message: Int
-        package var reason: String
+    public struct Rejection: Sendable {
+        public var message: Int
+        public var reason: String
     }
 
-    package init(settled: Int, rejected: [Rejection] = [], failure: OutputFailure? = nil) {
+    public init(settled: Int, rejected: [Rejection] = [], failure: OutputFailure? = nil) {
         self.settled = settled
         self.rejected = rejected
         self.failure = failure
@@ -72,10 +72,10 @@ enum Verdict {
 }
 
 /// Why an output cannot send now. Never holds values or secrets.
-package struct OutputFailure: Error, Equatable, CustomStringConvertible {
-    package let description: String
+public struct OutputFailure: Error, Equatable, CustomStringConvertible {
+    public let description: String
 
-    package init(_ description: String) {
+    public init(_ description: String) {
         self.description = description
     }
 }

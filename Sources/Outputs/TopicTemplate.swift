@@ -4,18 +4,18 @@
 import Events
 
 /// A topic with places for what an event is about: `telemetry.{map}`, `headgate/{gateway}/{device}`.
-package struct TopicTemplate: Sendable, Equatable {
+public struct TopicTemplate: Sendable, Equatable {
     private enum Part: Sendable, Equatable {
         case text(String)
         case gateway, device, map, lane, kind
         case tag(String)
     }
 
-    package static let places = "{gateway} {device} {map} {lane} {kind} {tag:NAME}"
+    public static let places = "{gateway} {device} {map} {lane} {kind} {tag:NAME}"
     private let parts: [Part]
 
     /// Nil where a brace holds no known place.
-    package init?(_ template: String) {
+    public init?(_ template: String) {
         var parts: [Part] = []
         var rest = template[...]
         while let open = rest.firstIndex(of: "{") {
@@ -32,7 +32,7 @@ package struct TopicTemplate: Sendable, Equatable {
     }
 
     /// Whether Kafka can have such a topic: letters, digits, `.`, `_` and `-`.
-    package var isForKafka: Bool {
+    public var isForKafka: Bool {
         parts.allSatisfy { part in if case .text(let text) = part { Self.plain(text) == text } else { true } }
     }
 

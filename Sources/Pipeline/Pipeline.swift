@@ -7,16 +7,16 @@ import Events
 /// What happens to readings between the device and the outbox: `interpret`, then `filter`.
 ///
 /// Stages change a batch in place and keep their state by series. No clock: a reading brings its own time.
-package struct Pipeline {
+public struct Pipeline {
     private var slots = SeriesSlots()
     private var normalise = Normalise()
     private var rangeCheck = RangeCheck()
     private var deadband = DeadbandFilter()
 
-    package init() {}
+    public init() {}
 
     /// Makes a series known. Readings of others pass unchanged.
-    package mutating func add(_ series: SeriesNumber, _ point: Point) {
+    public mutating func add(_ series: SeriesNumber, _ point: Point) {
         guard slots[series] == nil else { return }
         _ = slots.add(series)
         normalise.add(point)
@@ -25,14 +25,14 @@ package struct Pipeline {
     }
 
     /// From what devices sent to what it means.
-    package mutating func interpret(_ batch: inout Batch) {
+    public mutating func interpret(_ batch: inout Batch) {
         normalise.apply(to: &batch, slots)
         rangeCheck.apply(to: &batch, slots)
     }
 
     /// Lets go of what is no news.
     /// - Returns: how many readings went.
-    package mutating func filter(_ batch: inout Batch) -> Int {
+    public mutating func filter(_ batch: inout Batch) -> Int {
         deadband.apply(to: &batch, slots)
         return batch.compact()
     }

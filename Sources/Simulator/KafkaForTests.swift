@@ -5,12 +5,12 @@ import Glibc
 import Kafka
 
 /// librdkafka's mock cluster, for as long as this lives.
-package final class KafkaForTests {
+public final class KafkaForTests {
     private let cluster: MockCluster
-    package let address: String
+    public let address: String
 
     /// - Parameter addressFile: gets the address, for whoever is to connect.
-    package init(addressFile: String) throws {
+    public init(addressFile: String) throws {
         let cluster = try MockCluster(brokers: 1)
         try Self.write(cluster.bootstrapServers + "\n", to: addressFile)
         address = cluster.bootstrapServers

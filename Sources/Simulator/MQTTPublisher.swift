@@ -8,9 +8,9 @@ import MQTT
 import Waiting
 
 /// Publishes for the simulated devices behind one broker, at QoS 1.
-package actor MQTTPublisher {
+public actor MQTTPublisher {
     nonisolated private let executor: BlockingExecutor
-    nonisolated package var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    nonisolated public var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private struct Channel {
         var topic: String
@@ -24,7 +24,7 @@ package actor MQTTPublisher {
     private let channels: [Channel]
 
     /// - Parameter interval: between two messages on a topic.
-    package init(_ broker: Plant.Broker, interval: Duration, logger: Logger) {
+    public init(_ broker: Plant.Broker, interval: Duration, logger: Logger) {
         executor = BlockingExecutor(label: "headgate.simulator.\(broker.settings.host)")
         settings = broker.settings
         self.interval = interval
@@ -48,7 +48,7 @@ package actor MQTTPublisher {
     }
 
     /// Publishes until the task is cancelled.
-    package func run() async {
+    public func run() async {
         var backoff = Backoff(base: .milliseconds(250), cap: .seconds(5))
         var wasUp = true
         while !Task.isCancelled {

@@ -9,9 +9,9 @@ import Waiting
 /// configuration has its serial line.
 ///
 /// Written without libmodbus, so that the gateway's requests meet a peer that does not share its code.
-package actor ModbusServer {
+public actor ModbusServer {
     nonisolated private let executor: BlockingExecutor
-    nonisolated package var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    nonisolated public var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private enum Peer {
         case listener
@@ -25,7 +25,7 @@ package actor ModbusServer {
     /// Kept open: a terminal nobody holds reports errors instead of silence.
     private var terminal: Int32 = -1
 
-    package init(_ line: Plant.ModbusLine) throws(SimulatorError) {
+    public init(_ line: Plant.ModbusLine) throws(SimulatorError) {
         executor = BlockingExecutor(label: "headgate.simulator.\(line.endpoint)")
         answer = ModbusAnswer(
             units: Dictionary(line.devices.map { ($0.unit, SimulatedUnit($0)) }, uniquingKeysWith: { $1 }))
@@ -40,7 +40,7 @@ package actor ModbusServer {
     }
 
     /// Answers until the task is cancelled.
-    package func run() async {
+    public func run() async {
         while !Task.isCancelled {
             var watched = peers.keys.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             guard poll(&watched, nfds_t(watched.count), 200) > 0 else { continue }

@@ -24,7 +24,7 @@ struct PayloadWriter: Sendable {
             switch payload {
             case .number: return Array("\(point.raw(at: seconds))".utf8)
             case .text: return Array(Self.text(point, seconds).utf8)
-            case .registers(let address, let layout):
+            case .registers(let address, let layout, _):
                 for (offset, word) in SimulatedUnit.registers(of: point, layout, seconds).enumerated() {
                     registers[address + offset, default: 0] |= word
                 }

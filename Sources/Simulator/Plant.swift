@@ -6,37 +6,37 @@ import MQTT
 import Modbus
 
 /// What is simulated: the devices of a configuration, where they can be reached.
-package struct Plant: Sendable {
-    package struct ModbusDevice: Sendable {
-        package var name: String
-        package var unit: UInt8
-        package var map: DeviceMap
+public struct Plant: Sendable {
+    public struct ModbusDevice: Sendable {
+        public var name: String
+        public var unit: UInt8
+        public var map: DeviceMap
 
-        package init(name: String, unit: UInt8, map: DeviceMap) {
+        public init(name: String, unit: UInt8, map: DeviceMap) {
             self.name = name
             self.unit = unit
             self.map = map
         }
     }
 
-    package struct ModbusLine: Sendable {
-        package var endpoint: ModbusEndpoint
-        package var devices: [ModbusDevice]
+    public struct ModbusLine: Sendable {
+        public var endpoint: ModbusEndpoint
+        public var devices: [ModbusDevice]
 
-        package init(endpoint: ModbusEndpoint, devices: [ModbusDevice]) {
+        public init(endpoint: ModbusEndpoint, devices: [ModbusDevice]) {
             self.endpoint = endpoint
             self.devices = devices
         }
     }
 
-    package struct MQTTDevice: Sendable {
-        package var name: String
+    public struct MQTTDevice: Sendable {
+        public var name: String
         /// May hold wildcards: then a few devices publish.
-        package var topic: String
-        package var map: DeviceMap
-        package var form: MQTTForm
+        public var topic: String
+        public var map: DeviceMap
+        public var form: MQTTForm
 
-        package init(name: String, topic: String, map: DeviceMap, form: MQTTForm) {
+        public init(name: String, topic: String, map: DeviceMap, form: MQTTForm) {
             self.name = name
             self.topic = topic
             self.map = map
@@ -44,30 +44,30 @@ package struct Plant: Sendable {
         }
     }
 
-    package struct Broker: Sendable {
-        package var settings: MQTTSettings
-        package var devices: [MQTTDevice]
+    public struct Broker: Sendable {
+        public var settings: MQTTSettings
+        public var devices: [MQTTDevice]
 
-        package init(settings: MQTTSettings, devices: [MQTTDevice]) {
+        public init(settings: MQTTSettings, devices: [MQTTDevice]) {
             self.settings = settings
             self.devices = devices
         }
     }
 
-    package var lines: [ModbusLine]
-    package var brokers: [Broker]
+    public var lines: [ModbusLine]
+    public var brokers: [Broker]
 
-    package init(lines: [ModbusLine], brokers: [Broker]) {
+    public init(lines: [ModbusLine], brokers: [Broker]) {
         self.lines = lines
         self.brokers = brokers
     }
 }
 
 /// Why something cannot be simulated.
-package struct SimulatorError: Error, CustomStringConvertible {
-    package let description: String
+public struct SimulatorError: Error, CustomStringConvertible {
+    public let description: String
 
-    package init(_ description: String) {
+    public init(_ description: String) {
         self.description = description
     }
 }

@@ -25,7 +25,7 @@ struct SimulatedPoint: Sendable {
         case .message(let source):
             switch source.payload {
             case .json(_, let type): type == .boolean || point.conversion.values.values.contains(.boolean(true))
-            case .registers(_, let layout): layout.bits?.count == 1
+            case .registers(_, let layout, _): layout.bits?.count == 1
             case .number, .text: point.conversion.values.values.contains(.boolean(true))
             }
         }

@@ -5,14 +5,14 @@ import Glibc
 import Logging
 
 /// A plant that answers and publishes.
-package struct Simulation: Sendable {
+public struct Simulation: Sendable {
     private let servers: [ModbusServer]
     private let publishers: [MQTTPublisher]
-    package let summary: String
+    public let summary: String
 
     /// Opens every address and terminal, or says which cannot be.
     /// - Parameter interval: between two messages on an MQTT topic.
-    package init(_ plant: Plant, interval: Duration) throws(SimulatorError) {
+    public init(_ plant: Plant, interval: Duration) throws(SimulatorError) {
         signal(SIGPIPE, SIG_IGN)
         var servers: [ModbusServer] = []
         for line in plant.lines where !line.devices.isEmpty { servers.append(try ModbusServer(line)) }
@@ -25,7 +25,7 @@ package struct Simulation: Sendable {
     }
 
     /// Runs until the task is cancelled.
-    package func run() async {
+    public func run() async {
         await withTaskGroup { group in
             for server in servers { group.addTask { await server.run() } }
             for publisher in publishers { group.addTask { await publisher.run() } }

@@ -8,10 +8,10 @@ import Testing
 @Suite("Register layout")
 struct RegisterLayoutTests {
     private func decode(
-        _ layout: RegisterLayout, _ words: [UInt16]
+        _ layout: RegisterLayout, _ words: [UInt16], absent: [UInt64] = []
     ) -> (value: Value, quality: Quality, reason: Reason, text: String?) {
         var batch = Batch()
-        let (value, quality, reason) = words.withUnsafeBufferPointer { layout.decode($0, into: &batch) }
+        let (value, quality, reason) = words.withUnsafeBufferPointer { layout.decode($0, absent: absent, into: &batch) }
         let text: String? = if case .text(let index) = value { batch.text(at: index) } else { nil }
         return (value, quality, reason, text)
     }
@@ -87,10 +87,10 @@ struct RegisterLayoutTests {
 
     @Test("values that mean none are absent, never a number")
     func absent() {
-        let layout = RegisterLayout(type: .int16, absent: [0x8000])
-        #expect(decode(layout, [0x8000]).quality == .absent)
-        #expect(decode(layout, [0x8000]).value == .none)
-        #expect(decode(layout, [0x7FFF]).quality == .good)
+        let layout = RegisterLayout(type: .int16)
+        #expect(decode(layout, [0x8000], absent: [0x8000]).quality == .absent)
+        #expect(decode(layout, [0x8000], absent: [0x8000]).value == .none)
+        #expect(decode(layout, [0x7FFF], absent: [0x8000]).quality == .good)
         let float = RegisterLayout(type: .float32, absentNaN: true)
         #expect(decode(float, [0x7FC0, 0x0000]).quality == .absent)
         #expect(decode(float, [0xFFC0, 0x0001]).quality == .absent)

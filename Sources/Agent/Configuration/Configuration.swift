@@ -9,45 +9,45 @@ import Modbus
 import Outputs
 
 /// One gateway: what its configuration file says, read and checked, its device maps included.
-package struct Configuration: Sendable {
-    package struct Link: Sendable {
-        package enum Way: Sendable {
+public struct Configuration: Sendable {
+    public struct Link: Sendable {
+        public enum Way: Sendable {
             case modbus(ModbusEndpoint, timeout: Int64)
             case mqtt(Broker)
         }
 
-        package var name: String
-        package var way: Way
+        public var name: String
+        public var way: Way
     }
 
     /// An MQTT broker, to listen to or to send to.
-    package struct Broker: Sendable {
-        package var settings: MQTTSettings
-        package var password: Secret?
+    public struct Broker: Sendable {
+        public var settings: MQTTSettings
+        public var password: Secret?
     }
 
-    package struct ConfiguredDevice: Sendable {
-        package enum Address: Sendable {
+    public struct ConfiguredDevice: Sendable {
+        public enum Address: Sendable {
             case unit(UInt8)
             case topic(String)
         }
 
-        package var name: String
-        package var map: DeviceMap
-        package var link: String
-        package var address: Address
-        package var tags: [Device.Tag]
+        public var name: String
+        public var map: DeviceMap
+        public var link: String
+        public var address: Address
+        public var tags: [Device.Tag]
     }
 
-    package struct OutboxLimits: Sendable {
+    public struct OutboxLimits: Sendable {
         /// Bytes.
-        package var maxSize: Int64 = 1 << 30
+        public var maxSize: Int64 = 1 << 30
         /// Microseconds.
-        package var maxAge: Int64 = 7 * 86_400 * 1_000_000
+        public var maxAge: Int64 = 7 * 86_400 * 1_000_000
     }
 
-    package struct ConfiguredOutput: Sendable {
-        package enum Way: Sendable {
+    public struct ConfiguredOutput: Sendable {
+        public enum Way: Sendable {
             case kafka(KafkaOutputSettings, password: Secret?)
             case mqtt(Broker, retain: Bool)
             /// `rotate` in bytes.
@@ -55,28 +55,28 @@ package struct Configuration: Sendable {
             case stdout
         }
 
-        package var name: String
-        package var way: Way
-        package var topic: TopicTemplate
+        public var name: String
+        public var way: Way
+        public var topic: TopicTemplate
     }
 
-    package struct Listen: Sendable {
-        package var host: String
-        package var port: Int
+    public struct Listen: Sendable {
+        public var host: String
+        public var port: Int
     }
 
-    package var gateway: String
+    public var gateway: String
     /// The folder of what the gateway keeps.
-    package var state: String
-    package var links: [Link] = []
-    package var devices: [ConfiguredDevice] = []
-    package var outbox = OutboxLimits()
-    package var outputs: [ConfiguredOutput] = []
+    public var state: String
+    public var links: [Link] = []
+    public var devices: [ConfiguredDevice] = []
+    public var outbox = OutboxLimits()
+    public var outputs: [ConfiguredOutput] = []
     /// Nil where it is switched off.
-    package var admin: Listen?
-    package var logLevels: [String: Logger.Level] = [:]
+    public var admin: Listen?
+    public var logLevels: [String: Logger.Level] = [:]
 
-    package static let defaultAdmin = Listen(host: "127.0.0.1", port: 9_464)
+    public static let defaultAdmin = Listen(host: "127.0.0.1", port: 9_464)
     /// The parts whose log levels can be set, `default` for those that are not.
-    package static let logParts = ["default", "agent", "modbus", "mqtt", "outbox", "outputs", "admin"]
+    public static let logParts = ["default", "agent", "modbus", "mqtt", "outbox", "outputs", "admin"]
 }

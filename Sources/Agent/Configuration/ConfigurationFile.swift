@@ -10,7 +10,7 @@ import Outputs
 import YAMLText
 
 /// Reads a gateway's configuration and the maps it uses. Opens nothing but files; records every mistake.
-package final class ConfigurationFile {
+public final class ConfigurationFile {
     private let path: String
     private let problems: Problems
     /// Maps already read, nil where one could not be.
@@ -23,7 +23,7 @@ package final class ConfigurationFile {
     }
 
     /// - Returns: nil where there is any problem.
-    package static func read(_ path: String, problems: Problems) -> Configuration? {
+    public static func read(_ path: String, problems: Problems) -> Configuration? {
         let text: String
         do {
             text = try TextFile.read(path)
@@ -37,7 +37,7 @@ package final class ConfigurationFile {
         return read(text, path: path, problems: problems)
     }
 
-    package static func read(_ text: String, path: String, problems: Problems) -> Configuration? {
+    public static func read(_ text: String, path: String, problems: Problems) -> Configuration? {
         guard let root = YAMLValue.mapping(of: text, file: path, problems: problems) else { return nil }
         let configuration = ConfigurationFile(path: path, problems: problems).configuration(root)
         return problems.isEmpty ? configuration : nil

@@ -6,12 +6,12 @@ import YAMLText
 
 /// A password that stands elsewhere than in the configuration: in a file only the gateway can read, or in its
 /// environment.
-package enum Secret: Sendable {
+public enum Secret: Sendable {
     case file(String)
     case environment(String)
 
     /// Fetches it.
-    package func reveal() throws(StartError) -> String {
+    public func reveal() throws(StartError) -> String {
         switch self {
         case .environment(let name):
             guard let value = getenv(name) else {
@@ -34,10 +34,10 @@ package enum Secret: Sendable {
 }
 
 /// Why the gateway cannot start.
-package struct StartError: Error, CustomStringConvertible {
-    package let description: String
+public struct StartError: Error, CustomStringConvertible {
+    public let description: String
 
-    package init(_ description: String) {
+    public init(_ description: String) {
         self.description = description
     }
 }

@@ -14,9 +14,9 @@ import Waiting
 /// Serialises everything on the connection, on a queue of its own. Nothing is written while messages are not
 /// committed, not even a sign of life: the acknowledgements queue behind it. A broker that gives up on us meanwhile
 /// keeps the session and sends them again.
-package actor MQTTSource {
+public actor MQTTSource {
     nonisolated private let executor: BlockingExecutor
-    nonisolated package var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    nonisolated public var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private let settings: MQTTSourceSettings
     private let collector: any Collecting
@@ -25,7 +25,7 @@ package actor MQTTSource {
     private var router: MessageRouter
     private var hasSubscribed = false
 
-    package init(
+    public init(
         _ settings: MQTTSourceSettings, catalog: Catalog, collector: any Collecting, logger: Logger
     ) {
         executor = BlockingExecutor(label: "headgate.mqtt.\(settings.name)")
@@ -39,7 +39,7 @@ package actor MQTTSource {
     }
 
     /// Listens until the task is cancelled; connects again whenever the connection ends.
-    package func run() async {
+    public func run() async {
         var backoff = Backoff(base: .milliseconds(500), cap: .seconds(15))
         var wasUp = true
         while !Task.isCancelled {

@@ -6,12 +6,12 @@ import Events
 import MQTT
 
 /// A broker to listen to and the devices whose messages come from it.
-package struct MQTTSourceSettings: Sendable {
-    package var name: String
-    package var connection: MQTTSettings
-    package var devices: [MQTTDevice]
+public struct MQTTSourceSettings: Sendable {
+    public var name: String
+    public var connection: MQTTSettings
+    public var devices: [MQTTDevice]
 
-    package init(name: String, connection: MQTTSettings, devices: [MQTTDevice]) {
+    public init(name: String, connection: MQTTSettings, devices: [MQTTDevice]) {
         self.name = name
         self.connection = connection
         self.devices = devices
@@ -19,15 +19,15 @@ package struct MQTTSourceSettings: Sendable {
 }
 
 /// A device as the configuration names it; with a wildcard in its topic, as many as there are ids.
-package struct MQTTDevice: Sendable {
-    package var name: String
+public struct MQTTDevice: Sendable {
+    public var name: String
     /// May hold wildcards.
-    package var topic: String
-    package var map: DeviceMap
-    package var form: MQTTForm
-    package var tags: [Device.Tag]
+    public var topic: String
+    public var map: DeviceMap
+    public var form: MQTTForm
+    public var tags: [Device.Tag]
 
-    package init(name: String, topic: String, map: DeviceMap, form: MQTTForm, tags: [Device.Tag]) {
+    public init(name: String, topic: String, map: DeviceMap, form: MQTTForm, tags: [Device.Tag]) {
         self.name = name
         self.topic = topic
         self.map = map

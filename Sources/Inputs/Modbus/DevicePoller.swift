@@ -10,6 +10,8 @@ import Waiting
 /// Polls one device: what is due, in few requests, and what it means that an answer does not come.
 struct DevicePoller {
     let device: ModbusDevice
+    /// The device's points as their answers are taken apart.
+    private let slots: [Slot]
     private let measures: PollMeasures
     private var schedule: PollSchedule
     private var presence = DevicePresence()
@@ -17,6 +19,7 @@ struct DevicePoller {
 
     init(_ device: ModbusDevice, link: String, start: ContinuousClock.Instant) {
         self.device = device
+        slots = device.points.map(Slot.init)
         measures = PollMeasures(device: device.id, link: link)
         schedule = PollSchedule(device.points.map(\.source), device.limits, start: start)
     }
@@ -84,16 +87,18 @@ struct DevicePoller {
     private func decode(
         _ request: ReadRequest, _ connection: borrowing ModbusConnection, _ time: Timestamp, into batch: inout Batch
     ) {
+        let (registers, flags) = (connection.registers, connection.flags)
+        let holdsBits = request.table.holdsBits
         for place in request.points {
-            // Looked into where it stands: a copy of the point would retain and release its layout for each reading.
-            let offset = Int(device.points[place].source.address - request.address)
-            var reading = Reading(series: device.points[place].series, time: time, value: .none)
-            if request.table.holdsBits {
-                reading.value = .boolean(connection.flags[offset] != 0)
+            let slot = slots[place]
+            let offset = Int(slot.address - request.address)
+            var reading = Reading(series: slot.series, time: time, value: .none)
+            if holdsBits {
+                reading.value = .boolean(flags[offset] != 0)
             } else {
-                let words = connection.registers[offset..<(offset + device.points[place].source.layout.registers)]
-                (reading.value, reading.quality, reading.reason) = device.points[place].source.layout.decode(
-                    UnsafeBufferPointer(rebasing: words), into: &batch)
+                (reading.value, reading.quality, reading.reason) = slot.layout.decode(
+                    registers.extracting(offset..<(offset + slot.layout.registers)),
+                    absent: slot.hasAbsent ? device.points[place].source.absent : [], into: &batch)
             }
             batch.readings.append(reading)
         }
@@ -103,5 +108,21 @@ struct DevicePoller {
         for place in request.points {
             batch.readings.append(.bad(device.points[place].series, time: time, reason))
         }
+    }
+}
+
+/// What is needed of a point for each of its readings: small and trivially copied, where a point would retain and
+/// release what it refers to.
+private struct Slot {
+    var series: SeriesNumber
+    var address: UInt16
+    var layout: RegisterLayout
+    var hasAbsent: Bool
+
+    init(_ point: ModbusDevice.Point) {
+        series = point.series
+        address = point.source.address
+        layout = point.source.layout
+        hasAbsent = !point.source.absent.isEmpty
     }
 }

@@ -13,9 +13,9 @@ import Waiting
 ///
 /// Serialises everything on the link: a bus carries one request at a time, so units on it share this actor. It runs on
 /// a queue of its own and blocks there; a dead link delays no other.
-package actor ModbusLink {
+public actor ModbusLink {
     nonisolated private let executor: BlockingExecutor
-    nonisolated package var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    nonisolated public var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private let settings: ModbusLinkSettings
     private let collector: any Collecting
@@ -25,7 +25,7 @@ package actor ModbusLink {
     /// When each poller is due, beside them so that looking for the next copies none.
     private var due: [ContinuousClock.Instant]
 
-    package init(_ settings: ModbusLinkSettings, collector: any Collecting, logger: Logger) {
+    public init(_ settings: ModbusLinkSettings, collector: any Collecting, logger: Logger) {
         executor = BlockingExecutor(label: "headgate.modbus.\(settings.name)")
         var logger = logger
         logger[metadataKey: "link"] = "\(settings.name)"
@@ -39,7 +39,7 @@ package actor ModbusLink {
     }
 
     /// Polls until the task is cancelled.
-    package func run() async {
+    public func run() async {
         var batch = Batch()
         while !Task.isCancelled {
             guard let next = due.indices.min(by: { due[$0] < due[$1] }) else { return }

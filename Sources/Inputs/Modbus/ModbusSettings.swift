@@ -6,14 +6,14 @@ import Events
 import Modbus
 
 /// A line or endpoint and the devices on it.
-package struct ModbusLinkSettings: Sendable {
-    package var name: String
-    package var endpoint: ModbusEndpoint
+public struct ModbusLinkSettings: Sendable {
+    public var name: String
+    public var endpoint: ModbusEndpoint
     /// Longest wait for an answer, in microseconds.
-    package var timeout: Int64
-    package var devices: [ModbusDevice]
+    public var timeout: Int64
+    public var devices: [ModbusDevice]
 
-    package init(name: String, endpoint: ModbusEndpoint, timeout: Int64, devices: [ModbusDevice]) {
+    public init(name: String, endpoint: ModbusEndpoint, timeout: Int64, devices: [ModbusDevice]) {
         self.name = name
         self.endpoint = endpoint
         self.timeout = timeout
@@ -22,24 +22,24 @@ package struct ModbusLinkSettings: Sendable {
 }
 
 /// One unit on a link.
-package struct ModbusDevice: Sendable {
-    package struct Point: Sendable {
-        package var series: SeriesNumber
-        package var source: RegisterSource
+public struct ModbusDevice: Sendable {
+    public struct Point: Sendable {
+        public var series: SeriesNumber
+        public var source: RegisterSource
 
-        package init(series: SeriesNumber, source: RegisterSource) {
+        public init(series: SeriesNumber, source: RegisterSource) {
             self.series = series
             self.source = source
         }
     }
 
-    package var id: String
-    package var number: DeviceNumber
-    package var unit: UInt8
-    package var limits: ModbusLimits
-    package var points: [Point]
+    public var id: String
+    public var number: DeviceNumber
+    public var unit: UInt8
+    public var limits: ModbusLimits
+    public var points: [Point]
 
-    package init(id: String, number: DeviceNumber, unit: UInt8, limits: ModbusLimits, points: [Point]) {
+    public init(id: String, number: DeviceNumber, unit: UInt8, limits: ModbusLimits, points: [Point]) {
         self.id = id
         self.number = number
         self.unit = unit

@@ -4,20 +4,20 @@
 import DeviceMaps
 
 /// One request and the points that its answer holds.
-package struct ReadRequest: Equatable, Sendable {
-    package var table: RegisterTable
-    package var address: UInt16
+public struct ReadRequest: Equatable, Sendable {
+    public var table: RegisterTable
+    public var address: UInt16
     /// Registers, or bits.
-    package var count: Int
+    public var count: Int
     /// As places in the list that was planned.
-    package var points: [Int]
+    public var points: [Int]
 }
 
 /// Registers to few requests. Pure.
-package enum PollPlan {
+public enum PollPlan {
     /// The fewest requests that read all of `sources` and keep to the map's limits: neighbours are read together,
     /// and through gaps as wide as the map allows. No point is split between two requests.
-    package static func requests(for sources: [(place: Int, source: RegisterSource)], _ limits: ModbusLimits)
+    public static func requests(for sources: [(place: Int, source: RegisterSource)], _ limits: ModbusLimits)
         -> [ReadRequest]
     {
         RegisterTable.allCases.flatMap { table in

@@ -4,8 +4,8 @@
 import CRdKafka
 
 /// Why Kafka, or librdkafka, refused.
-package struct KafkaError: Error, Equatable, CustomStringConvertible {
-    package enum Kind: Sendable {
+public struct KafkaError: Error, Equatable, CustomStringConvertible {
+    public enum Kind: Sendable {
         /// Try the same message again later.
         case retry
         /// This message will never be taken: too large, not valid.
@@ -20,10 +20,10 @@ package struct KafkaError: Error, Equatable, CustomStringConvertible {
         case queueFull
     }
 
-    package let kind: Kind
-    package let description: String
+    public let kind: Kind
+    public let description: String
 
-    package init(_ kind: Kind, _ description: String) {
+    public init(_ kind: Kind, _ description: String) {
         self.kind = kind
         self.description = description
     }

@@ -4,12 +4,12 @@
 import CRdKafka
 
 /// A librdkafka producer without callbacks: what happens comes out of `poll`.
-package struct KafkaProducer: ~Copyable {
+public struct KafkaProducer: ~Copyable {
     private let producer: OpaquePointer
     private let queue: OpaquePointer
 
     /// What one `poll` brought.
-    package enum Event {
+    public enum Event {
         /// The message produced with `tag` was taken, or why not.
         case delivered(tag: Int, error: KafkaError?)
         /// Something is wrong with a broker or with the producer.
@@ -17,7 +17,7 @@ package struct KafkaProducer: ~Copyable {
     }
 
     /// - Parameter settings: librdkafka's own property names (CONFIGURATION.md).
-    package init(_ settings: [String: String]) throws(KafkaError) {
+    public init(_ settings: [String: String]) throws(KafkaError) {
         let configuration = rd_kafka_conf_new()
         var reason = [CChar](repeating: 0, count: 512)
         for (name, value) in settings.sorted(by: { $0.key < $1.key }) {
@@ -48,7 +48,7 @@ package struct KafkaProducer: ~Copyable {
     /// - Parameters:
     ///   - time: in milliseconds since 1970.
     ///   - tag: comes back with the delivery report.
-    package func produce(
+    public func produce(
         topic: String, key: String, value: UnsafeRawBufferPointer, headers: [(name: String, value: String)],
         time: Int64, tag: Int
     ) throws(KafkaError) {
@@ -64,7 +64,7 @@ package struct KafkaProducer: ~Copyable {
     }
 
     /// Waits for what happens next, at most `milliseconds`, and reports it.
-    package func poll(milliseconds: Int32, _ report: (Event) -> Void) {
+    public func poll(milliseconds: Int32, _ report: (Event) -> Void) {
         guard let event = rd_kafka_queue_poll(queue, milliseconds) else { return }
         defer { rd_kafka_event_destroy(event) }
         switch rd_kafka_event_type(event) {
@@ -85,7 +85,7 @@ package struct KafkaProducer: ~Copyable {
     }
 
     /// Gives up every message not yet delivered; each is reported as failed by the next polls.
-    package func purge() {
+    public func purge() {
         rd_kafka_purge(producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
     }
 }

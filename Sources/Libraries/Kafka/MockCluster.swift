@@ -5,11 +5,11 @@ import CRdKafka
 
 /// librdkafka's own broker for tests: speaks Kafka on loopback sockets, keeps what it is sent in memory
 /// (at most 5 MB a partition).
-package struct MockCluster: ~Copyable {
+public struct MockCluster: ~Copyable {
     private let client: OpaquePointer
     private let cluster: OpaquePointer
 
-    package init(brokers: Int32) throws(KafkaError) {
+    public init(brokers: Int32) throws(KafkaError) {
         var reason = [CChar](repeating: 0, count: 512)
         let configuration = rd_kafka_conf_new()
         rd_kafka_conf_set_log_cb(configuration, nil)
@@ -30,5 +30,5 @@ package struct MockCluster: ~Copyable {
     }
 
     /// host:port, separated by commas.
-    package var bootstrapServers: String { String(cString: rd_kafka_mock_cluster_bootstraps(cluster)) }
+    public var bootstrapServers: String { String(cString: rd_kafka_mock_cluster_bootstraps(cluster)) }
 }

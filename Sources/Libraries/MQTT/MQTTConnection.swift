@@ -9,13 +9,13 @@ import Glibc
 /// libmosquitto queues the PUBACK of a QoS 1 message before it hands the message over, but as it is told here that
 /// another loop does the writing (`mosquitto_threaded_set`), the PUBACK leaves only in `write()`. So an owner that
 /// calls `read`, stores what came, and only then `write`, acknowledges nothing that it has not stored.
-package struct MQTTConnection: ~Copyable {
+public struct MQTTConnection: ~Copyable {
     private let client: OpaquePointer
     private let settings: MQTTSettings
     /// What the callbacks leave behind. Lives as long as the client, which holds an unretained pointer to it.
     private let inbox: MQTTInbox
 
-    package init(_ settings: MQTTSettings) throws(MQTTError) {
+    public init(_ settings: MQTTSettings) throws(MQTTError) {
         let inbox = MQTTInbox(payloadLimit: settings.payloadLimit)
         client = try Self.makeClient(settings, inbox)
         self.settings = settings
@@ -61,13 +61,13 @@ package struct MQTTConnection: ~Copyable {
 
     // MARK: The connection
 
-    package var state: MQTTInbox.State { inbox.state }
+    public var state: MQTTInbox.State { inbox.state }
 
     /// The largest packet the broker takes, where it said so (MQTT 5, 3.2.2.3.6).
-    package var maximumPacketSize: UInt32? { inbox.maximumPacketSize }
+    public var maximumPacketSize: UInt32? { inbox.maximumPacketSize }
 
     /// Starts to connect. `state` tells how it went, after calls of `read` and `write`.
-    package func connect() throws(MQTTError) {
+    public func connect() throws(MQTTError) {
         inbox.connectionStarts()
         if settings.version == .v5, let expiry = settings.sessionExpiry {
             keepForConnect(sessionExpiry: expiry)
@@ -89,7 +89,7 @@ package struct MQTTConnection: ~Copyable {
         mosquitto_property_free_all(&properties)
     }
 
-    package func disconnect() {
+    public func disconnect() {
         mosquitto_disconnect(client)
         mosquitto_loop_write(client, 1)
     }
@@ -97,7 +97,7 @@ package struct MQTTConnection: ~Copyable {
     // MARK: The loop
 
     /// Waits until something can be read (or written, where something is queued), at most `milliseconds`.
-    package func wait(milliseconds: Int32, forWriting: Bool = false) {
+    public func wait(milliseconds: Int32, forWriting: Bool = false) {
         let socket = mosquitto_socket(client)
         guard socket >= 0 else { return }
         var events = Int16(POLLIN)
@@ -108,7 +108,7 @@ package struct MQTTConnection: ~Copyable {
 
     /// Takes in what has arrived, without waiting: at most `packets` packets.
     /// Writes nothing, so no message that came is acknowledged yet.
-    package func read(packets: Int) throws(MQTTError) {
+    public func read(packets: Int) throws(MQTTError) {
         for _ in 0..<packets {
             try checkConnection(mosquitto_loop_read(client, 1))
             guard isReadable else { return }
@@ -121,7 +121,7 @@ package struct MQTTConnection: ~Copyable {
     }
 
     /// Sends what is queued: acknowledgements, messages, signs of life.
-    package func write() throws(MQTTError) {
+    public func write() throws(MQTTError) {
         try checkConnection(mosquitto_loop_misc(client))
         if mosquitto_want_write(client) {
             try checkConnection(mosquitto_loop_write(client, 1))
@@ -130,19 +130,19 @@ package struct MQTTConnection: ~Copyable {
 
     // MARK: Messages
 
-    package func takeMessages() -> [MQTTMessage] { inbox.takeMessages() }
+    public func takeMessages() -> [MQTTMessage] { inbox.takeMessages() }
 
     /// How many messages were refused for their size since the last call.
-    package func takeRefused() -> Int { inbox.takeRefused() }
+    public func takeRefused() -> Int { inbox.takeRefused() }
 
     /// The messages that the broker has settled since the last call: message id and MQTT 5 reason code (0 in 3.1.1).
-    package func takeSettled() -> [(id: Int32, reason: Int32)] { inbox.takeSettled() }
+    public func takeSettled() -> [(id: Int32, reason: Int32)] { inbox.takeSettled() }
 
     /// The broker's answer to `subscribe`, once: for each filter, whether it may be listened to.
-    package func takeSubscribed() -> [Bool]? { inbox.takeSubscribed() }
+    public func takeSubscribed() -> [Bool]? { inbox.takeSubscribed() }
 
     /// Queues a subscription to all of `filters` at QoS 1.
-    package func subscribe(_ filters: [String]) throws(MQTTError) {
+    public func subscribe(_ filters: [String]) throws(MQTTError) {
         // Retained messages only where the subscription is new: they are old news on every reconnection.
         let options = settings.version == .v5 ? Int32(MQTT_SUB_OPT_SEND_RETAIN_NEW.rawValue) : 0
         var pointers: [UnsafeMutablePointer<CChar>?] = filters.map { strdup($0) }
@@ -153,7 +153,7 @@ package struct MQTTConnection: ~Copyable {
 
     /// Queues a QoS 1 message.
     /// - Returns: its id, which `takeSettled` names once the broker has taken or refused it.
-    package func publish(
+    public func publish(
         topic: String, payload: UnsafeRawBufferPointer, retain: Bool, contentType: String?
     ) throws(MQTTError) -> Int32 {
         var properties: OpaquePointer?

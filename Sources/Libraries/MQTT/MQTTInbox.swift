@@ -6,8 +6,8 @@ import CMosquitto
 /// What libmosquitto's callbacks leave for the owner of the connection.
 ///
 /// The callbacks fire only inside the owner's own calls, so nothing here is shared between threads.
-package final class MQTTInbox {
-    package enum State: Equatable {
+public final class MQTTInbox {
+    public enum State: Equatable {
         case idle
         case connecting
         case connected(sessionPresent: Bool)

@@ -5,21 +5,21 @@ import CModbus
 import Glibc
 
 /// One of the four tables of a Modbus device (MODBUS Application Protocol V1.1b3, 4.3).
-package enum ModbusTable: Sendable {
+public enum ModbusTable: Sendable {
     case coil, discrete, input, holding
 }
 
 /// How a serial line is set up.
-package struct SerialLine: Sendable, Equatable {
-    package enum Parity: String, Sendable, CaseIterable { case none, even, odd }
+public struct SerialLine: Sendable, Equatable {
+    public enum Parity: String, Sendable, CaseIterable { case none, even, odd }
 
-    package var device: String
-    package var baud: Int32
-    package var parity: Parity
-    package var dataBits: Int32
-    package var stopBits: Int32
+    public var device: String
+    public var baud: Int32
+    public var parity: Parity
+    public var dataBits: Int32
+    public var stopBits: Int32
 
-    package init(device: String, baud: Int32, parity: Parity, dataBits: Int32, stopBits: Int32) {
+    public init(device: String, baud: Int32, parity: Parity, dataBits: Int32, stopBits: Int32) {
         self.device = device
         self.baud = baud
         self.parity = parity
@@ -29,18 +29,18 @@ package struct SerialLine: Sendable, Equatable {
 }
 
 /// Where a link's devices are reached.
-package enum ModbusEndpoint: Sendable, Equatable, CustomStringConvertible {
+public enum ModbusEndpoint: Sendable, Equatable, CustomStringConvertible {
     case tcp(host: String, port: UInt16)
     case serial(SerialLine)
 
-    package var description: String {
+    public var description: String {
         switch self {
         case .tcp(let host, let port): "\(host):\(port)"
         case .serial(let line): line.device
         }
     }
 
-    package var isSerial: Bool {
+    public var isSerial: Bool {
         if case .serial = self { true } else { false }
     }
 }
@@ -48,11 +48,11 @@ package enum ModbusEndpoint: Sendable, Equatable, CustomStringConvertible {
 /// A libmodbus context: one line or endpoint that carries one request at a time.
 ///
 /// Owns the context and frees it. Every call may block for the response timeout.
-package struct ModbusContext: ~Copyable {
+public struct ModbusContext: ~Copyable {
     private let context: OpaquePointer
 
     /// - Parameter timeout: the longest wait for an answer, in microseconds.
-    package init(_ endpoint: ModbusEndpoint, timeout: UInt32) throws(ModbusError) {
+    public init(_ endpoint: ModbusEndpoint, timeout: UInt32) throws(ModbusError) {
         let made: OpaquePointer? =
             switch endpoint {
             case .tcp(let host, let port): modbus_new_tcp_pi(host, String(port))
@@ -72,25 +72,25 @@ package struct ModbusContext: ~Copyable {
         modbus_free(context)
     }
 
-    package func connect() throws(ModbusError) {
+    public func connect() throws(ModbusError) {
         guard modbus_connect(context) == 0 else { throw ModbusError(code: errno) }
     }
 
-    package func close() {
+    public func close() {
         modbus_close(context)
     }
 
     /// Throws away what came in too late for the request it answers.
-    package func flush() {
+    public func flush() {
         modbus_flush(context)
     }
 
-    package func select(unit: UInt8) throws(ModbusError) {
+    public func select(unit: UInt8) throws(ModbusError) {
         guard modbus_set_slave(context, Int32(unit)) == 0 else { throw ModbusError(code: errno) }
     }
 
     /// Reads `count` registers from `address` into `words`, which must have room for them.
-    package func readRegisters(
+    public func readRegisters(
         _ table: ModbusTable, at address: UInt16, count: Int, into words: UnsafeMutableBufferPointer<UInt16>
     ) throws(ModbusError) {
         precondition(words.count >= count, "room for every register")
@@ -102,7 +102,7 @@ package struct ModbusContext: ~Copyable {
     }
 
     /// Reads `count` bits from `address` into `bits`, one byte each.
-    package func readBits(
+    public func readBits(
         _ table: ModbusTable, at address: UInt16, count: Int, into bits: UnsafeMutableBufferPointer<UInt8>
     ) throws(ModbusError) {
         precondition(bits.count >= count, "room for every bit")

@@ -5,9 +5,9 @@ import CModbus
 import Glibc
 
 /// Why a Modbus request brought no data.
-package struct ModbusError: Error, Equatable, CustomStringConvertible {
+public struct ModbusError: Error, Equatable, CustomStringConvertible {
     /// What the caller should do about it.
-    package enum Kind: Sendable {
+    public enum Kind: Sendable {
         /// The device answered with an exception: the link is sound, this request is not wanted.
         case exception
         /// Nothing came in time: the next request may work.
@@ -20,11 +20,11 @@ package struct ModbusError: Error, Equatable, CustomStringConvertible {
         case setup
     }
 
-    package let kind: Kind
+    public let kind: Kind
     /// The `errno` libmodbus left.
-    package let code: Int32
+    public let code: Int32
 
-    package init(code: Int32) {
+    public init(code: Int32) {
         self.code = code
         kind = Self.kind(of: code)
     }
@@ -42,12 +42,12 @@ package struct ModbusError: Error, Equatable, CustomStringConvertible {
     }
 
     /// The exception code of the answer (MODBUS Application Protocol V1.1b3, 7), or nil where there was none.
-    package var exceptionCode: Int32? {
+    public var exceptionCode: Int32? {
         kind == .exception ? code - MODBUS_ENOBASE : nil
     }
 
     /// A short stable name, for metrics and the `reason` of a bad reading.
-    package var name: String {
+    public var name: String {
         switch kind {
         case .exception: Self.exceptionNames[exceptionCode ?? 0] ?? "exception"
         case .timeout: "timeout"
@@ -62,7 +62,7 @@ package struct ModbusError: Error, Equatable, CustomStringConvertible {
         6: "device_busy", 7: "negative_acknowledge", 8: "memory_parity", 10: "gateway_path", 11: "gateway_target",
     ]
 
-    package var description: String {
+    public var description: String {
         if code == EMFILE || code == ENFILE {
             return "no file descriptor is left below 1024, libmodbus can watch no more: use fewer links"
         }

@@ -6,10 +6,10 @@ import CSQLite
 /// One database connection, used by one owner on one thread at a time.
 ///
 /// Opened without SQLite's own mutexes: the owner is an actor, so there is no one to guard against.
-package struct Connection: ~Copyable {
+public struct Connection: ~Copyable {
     let handle: OpaquePointer
 
-    package init(path: String) throws(SQLiteError) {
+    public init(path: String) throws(SQLiteError) {
         var opened: OpaquePointer?
         let code = sqlite3_open_v2(
             path, &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nil)
@@ -28,11 +28,11 @@ package struct Connection: ~Copyable {
     }
 
     /// Runs statements that return nothing.
-    package func execute(_ sql: String) throws(SQLiteError) {
+    public func execute(_ sql: String) throws(SQLiteError) {
         guard sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK else { throw error() }
     }
 
-    package func prepare(_ sql: String) throws(SQLiteError) -> Statement {
+    public func prepare(_ sql: String) throws(SQLiteError) -> Statement {
         var statement: OpaquePointer?
         let code = sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
         guard code == SQLITE_OK, let statement else { throw error() }
@@ -40,19 +40,19 @@ package struct Connection: ~Copyable {
     }
 
     /// The first column of the first row, or nil where there is none.
-    package func integer(_ sql: String) throws(SQLiteError) -> Int64? {
+    public func integer(_ sql: String) throws(SQLiteError) -> Int64? {
         let statement = try prepare(sql)
         return try statement.step() ? statement.integer(0) : nil
     }
 
     /// The first column of the first row as text, or nil where there is none.
-    package func text(_ sql: String) throws(SQLiteError) -> String? {
+    public func text(_ sql: String) throws(SQLiteError) -> String? {
         let statement = try prepare(sql)
         return try statement.step() ? statement.text(0) : nil
     }
 
     /// Runs `body` in one transaction: all of it is kept, or none.
-    package func transaction<Result>(
+    public func transaction<Result>(
         _ body: () throws(SQLiteError) -> Result
     ) throws(SQLiteError) -> Result {
         try execute("BEGIN IMMEDIATE")
@@ -71,14 +71,14 @@ package struct Connection: ~Copyable {
     /// - Parameter truncate: also shrinks the log to nothing.
     /// - Returns: the pages the log held.
     @discardableResult
-    package func checkpoint(truncate: Bool) throws(SQLiteError) -> Int {
+    public func checkpoint(truncate: Bool) throws(SQLiteError) -> Int {
         var pages: Int32 = 0
         let mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE
         guard sqlite3_wal_checkpoint_v2(handle, nil, mode, &pages, nil) == SQLITE_OK else { throw error() }
         return Int(pages)
     }
 
-    package var lastInsertedRow: Int64 { sqlite3_last_insert_rowid(handle) }
+    public var lastInsertedRow: Int64 { sqlite3_last_insert_rowid(handle) }
 
     private func error() -> SQLiteError {
         SQLiteError(code: sqlite3_errcode(handle), message: String(cString: sqlite3_errmsg(handle)))

@@ -3,6 +3,6 @@
 
 import CSQLite
 
-package enum SQLiteLibrary {
-    package static var version: String { String(cString: sqlite3_libversion()) }
+public enum SQLiteLibrary {
+    public static var version: String { String(cString: sqlite3_libversion()) }
 }

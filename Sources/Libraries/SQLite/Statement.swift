@@ -4,7 +4,7 @@
 import CSQLite
 
 /// A prepared statement. Parameters count from 1, columns from 0, as in SQLite.
-package struct Statement: ~Copyable {
+public struct Statement: ~Copyable {
     private let handle: OpaquePointer
 
     init(_ handle: OpaquePointer) {
@@ -15,11 +15,11 @@ package struct Statement: ~Copyable {
         sqlite3_finalize(handle)
     }
 
-    package func bind(_ value: Int64, at parameter: Int32) {
+    public func bind(_ value: Int64, at parameter: Int32) {
         sqlite3_bind_int64(handle, parameter, value)
     }
 
-    package func bind(_ text: String, at parameter: Int32) {
+    public func bind(_ text: String, at parameter: Int32) {
         var text = text
         text.withUTF8 { bytes in
             bytes.withMemoryRebound(to: CChar.self) {
@@ -28,12 +28,12 @@ package struct Statement: ~Copyable {
         }
     }
 
-    package func bind(_ bytes: [UInt8], at parameter: Int32) {
+    public func bind(_ bytes: [UInt8], at parameter: Int32) {
         bytes.withUnsafeBytes { _ = headgate_bind_blob(handle, parameter, $0.baseAddress, UInt64($0.count)) }
     }
 
     /// Steps once. True where a row is there to read.
-    package func step() throws(SQLiteError) -> Bool {
+    public func step() throws(SQLiteError) -> Bool {
         switch sqlite3_step(handle) {
         case SQLITE_ROW: return true
         case SQLITE_DONE: return false
@@ -47,24 +47,24 @@ package struct Statement: ~Copyable {
     }
 
     /// Runs a statement that returns no rows, and makes it ready for the next time.
-    package func run() throws(SQLiteError) {
+    public func run() throws(SQLiteError) {
         _ = try step()
         reset()
     }
 
-    package func reset() {
+    public func reset() {
         sqlite3_reset(handle)
     }
 
-    package func integer(_ column: Int32) -> Int64 {
+    public func integer(_ column: Int32) -> Int64 {
         sqlite3_column_int64(handle, column)
     }
 
-    package func text(_ column: Int32) -> String {
+    public func text(_ column: Int32) -> String {
         String(decoding: bytes(column), as: UTF8.self)
     }
 
-    package func bytes(_ column: Int32) -> [UInt8] {
+    public func bytes(_ column: Int32) -> [UInt8] {
         guard let start = sqlite3_column_blob(handle, column) else { return [] }
         return [UInt8](UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column))))
     }

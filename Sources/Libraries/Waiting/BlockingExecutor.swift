@@ -8,19 +8,19 @@ import Dispatch
 ///
 /// Two default actors blocked in C stop every other task on two cores for as long as they block; queue-backed ones
 /// stop nothing. A hop costs about 12 µs, so cross it once a batch.
-package final class BlockingExecutor: SerialExecutor {
+public final class BlockingExecutor: SerialExecutor {
     private let queue: DispatchQueue
 
-    package init(label: String) {
+    public init(label: String) {
         queue = DispatchQueue(label: label)
     }
 
-    package func enqueue(_ job: consuming ExecutorJob) {
+    public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
     }
 
-    package func checkIsolated() {
+    public func checkIsolated() {
         dispatchPrecondition(condition: .onQueue(queue))
     }
 }

@@ -6,7 +6,7 @@ import Synchronization
 /// Something one task waits for and others bring about: it suspends until somebody rings, or until a moment comes.
 ///
 /// A ring that nobody waits for is kept for the next who does; several are one.
-package final class Doorbell: Sendable {
+public final class Doorbell: Sendable {
     private struct State {
         var isRung = false
         var waiter: CheckedContinuation<Void, Never>?
@@ -14,9 +14,9 @@ package final class Doorbell: Sendable {
 
     private let state = Mutex(State())
 
-    package init() {}
+    public init() {}
 
-    package func ring() {
+    public func ring() {
         let waiter = state.withLock { state in
             defer { state.waiter = nil }
             if state.waiter == nil { state.isRung = true }
@@ -26,7 +26,7 @@ package final class Doorbell: Sendable {
     }
 
     /// Waits for a ring, for `deadline` or for the task's cancellation. Only one task at a time may wait.
-    package func wait(until deadline: ContinuousClock.Instant? = nil) async {
+    public func wait(until deadline: ContinuousClock.Instant? = nil) async {
         let timer = deadline.map { deadline in
             Task {
                 try await Task.sleep(until: deadline)

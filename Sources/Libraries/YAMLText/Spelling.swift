@@ -1,9 +1,9 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
-package enum Spelling {
+public enum Spelling {
     /// The word most like `word`, where one is like it at all: at most a third of its letters differ.
-    package static func nearest(to word: String, among words: [String]) -> String? {
+    public static func nearest(to word: String, among words: [String]) -> String? {
         let best = words.map { ($0, distance(Array(word.utf8), Array($0.utf8))) }.min { $0.1 < $1.1 }
         guard let best, best.1 <= max(1, word.utf8.count / 3) else { return nil }
         return best.0

@@ -4,16 +4,16 @@
 import Glibc
 
 /// Why a file cannot be read.
-package struct TextFileError: Error, CustomStringConvertible {
-    package let description: String
+public struct TextFileError: Error, CustomStringConvertible {
+    public let description: String
 }
 
 /// Small text files: configuration, maps, secrets.
-package enum TextFile {
+public enum TextFile {
     /// Larger than any of them ever is; what is not one of them may be endless.
     private static let limit = 8 << 20
 
-    package static func read(_ path: String) throws(TextFileError) -> String {
+    public static func read(_ path: String) throws(TextFileError) -> String {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { throw TextFileError(description: "\(path): \(String(cString: strerror(errno)))") }
         defer { close(file) }
@@ -33,7 +33,7 @@ package enum TextFile {
     }
 
     /// The names in a folder, sorted; empty where it cannot be read.
-    package static func names(in folder: String) -> [String] {
+    public static func names(in folder: String) -> [String] {
         guard let stream = opendir(folder) else { return [] }
         defer { closedir(stream) }
         var names: [String] = []
@@ -47,7 +47,7 @@ package enum TextFile {
     }
 
     /// True where others than the owner and the group may read the file.
-    package static func isWorldReadable(_ path: String) -> Bool {
+    public static func isWorldReadable(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IROTH != 0
     }

@@ -4,7 +4,7 @@
 import Yams
 
 /// A mapping that is read key by key. `finish` reports the keys nobody asked for.
-package final class YAMLMapping {
+public final class YAMLMapping {
     private let mapping: Node.Mapping
     private let value: YAMLValue
     private var asked: [String] = []
@@ -15,7 +15,7 @@ package final class YAMLMapping {
     }
 
     /// The value of a key, or nil where the key is not there.
-    package func take(_ key: String) -> YAMLValue? {
+    public func take(_ key: String) -> YAMLValue? {
         asked.append(key)
         guard let node = mapping.first(where: { $0.key.string == key })?.value else { return nil }
         return YAMLValue(
@@ -24,14 +24,14 @@ package final class YAMLMapping {
     }
 
     /// The value of a key that must be there.
-    package func require(_ key: String, fix: String) -> YAMLValue? {
+    public func require(_ key: String, fix: String) -> YAMLValue? {
         let found = take(key)
         if found == nil { problem("needs `\(key)`", fix: fix) }
         return found
     }
 
     /// Every key with its value, in the order of the file.
-    package func all() -> [(key: YAMLValue, value: YAMLValue)] {
+    public func all() -> [(key: YAMLValue, value: YAMLValue)] {
         mapping.map { key, node in
             let name = key.string ?? "?"
             asked.append(name)
@@ -44,16 +44,16 @@ package final class YAMLMapping {
     }
 
     /// Says that keys have a meaning here even where nothing asked for them.
-    package func know(_ keys: [String]) {
+    public func know(_ keys: [String]) {
         asked += keys.filter { !asked.contains($0) }
     }
 
-    package func problem(_ message: String, fix: String = "") {
+    public func problem(_ message: String, fix: String = "") {
         value.problem(message, fix: fix)
     }
 
     /// Reports what was never asked for: a key that means nothing is a mistake, often of spelling.
-    package func finish() {
+    public func finish() {
         for (key, _) in mapping {
             let name = key.string ?? "?"
             if asked.contains(name) { continue }

@@ -4,15 +4,15 @@
 import Yams
 
 /// A value in a YAML file that knows where it stands. Reading it as something it is not records a problem.
-package struct YAMLValue {
+public struct YAMLValue {
     let node: Node
     let file: String
     let problems: Problems
     /// What the value is for, in words: "outbox.max_size".
-    package let path: String
+    public let path: String
 
     /// The text of a file as its top mapping, or nil with the problem recorded.
-    package static func mapping(of text: String, file: String, problems: Problems) -> YAMLMapping? {
+    public static func mapping(of text: String, file: String, problems: Problems) -> YAMLMapping? {
         do {
             guard let node = try Yams.compose(yaml: text) else {
                 problems.add(Problem(file: file, line: 1, column: 1, message: "the file is empty", fix: ""))
@@ -39,7 +39,7 @@ package struct YAMLValue {
         }
     }
 
-    package func problem(_ message: String, fix: String = "") {
+    public func problem(_ message: String, fix: String = "") {
         let mark = node.mark
         let subject = path.isEmpty ? "" : "`\(path)` "
         problems.add(
@@ -48,35 +48,35 @@ package struct YAMLValue {
     }
 
     /// From 1.
-    package var line: Int { node.mark?.line ?? 1 }
+    public var line: Int { node.mark?.line ?? 1 }
 
     // MARK: Shapes
 
     /// The text of a scalar as written, without its quotes.
-    package var scalar: String? {
+    public var scalar: String? {
         guard case .scalar(let scalar) = node else { return nil }
         return scalar.string
     }
 
     /// True where the scalar stands in quotes: then it is a text, whatever it looks like.
-    package var isQuoted: Bool {
+    public var isQuoted: Bool {
         guard case .scalar(let scalar) = node else { return false }
         return scalar.style == .singleQuoted || scalar.style == .doubleQuoted
     }
 
-    package var isNull: Bool {
+    public var isNull: Bool {
         !isQuoted && ["", "~", "null"].contains(scalar ?? "x")
     }
 
-    package var isMapping: Bool {
+    public var isMapping: Bool {
         if case .mapping = node { true } else { false }
     }
 
-    package var isSequence: Bool {
+    public var isSequence: Bool {
         if case .sequence = node { true } else { false }
     }
 
-    package func mapping() -> YAMLMapping? {
+    public func mapping() -> YAMLMapping? {
         guard case .mapping(let mapping) = node else {
             problem("should be a mapping", fix: "write `key: value` lines below it, or { key: value }")
             return nil
@@ -84,7 +84,7 @@ package struct YAMLValue {
         return YAMLMapping(mapping: mapping, value: self)
     }
 
-    package func sequence() -> [YAMLValue]? {
+    public func sequence() -> [YAMLValue]? {
         guard case .sequence(let sequence) = node else {
             problem("should be a list", fix: "write [a, b]")
             return nil
@@ -96,7 +96,7 @@ package struct YAMLValue {
 
     // MARK: Scalars
 
-    package func string() -> String? {
+    public func string() -> String? {
         guard let scalar else {
             problem("should be a text")
             return nil
@@ -104,7 +104,7 @@ package struct YAMLValue {
         return scalar
     }
 
-    package func boolean() -> Bool? {
+    public func boolean() -> Bool? {
         switch scalar {
         case "true": return true
         case "false": return false
@@ -115,7 +115,7 @@ package struct YAMLValue {
     }
 
     /// A whole number, decimal or hexadecimal (0x…).
-    package func integer(in range: ClosedRange<Int>, _ what: String = "a whole number") -> Int? {
+    public func integer(in range: ClosedRange<Int>, _ what: String = "a whole number") -> Int? {
         guard let scalar, let value = Self.integer(scalar), range.contains(value) else {
             problem("should be \(what) from \(range.lowerBound) to \(range.upperBound)")
             return nil
@@ -123,7 +123,7 @@ package struct YAMLValue {
         return value
     }
 
-    package func number() -> Double? {
+    public func number() -> Double? {
         guard let scalar, let value = Double(scalar), value.isFinite else {
             problem("should be a number")
             return nil
@@ -132,7 +132,7 @@ package struct YAMLValue {
     }
 
     /// A duration in microseconds: a number and its unit.
-    package func duration(atLeast least: Int64 = 1) -> Int64? {
+    public func duration(atLeast least: Int64 = 1) -> Int64? {
         let microseconds = Self.measure(scalar ?? "", units: Self.durations)
         guard let microseconds, microseconds >= Double(least), microseconds < 9e18 else {
             problem("should be a duration", fix: "write a number and its unit, like 300ms, 10s, 5min, 12h or 7d")
@@ -142,7 +142,7 @@ package struct YAMLValue {
     }
 
     /// An amount of bytes.
-    package func bytes() -> Int64? {
+    public func bytes() -> Int64? {
         let bytes = Self.measure(scalar ?? "", units: Self.sizes)
         guard let bytes, bytes >= 1, bytes < 9e18 else {
             problem("should be a size", fix: "write a number and its unit, like 64MiB or 2GiB")
@@ -152,7 +152,7 @@ package struct YAMLValue {
     }
 
     /// One of a few words.
-    package func word<Word>(_ words: KeyValuePairs<String, Word>) -> Word? {
+    public func word<Word>(_ words: KeyValuePairs<String, Word>) -> Word? {
         if let scalar, let found = words.first(where: { $0.key == scalar }) { return found.value }
         let nearest = scalar.flatMap { Spelling.nearest(to: $0, among: words.map(\.key)) }
         problem(
@@ -163,7 +163,7 @@ package struct YAMLValue {
 
     // MARK: Forms
 
-    package static func integer(_ text: String) -> Int? {
+    public static func integer(_ text: String) -> Int? {
         let isNegative = text.hasPrefix("-")
         let digits = isNegative ? text.dropFirst() : text[...]
         let magnitude = digits.hasPrefix("0x") ? Int(digits.dropFirst(2), radix: 16) : Int(digits)

@@ -3,16 +3,16 @@
 
 import CZstd
 
-package struct ZstdError: Error, CustomStringConvertible {
-    package let description: String
+public struct ZstdError: Error, CustomStringConvertible {
+    public let description: String
 }
 
 /// Compresses and expands whole buffers, with contexts kept between calls (a fresh one costs more than a small block).
-package struct Zstd: ~Copyable {
+public struct Zstd: ~Copyable {
     private let compressor: OpaquePointer
     private let expander: OpaquePointer
 
-    package init() {
+    public init() {
         guard let compressor = ZSTD_createCCtx(), let expander = ZSTD_createDCtx() else {
             preconditionFailure("memory for a zstd context")
         }
@@ -26,7 +26,7 @@ package struct Zstd: ~Copyable {
     }
 
     /// - Parameter level: zstd's own scale; 1 is fastest.
-    package func compress(_ bytes: [UInt8], level: Int32) throws(ZstdError) -> [UInt8] {
+    public func compress(_ bytes: [UInt8], level: Int32) throws(ZstdError) -> [UInt8] {
         var failure: ZstdError?
         let out = [UInt8](unsafeUninitializedCapacity: ZSTD_compressBound(bytes.count)) { buffer, count in
             let written = bytes.withUnsafeBytes {
@@ -41,7 +41,7 @@ package struct Zstd: ~Copyable {
 
     /// Expands one frame.
     /// - Parameter limit: the most bytes it may expand to; a frame that claims more is refused before any is written.
-    package func expand(_ bytes: [UInt8], limit: Int) throws(ZstdError) -> [UInt8] {
+    public func expand(_ bytes: [UInt8], limit: Int) throws(ZstdError) -> [UInt8] {
         let claimed = bytes.withUnsafeBytes { ZSTD_getFrameContentSize($0.baseAddress, $0.count) }
         guard claimed <= UInt64(limit) else {
             // The two reserved values for "unknown" and "error" are the largest there are, so they end here too.

@@ -9,9 +9,9 @@ import Waiting
 /// Appends events to a file, a line each (JSON Lines); a window is settled once it is synced to the disk.
 ///
 /// When the file reaches its size it becomes `name.1`, the one before `name.2`, and so on.
-package actor FileOutput: Output {
+public actor FileOutput: Output {
     nonisolated private let executor: BlockingExecutor
-    nonisolated package var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    nonisolated public var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private let path: String
     /// Bytes after which a new file is begun.
@@ -20,14 +20,14 @@ package actor FileOutput: Output {
     private let keep: Int
     private var file: OpenFile?
 
-    package init(path: String, rotateSize: Int, keep: Int, name: String) {
+    public init(path: String, rotateSize: Int, keep: Int, name: String) {
         executor = BlockingExecutor(label: "headgate.file.\(name)")
         self.path = path
         self.rotateSize = rotateSize
         self.keep = keep
     }
 
-    package func send(_ window: Outgoing) -> SendOutcome {
+    public func send(_ window: Outgoing) -> SendOutcome {
         do {
             try write(window)
             return SendOutcome(settled: window.messages.count)
@@ -60,9 +60,9 @@ package actor FileOutput: Output {
         if keep == 0 { unlink(path) }
     }
 
-    package func tend() {}
+    public func tend() {}
 
-    package func close() {
+    public func close() {
         file = nil
     }
 }

@@ -6,13 +6,13 @@ import Glibc
 import Waiting
 
 /// Prints events, a line each. What reads them is not asked to confirm, so an event is settled once it is written.
-package actor StandardOutput: Output {
+public actor StandardOutput: Output {
     nonisolated private let executor = BlockingExecutor(label: "headgate.stdout")
-    nonisolated package var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    nonisolated public var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    package init() {}
+    public init() {}
 
-    package func send(_ window: Outgoing) -> SendOutcome {
+    public func send(_ window: Outgoing) -> SendOutcome {
         for (index, message) in window.messages.enumerated() {
             var line = Array(window.bytes[message.payload])
             line.append(UInt8(ascii: "\n"))
@@ -37,6 +37,6 @@ package actor StandardOutput: Output {
         return true
     }
 
-    package func tend() {}
-    package func close() {}
+    public func tend() {}
+    public func close() {}
 }

@@ -8,19 +8,19 @@ import Synchronization
 import Waiting
 
 /// How an output reaches a Kafka cluster.
-package struct KafkaOutputSettings: Sendable {
-    package enum SASL: String, Sendable {
+public struct KafkaOutputSettings: Sendable {
+    public enum SASL: String, Sendable {
         case plain = "PLAIN"
         case scram256 = "SCRAM-SHA-256"
         case scram512 = "SCRAM-SHA-512"
     }
 
-    package struct TLS: Sendable {
-        package var ca: String?
-        package var certificate: String?
-        package var key: String?
+    public struct TLS: Sendable {
+        public var ca: String?
+        public var certificate: String?
+        public var key: String?
 
-        package init(ca: String?, certificate: String?, key: String?) {
+        public init(ca: String?, certificate: String?, key: String?) {
             self.ca = ca
             self.certificate = certificate
             self.key = key
@@ -28,14 +28,14 @@ package struct KafkaOutputSettings: Sendable {
     }
 
     /// host:port, one at least.
-    package var brokers: [String]
-    package var clientID: String
+    public var brokers: [String]
+    public var clientID: String
     /// none, gzip, snappy, lz4 or zstd.
-    package var compression = "none"
-    package var tls: TLS?
-    package var sasl: (mechanism: SASL, username: String, password: String)?
+    public var compression = "none"
+    public var tls: TLS?
+    public var sasl: (mechanism: SASL, username: String, password: String)?
 
-    package init(brokers: [String], clientID: String) {
+    public init(brokers: [String], clientID: String) {
         self.brokers = brokers
         self.clientID = clientID
     }
@@ -76,9 +76,9 @@ package struct KafkaOutputSettings: Sendable {
 ///
 /// Serialises the producer, on a queue of its own: `send` blocks there until every message is reported on. librdkafka
 /// connects again by itself, with growing, jittered pauses.
-package actor KafkaOutput: Output {
+public actor KafkaOutput: Output {
     nonisolated private let executor: BlockingExecutor
-    nonisolated package var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    nonisolated public var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private let settings: KafkaOutputSettings
     private let logger: Logger
@@ -90,15 +90,15 @@ package actor KafkaOutput: Output {
     private var alone = 0
     private let currentTrouble = Mutex<String?>(nil)
 
-    package init(_ settings: KafkaOutputSettings, name: String, logger: Logger) {
+    public init(_ settings: KafkaOutputSettings, name: String, logger: Logger) {
         executor = BlockingExecutor(label: "headgate.kafka.\(name)")
         self.settings = settings
         self.logger = logger
     }
 
-    nonisolated package var trouble: String? { currentTrouble.withLock { $0 } }
+    nonisolated public var trouble: String? { currentTrouble.withLock { $0 } }
 
-    package func send(_ window: Outgoing) -> SendOutcome {
+    public func send(_ window: Outgoing) -> SendOutcome {
         windowNumber += 1
         defer { currentTrouble.withLock { $0 = nil } }
         var verdicts = [Verdict?](repeating: nil, count: window.messages.count)
@@ -207,14 +207,14 @@ package actor KafkaOutput: Output {
         if isFirst { logger.warning("broker trouble", metadata: ["error": "\(error)"]) }
     }
 
-    package func tend() {
+    public func tend() {
         var none: [Verdict?] = []
         poll(milliseconds: 0, &none)
         // With nothing to send, a broker that closes an idle connection is no trouble.
         currentTrouble.withLock { $0 = nil }
     }
 
-    package func close() {
+    public func close() {
         producer = nil
     }
 }

@@ -10,9 +10,9 @@ import Waiting
 ///
 /// Serialises the connection, on a queue of its own. A connection that ends is not mended but made anew, and the
 /// window is sent again from its first unsettled event, with the same ids.
-package actor MQTTOutput: Output {
+public actor MQTTOutput: Output {
     nonisolated private let executor: BlockingExecutor
-    nonisolated package var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    nonisolated public var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private let settings: MQTTSettings
     private let retain: Bool
@@ -20,7 +20,7 @@ package actor MQTTOutput: Output {
     private var connection: MQTTConnection?
     private var suspect = Suspect()
 
-    package init(_ settings: MQTTSettings, retain: Bool, name: String, logger: Logger) {
+    public init(_ settings: MQTTSettings, retain: Bool, name: String, logger: Logger) {
         executor = BlockingExecutor(label: "headgate.mqtt-output.\(name)")
         self.settings = settings
         self.retain = retain
@@ -31,7 +31,7 @@ package actor MQTTOutput: Output {
     /// A broker that acknowledges nothing for this long is given up, and tried anew.
     private static let silenceLimit = Duration.seconds(30)
 
-    package func send(_ window: Outgoing) -> SendOutcome {
+    public func send(_ window: Outgoing) -> SendOutcome {
         var verdicts = [Verdict?](repeating: nil, count: window.messages.count)
         do throws(MQTTError) {
             try connectIfNeeded()
@@ -140,11 +140,11 @@ package actor MQTTOutput: Output {
         if case .disconnected(let reason)? = connection?.state { throw MQTTError(.reconnect, reason) }
     }
 
-    package func tend() {
+    public func tend() {
         do throws(MQTTError) { try exchange(milliseconds: 0) } catch { connection = nil }
     }
 
-    package func close() {
+    public func close() {
         connection?.disconnect()
         connection = nil
     }
