@@ -10,6 +10,14 @@ let settings: [SwiftSetting] = [
     .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
 ]
 
+/// Nobody loads the command as a library and there are a hundred thousand addresses to relocate in it: without names
+/// for others and with the compact form of relocations (DT_RELR, glibc 2.36), 3 MB less of it are resident.
+let smallInMemory: [LinkerSetting] = [
+    .unsafeFlags(
+        ["-use-ld=lld", "-Xlinker", "--no-export-dynamic", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs"],
+        .when(configuration: .release))
+]
+
 /// One of the folders a reading passes through. `ls Sources` is the way of a reading.
 func part(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, path: "Sources/\(name)", swiftSettings: settings)
@@ -66,13 +74,14 @@ let package = Package(
             "Agent",
             [
                 "Events", "DeviceMaps", "Inputs", "Pipeline", "Outbox", "Outputs", "Admin", "YAMLText", "Modbus",
-                "MQTT", "Waiting", unixSignals,
+                "MQTT", "Waiting", "CMalloc", unixSignals,
                 logging, metrics, lifecycle,
             ]),
         .executableTarget(
             name: "Headgate",
             dependencies: ["Admin", "Agent", "DeviceMaps", "MQTT", "Simulator", argumentParser, unixSignals],
-            path: "Sources/Headgate", swiftSettings: settings),
+            path: "Sources/Headgate", swiftSettings: settings,
+            linkerSettings: smallInMemory),
 
         library("Waiting"),
         library("Modbus", ["CModbus"]),
@@ -81,6 +90,7 @@ let package = Package(
         library("SQLite", ["CSQLite"]),
         library("Zstd", ["CZstd"]),
         library("YAMLText", [.product(name: "Yams", package: "Yams")]),
+        .systemLibrary(name: "CMalloc", path: "Sources/Libraries/CMalloc"),
         systemLibrary("CModbus", pkgConfig: "libmodbus", apt: "libmodbus-dev"),
         systemLibrary("CMosquitto", pkgConfig: "libmosquitto", apt: "libmosquitto-dev"),
         systemLibrary("CRdKafka", pkgConfig: "rdkafka", apt: "librdkafka-dev"),

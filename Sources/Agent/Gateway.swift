@@ -60,17 +60,19 @@ public struct Gateway: Sendable {
     /// Runs until SIGTERM or SIGINT, or until a part fails that cannot go on.
     public func run() async throws {
         signal(SIGPIPE, SIG_IGN)
-        var services: [any Service] = [
-            OutboxService(outbox: outbox), ForwardersService(outbox: outbox, forwarders: forwarders),
-            InputsService(runs: inputs),
+        // Named, as a service without a name is called after all it holds: megabytes, and passwords in the log.
+        var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
+            .init(service: OutboxService(outbox: outbox), serviceName: "outbox"),
+            .init(service: ForwardersService(outbox: outbox, forwarders: forwarders), serviceName: "outputs"),
+            .init(service: InputsService(runs: inputs), serviceName: "inputs"),
         ]
         if let admin = configuration.admin {
-            services.append(
-                AdminServer(host: admin.host, port: admin.port, view: view, metrics: metrics, logger: logs["admin"]))
+            let server = AdminServer(
+                host: admin.host, port: admin.port, view: view, metrics: metrics, logger: logs["admin"])
+            services.append(.init(service: server, serviceName: "admin"))
         }
         var group = ServiceGroupConfiguration(
-            services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint],
-            logger: logs["agent"])
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logs["agent"])
         group.maximumGracefulShutdownDuration = .milliseconds(4_800)
         logs["agent"].notice(
             "gateway started",

@@ -21,7 +21,7 @@ enum Schema {
         PRAGMA synchronous=FULL;
         PRAGMA wal_autocheckpoint=2000;
         PRAGMA journal_size_limit=8388608;
-        PRAGMA cache_size=-256;
+        PRAGMA cache_size=-64;
         PRAGMA mmap_size=0;
         PRAGMA temp_store=MEMORY;
         PRAGMA trusted_schema=OFF;
