@@ -8,7 +8,7 @@ install_packages() {
     case "$1" in
         build) wanted="libmodbus-dev libmosquitto-dev librdkafka-dev libsqlite3-dev libzstd-dev pkg-config" ;;
         demo) wanted="mosquitto mosquitto-clients" ;;
-        test) wanted="mosquitto mosquitto-clients kcat mbpoll python3 python3-venv" ;;
+        test) wanted="mosquitto mosquitto-clients kcat mbpoll socat openssl python3 python3-venv" ;;
     esac
     local missing=()
     for package in $wanted; do

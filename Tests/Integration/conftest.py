@@ -199,6 +199,33 @@ def readings(events):
     return sum(len(event["data"].get("readings", [])) for event in events)
 
 
+def secret_file(folder, text):
+    """A file that only its owner may read, as the gateway wants it."""
+    path = folder / "secret"
+    path.unlink(missing_ok=True)
+    path.touch(0o600)
+    path.write_text(text + "\n")
+    return path
+
+
+def certificates(folder):
+    """ca.pem, and what it vouches for: server.pem for localhost, client.pem for the gateway, with their .key files.
+    other.pem is an authority that vouches for none of them."""
+    def openssl(*arguments):
+        subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, cwd=folder)
+
+    for name in ("ca", "other"):
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.pem",
+                "-days", "2", "-subj", f"/CN=test {name}", "-addext", "basicConstraints=critical,CA:TRUE")
+    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    for name, subject in (("server", "localhost"), ("client", "gateway")):
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr",
+                "-subj", f"/CN={subject}")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+                "-out", f"{name}.pem", "-days", "2", "-extfile", "names")
+    return folder
+
+
 @pytest.fixture
 def workshop(tmp_path):
     workshop = Workshop(tmp_path)

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from conftest import REPOSITORY, events_in, free_port, headgate, readings, wait_for
+from conftest import REPOSITORY, certificates, events_in, free_port, headgate, readings, secret_file, wait_for
 
 NUMBER_MAP = """\
 map: counter
@@ -83,9 +83,7 @@ def test_tls_with_user_and_password(workshop):
     broker, _ = workshop.mosquitto(
         allow_anonymous="false", password_file=passwords,
         listener_lines=[f"cafile {tls / 'ca.pem'}", f"certfile {tls / 'server.pem'}", f"keyfile {tls / 'server.key'}"])
-    secret = workshop.folder / "secret"
-    secret.write_text("s3cret\n")
-    secret.chmod(0o600)
+    secret = secret_file(workshop.folder, "s3cret")
     out = workshop.folder / "events.jsonl"
     url = f"mqtts://localhost:{broker}"
     login = {"username": "gateway", "password": {"file": str(secret)}, "ca": str(tls / "ca.pem")}
@@ -105,30 +103,34 @@ def test_tls_with_user_and_password(workshop):
     secret.chmod(0o644)
     refused = headgate("run", "-c", configuration)
     assert refused.returncode == 69 and "chmod 600" in refused.stderr
-    secret.unlink()
-    secret.write_text("wrong")
-    secret.chmod(0o600)
+    secret_file(workshop.folder, "wrong")
     gateway = workshop.gateway(configuration)
     wait_for(lambda: "not authori" in gateway.peer.log.read_text().lower().split("gateway stopped")[-1],
              what="the refusal in the log")
     assert gateway.stop() == 0
 
 
-def certificates(folder):
-    """A certificate authority and a server certificate for localhost."""
-    def openssl(*arguments):
-        subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, cwd=folder)
-
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2",
-            "-subj", "/CN=test authority", "-addext", "basicConstraints=critical,CA:TRUE")
-    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
-    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-            "-out", "server.pem", "-days", "2", "-extfile", "names")
-    for name in ("server.key", "server.pem", "ca.pem"):
-        (folder / name).chmod(0o644)
-    folder.chmod(0o755)
-    return folder
+def test_a_broker_that_asks_for_a_certificate_gets_it(workshop):
+    tls = certificates(workshop.folder)
+    broker, _ = workshop.mosquitto(
+        listener_lines=[f"cafile {tls / 'ca.pem'}", f"certfile {tls / 'server.pem'}", f"keyfile {tls / 'server.key'}",
+                        "require_certificate true"])
+    out = workshop.folder / "events.jsonl"
+    url = f"mqtts://localhost:{broker}"
+    trust = {"ca": str(tls / "ca.pem")}
+    shown = trust | {"certificate": str(tls / "client.pem"), "key": str(tls / "client.key")}
+    configuration = counting(workshop, broker, {"mqtt": url} | shown, outputs={
+        "f": {"file": str(out)}, "back": {"mqtt": url, "topic": "back/{device}"} | shown,
+        "without": {"mqtt": url, "topic": "none"} | trust})
+    gateway = workshop.gateway(configuration)
+    listening(gateway)
+    publish(broker, 7, options=[
+        "-h", "localhost", "--cafile", tls / "ca.pem", "--cert", tls / "client.pem", "--key", tls / "client.key"])
+    wait_for(lambda: values(out) == [7], what="the message over TLS")
+    wait_for(lambda: gateway.output("back")["acknowledgedReadings"] == 1, what="the acknowledgement over TLS")
+    wait_for(lambda: gateway.output("without").get("lastError"), what="the refusal of one without a certificate")
+    assert gateway.output("without")["acknowledgedReadings"] == 0
+    assert gateway.stop() == 0
 
 
 def test_payloads_topics_times_and_wildcards(workshop):

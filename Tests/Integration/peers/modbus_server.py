@@ -1,15 +1,19 @@
-"""A Modbus TCP server that nobody here wrote (pymodbus), with registers from a JSON file: {unit: {table: [words]}}.
-A unit of the name "silent" in the file is accepted and never answered."""
+"""A Modbus server that nobody here wrote (pymodbus), with registers from a JSON file: {unit: {table: [words]}}.
+The units listed as "silent" in the file are listened to and never answered.
+
+    modbus_server.py PORT|LINE FILE     on a TCP port of the loopback, or as RTU on a serial line
+"""
 
 import asyncio
 import json
 import sys
 
 from pymodbus.datastore import ModbusDeviceContext, ModbusSequentialDataBlock, ModbusServerContext
-from pymodbus.server import ModbusTcpServer
+from pymodbus.framer import FramerType
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 
 
-async def main(port, path):
+async def main(place, path):
     with open(path) as file:
         plant = json.load(file)
     silent = set(plant.pop("silent", []))
@@ -24,13 +28,20 @@ async def main(port, path):
     def trace(sending, pdu):
         return pdu
 
+    on_line = not place.isdigit()
+    # Where the unit stands: first in a frame of RTU, after the transaction, protocol and length in one of TCP.
+    unit_at = 0 if on_line else 6
+
     def drop(sending, data):
-        # The reply of a silent unit is thrown away: the unit identifier is byte 6 of the header.
-        return b"" if sending and len(data) > 6 and data[6] in silent else data
+        return b"" if sending and len(data) > unit_at and data[unit_at] in silent else data
 
     context = ModbusServerContext(devices=devices, single=False)
-    server = ModbusTcpServer(context, address=("127.0.0.1", port), trace_pdu=trace, trace_packet=drop)
+    tracing = {"trace_pdu": trace, "trace_packet": drop}
+    if on_line:
+        server = ModbusSerialServer(context, framer=FramerType.RTU, port=place, baudrate=19200, **tracing)
+    else:
+        server = ModbusTcpServer(context, address=("127.0.0.1", int(place)), **tracing)
     await server.serve_forever()
 
 
-asyncio.run(main(int(sys.argv[1]), sys.argv[2]))
+asyncio.run(main(sys.argv[1], sys.argv[2]))
