@@ -58,6 +58,8 @@ public actor Outbox {
     private var stored: (devices: Int, series: Int)
     private var deadLetters: [(output: Int64, letter: DeadLetter)] = []
     private var ledger: LossLedger
+    /// What the commit under way evicts: counted once it is done.
+    private var lostInCommit: [(output: String, cause: Gap.Cause, count: Int)] = []
     private var isBroken = false
     private var isClosed = false
 
@@ -171,12 +173,14 @@ public actor Outbox {
         let storedBefore = stored
         let ledgerBefore = ledger
         let outputsBefore = outputs
+        lostInCommit.removeAll()
         do {
             let committed = try write(work)
             housekeepingDue = nil
             isBroken = false
             for output in outputs.indices { outputs[output].unsaved.removeAll() }
             deadLetters.removeAll()
+            for lost in lostInCommit { measures.lost(output: lost.output, cause: lost.cause, count: lost.count) }
             if hasUnsaved { needsHousekeeping() }
             measures.commits.increment()
             measures.commitDuration.record(duration: start.duration(to: .now))
@@ -332,7 +336,7 @@ public actor Outbox {
             outputs[index].cursors[lane] = Cursor(block: last.id + 1, done: 0)
             try database.set(outputs[index].cursors[lane], output: outputs[index].number, last.lane)
             guard first <= end else { continue }
-            measures.lost(output: outputs[index].name, cause: cause, count: Int(clamping: end - first + 1))
+            lostInCommit.append((outputs[index].name, cause, Int(clamping: end - first + 1)))
             ledger.add(
                 Gap(
                     cause: cause, lane: last.lane, first: first, last: end, count: end - first + 1, since: head.since,

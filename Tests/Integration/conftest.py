@@ -110,8 +110,8 @@ class Workshop:
         path.write_text(yaml.safe_dump(base | parts, sort_keys=False))
         return path
 
-    def gateway(self, configuration, wait=True):
-        gateway = Gateway(self, configuration)
+    def gateway(self, configuration, wait=True, **options):
+        gateway = Gateway(self, configuration, **options)
         if wait:
             gateway.await_ready()
         return gateway
@@ -130,11 +130,11 @@ class Workshop:
 
 
 class Gateway:
-    def __init__(self, workshop, configuration):
+    def __init__(self, workshop, configuration, **options):
         self.configuration = configuration
         listen = yaml.safe_load(pathlib.Path(configuration).read_text())["admin"]["listen"]
         self.address = f"http://{listen}"
-        self.peer = workshop.start("gateway", [HEADGATE, "run", "-c", configuration])
+        self.peer = workshop.start("gateway", [HEADGATE, "run", "-c", configuration], **options)
 
     @property
     def pid(self):

@@ -52,11 +52,13 @@ class Listener:
 
     def __init__(self, port, topic):
         self.payloads = []
+        self.is_subscribed = False
         self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="listener", protocol=mqtt.MQTTv311)
         self.client.on_message = lambda client, data, message: self.payloads.append(message.payload)
+        self.client.on_connect = lambda client, *_: client.subscribe(topic, qos=1)
+        self.client.on_subscribe = lambda *_: setattr(self, "is_subscribed", True)
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
-        self.client.subscribe(topic, qos=1)
 
     def stop(self):
         self.client.loop_stop()
