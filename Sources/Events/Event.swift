@@ -107,7 +107,7 @@ public enum EventDetail: Hashable, Sendable {
 
 /// An event's name, the same however often it is sent.
 public struct EventID: Hashable, Sendable, BitwiseCopyable {
-    /// Drawn at random for each database, so that a lost one never reuses names.
+    /// Drawn at random for each run, so that a database lost or put back never leads to a name used twice.
     public var epoch: UInt64
     public var lane: Lane
     public var sequence: UInt64

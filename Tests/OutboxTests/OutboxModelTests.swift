@@ -1,0 +1,219 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Logging
+import Synchronization
+import Testing
+
+@testable import Outbox
+
+/// Random steps against what must be so whatever their order: what is offered is committed, and what is committed
+/// reaches each output, in its lane's order and always under the same name, or a gap says for whom it is lost.
+@Suite("Outbox model")
+struct OutboxModelTests {
+    @Test("whatever happens in whatever order, what is committed is sent or told as lost", arguments: [false, true])
+    func conservation(isSmall: Bool) async throws {
+        let model = try OutboxModel(maxSize: isSmall ? 150_000 : 1 << 30)
+        for _ in 0..<1_500 where model.failures.isEmpty { try await model.step() }
+        if model.failures.isEmpty { try await model.finish() }
+        #expect(model.failures.isEmpty, "HEADGATE_SEED=\(model.random.seed)")
+        // Or nothing was tried.
+        #expect(model.restarts > 5 && model.crashes > 5)
+        #expect(isSmall == (model.lost > 0))
+    }
+}
+
+/// An outbox and what is known of it from outside.
+private final class OutboxModel {
+    /// What an output has been given and told.
+    private struct Received {
+        var sequences: [Lane: Set<UInt64>] = [:]
+        var lost: [Lane: Set<UInt64>] = [:]
+        /// What comes next at the least, but for what a crash brings again.
+        var next: [Lane: UInt64] = [:]
+    }
+
+    /// One event of a commit: its name's epoch and what it said.
+    private struct Truth: Equatable {
+        var epoch: UInt64
+        var number: Int64?
+    }
+
+    /// What the outbox says it has committed, as those hear it who watch live.
+    private final class Witness: Sendable {
+        let commits = Mutex<[Outbox.Committed]>([])
+    }
+
+    private static let outputs = ["one", "two", "three"]
+
+    var random = SeededGenerator()
+    var failures: [String] = []
+    private(set) var restarts = 0
+    private(set) var crashes = 0
+    var lost: Int { received.map { $0.lost.values.map(\.count).reduce(0, +) }.reduce(0, +) }
+
+    private let folder: TemporaryFolder
+    private let settings: OutboxSettings
+    private let witness = Witness()
+    private let codec = BlockCodec()
+    private var outbox: Outbox?
+    private var received = outputs.map { _ in Received() }
+    private var committed: [Lane: [UInt64: Truth]] = [:]
+    private var offered: Set<Int64> = []
+    private var lastNumber: Int64 = 0
+
+    init(maxSize: Int64) throws {
+        folder = try TemporaryFolder()
+        var settings = OutboxSettings(folder: folder.path)
+        settings.maxSize = maxSize
+        self.settings = settings
+        outbox = try open()
+    }
+
+    private func open() throws -> Outbox {
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        return try Outbox(settings, outputs: Self.outputs, logger: logger) { [witness] commit in
+            witness.commits.withLock { $0.append(commit) }
+        }
+    }
+
+    /// Leaves the outbox as it is and opens it again.
+    private func reopen() async throws {
+        weak let old = outbox
+        outbox = nil
+        // Its lock goes with it, a moment later where its queue still holds it.
+        let deadline = ContinuousClock.now + .seconds(10)
+        while old != nil, .now < deadline { await Task.yield() }
+        outbox = try open()
+    }
+
+    func step() async throws {
+        switch Int.random(in: 0..<100, using: &random) {
+        case ..<40: offer()
+        case ..<65: try await commit()
+        case ..<96: _ = try await send(to: Int.random(in: 0..<Self.outputs.count, using: &random))
+        case ..<98: try await restart()
+        default: try await crash()
+        }
+    }
+
+    /// Sends everything, and looks whether that and what was told as lost is all there was.
+    func finish() async throws {
+        try await sendAll()
+        // What is lost is told when it no longer grows, or at a stop.
+        try await restart()
+        try await sendAll()
+        for output in Self.outputs.indices {
+            for (lane, events) in committed {
+                let known = (received[output].sequences[lane] ?? []).union(received[output].lost[lane] ?? [])
+                let missing = Set(events.keys).subtracting(known)
+                if let first = missing.min() {
+                    failures.append("\(Self.outputs[output]) lacks \(missing.count) of \(lane), \(first) first")
+                }
+            }
+        }
+    }
+
+    private func sendAll() async throws {
+        for output in Self.outputs.indices {
+            while failures.isEmpty, try await send(to: output) {}
+        }
+    }
+
+    // MARK: Steps
+
+    private func offer() {
+        var batch = Batch()
+        for _ in 0..<Int.random(in: 1...20, using: &random) {
+            lastNumber += 1
+            offered.insert(lastNumber)
+            let time = Timestamp(microseconds: lastNumber)
+            batch.readings.append(Reading(series: SeriesNumber(raw: 0), time: time, value: .integer(lastNumber)))
+            // Digits that do not compress, so that a small outbox is soon full.
+            let noise = (0..<8).map { _ in String(UInt64.random(in: 0...UInt64.max, using: &random), radix: 36) }
+            batch.readings.append(
+                Reading(series: SeriesNumber(raw: 1), time: time, value: batch.text(noise.joined())))
+            batch.closeTelemetry(device: DeviceNumber(raw: 0), time: time)
+        }
+        outbox?.intake.offer(batch, Lane.allCases.randomElement(using: &random) ?? .normal)
+    }
+
+    private func commit() async throws {
+        await outbox?.flush()
+        try noteCommits()
+    }
+
+    private func noteCommits() throws {
+        let epoch = try #require(outbox).epoch
+        for commit in witness.commits.withLock({ commits in
+            defer { commits.removeAll() }
+            return commits
+        }) {
+            for (place, event) in commit.batch.events.enumerated() {
+                let truth = Truth(epoch: epoch, number: Self.number(event, commit.batch))
+                let old = committed[commit.lane, default: [:]].updateValue(truth, forKey: commit.first + UInt64(place))
+                if old != nil { failures.append("\(commit.lane) \(commit.first) was used twice") }
+                if let number = truth.number { offered.remove(number) }
+            }
+        }
+        if !offered.isEmpty { failures.append("\(offered.count) offered and not committed") }
+    }
+
+    /// Gives an output a window, of which its broker sometimes takes only a part.
+    /// - Returns: whether there was anything.
+    private func send(to output: Int) async throws -> Bool {
+        let outbox = try #require(outbox)
+        let (blocks, done) = try await outbox.next(for: output, bytes: 20_000, events: 50)
+        guard let first = blocks.first else { return false }
+        for block in blocks {
+            let batch = try codec.decode(block)
+            let start = block.id == first.id ? done : 0
+            let takesAll = Int.random(in: 0..<4, using: &random) > 0
+            let end = takesAll ? batch.events.count : Int.random(in: start...batch.events.count, using: &random)
+            for place in start..<end { receive(output, block, place, batch) }
+            await outbox.settle(output, block, done: end)
+            if !takesAll { break }
+        }
+        return true
+    }
+
+    private func receive(_ output: Int, _ block: StoredBlock, _ place: Int, _ batch: Batch) {
+        let (lane, sequence) = (block.lane, block.first + UInt64(place))
+        let truth = Truth(epoch: block.epoch, number: Self.number(batch.events[place], batch))
+        if committed[lane]?[sequence] != truth {
+            failures.append("\(lane) \(sequence) is not what was committed under this name")
+        }
+        if case .gap(let gap) = batch.events[place].detail, gap.outputs.contains(Self.outputs[output]) {
+            received[output].lost[gap.lane, default: []].formUnion(gap.first...gap.last)
+        }
+        if sequence < received[output].next[lane] ?? 1 { failures.append("\(lane) \(sequence) came out of order") }
+        received[output].next[lane] = sequence + 1
+        received[output].sequences[lane, default: []].insert(sequence)
+    }
+
+    private static func number(_ event: Batch.Event, _ batch: Batch) -> Int64? {
+        guard let reading = batch.readings[event.readings].first, case .integer(let number) = reading.value else {
+            return nil
+        }
+        return number
+    }
+
+    private func restart() async throws {
+        let run = Task { [outbox] in await outbox?.run() }
+        run.cancel()
+        await run.value
+        try noteCommits()
+        try await reopen()
+        restarts += 1
+    }
+
+    /// What was not committed is gone, as is where the outputs were since the last commit.
+    private func crash() async throws {
+        offered.removeAll()
+        try await reopen()
+        for output in received.indices { received[output].next.removeAll() }
+        crashes += 1
+    }
+}
