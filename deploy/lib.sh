@@ -21,7 +21,7 @@ install_packages() {
     $sudo apt-get update -qq
     DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
     # The package starts a broker on the standard port; the demo and the tests start their own.
-    case "${missing[*]}" in *mosquitto*) $sudo service mosquitto stop >/dev/null 2>&1 || true ;; esac
+    case " ${missing[*]} " in *" mosquitto "*) $sudo service mosquitto stop >/dev/null 2>&1 || true ;; esac
 }
 
 # A Python environment of the project's own, for the peers that the tests run against.

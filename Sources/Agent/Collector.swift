@@ -44,7 +44,9 @@ final class Collector: Collecting {
 
     func take(_ batch: inout Batch) {
         guard !batch.isEmpty else { return }
-        for (lane, part) in process(&batch) { intake.offer(part, lane) }
+        for (lane, part) in process(&batch) where !intake.offer(part, lane) {
+            state.withLock { $0.pipeline.forget(part) }
+        }
         batch.removeAll()
     }
 

@@ -31,6 +31,8 @@ final class Forwarder: Sendable {
     /// than its sending takes.
     private static let windowBytes = 256 * 1_024
     private static let windowEvents = 1_000
+    /// Bytes of messages; stored, the same may take a thousandth.
+    private static let windowRendered = 2 << 20
     private static let tendInterval = Duration.seconds(5)
     /// An event sent later than this after its commit says so.
     private static let replayAge: Int64 = 10_000_000
@@ -118,7 +120,7 @@ final class Forwarder: Sendable {
     ) async -> Window {
         var window = Window()
         let now = Timestamp.now
-        for block in blocks {
+        for block in blocks where window.outgoing.bytes.count < Self.windowRendered {
             let batch: Batch
             do throws(CorruptBlock) {
                 batch = try codec.decode(block)
@@ -131,7 +133,9 @@ final class Forwarder: Sendable {
             window.batches.append(batch)
             let isReplayed = now.microseconds(since: block.committed) > Self.replayAge
             for place in (window.blocks.count == 1 ? done : 0)..<max(done, batch.events.count) {
-                guard window.events.count < Self.windowEvents, place < batch.events.count else { break }
+                guard window.events.count < Self.windowEvents, place < batch.events.count,
+                    window.outgoing.bytes.count < Self.windowRendered
+                else { break }
                 let id = EventID(epoch: block.epoch, lane: block.lane, sequence: block.first + UInt64(place))
                 renderer.add(batch.events[place], of: batch, id: id, isReplayed: isReplayed, to: &window.outgoing)
                 window.events.append((window.blocks.count - 1, place))

@@ -80,8 +80,7 @@ public struct Conversion: Sendable, Equatable {
             case .boolean(let value): value ? 1 : 0
             default: reading.value.asNumber.flatMap { Int64(exactly: $0) }
             }
-        guard let number else { return }
-        if let label = labels[number] {
+        if let label = number.flatMap({ labels[$0] }) {
             reading.value = batch.text(label)
         } else {
             reading.quality = .uncertain

@@ -77,9 +77,10 @@ public struct DeviceMapFile {
                 name.problem("should be a name of a-z, 0-9 and _", fix: "")
             }
             let point = keys.point(named: name.scalar ?? "", source: source(keys))
-            // A mistake may have ended the reading early; a key is unknown only where no point has it.
-            mapping.know(PointKeys.common + (isModbus ? ModbusFormFile.pointKeys : MQTTFormFile.pointKeys))
-            mapping.finish()
+            let keysOfPoints = PointKeys.common + (isModbus ? ModbusFormFile.pointKeys : MQTTFormFile.pointKeys)
+            // A mistake may have ended the reading early; then a key is unknown only where no point has it.
+            if point == nil { mapping.know(keysOfPoints) }
+            mapping.finish(elsewhere: keysOfPoints)
             return point
         }
         if points.isEmpty, problems.isEmpty { root.problem("needs at least one point under `points`") }

@@ -68,6 +68,7 @@ public enum ExampleProof {
         case .quality(let quality): return reading.quality == quality
         case .number(let wanted):
             guard reading.quality == .good, let found = reading.value.asNumber else { return false }
+            if case .integer = reading.value { return found == wanted }
             // Single precision has seven digits.
             return abs(found - wanted) <= max(abs(wanted) * 1e-6, 1e-12)
         case .boolean(let wanted): return reading.quality == .good && reading.value == .boolean(wanted)

@@ -223,6 +223,7 @@ public struct JSONScanner {
 
     private mutating func fourDigits() throws(JSONError) -> UInt32 {
         guard position + 4 <= bytes.count,
+            bytes[position..<(position + 4)].allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }),
             let value = UInt32(String(decoding: bytes[position..<(position + 4)], as: UTF8.self), radix: 16)
         else { throw error("four hexadecimal digits") }
         position += 4

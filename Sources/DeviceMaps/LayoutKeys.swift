@@ -22,7 +22,9 @@ extension PointKeys {
             problem("needs `length`", fix: "say how many registers the text takes: length: 8")
             return nil
         }
-        let absent = (take("absent")?.sequence() ?? []).compactMap { pattern(of: $0, &layout) }
+        let written = take("absent")
+        if type == .string { written?.problem("is of numbers only", fix: "leave it out") }
+        let absent = (written?.sequence() ?? []).compactMap { pattern(of: $0, &layout) }
         return (layout, absent)
     }
 
@@ -57,10 +59,7 @@ extension PointKeys {
             return nil
         }
         if text.hasPrefix("0x"), let pattern = UInt64(text.dropFirst(2), radix: 16) {
-            let width = layout.bits?.count ?? layout.registers * 16
-            if width < 64, pattern >> UInt64(width) != 0 {
-                absent.problem("has more than the \(width) bits of the type")
-            }
+            checkWidth(of: absent, pattern, layout)
             return pattern
         }
         if let number = Double(text), let pattern = layout.pattern(of: number) {
@@ -68,10 +67,18 @@ extension PointKeys {
             if layout.type.isInteger, layout.bits == nil, layout.number(of: pattern) != number {
                 absent.problem("is not a value of \(layout.type.rawValue)", fix: "write its bit pattern, like 0xFFFF")
             }
+            if layout.bits != nil { checkWidth(of: absent, pattern, layout) }
             return pattern
         }
         absent.problem("should be a raw value", fix: "write 0x8000, -32768 or nan")
         return nil
+    }
+
+    private func checkWidth(of absent: YAMLValue, _ pattern: UInt64, _ layout: RegisterLayout) {
+        let width = layout.bits?.count ?? layout.registers * 16
+        if width < 64, pattern >> UInt64(width) != 0 {
+            absent.problem("has more than the \(width) bits of the value", fix: "write it as it lies in these bits")
+        }
     }
 
     private static let types: KeyValuePairs<String, RegisterType> = [

@@ -91,10 +91,10 @@ public struct MessageLayout: Sendable {
     ) -> (Value, Quality, Reason) {
         switch form {
         case .json: return (.none, .bad, .wrongType)
-        case .text: return (batch.text(String(decoding: payload, as: UTF8.self)), .good, .none)
+        case .text: return text(String(decoding: payload, as: UTF8.self), into: &batch)
         case .number:
             let text = String(decoding: payload, as: UTF8.self)
-            return number(text).map { ($0, .good, .none) } ?? (batch.text(text), .good, .none)
+            return number(text).map { ($0, .good, .none) } ?? self.text(text, into: &batch)
         case .registers(let address, let layout, let absent):
             let start = address * 2
             guard start + layout.registers * 2 <= payload.count else { return (.none, .bad, .tooShort) }
@@ -103,6 +103,14 @@ public struct MessageLayout: Sendable {
             }
             return words.withUnsafeBufferPointer { layout.decode($0, absent: absent, into: &batch) }
         }
+    }
+
+    /// Bytes of the longest text that is kept: what says something, but not a picture or a log.
+    private static let longestText = 65_536
+
+    private static func text(_ text: String, into batch: inout Batch) -> (Value, Quality, Reason) {
+        guard text.utf8.count <= longestText else { return (.none, .bad, .tooLong) }
+        return (batch.text(text), .good, .none)
     }
 
     /// A number as people write it, blanks around it allowed.
@@ -133,11 +141,11 @@ public struct MessageLayout: Sendable {
         case (.integer(let integer), .number): return (.number(Double(integer)), .good, .none)
         case (.boolean(let boolean), .any), (.boolean(let boolean), .boolean):
             return (.boolean(boolean), .good, .none)
-        case (.string(let text), .any), (.string(let text), .string): return (batch.text(text), .good, .none)
+        case (.string(let text), .any), (.string(let text), .string): return self.text(text, into: &batch)
         // Some products send numbers in quotes; where the map says that it is one, it is read as one. What is none
         // may still be one of the point's `values` or `absent` texts.
         case (.string(let text), .number), (.string(let text), .integer), (.string(let text), .boolean):
-            guard type != .boolean, let value = number(text) else { return (batch.text(text), .good, .none) }
+            guard type != .boolean, let value = number(text) else { return self.text(text, into: &batch) }
             if type == .integer, case .number = value { return (.none, .bad, .wrongType) }
             return (value, .good, .none)
         default: return (.none, .bad, .wrongType)

@@ -82,7 +82,8 @@ public struct PointKeys {
         }
         for absent in take("absent")?.sequence() ?? [] {
             if absent.isNull { continue }
-            if !absent.isQuoted, let number = absent.scalar.flatMap(Double.init) {
+            // `nan` is no number in a payload: it is the text that stands for none.
+            if !absent.isQuoted, let number = absent.scalar.flatMap(Double.init), number.isFinite {
                 conversion.absentNumbers.append(number)
             } else if let text = absent.string() {
                 conversion.absentTexts.append(text)

@@ -10,8 +10,8 @@ import Synchronization
 public final class Catalog: Sendable {
     /// What the catalog held at one moment. Cheap to copy.
     public struct Contents: Sendable {
-        package fileprivate(set) var devices: [Device] = []
-        package fileprivate(set) var series: [Series] = []
+        public fileprivate(set) var devices: [Device] = []
+        public fileprivate(set) var series: [Series] = []
 
         public init() {}
 

@@ -55,6 +55,8 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case tooShort = 18
     /// A retained MQTT message without a time of its own: nobody knows how old it is.
     case retained = 19
+    /// A text longer than any that is kept.
+    case tooLong = 20
 
     /// The word that stands in events.
     public var name: StaticString {
@@ -79,6 +81,7 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
         case .notDecimal: "not_decimal"
         case .tooShort: "too_short"
         case .retained: "retained"
+        case .tooLong: "too_long"
         }
     }
 }

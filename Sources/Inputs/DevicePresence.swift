@@ -31,5 +31,12 @@ struct DevicePresence {
         return StatusChange(state: .offline, since: since, reason: reason)
     }
 
+    /// The way to the device is gone.
+    mutating func cutOff(since: Timestamp, _ reason: Reason) -> StatusChange? {
+        guard isOnline != false else { return nil }
+        isOnline = false
+        return StatusChange(state: .offline, since: since, reason: reason)
+    }
+
     var isOffline: Bool { isOnline == false }
 }

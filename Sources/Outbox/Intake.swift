@@ -69,7 +69,9 @@ public final class Intake: Sendable {
     // MARK: In
 
     /// Takes a batch whose source cannot be asked again. What there is no room for is shed and announced.
-    public func offer(_ batch: Batch, _ lane: Lane) {
+    /// - Returns: false where the batch was shed.
+    @discardableResult
+    public func offer(_ batch: Batch, _ lane: Lane) -> Bool {
         add(batch, lane, receipt: nil)
     }
 
@@ -79,9 +81,10 @@ public final class Intake: Sendable {
         add(batch, lane, receipt: receipt)
     }
 
-    private func add(_ batch: Batch, _ lane: Lane, receipt: Receipt?) {
+    @discardableResult
+    private func add(_ batch: Batch, _ lane: Lane, receipt: Receipt?) -> Bool {
         let now = ContinuousClock.now
-        let isEarlier = pending.withLock { all in
+        let (isTaken, isEarlier) = pending.withLock { all in
             var one = all.removeValue(forKey: lane) ?? Pending()
             defer { all[lane] = one }
             let size = Self.size(of: batch)
@@ -89,18 +92,22 @@ public final class Intake: Sendable {
                 Self.shed(batch, &one.shed)
                 shedCounter.increment(by: batch.readings.count)
                 shedCount.wrappingAdd(batch.readings.count, ordering: .relaxed)
-                return false
+                // A lane that has nothing else to commit has the loss to announce.
+                if one.due != nil { return (false, false) }
+                one.due = now + limits.age[Int(lane.rawValue)]
+                return (false, true)
             }
             if one.batch.isEmpty { one.batch = batch } else { one.batch.append(batch) }
             if let receipt { one.receipts.append(receipt) }
             let isUrgent = receipt != nil || one.size >= limits.batch
             var due = isUrgent ? now : now + limits.age[Int(lane.rawValue)]
             if let notBefore = one.notBefore { due = max(due, notBefore) }
-            guard one.due.map({ due < $0 }) ?? true else { return false }
+            guard one.due.map({ due < $0 }) ?? true else { return (true, false) }
             one.due = due
-            return true
+            return (true, true)
         }
         if isEarlier { bell.ring() }
+        return isTaken
     }
 
     private static func shed(_ batch: Batch, _ shed: inout Shed?) {

@@ -137,7 +137,8 @@ public actor Outbox {
     /// Commits what comes in, until the task is cancelled; then commits the rest and closes.
     public func run() async {
         while !Task.isCancelled {
-            let deadline = [intake.nextDue, housekeepingDue, ledger.nextDue].compactMap(\.self).min()
+            let due = [intake.nextDue, housekeepingDue, ledger.nextDue].compactMap(\.self).min()
+            let deadline = due.map { max($0, retryAt ?? $0) }
             await intake.bell.wait(until: deadline)
             if Task.isCancelled { break }
             commit(intake.take(dueAt: .now))
@@ -154,6 +155,8 @@ public actor Outbox {
     private static let housekeepingDelay = Duration.milliseconds(250)
     private static let retryDelay = Duration.seconds(1)
     private var housekeepingDue: ContinuousClock.Instant?
+    /// Set while commits fail: not before is the next tried.
+    private var retryAt: ContinuousClock.Instant?
 
     private func needsHousekeeping() {
         guard housekeepingDue == nil else { return }
@@ -167,7 +170,7 @@ public actor Outbox {
 
     private func commit(_ work: [Intake.Work]) {
         let isHousekeepingDue = [housekeepingDue, ledger.nextDue].contains { $0.map { $0 <= .now } ?? false }
-        guard !work.isEmpty || isHousekeepingDue else { return }
+        guard !work.isEmpty || (isHousekeepingDue && (retryAt ?? .now) <= .now) else { return }
         let start = ContinuousClock.now
         let before = next
         let storedBefore = stored
@@ -177,6 +180,7 @@ public actor Outbox {
         do {
             let committed = try write(work)
             housekeepingDue = nil
+            retryAt = nil
             isBroken = false
             for output in outputs.indices { outputs[output].unsaved.removeAll() }
             deadLetters.removeAll()
@@ -193,8 +197,8 @@ public actor Outbox {
             measures.commitFailures.increment()
             if !isBroken { logger.error("commit failed, retrying", metadata: ["error": "\(error)"]) }
             isBroken = true
+            retryAt = .now + Self.retryDelay
             intake.putBack(work, due: .now + Self.retryDelay)
-            if housekeepingDue != nil { housekeepingDue = .now + Self.retryDelay }
         }
     }
 
@@ -295,6 +299,7 @@ public actor Outbox {
     private func close() {
         isClosed = true
         housekeepingDue = .now
+        retryAt = nil
         commit(intake.take(dueAt: nil))
         for one in intake.take(dueAt: nil) {
             for receipt in one.receipts { receipt.settle(isSafe: false) }

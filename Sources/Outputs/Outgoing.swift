@@ -16,7 +16,7 @@ public struct Outgoing: Sendable {
         public var attributes: [(name: String, value: String)]
     }
 
-    package fileprivate(set) var messages: [Message] = []
+    public fileprivate(set) var messages: [Message] = []
     fileprivate var buffer = ByteWriter()
 
     public init() {}

@@ -41,6 +41,11 @@ struct DeadbandFilter {
         }
     }
 
+    /// What was let pass of a series did not arrive: whatever comes next is news.
+    mutating func forget(_ slot: Int) {
+        states[slot].sent = nil
+    }
+
     /// Whether a reading is news, but for what a text says.
     private static func isNews(_ reading: Reading, _ state: State) -> Bool {
         guard let sent = state.sent else { return true }

@@ -36,4 +36,11 @@ public struct Pipeline {
         deadband.apply(to: &batch, slots)
         return batch.compact()
     }
+
+    /// Takes back that a batch was let pass, as it was lost: the next readings of its series are news, whatever they say.
+    public mutating func forget(_ batch: Batch) {
+        for reading in batch.readings {
+            if let slot = slots[reading.series] { deadband.forget(slot) }
+        }
+    }
 }

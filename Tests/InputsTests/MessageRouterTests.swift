@@ -145,17 +145,17 @@ struct MessageRouterTests {
         #expect(try route(&router, "z/5", #"{"t":2}"#).device == "dev.5")
     }
 
-    @Test("when the link has failed three times, its devices are offline and their points bad, once")
+    @Test("when the link is down, its devices are offline and their points bad, once")
     func linkFails() throws {
         var router = try router("a", "{}", "{ t: { path: t } }")
         _ = try route(&router, "a", #"{"t":20}"#)
         var batches: [Batch] = []
         for _ in 0..<5 {
             var batch = Batch()
-            router.linkFailed(at: arrival, .disconnected, into: &batch)
+            router.linkDown(since: arrival, at: arrival, into: &batch)
             batches.append(batch)
         }
-        #expect(batches.map(\.events.count) == [0, 0, 2, 0, 0])
-        #expect(batches[2].readings.map(\.quality) == [.bad])
+        #expect(batches.map(\.events.count) == [2, 0, 0, 0, 0])
+        #expect(batches[0].readings.map(\.quality) == [.bad])
     }
 }

@@ -192,7 +192,8 @@ def headgate(*arguments, **options):
 
 def events_in(path):
     path = pathlib.Path(path)
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    # The last line may be on its way.
+    return [json.loads(line) for line in path.read_text().split("\n")[:-1]] if path.exists() else []
 
 
 def readings(events):

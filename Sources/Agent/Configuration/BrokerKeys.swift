@@ -7,10 +7,12 @@ import YAMLText
 /// The keys of a connection to an MQTT broker, the same for links and outputs.
 struct BrokerKeys {
     private let mapping: YAMLMapping
+    private let claims: Claims
     private let resolve: (String) -> String
 
-    init(_ mapping: YAMLMapping, resolve: @escaping (String) -> String) {
+    init(_ mapping: YAMLMapping, claims: Claims, resolve: @escaping (String) -> String) {
         self.mapping = mapping
+        self.claims = claims
         self.resolve = resolve
     }
 
@@ -18,10 +20,13 @@ struct BrokerKeys {
     ///   - url: mqtt://host:port or mqtts://host:port.
     ///   - keepsSession: whether the broker should keep what comes while the gateway is away.
     func broker(_ url: YAMLValue, clientID: String, keepsSession: Bool) -> Configuration.Broker? {
-        let clientID = mapping.take("client_id")?.string() ?? clientID
+        let chosenID = mapping.take("client_id")
+        let clientID = chosenID?.string() ?? clientID
         let version = mapping.take("version")?.word(["3.1.1": MQTTSettings.Version.v311, "5": .v5]) ?? .v5
         let username = mapping.take("username")?.string()
-        let password = mapping.take("password").flatMap { SecretKeys.secret($0, resolve) }
+        let secret = mapping.take("password")
+        if username == nil { secret?.problem("needs a `username` beside it", fix: "name the user") }
+        let password = secret.flatMap { SecretKeys.secret($0, resolve) }
         let keepAlive = mapping.take("keep_alive")?.duration(atLeast: 15_000_000)
         let expiry = keepsSession ? mapping.take("session_expiry")?.duration(atLeast: 1_000_000) : nil
         let ca = mapping.take("ca")?.string().map(resolve)
@@ -30,6 +35,11 @@ struct BrokerKeys {
             (certificate ?? key)?.problem("needs `certificate` and `key` together")
         }
         guard let (isSecure, host, port) = Self.parse(url) else { return nil }
+        if !claims.claim("mqtt", host, String(port), clientID) {
+            (chosenID ?? url).problem(
+                "`\(clientID)` is the client id of another link or output at this broker, which would end its session",
+                fix: "give each a client_id of its own")
+        }
         var settings = MQTTSettings(host: host, port: port, clientID: clientID, version: version)
         settings.username = username
         if let keepAlive { settings.keepAlive = UInt16(clamping: keepAlive / 1_000_000) }
@@ -54,6 +64,17 @@ struct BrokerKeys {
         }
         url.problem("should be a broker's address", fix: "write mqtt://host:1883 or mqtts://host:8883, without a user")
         return nil
+    }
+}
+
+/// What only one link or output can have: a client id at a broker (a second client takes over the first one's session,
+/// and what waits in it), a file to write.
+final class Claims {
+    private var taken: Set<[String]> = []
+
+    /// - Returns: false where another has it already.
+    func claim(_ parts: String...) -> Bool {
+        taken.insert(parts).inserted
     }
 }
 

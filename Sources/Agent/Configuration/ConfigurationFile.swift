@@ -16,6 +16,7 @@ public final class ConfigurationFile {
     /// Maps already read, nil where one could not be.
     private var maps: [String: DeviceMap?] = [:]
     private var mapsFolder = ""
+    private let claims = Claims()
 
     private init(path: String, problems: Problems) {
         self.path = path
@@ -52,7 +53,7 @@ public final class ConfigurationFile {
         configuration.links = links(root.take("links"), gateway: configuration.gateway)
         configuration.devices = devices(root.take("devices"), links: configuration.links)
         if let outbox = root.take("outbox")?.mapping() { configuration.outbox = Self.limits(outbox) }
-        configuration.outputs = OutputKeys(gateway: configuration.gateway, resolve: resolve).outputs(
+        configuration.outputs = OutputKeys(gateway: configuration.gateway, claims: claims, resolve: resolve).outputs(
             root.take("outputs"))
         if let admin = root.take("admin")?.mapping() { configuration.admin = Self.admin(admin) }
         configuration.logLevels = Self.logLevels(root.take("log"))
@@ -77,7 +78,7 @@ public final class ConfigurationFile {
         let links = (value?.mapping()?.all() ?? []).compactMap { key, value -> Configuration.Link? in
             guard let name = Self.name(key), let mapping = value.mapping() else { return nil }
             defer { mapping.finish() }
-            return way(mapping, clientID: "\(gateway)-\(name)").map { Configuration.Link(name: name, way: $0) }
+            return way(mapping, clientID: "\(gateway)-in-\(name)").map { Configuration.Link(name: name, way: $0) }
         }
         if links.count > Self.mostLinks {
             value?.problem(
@@ -89,7 +90,7 @@ public final class ConfigurationFile {
     private func way(_ mapping: YAMLMapping, clientID: String) -> Configuration.Link.Way? {
         let (tcp, rtu, mqtt) = (mapping.take("tcp"), mapping.take("rtu"), mapping.take("mqtt"))
         if let mqtt {
-            return BrokerKeys(mapping, resolve: resolve)
+            return BrokerKeys(mapping, claims: claims, resolve: resolve)
                 .broker(mqtt, clientID: clientID, keepsSession: true).map { .mqtt($0) }
         }
         let timeout = mapping.take("timeout")?.duration(atLeast: 1_000) ?? 1_000_000

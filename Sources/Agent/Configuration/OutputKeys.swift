@@ -7,6 +7,7 @@ import YAMLText
 /// The `outputs:` of a configuration.
 struct OutputKeys {
     let gateway: String
+    let claims: Claims
     let resolve: (String) -> String
 
     func outputs(_ value: YAMLValue?) -> [Configuration.ConfiguredOutput] {
@@ -49,7 +50,9 @@ struct OutputKeys {
 
     private func kafka(_ value: YAMLValue, _ mapping: YAMLMapping) -> Configuration.ConfiguredOutput.Way? {
         let listed = value.isSequence ? value.sequence() ?? [] : [value]
-        let brokers = listed.compactMap { $0.endpoint(defaultPort: 9_092) }.map { "\($0.host):\($0.port)" }
+        let brokers = listed.compactMap { $0.endpoint(defaultPort: 9_092) }.map {
+            $0.host.contains(":") ? "[\($0.host)]:\($0.port)" : "\($0.host):\($0.port)"
+        }
         if brokers.isEmpty { value.problem("needs at least one broker", fix: "write kafka: [broker-1:9092]") }
         var settings = KafkaOutputSettings(brokers: brokers, clientID: mapping.take("client_id")?.string() ?? gateway)
         settings.compression =
@@ -92,13 +95,17 @@ struct OutputKeys {
     ) -> Configuration.ConfiguredOutput.Way? {
         let retain = mapping.take("retain")?.boolean() ?? false
         // The broker keeps nothing for a client that only sends.
-        return BrokerKeys(mapping, resolve: resolve)
-            .broker(url, clientID: "\(gateway)-\(name)", keepsSession: false).map { .mqtt($0, retain: retain) }
+        return BrokerKeys(mapping, claims: claims, resolve: resolve)
+            .broker(url, clientID: "\(gateway)-out-\(name)", keepsSession: false).map { .mqtt($0, retain: retain) }
     }
 
     private func file(_ value: YAMLValue, _ mapping: YAMLMapping) -> Configuration.ConfiguredOutput.Way? {
         let rotate = mapping.take("rotate")?.bytes() ?? 64 << 20
         let keep = mapping.take("keep")?.integer(in: 0...10_000) ?? 10
-        return value.string().map { .file(path: resolve($0), rotate: Int(clamping: rotate), keep: keep) }
+        guard let path = value.string().map(resolve) else { return nil }
+        if !claims.claim("file", path) {
+            value.problem("is another output's file too", fix: "give each a file of its own")
+        }
+        return .file(path: path, rotate: Int(clamping: rotate), keep: keep)
     }
 }

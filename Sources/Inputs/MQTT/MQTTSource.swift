@@ -24,6 +24,8 @@ public actor MQTTSource {
     private let measures: MQTTSourceMeasures
     private var router: MessageRouter
     private var hasSubscribed = false
+    private var subscribedAt: ContinuousClock.Instant?
+    private var downSince: Timestamp?
 
     public init(
         _ settings: MQTTSourceSettings, catalog: Catalog, collector: any Collecting, logger: Logger
@@ -63,14 +65,22 @@ public actor MQTTSource {
     private var address: String { "\(settings.connection.host):\(settings.connection.port)" }
 
     private func tellFailure() {
+        let now = Timestamp.now
+        let since = downSince ?? now
+        downSince = since
+        guard now.microseconds(since: since) >= Self.patience else { return }
         var batch = Batch()
-        router.linkFailed(at: .now, .disconnected, into: &batch)
+        router.linkDown(since: since, at: now, into: &batch)
         collector.take(&batch)
     }
 
     // MARK: One connection
 
     private static let connectTimeout = Duration.seconds(10)
+    /// After a refusal.
+    private static let subscribeInterval = Duration.seconds(60)
+    /// A broker may be restarted without its devices being gone: what they send waits in the session.
+    private static let patience: Int64 = 30_000_000
     /// Packets read before the batch is handed on.
     private static let packetsAtOnce = 1_024
 
@@ -79,16 +89,24 @@ public actor MQTTSource {
         try connection.connect()
         let sessionPresent = try Self.awaitConnection(connection)
         whenUp()
+        downSince = nil
         logger.notice("link up", metadata: ["broker": "\(address)", "session": "\(sessionPresent)"])
         // The first time always: the broker may keep a session from before the configuration changed.
         // And until the broker has answered once: a SUBSCRIBE may be lost with its connection.
         if !sessionPresent { hasSubscribed = false }
-        if !hasSubscribed, !router.filters.isEmpty { try connection.subscribe(router.filters) }
+        if !hasSubscribed, !router.filters.isEmpty {
+            subscribedAt = .now
+            try connection.subscribe(router.filters)
+        }
         while !Task.isCancelled {
             if case .disconnected(let reason) = connection.state { throw MQTTError(.reconnect, reason) }
             connection.wait(milliseconds: 200)
             try connection.read(packets: Self.packetsAtOnce)
             if let allowed = connection.takeSubscribed() { report(allowed) }
+            if !hasSubscribed, let subscribedAt, subscribedAt.duration(to: .now) > Self.subscribeInterval {
+                self.subscribedAt = .now
+                try connection.subscribe(router.filters)
+            }
             guard await take(connection.takeMessages()) else { return }
             measures.tooLarge.increment(by: connection.takeRefused())
             try connection.write()
@@ -113,7 +131,9 @@ public actor MQTTSource {
     }
 
     private func report(_ allowed: [Bool]) {
-        hasSubscribed = true
+        // What an operator may still allow is asked for again.
+        hasSubscribed = allowed.allSatisfy { $0 }
+        subscribedAt = .now
         logger.notice("subscribed", metadata: ["topics": "\(allowed.count { $0 })"])
         for (filter, isAllowed) in zip(router.filters, allowed) where !isAllowed {
             measures.refusedSubscriptions.increment()

@@ -93,8 +93,8 @@ struct MessageRouter {
         let one = try self.device(subscription.device, id)
         let ownTime = time(of: message, contents, device)
         let time = ownTime ?? arrival
-        // A retained message is as old as it likes to be: without a time of its own it proves neither its values nor
-        // that the device is there.
+        // A retained message is as old as it likes to be: it does not prove that the device is there, nor, without a time
+        // of its own, its values.
         let isStale = message.retained && ownTime == nil
         for value in contents.values {
             var reading = Reading(
@@ -103,16 +103,16 @@ struct MessageRouter {
             if isStale, reading.quality == .good { (reading.quality, reading.reason) = (.uncertain, .retained) }
             batch.readings.append(reading)
         }
-        let change = isStale ? nil : known[subscription.device][id]?.presence.answered(at: arrival)
+        let change = message.retained ? nil : known[subscription.device][id]?.presence.answered(at: arrival)
         batch.closeTelemetry(device: one.number, time: time)
         if let change { batch.append(change, device: one.number, time: arrival) }
     }
 
-    /// Marks every device that was heard of as failed, and offline where it was the third time.
-    mutating func linkFailed(at time: Timestamp, _ reason: Reason, into batch: inout Batch) {
+    /// Marks every device that was heard of as offline, once.
+    mutating func linkDown(since: Timestamp, at time: Timestamp, into batch: inout Batch) {
         for device in known.indices {
             for (id, one) in known[device] {
-                guard let change = known[device][id]?.presence.failed(at: time, reason) else { continue }
+                guard let change = known[device][id]?.presence.cutOff(since: since, .disconnected) else { continue }
                 for series in one.series { batch.readings.append(.bad(series, time: time, .offline)) }
                 batch.closeTelemetry(device: one.number, time: time)
                 batch.append(change, device: one.number, time: time)
@@ -198,6 +198,9 @@ struct MessageRouter {
         return leaf.flatMap { Self.time($0, format) }
     }
 
+    /// 2001-01-01T00:00:00Z, in microseconds since 1970.
+    private static let earliest = 978_307_200e6
+
     private static func time(_ leaf: JSONLeaf, _ format: MQTTForm.TimeFormat) -> Timestamp? {
         let scale: Double
         switch format {
@@ -215,8 +218,8 @@ struct MessageRouter {
             case .string(let text): Double(text)
             default: nil
             }
-        // 0 is what a device says that does not know the time.
-        guard let number, number > 0, number * scale < 9e18 else { return nil }
+        // A device that was never told the time counts from 0, or from the year its clock begins.
+        guard let number, number * scale > Self.earliest, number * scale < 9e18 else { return nil }
         return Timestamp(microseconds: Int64(number * scale))
     }
 }

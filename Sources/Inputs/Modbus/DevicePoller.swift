@@ -15,6 +15,8 @@ struct DevicePoller {
     private let measures: PollMeasures
     private var schedule: PollSchedule
     private var presence = DevicePresence()
+    /// The request that was not answered last.
+    private var hung: ReadRequest?
     private var probePause = Backoff(base: .seconds(1), cap: .seconds(10))
 
     init(_ device: ModbusDevice, link: String, start: ContinuousClock.Instant) {
@@ -30,7 +32,8 @@ struct DevicePoller {
     /// Reads what is due and puts it into `batch` as one event.
     /// - Returns: whether the device came or went with it.
     mutating func poll(over connection: inout ModbusConnection, into batch: inout Batch) -> StatusChange? {
-        let (requests, missed) = schedule.take(at: .now)
+        let (planned, missed) = schedule.take(at: .now)
+        let requests = hungLast(planned)
         measures.polls.increment()
         if missed > 0 { measures.missed.increment(by: missed) }
         var eventTime: Timestamp?
@@ -41,17 +44,19 @@ struct DevicePoller {
             let answer = connection.read(request, unit: device.unit)
             measures.record(answer.error, took: asked.duration(to: .now))
             guard let error = answer.error else {
+                if hung != nil, request == hung { hung = nil }
                 eventTime = eventTime ?? answer.time
                 decode(request, connection, answer.time, into: &batch)
                 continue
             }
-            if error.kind == .exception {
+            if error.kind == .exception, !error.isOfGateway {
                 eventTime = eventTime ?? answer.time
                 spoil(request, answer.time, Reason(error), &batch)
                 continue
             }
             // One request that hangs says enough: asking on would hold the link for as many timeouts.
             failure = (answer.time, error)
+            hung = request
             unanswered = requests[index...]
             break
         }
@@ -64,6 +69,12 @@ struct DevicePoller {
             batch.append(change, device: device.number, time: eventTime)
         }
         return change
+    }
+
+    /// What hung the last time is asked last: a range that a device never answers does not hide the others.
+    private func hungLast(_ requests: [ReadRequest]) -> [ReadRequest] {
+        guard let hung, let place = requests.firstIndex(of: hung) else { return requests }
+        return Array(requests[(place + 1)...] + requests[...place])
     }
 
     /// A poll that brought nothing. The third in a row makes the device offline and its points bad, once; from then on

@@ -26,6 +26,10 @@ struct ModbusConnection: ~Copyable {
     private var nextTry = ContinuousClock.now
     private var lastFailure: ModbusError?
     private var needsFlush = false
+    /// How many requests in a row, to whatever unit, brought nothing.
+    private var timeouts = 0
+    /// A TCP connection on which nothing came this often may be dead without either end having been told.
+    private static let timeoutsUntilReconnect = 3
 
     /// The last registers and bits read.
     private let words = UnsafeMutableBufferPointer<UInt16>.allocate(capacity: ModbusLimits.protocolRegisters)
@@ -68,6 +72,7 @@ struct ModbusConnection: ~Copyable {
             let asked = ContinuousClock.now
             let sent = Timestamp.now
             try ask(request, unit: unit)
+            timeouts = 0
             return Answer(error: nil, time: sent.advanced(byMicroseconds: asked.duration(to: .now).microseconds / 2))
         } catch {
             handle(error)
@@ -109,8 +114,14 @@ struct ModbusConnection: ~Copyable {
 
     private mutating func handle(_ error: ModbusError) {
         switch error.kind {
-        case .exception: break
-        case .timeout: needsFlush = true
+        case .exception: timeouts = 0
+        case .timeout:
+            needsFlush = true
+            timeouts += 1
+            if timeouts >= Self.timeoutsUntilReconnect, !settings.endpoint.isSerial {
+                timeouts = 0
+                context = nil
+            }
         // A TCP stream that has lost its frames does not find them again; a line does, after a silence.
         case .garbled where settings.endpoint.isSerial: needsFlush = true
         case .garbled, .disconnected, .setup: context = nil

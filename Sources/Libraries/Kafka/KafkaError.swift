@@ -40,9 +40,7 @@ public struct KafkaError: Error, Equatable, CustomStringConvertible {
     private static func kind(of code: rd_kafka_resp_err_t) -> Kind {
         switch code {
         case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE, RD_KAFKA_RESP_ERR__INVALID_ARG: .reject
-        case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_INVALID_RECORD,
-            RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
-            .rejectBatch
+        case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_INVALID_RECORD: .rejectBatch
         case RD_KAFKA_RESP_ERR__FATAL, RD_KAFKA_RESP_ERR__DESTROY: .fatal
         case RD_KAFKA_RESP_ERR__QUEUE_FULL: .queueFull
         // All else passes or is mended by an operator (authorisation, a missing topic): never give a message up for it.

@@ -44,13 +44,12 @@ public struct KafkaProducer: ~Copyable {
         rd_kafka_destroy_flags(producer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
     }
 
-    /// Hands a message to the library, which copies it.
-    /// - Parameters:
-    ///   - time: in milliseconds since 1970.
-    ///   - tag: comes back with the delivery report.
+    /// Hands a message to the library, which copies it and gives it the time it has now: brokers refuse records of a
+    /// device's clock that is far off (`message.timestamp.after.max.ms`).
+    /// - Parameter tag: comes back with the delivery report.
     public func produce(
         topic: String, key: String, value: UnsafeRawBufferPointer, headers: [(name: String, value: String)],
-        time: Int64, tag: Int
+        tag: Int
     ) throws(KafkaError) {
         let list = rd_kafka_headers_new(headers.count)
         for header in headers {
@@ -59,7 +58,7 @@ public struct KafkaProducer: ~Copyable {
         // The tag travels as the message's opaque pointer, one up so that none is null.
         let opaque = UnsafeMutableRawPointer(bitPattern: tag + 1)
         let code = headgate_produce(
-            producer, topic, key, key.utf8.count, value.baseAddress, value.count, time, list, opaque)
+            producer, topic, key, key.utf8.count, value.baseAddress, value.count, list, opaque)
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(code) }
     }
 

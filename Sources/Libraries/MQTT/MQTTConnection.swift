@@ -32,6 +32,8 @@ public struct MQTTConnection: ~Copyable {
         mosquitto_int_option(client, MOSQ_OPT_TCP_NODELAY, 1)
         mosquitto_int_option(
             client, MOSQ_OPT_PROTOCOL_VERSION, settings.version == .v5 ? MQTT_PROTOCOL_V5 : MQTT_PROTOCOL_V311)
+        // How many messages the broker sends before it waits for an acknowledgement; those leave once a commit.
+        mosquitto_int_option(client, MOSQ_OPT_RECEIVE_MAXIMUM, 1_000)
         // Windows are the owner's: it never hands over more than it wants in flight.
         mosquitto_max_inflight_messages_set(client, 0)
         setCallbacks(of: client)
@@ -106,12 +108,12 @@ public struct MQTTConnection: ~Copyable {
         poll(&watched, 1, milliseconds)
     }
 
-    /// Takes in what has arrived, without waiting: at most `packets` packets.
+    /// Takes in what has arrived, without waiting: at most `packets` packets, and no more once 4 MiB of payloads are in.
     /// Writes nothing, so no message that came is acknowledged yet.
     public func read(packets: Int) throws(MQTTError) {
         for _ in 0..<packets {
             try checkConnection(mosquitto_loop_read(client, 1))
-            guard isReadable else { return }
+            guard isReadable, inbox.payloadBytes < 4 << 20 else { return }
         }
     }
 

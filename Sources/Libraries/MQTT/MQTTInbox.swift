@@ -18,6 +18,8 @@ public final class MQTTInbox {
     private(set) var maximumPacketSize: UInt32?
     private let payloadLimit: Int
     private var messages: [MQTTMessage] = []
+    /// Of the messages not yet taken.
+    private(set) var payloadBytes = 0
     private var refused = 0
     private var settledMessages: [(id: Int32, reason: Int32)] = []
     private var subscribed: [Bool]?
@@ -33,6 +35,7 @@ public final class MQTTInbox {
     func connectionStarts() {
         state = .connecting
         messages.removeAll()
+        payloadBytes = 0
         settledMessages.removeAll()
         subscribed = nil
     }
@@ -61,6 +64,7 @@ public final class MQTTInbox {
             refused += 1
             return
         }
+        payloadBytes += count
         messages.append(
             MQTTMessage(
                 topic: String(cString: topic),
@@ -78,7 +82,10 @@ public final class MQTTInbox {
     }
 
     func takeMessages() -> [MQTTMessage] {
-        defer { messages.removeAll(keepingCapacity: true) }
+        defer {
+            messages.removeAll(keepingCapacity: true)
+            payloadBytes = 0
+        }
         return messages
     }
 

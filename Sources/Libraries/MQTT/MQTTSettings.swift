@@ -57,6 +57,8 @@ public struct MQTTError: Error, Equatable, CustomStringConvertible {
         case setup
         /// The broker will not take this message, ever: too large, topic not allowed.
         case reject
+        /// The broker is there and acknowledges nothing: try on a new connection.
+        case silence
     }
 
     public let kind: Kind

@@ -62,6 +62,8 @@ public struct ModbusContext: ~Copyable {
         guard let made else { throw ModbusError(code: errno) }
         context = made
         modbus_set_response_timeout(context, timeout / 1_000_000, timeout % 1_000_000)
+        // Without a limit from byte to byte, that for the answer is for all of it: one that drips holds nobody up.
+        modbus_set_byte_timeout(context, 0, 0)
         // libmodbus' own recovery sleeps another response timeout inside the failed call; flushing and connecting
         // again are done by the caller, who knows whose turn it is.
         modbus_set_error_recovery(context, MODBUS_ERROR_RECOVERY_NONE)

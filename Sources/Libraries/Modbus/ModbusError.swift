@@ -12,7 +12,7 @@ public struct ModbusError: Error, Equatable, CustomStringConvertible {
         case exception
         /// Nothing came in time: the next request may work.
         case timeout
-        /// An answer came that is not ours or is damaged: flush, then go on.
+        /// An answer came that is not ours or is damaged: flush a line, connect again over TCP.
         case garbled
         /// The line or connection is gone: close and connect again.
         case disconnected
@@ -45,6 +45,9 @@ public struct ModbusError: Error, Equatable, CustomStringConvertible {
     public var exceptionCode: Int32? {
         kind == .exception ? code - MODBUS_ENOBASE : nil
     }
+
+    /// A gateway in between says that the device does not answer (exceptions 0x0A and 0x0B, ibid.).
+    public var isOfGateway: Bool { exceptionCode == 10 || exceptionCode == 11 }
 
     /// A short stable name, for metrics and the `reason` of a bad reading.
     public var name: String {

@@ -53,10 +53,16 @@ public final class YAMLMapping {
     }
 
     /// Reports what was never asked for: a key that means nothing is a mistake, often of spelling.
-    public func finish() {
+    /// - Parameter elsewhere: keys that have a meaning in other mappings like this one.
+    public func finish(elsewhere: [String] = []) {
         for (key, _) in mapping {
             let name = key.string ?? "?"
             if asked.contains(name) { continue }
+            if elsewhere.contains(name) {
+                YAMLValue(node: key, file: value.file, problems: value.problems, path: value.path)
+                    .problem("`\(name)` means nothing beside the other keys here", fix: "leave it out")
+                continue
+            }
             let nearest = Spelling.nearest(to: name, among: asked)
             let here = YAMLValue(node: key, file: value.file, problems: value.problems, path: value.path)
             here.problem(

@@ -165,9 +165,11 @@ public struct YAMLValue {
 
     public static func integer(_ text: String) -> Int? {
         let isNegative = text.hasPrefix("-")
-        let digits = isNegative ? text.dropFirst() : text[...]
-        let magnitude = digits.hasPrefix("0x") ? Int(digits.dropFirst(2), radix: 16) : Int(digits)
-        return magnitude.map { isNegative ? -$0 : $0 }
+        let written = isNegative ? text.dropFirst() : text[...]
+        let digits = written.hasPrefix("0x") ? written.dropFirst(2) : written
+        // Swift would take a second sign.
+        guard digits.first?.isHexDigit ?? false else { return nil }
+        return Int((isNegative ? "-" : "") + digits, radix: written.hasPrefix("0x") ? 16 : 10)
     }
 
     private static let durations: [(String, Double)] = [

@@ -45,6 +45,8 @@ public actor FileOutput: Output {
             lines.append(contentsOf: window.bytes[message.payload])
             lines.append(UInt8(ascii: "\n"))
         }
+        // Whoever moved or deleted it does not read what is written into it.
+        if !(file?.isInPlace ?? true) { file = nil }
         let size = file?.size ?? 0
         if size > 0, size + lines.count > rotateSize { try rotate() }
         if file == nil { file = try OpenFile(path: path) }
@@ -87,18 +89,29 @@ private struct OpenFile: ~Copyable {
             Glibc.close(descriptor)
             throw failure
         }
-        syncFolder(of: path)
+        guard syncFolder(of: path) else {
+            let failure = failure("fsync the folder of \(path)")
+            Glibc.close(descriptor)
+            throw failure
+        }
         return (descriptor, size)
     }
 
+    /// Whether the path still leads to this file.
+    var isInPlace: Bool {
+        var (open, named) = (stat(), stat())
+        guard fstat(descriptor, &open) == 0, stat(path, &named) == 0 else { return false }
+        return open.st_dev == named.st_dev && open.st_ino == named.st_ino
+    }
+
     /// A new file's name is safe only once its folder is.
-    private static func syncFolder(of path: String) {
+    private static func syncFolder(of path: String) -> Bool {
         let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
         let name = folder.isEmpty ? (path.hasPrefix("/") ? "/" : ".") : folder
         let descriptor = Glibc.open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { return }
-        fsync(descriptor)
-        Glibc.close(descriptor)
+        guard descriptor >= 0 else { return false }
+        defer { Glibc.close(descriptor) }
+        return fsync(descriptor) == 0
     }
 
     deinit {

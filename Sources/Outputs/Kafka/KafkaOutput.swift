@@ -131,7 +131,7 @@ public actor KafkaOutput: Output {
                     try window.withPayload(of: message) { payload throws(KafkaError) in
                         try producer?.produce(
                             topic: message.topic, key: message.key, value: payload, headers: message.attributes,
-                            time: message.time.microseconds / 1_000, tag: tag(index))
+                            tag: tag(index))
                     }
                     break
                 } catch {

@@ -44,7 +44,8 @@ public actor MQTTOutput: Output {
             return SendOutcome(verdicts, failure: nil)
         } catch {
             connection = nil
-            let outcome = SendOutcome(verdicts, failure: OutputFailure(error.description))
+            let outcome = SendOutcome(verdicts, failure: OutputFailure(Self.refusal(verdicts) ?? error.description))
+            guard error.kind != .silence else { return outcome }
             // MQTT 5 tells what it does not take; with 3.1.1 a closed connection may be the only word.
             return settings.version == .v311 ? suspect.judge(outcome, window) : outcome
         }
@@ -76,17 +77,31 @@ public actor MQTTOutput: Output {
         var outstanding = places.count
         var lastSign = ContinuousClock.now
         while outstanding > 0, !Task.isCancelled {
-            try exchange(milliseconds: 100)
+            let end: MQTTError?
+            do throws(MQTTError) {
+                try exchange(milliseconds: 100)
+                end = nil
+            } catch {
+                end = error
+            }
+            // Also what came just before the connection ended: the broker's last word may be why.
             for (id, reason) in connection?.takeSettled() ?? [] {
                 guard let index = places[id] else { continue }
                 verdicts[index] = Self.verdict(reason)
                 outstanding -= 1
                 lastSign = .now
             }
+            if let end { throw end }
             guard lastSign.duration(to: .now) < Self.silenceLimit else {
-                throw MQTTError(.reconnect, "the broker acknowledges nothing")
+                throw MQTTError(.silence, "the broker acknowledges nothing")
             }
         }
+    }
+
+    /// What the broker said against a message, which tells more than that it closed the connection.
+    private static func refusal(_ verdicts: [Verdict?]) -> String? {
+        for case .failed(let reason)? in verdicts { return reason }
+        return nil
     }
 
     /// MQTT 5, 3.4.2.1. What may be mended by an operator (not authorised, quota) is tried again, never given up.
