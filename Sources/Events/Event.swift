@@ -52,6 +52,8 @@ public struct Gap: Hashable, Sendable {
         case corruptBlock = 3
         /// Readings came faster than they could be stored.
         case overload = 4
+        /// Dead letters that made room for newer ones.
+        case deadLetters = 5
 
         public var name: StaticString {
             switch self {
@@ -60,6 +62,7 @@ public struct Gap: Hashable, Sendable {
             case .databaseLost: "database_lost"
             case .corruptBlock: "corrupt_block"
             case .overload: "overload"
+            case .deadLetters: "dead_letters"
             }
         }
     }

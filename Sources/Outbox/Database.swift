@@ -226,10 +226,32 @@ struct Database: ~Copyable {
         try statement.run()
     }
 
-    func deadLetters(output: Int64, _ lane: Lane) throws(SQLiteError) -> Int {
-        Int(
-            try connection.integer(
-                "SELECT count(*) FROM dead WHERE output=\(output) AND lane=\(lane.rawValue)") ?? 0)
+    /// How many there are, and the bytes of their bodies, by output and lane. Reads them all.
+    func deadLetters() throws(SQLiteError) -> [(output: Int64, lane: Lane, count: Int, bytes: Int64)] {
+        let statement = try connection.prepare(
+            "SELECT output,lane,count(*),sum(length(body)) FROM dead GROUP BY output,lane")
+        var letters: [(output: Int64, lane: Lane, count: Int, bytes: Int64)] = []
+        while try statement.step() {
+            guard let lane = Lane(rawValue: UInt8(clamping: statement.integer(1))) else { continue }
+            letters.append((statement.integer(0), lane, Int(statement.integer(2)), statement.integer(3)))
+        }
+        return letters
+    }
+
+    /// The oldest where there is more than one.
+    func oldestDeadLetter() throws(SQLiteError) -> (id: Int64, bytes: Int64, letter: DeadLetterShelf.Discarded)? {
+        let statement = try connection.prepare(
+            "SELECT id,length(body),output,lane,sequence,at FROM dead WHERE id<(SELECT max(id) FROM dead)"
+                + " ORDER BY id LIMIT 1")
+        guard try statement.step() else { return nil }
+        let letter = DeadLetterShelf.Discarded(
+            output: statement.integer(2), lane: Lane(rawValue: UInt8(clamping: statement.integer(3))) ?? .normal,
+            sequence: UInt64(bitPattern: statement.integer(4)), at: Timestamp(microseconds: statement.integer(5)))
+        return (statement.integer(0), statement.integer(1), letter)
+    }
+
+    func deleteDeadLetter(_ id: Int64) throws(SQLiteError) {
+        try connection.execute("DELETE FROM dead WHERE id=\(id)")
     }
 
     // MARK: Meta

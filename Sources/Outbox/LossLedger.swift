@@ -41,7 +41,7 @@ struct LossLedger {
     mutating func add(_ gap: Gap, now: ContinuousClock.Instant = .now) {
         let known = entries.firstIndex {
             $0.gap.cause == gap.cause && $0.gap.lane == gap.lane && $0.gap.outputs == gap.outputs
-                && ($0.gap.last + 1 == gap.first || gap.first == 0)
+                && ($0.gap.last + 1 == gap.first || gap.first == 0 || gap.cause == .deadLetters)
         }
         guard let known else {
             entries.append(Entry(row: nil, gap: gap, isSaved: false, begun: now, grown: now))

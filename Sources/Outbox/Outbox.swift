@@ -56,7 +56,9 @@ public actor Outbox {
     private var outputs: [Output] = []
     private var next: [Next] = []
     private var stored: (devices: Int, series: Int)
+    /// Dead letters that the next commit keeps, and those kept.
     private var deadLetters: [(output: Int64, letter: DeadLetter)] = []
+    private var shelf: DeadLetterShelf
     private var ledger: LossLedger
     /// What the commit under way evicts: counted once it is done.
     private var lostInCommit: [(output: String, cause: Gap.Cause, count: Int)] = []
@@ -81,6 +83,7 @@ public actor Outbox {
         bells = names.map { _ in Doorbell() }
         let database = try Database(path: settings.databasePath)
         (epoch, ledger) = try Self.epoch(settings, database)
+        shelf = try DeadLetterShelf(in: database, maxSize: settings.maxSize)
         catalog = try CatalogDefinitions.catalog(in: database)
         stored = (catalog.contents.devices.count, catalog.contents.series.count)
         next = try Lane.allCases.map { try Self.next(after: database.last($0)) }
@@ -175,6 +178,7 @@ public actor Outbox {
         let before = next
         let storedBefore = stored
         let ledgerBefore = ledger
+        let shelfBefore = shelf
         let outputsBefore = outputs
         lostInCommit.removeAll()
         do {
@@ -193,6 +197,7 @@ public actor Outbox {
             next = before
             stored = storedBefore
             ledger = ledgerBefore
+            shelf = shelfBefore
             outputs = outputsBefore
             measures.commitFailures.increment()
             if !isBroken { logger.error("commit failed, retrying", metadata: ["error": "\(error)"]) }
@@ -235,7 +240,8 @@ public actor Outbox {
         try database.transaction { () throws(SQLiteError) in
             try CatalogDefinitions.store(catalog.contents, beyond: &stored, in: database)
             for block in blocks { try database.add(block.stored) }
-            for (one, body) in dead { try database.add(one.letter, output: one.output, body: body) }
+            for (one, body) in dead { try shelf.add(one.letter, output: one.output, body: body, in: database) }
+            for letter in try shelf.trim(in: database) { note(letter) }
             try saveCursors()
             try evict(now: now)
             try ledger.save(announced: announced, in: database)
@@ -287,6 +293,16 @@ public actor Outbox {
             letter.event, lane: letter.lane, id: 0, epoch: letter.epoch, first: letter.sequence, committed: now)
     }
 
+    /// A dead letter that is kept no longer is lost like any other event.
+    private func note(_ letter: DeadLetterShelf.Discarded) {
+        guard let name = outputs.first(where: { $0.number == letter.output })?.name else { return }
+        lostInCommit.append((name, .deadLetters, 1))
+        ledger.add(
+            Gap(
+                cause: .deadLetters, lane: letter.lane, first: letter.sequence, last: letter.sequence, count: 1,
+                since: letter.at, until: letter.at, outputs: [name]))
+    }
+
     private func saveCursors() throws(SQLiteError) {
         for output in outputs {
             for lane in output.unsaved {
@@ -322,7 +338,7 @@ public actor Outbox {
                 lane, before: now.advanced(byMicroseconds: -settings.maxAge), most: Self.evictedAtOnce)
             if let old { try lose(through: old, .maxAge) }
         }
-        var excess = try database.size() - settings.maxSize
+        var excess = try database.size() - shelf.bytes - settings.maxSize
         for lane in Lane.allCases.reversed() where excess > 0 {
             guard let last = try database.lastToEvict(lane, bytes: excess, most: Self.evictedAtOnce) else { continue }
             try lose(through: last, .maxSize)
@@ -411,7 +427,7 @@ public actor Outbox {
 
     public func status() throws -> OutboxStatus {
         var status = try database.status(
-            epoch: epoch, maxBytes: settings.maxSize, nextSequences: next.map(\.sequence),
+            shelf, epoch: epoch, maxBytes: settings.maxSize, nextSequences: next.map(\.sequence),
             outputs: outputs.map { ($0.number, $0.name, $0.cursors) })
         // Letters that the next commit will keep.
         for (output, letter) in deadLetters {

@@ -50,14 +50,14 @@ extension OutboxStatus {
             outputs.append((number, name, try Lane.allCases.map { try database.cursor(output: number, $0) }))
         }
         return try database.status(
-            epoch: UInt64(bitPattern: database.meta("epoch") ?? 0), maxBytes: settings.maxSize,
+            DeadLetterShelf(in: database, maxSize: settings.maxSize), epoch: UInt64(bitPattern: database.meta("epoch") ?? 0), maxBytes: settings.maxSize,
             nextSequences: nextSequences, outputs: outputs)
     }
 }
 
 extension Database {
     func status(
-        epoch: UInt64, maxBytes: Int64, nextSequences: [UInt64],
+        _ shelf: DeadLetterShelf, epoch: UInt64, maxBytes: Int64, nextSequences: [UInt64],
         outputs: [(number: Int64, name: String, cursors: [Cursor])]
     ) throws(SQLiteError) -> OutboxStatus {
         var status = OutboxStatus(epoch: epoch, bytes: try size(), maxBytes: maxBytes, lanes: [], backlogs: [])
@@ -71,7 +71,7 @@ extension Database {
                 status.backlogs.append(
                     .init(
                         output: output.name, lane: lane, waiting: next - min(sequence, next), oldest: head?.committed,
-                        cursor: sequence, deadLetters: try deadLetters(output: output.number, lane)))
+                        cursor: sequence, deadLetters: shelf.count(output: output.number, lane)))
             }
         }
         return status

@@ -349,6 +349,35 @@ struct OutboxTests {
         #expect(status.backlogs.allSatisfy { $0.waiting == 0 })
     }
 
+    @Test("dead letters have room of their own: the oldest go and are told, what waits to be sent stays")
+    func manyDeadLetters() async throws {
+        var kept = 0
+        do {
+            var random = SystemRandomNumberGenerator()
+            let outbox = try open(["one", "two"]) { $0.maxSize = 400_000 }
+            for number in 1...100 {
+                // Noise, which does not compress.
+                let noise = String(
+                    (0..<2_000).map { _ in Character(Unicode.Scalar(UInt8.random(in: 33...126, using: &random))) })
+                outbox.intake.offer(batch(number...number, filler: noise), .normal)
+                await outbox.flush()
+                let (blocks, _) = try await outbox.next(for: 0, bytes: 1, events: 1)
+                let letter = DeadLetter(
+                    epoch: outbox.epoch, lane: .normal, sequence: UInt64(number), at: Timestamp(microseconds: 1),
+                    reason: "too large", event: batch(number...number, filler: noise))
+                await outbox.settle(0, blocks[0], done: 1, dead: [letter])
+            }
+            await outbox.flush()
+            kept = try await outbox.status().backlogs.filter { $0.output == "one" }.map(\.deadLetters)[1]
+            #expect((1...30).contains(kept))
+            try await close(outbox)
+        }
+        let sent = try await drain(try open(["one", "two"]), 1)
+        #expect(numbers(sent) == Array(1...100))
+        let told = gaps(sent).filter { $0.cause == .deadLetters && $0.outputs == ["one"] }
+        #expect(told.map(\.count).reduce(0, +) == UInt64(100 - kept))
+    }
+
     @Test("a source that waits is told once its batch is committed, and not before")
     func receipts() async throws {
         let outbox = try open()
