@@ -23,9 +23,11 @@ extension PointKeys {
             return nil
         }
         let written = take("absent")
-        if type == .string { written?.problem("is of numbers only", fix: "leave it out") }
-        let absent = (written?.sequence() ?? []).compactMap { pattern(of: $0, &layout) }
-        return (layout, absent)
+        if type == .string {
+            written?.problem("is of numbers only", fix: "leave it out")
+            return (layout, absent: [])
+        }
+        return (layout, absent: (written?.sequence() ?? []).compactMap { pattern(of: $0, &layout) })
     }
 
     private func bits(of type: RegisterType) -> ClosedRange<Int>? {

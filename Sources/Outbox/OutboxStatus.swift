@@ -50,7 +50,8 @@ extension OutboxStatus {
             outputs.append((number, name, try Lane.allCases.map { try database.cursor(output: number, $0) }))
         }
         return try database.status(
-            DeadLetterShelf(in: database, maxSize: settings.maxSize), epoch: UInt64(bitPattern: database.meta("epoch") ?? 0), maxBytes: settings.maxSize,
+            DeadLetterShelf(in: database, maxSize: settings.maxSize),
+            epoch: UInt64(bitPattern: database.meta("epoch") ?? 0), maxBytes: settings.maxSize,
             nextSequences: nextSequences, outputs: outputs)
     }
 }

@@ -142,6 +142,37 @@ def test_a_dead_output_delays_no_other_and_gets_everything_when_it_comes(worksho
     assert sum(lane["waitingEvents"] for lane in nowhere["lanes"]) == len(events_in(out))
 
 
+def test_what_was_acknowledged_before_the_broker_closed_counts_and_its_reason_is_told(workshop):
+    inside, _ = workshop.mosquitto("inside")
+    acl = workshop.folder / "acl"
+    acl.write_text("topic write up/status/#\ntopic write up/telemetry/good\n")
+    acl.chmod(0o600)
+    outside, _ = workshop.mosquitto("outside", acl_file=acl)
+    maps = workshop.folder / "maps"
+    maps.mkdir()
+    (maps / "text.yaml").write_text(
+        "map: text\nversion: 1\ntitle: t\nsource: s\nmqtt: { payload: text }\npoints: { t: {} }\n"
+        "examples: [{ payload: a, gives: { t: a } }]\n")
+    late = free_port()
+    configuration = workshop.configuration(
+        maps=str(maps), links={"floor": {"mqtt": f"mqtt://127.0.0.1:{inside}"}},
+        devices={name: {"map": "text", "link": "floor", "topic": name} for name in ("good", "bad")},
+        outputs={"up": {"mqtt": f"mqtt://127.0.0.1:{late}", "topic": "up/{kind}/{device}"}})
+    gateway = workshop.gateway(configuration)
+    wait_for(lambda: b"subscribed" in gateway.peer.log.read_bytes(), what="the subscription")
+    for topic in ("good", "good", "bad"):
+        subprocess.run(["mosquitto_pub", "-p", str(inside), "-q", "1", "-t", topic, "-m", "x"], check=True)
+    wait_for(lambda: gateway.status()["totals"]["committed"] == 3, what="the readings")
+    gateway.stop()
+    # All in one window now, the refused one last.
+    configuration.write_text(configuration.read_text().replace(str(late), str(outside)))
+    gateway = workshop.gateway(configuration)
+    error = wait_for(lambda: gateway.output("up").get("lastError"), what="the refusal")
+    assert "not authorised" in error
+    wait_for(lambda: gateway.output("up")["acknowledgedReadings"] == 2, what="those before it")
+    assert gateway.stop() == 0
+
+
 def test_what_a_broker_will_never_take_becomes_a_dead_letter(workshop):
     inside, _ = workshop.mosquitto("inside")
     outside, _ = workshop.mosquitto("outside", max_packet_size=3000)

@@ -43,6 +43,18 @@ struct FileOutputTests {
         for line in lines { _ = try JSONSerialization.jsonObject(with: Data(line.utf8)) }
     }
 
+    @Test("a file that somebody moved or deleted is begun anew")
+    func moved() async throws {
+        let output = FileOutput(path: path, rotateSize: 1 << 20, keep: 3, name: "t")
+        _ = await output.send(try window(1))
+        try FileManager.default.moveItem(atPath: path, toPath: path + ".moved")
+        #expect(await output.send(try window(2)).settled == 2)
+        try FileManager.default.removeItem(atPath: path)
+        #expect(await output.send(try window(3)).settled == 3)
+        #expect(try lines(path + ".moved").count == 1)
+        #expect(try lines(path).count == 3)
+    }
+
     @Test("a line torn by a power cut goes, its event comes again")
     func torn() async throws {
         try "{\"whole\":1}\n{\"torn\":".write(toFile: path, atomically: false, encoding: .utf8)

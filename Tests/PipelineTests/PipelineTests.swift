@@ -45,6 +45,26 @@ struct PipelineTests {
         #expect(seconds(passed) == [0, 2, 6])
     }
 
+    @Test("what was let pass and then lost is forgotten: the next reading is news")
+    func forgotten() {
+        var pipeline = Pipeline()
+        pipeline.add(Self.series, Self.point(deadband: .absolute(0.5)))
+        func pass(_ value: Double) -> Batch {
+            var batch = Batch()
+            let time = Timestamp(microseconds: 0)
+            batch.readings.append(Reading(series: Self.series, time: time, value: .number(value)))
+            batch.closeTelemetry(device: DeviceNumber(raw: 0), time: time)
+            _ = pipeline.filter(&batch)
+            return batch
+        }
+        _ = pass(1)
+        let lost = pass(2)
+        #expect(lost.readings.count == 1)
+        pipeline.forget(lost)
+        #expect(pass(2).readings.count == 1)
+        #expect(pass(2).readings.isEmpty)
+    }
+
     @Test("a relative deadband is a share of the last value sent")
     func relativeDeadband() {
         let values: [Double] = [1_000, 1_009, 1_011, -5, -5.04, -5.06]
