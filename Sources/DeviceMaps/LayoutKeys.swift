@@ -27,7 +27,8 @@ extension PointKeys {
             written?.problem("is of numbers only", fix: "leave it out")
             return (layout, absent: [])
         }
-        return (layout, absent: (written?.sequence() ?? []).compactMap { pattern(of: $0, &layout) })
+        let absent = (written?.sequence() ?? []).compactMap { pattern(of: $0, &layout) }
+        return (layout, absent)
     }
 
     private func bits(of type: RegisterType) -> ClosedRange<Int>? {
