@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FoundationEssentials
+import Glibc
 import Hummingbird
 import Logging
 import NIOCore
@@ -14,6 +15,11 @@ public protocol GatewayView: Sendable {
     func unreadiness() async -> String?
     /// Each event as it is committed, as JSON. A reader that is too slow misses some.
     func liveEvents() -> AsyncStream<[UInt8]>
+}
+
+/// Why there is no admin address.
+public struct AdminError: Error, CustomStringConvertible {
+    public let description: String
 }
 
 /// Health, metrics, the status API and the page, read-only, on a loopback address.
@@ -36,7 +42,13 @@ public struct AdminServer: Service {
         let application = Application(
             router: router(),
             configuration: .init(address: .hostname(host, port: port), serverName: "headgate"), logger: logger)
-        try await application.run()
+        do {
+            try await application.run()
+        } catch let error as IOError {
+            throw AdminError(
+                description: "admin: cannot listen on \(host):\(port): \(String(cString: strerror(error.errnoCode))); "
+                    + "give another address under admin: { listen: … }")
+        }
     }
 
     private func router() -> Router<BasicRequestContext> {

@@ -68,10 +68,10 @@ public struct EventTail {
     }
 
     /// Hands each event on until the gateway stops.
-    public func follow(_ configuration: Configuration, _ handle: @escaping (LiveEvent) -> Void) async throws {
+    public func follow(_ configuration: Configuration, _ handle: @escaping (LiveEvent) throws -> Void) async throws {
         try await RunningGateway.client(of: configuration).events("/api/events") { bytes in
             guard let event = LiveEvent.read(bytes, showing: points), isWanted(event) else { return }
-            handle(event)
+            try handle(event)
         }
     }
 

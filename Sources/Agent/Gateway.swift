@@ -72,7 +72,7 @@ public struct Gateway: Sendable {
             services.append(.init(service: server, serviceName: "admin"))
         }
         var group = ServiceGroupConfiguration(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logs["agent"])
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint, .sighup], logger: logs["agent"])
         group.maximumGracefulShutdownDuration = .milliseconds(4_800)
         logs["agent"].notice(
             "gateway started",

@@ -12,7 +12,9 @@ extension PointKeys {
             return nil
         }
         guard let type = typeValue.word(Self.types) else { return nil }
-        let order = take("order")?.word(Self.orders) ?? .ABCD
+        let ownOrder = takeOwn("order")
+        if type == .string { ownOrder?.problem("is of numbers only", fix: "leave it out") }
+        let order = (ownOrder ?? take("order"))?.word(Self.orders) ?? .ABCD
         let bits = bits(of: type)
         var layout = RegisterLayout(type: type, order: order, bits: bits)
         if let length = takeOwn("length") {

@@ -38,7 +38,7 @@ public struct PointKeys {
         let kind = take("kind")?.word(["gauge": Point.Kind.gauge, "counter": .counter]) ?? .gauge
         let lane = take("lane")?.word(["critical": Lane.critical, "normal": .normal, "bulk": .bulk]) ?? .normal
         let conversion = conversion(source: source)
-        let range = take("range").flatMap(Self.range)
+        let range = takeOfNumber("range", source, isLabelled: !conversion.labels.isEmpty).flatMap(Self.range)
         let deadband = take("deadband").flatMap(Self.deadband)
         let atLeast = take("at_least")?.duration(atLeast: 1_000)
         guard let source else { return nil }
@@ -47,11 +47,21 @@ public struct PointKeys {
             deadband: deadband, atLeast: atLeast)
     }
 
+    /// A key that means something for numbers only. Of other points a default for the map is not meant.
+    private func takeOfNumber(_ key: String, _ source: Point.Source?, isLabelled: Bool = false) -> YAMLValue? {
+        if source?.isNumber ?? true, !isLabelled { return take(key) }
+        let reason = isLabelled ? "is of numbers, and labels make texts of them" : "is of numbers only"
+        takeOwn(key)?.problem(reason, fix: "leave it out")
+        return nil
+    }
+
     // MARK: From raw to meaning
 
     private func conversion(source: Point.Source?) -> Conversion {
-        let scale = take("scale").flatMap { Self.decimal($0, "a factor that is not 0") { $0.digits != 0 } } ?? .one
-        let offset = take("offset").flatMap { Self.decimal($0, "a number") { _ in true } } ?? .zero
+        let scale =
+            takeOfNumber("scale", source).flatMap { Self.decimal($0, "a factor that is not 0") { $0.digits != 0 } }
+            ?? .one
+        let offset = takeOfNumber("offset", source).flatMap { Self.decimal($0, "a number") { _ in true } } ?? .zero
         var conversion = Conversion(scale: scale, offset: offset)
         if let labels = takeOwn("labels") {
             conversion.labels = Self.labels(labels)
@@ -142,6 +152,15 @@ public struct PointKeys {
 }
 
 extension Point.Source {
+    /// False where no value can be a number.
+    var isNumber: Bool {
+        if let layout { return layout.type != .bool && layout.type != .string && layout.bits?.count != 1 }
+        guard case .message(let message) = self else { return true }
+        // A text may stand for a number in the map's `values`.
+        if case .json(_, .boolean) = message.payload { return false }
+        return true
+    }
+
     /// How the value lies in registers, where it does.
     public var layout: RegisterLayout? {
         switch self {

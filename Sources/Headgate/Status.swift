@@ -25,9 +25,11 @@ struct Status: AsyncParsableCommand {
                 let overview = try await GatewayOverview.read(configuration)
                 if watch, !json, isatty(STDOUT_FILENO) == 1 { print("\u{1B}[H\u{1B}[2J", terminator: "") }
                 print(json ? overview.json : picture(overview))
-                fflush(nil)
+                try flush()
                 if watch { try await Task.sleep(for: .seconds(1)) }
             } while watch
+        } catch let exit as ExitCode {
+            throw exit
         } catch {
             throw fail("\(error)", EX_UNAVAILABLE)
         }

@@ -31,9 +31,10 @@ struct Tail: AsyncParsableCommand {
             try await tail.follow(configuration) { event in
                 let lines = json ? [event.text] : event.lines(style: Style.quality)
                 for line in lines { print(line) }
-                // A pipe wants each event now, not when a buffer is full.
-                fflush(nil)
+                try flush()
             }
+        } catch let exit as ExitCode {
+            throw exit
         } catch {
             throw fail("\(error)", EX_UNAVAILABLE)
         }

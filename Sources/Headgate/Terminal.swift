@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import ArgumentParser
 import Glibc
 
 /// Colours, where a person looks: not into a pipe, not with NO_COLOR (no-color.org).
@@ -33,6 +34,12 @@ enum Style {
     private static func colour(_ text: String, _ code: Int) -> String {
         isOn ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
     }
+}
+
+/// Hands on what was printed: a pipe wants it now, not when a buffer is full. Ends the command, quietly, where the reader
+/// has left.
+func flush() throws {
+    guard fflush(nil) == 0 else { throw ExitCode.success }
 }
 
 /// Columns that line up.

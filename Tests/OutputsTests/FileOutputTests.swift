@@ -53,6 +53,20 @@ struct FileOutputTests {
         #expect(await output.send(try window(3)).settled == 3)
         #expect(try lines(path + ".moved").count == 1)
         #expect(try lines(path).count == 3)
+        try Data().write(to: URL(fileURLWithPath: path))
+        #expect(await output.send(try window(2)).settled == 2)
+        #expect(try lines(path).allSatisfy { $0.hasPrefix("{") })
+    }
+
+    @Test("a file that another writes is refused, not mixed up")
+    func locked() async throws {
+        let first = FileOutput(path: path, rotateSize: 1 << 20, keep: 3, name: "t")
+        _ = await first.send(try window(1))
+        let second = FileOutput(path: path, rotateSize: 1 << 20, keep: 3, name: "u")
+        let outcome = await second.send(try window(1))
+        #expect(outcome.settled == 0 && outcome.failure?.description.contains("another process") ?? false)
+        await first.close()
+        #expect(await second.send(try window(1)).settled == 1)
     }
 
     @Test("a line torn by a power cut goes, its event comes again")

@@ -89,6 +89,9 @@ public final class ConfigurationFile {
 
     private func way(_ mapping: YAMLMapping, clientID: String) -> Configuration.Link.Way? {
         let (tcp, rtu, mqtt) = (mapping.take("tcp"), mapping.take("rtu"), mapping.take("mqtt"))
+        if [tcp, rtu, mqtt].compactMap(\.self).count > 1 {
+            mapping.problem("needs one of `tcp`, `rtu` and `mqtt`", fix: "make a link of each")
+        }
         if let mqtt {
             return BrokerKeys(mapping, claims: claims, resolve: resolve)
                 .broker(mqtt, clientID: clientID, keepsSession: true).map { .mqtt($0) }

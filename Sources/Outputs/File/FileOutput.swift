@@ -83,6 +83,10 @@ private struct OpenFile: ~Copyable {
     private static func open(_ path: String) throws(OutputFailure) -> (descriptor: Int32, size: Int) {
         let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else { throw failure("open \(path)") }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            Glibc.close(descriptor)
+            throw OutputFailure("\(path) is written by another process: give each gateway a file of its own")
+        }
         let size = endOfLastLine(descriptor)
         guard ftruncate(descriptor, off_t(size)) == 0 else {
             let failure = failure("truncate \(path)")
@@ -97,11 +101,11 @@ private struct OpenFile: ~Copyable {
         return (descriptor, size)
     }
 
-    /// Whether the path still leads to this file.
+    /// Whether the path still leads to this file, and nobody has cut it or added to it.
     var isInPlace: Bool {
         var (open, named) = (stat(), stat())
         guard fstat(descriptor, &open) == 0, stat(path, &named) == 0 else { return false }
-        return open.st_dev == named.st_dev && open.st_ino == named.st_ino
+        return open.st_dev == named.st_dev && open.st_ino == named.st_ino && Int(open.st_size) == size
     }
 
     /// A new file's name is safe only once its folder is.
