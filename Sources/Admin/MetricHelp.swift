@@ -8,6 +8,7 @@ enum MetricHelp {
         "headgate_readings_filtered_total": "Readings that were no news (deadband) and went no further.",
         "headgate_readings_shed_total": "Readings let go because they came faster than they could be stored.",
         "headgate_modbus_polls_total": "Polls of a device.",
+        "headgate_modbus_requests_split_total": "Requests refused as a whole and asked in parts from then on.",
         "headgate_modbus_polls_missed_total": "Polls left out because their link was late.",
         "headgate_modbus_requests_total": "Modbus requests sent.",
         "headgate_modbus_errors_total": "Modbus requests that brought no data, by cause.",

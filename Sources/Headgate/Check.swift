@@ -31,7 +31,10 @@ struct Check: AsyncParsableCommand {
             print(String(decoding: try encoder.encode(problems.report), as: UTF8.self))
         } else {
             for line in problems.lines { complain(line) }
-            print(problems.lines.isEmpty ? "\(Style.good("ok")): \(proof)" : "\(problems.lines.count) mistake\(problems.lines.count == 1 ? "" : "s")")
+            print(
+                problems.lines.isEmpty
+                    ? "\(Style.good("ok")): \(proof)"
+                    : "\(problems.lines.count) mistake\(problems.lines.count == 1 ? "" : "s")")
         }
         guard problems.lines.isEmpty else { throw ExitCode(EX_CONFIG) }
     }

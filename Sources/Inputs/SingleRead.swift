@@ -5,7 +5,7 @@ import DeviceMaps
 import Events
 import Logging
 import MQTT
-import Waiting
+import Modbus
 
 /// One real read of a device, apart from any polling: what `headgate read` shows.
 public enum SingleRead {
@@ -28,8 +28,15 @@ public enum SingleRead {
             if case .register(let source) = point.source { (place, source) } else { nil }
         }
         var rows: [Int: Row] = [:]
-        for request in PollPlan.requests(for: sources, limits) {
+        var cuts = PollCuts()
+        var requests = PollPlan.requests(for: sources, limits)[...]
+        while let request = requests.popFirst() {
             let answer = connection.read(request, unit: unit)
+            let own = sources.filter { request.points.contains($0.place) }
+            if answer.error?.isOfAddresses ?? false, let parts = cuts.split(request, own, limits) {
+                requests = parts + requests
+                continue
+            }
             for place in request.points {
                 guard case .register(let source) = points[place].source else { continue }
                 rows[place] = row(points[place], source, request, answer, connection)

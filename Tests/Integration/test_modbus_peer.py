@@ -152,6 +152,24 @@ def test_an_exception_spoils_only_the_points_it_is_about(workshop):
     assert all({one["point"] for one in event["data"]["readings"]} >= {"here", "also_here"} for event in telemetry)
 
 
+def test_a_register_that_is_not_there_spoils_no_other_that_is_read_with_it(workshop):
+    # The gap between them is not there either: pymodbus has 0 to 4 and nothing after.
+    port = serve(workshop, {"1": {"holding": [1, 2, 3, 4, 5]}})
+    points = {f"p{address}": f"{{ address: {address} }}" for address in (0, 1, 3, 4, 5, 7)}
+    maps = write_map(workshop, "holes", points, defaults="{ table: holding, type: uint16, every: 100ms }")
+    out = workshop.folder / "events.jsonl"
+    configuration = workshop.configuration(
+        maps=maps, links={"a": {"tcp": f"127.0.0.1:{port}"}},
+        devices={"d": {"map": "holes", "link": "a", "unit": 1}}, outputs={"f": {"file": str(out)}})
+    gateway = workshop.gateway(configuration)
+    wait_for(lambda: (gateway.metric("headgate_modbus_polls_total", device="d") or 0) >= 5)
+    gateway.stop()
+    told = {(one["point"], one["value"], one.get("reason"))
+            for event in events_in(out) for one in event["data"].get("readings", [])}
+    assert told == {("p0", 1, None), ("p1", 2, None), ("p3", 4, None), ("p4", 5, None),
+                    ("p5", None, "illegal_address"), ("p7", None, "illegal_address")}
+
+
 def test_a_unit_that_never_answers_goes_offline_once_and_stalls_no_other(workshop):
     port = serve(workshop, {"1": {"holding": [1]}, "2": {"holding": [2]}, "silent": [2]})
     maps = write_map(workshop, "one", {"p": "{ address: 0 }"}, defaults="{ table: holding, type: uint16, every: 100ms }")

@@ -189,10 +189,27 @@ public final class ConfigurationFile {
                 "has a wildcard, but \(map.name) does not say which device a message is of",
                 fix: "add to the map, under mqtt: id: { level: 2 } or id: { path: device.id }")
         }
+        if isWild, case .level(let level)? = form.id, !names(level, topic, MessageLayout.topics(of: map.points)) {
+            value.problem(
+                "has no wildcard at level \(level), where \(map.name) takes the device's id from",
+                fix: "every device would be the same one: put the + there")
+        }
         if topic.contains("#"), MessageLayout.topics(of: map.points) != [""] {
             value.problem("cannot end in # where the map has topics below it", fix: "use + for the device's level")
         }
         return topic
+    }
+
+    /// Whether a level, counted over the whole topic, is one that the wildcards of a device's topic stand for.
+    private static func names(_ level: Int, _ topic: String, _ below: [String]) -> Bool {
+        below.allSatisfy { rest in
+            let levels = (rest.isEmpty ? topic : topic + "/" + rest).split(
+                separator: "/", omittingEmptySubsequences: false)
+            // What # stands for has any number of levels.
+            if levels.last == "#" { return level < 0 || level >= levels.count || levels[level - 1] == "+" }
+            let index = level > 0 ? level - 1 : levels.count + level
+            return levels.indices.contains(index) && levels[index] == "+"
+        }
     }
 
     // MARK: Maps

@@ -33,13 +33,15 @@ struct DevicePoller {
     /// - Returns: whether the device came or went with it.
     mutating func poll(over connection: inout ModbusConnection, into batch: inout Batch) -> StatusChange? {
         let (planned, missed) = schedule.take(at: .now)
-        let requests = hungLast(planned)
+        var requests = hungLast(planned)
         measures.polls.increment()
         if missed > 0 { measures.missed.increment(by: missed) }
         var eventTime: Timestamp?
         var unanswered: ArraySlice<ReadRequest> = []
         var failure: (time: Timestamp, error: ModbusError)?
-        for (index, request) in requests.enumerated() {
+        var index = 0
+        while index < requests.count {
+            let request = requests[index]
             let asked = ContinuousClock.now
             let answer = connection.read(request, unit: device.unit)
             measures.record(answer.error, took: asked.duration(to: .now))
@@ -47,11 +49,18 @@ struct DevicePoller {
                 if hung != nil, request == hung { hung = nil }
                 eventTime = eventTime ?? answer.time
                 decode(request, connection, answer.time, into: &batch)
+                index += 1
+                continue
+            }
+            if error.isOfAddresses, let parts = schedule.split(request) {
+                measures.splits.increment()
+                requests.replaceSubrange(index...index, with: parts)
                 continue
             }
             if error.kind == .exception, !error.isOfGateway {
                 eventTime = eventTime ?? answer.time
                 spoil(request, answer.time, Reason(error), &batch)
+                index += 1
                 continue
             }
             // One request that hangs says enough: asking on would hold the link for as many timeouts.

@@ -9,6 +9,8 @@ struct PollMeasures: Sendable {
     let polls: Counter
     /// Polls left out because the link was late.
     let missed: Counter
+    /// Requests that the device refused as a whole, asked in parts from then on.
+    let splits: Counter
     private let requests: Counter
     private let duration: Metrics.Timer
     private let device: String
@@ -17,6 +19,7 @@ struct PollMeasures: Sendable {
         self.device = device
         polls = Counter(label: "headgate_modbus_polls_total", dimensions: [("device", device)])
         missed = Counter(label: "headgate_modbus_polls_missed_total", dimensions: [("device", device)])
+        splits = Counter(label: "headgate_modbus_requests_split_total", dimensions: [("device", device)])
         requests = Counter(label: "headgate_modbus_requests_total", dimensions: [("device", device)])
         duration = Metrics.Timer(label: "headgate_modbus_request_duration_seconds", dimensions: [("link", link)])
     }

@@ -14,6 +14,7 @@ struct PollSchedule {
     private let sources: [RegisterSource]
     private let limits: ModbusLimits
     private var groups: [Group]
+    private var cuts = PollCuts()
     /// Plans already made, by which groups are due.
     private var plans: [UInt64: [ReadRequest]] = [:]
 
@@ -52,9 +53,16 @@ struct PollSchedule {
         let last = groups.last?.every
         // Of more than 64 intervals the longest ones are read with the 64th.
         let wanted = sources.enumerated().filter { due.contains(min($0.element.every, last ?? $0.element.every)) }
-        let plan = PollPlan.requests(for: wanted.map { ($0.offset, $0.element) }, limits)
+        let plan = PollPlan.requests(for: wanted.map { ($0.offset, $0.element) }, limits, cuts)
         if plans.count < 256 { plans[key] = plan }
         return plan
+    }
+
+    /// Takes apart a request whose addresses the device refuses, for good.
+    /// - Returns: what is to be asked instead; nil where it is one point already.
+    mutating func split(_ request: ReadRequest) -> [ReadRequest]? {
+        plans.removeAll()
+        return cuts.split(request, request.points.map { ($0, sources[$0]) }, limits)
     }
 
     /// Puts everything off: a device that is offline is asked less often.

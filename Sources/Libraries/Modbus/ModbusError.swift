@@ -46,6 +46,9 @@ public struct ModbusError: Error, Equatable, CustomStringConvertible {
         kind == .exception ? code - MODBUS_ENOBASE : nil
     }
 
+    /// The device does not have all that was asked for, or not in one piece (exceptions 0x02 and 0x03, ibid.).
+    public var isOfAddresses: Bool { exceptionCode == 2 || exceptionCode == 3 }
+
     /// A gateway in between says that the device does not answer (exceptions 0x0A and 0x0B, ibid.).
     public var isOfGateway: Bool { exceptionCode == 10 || exceptionCode == 11 }
 
