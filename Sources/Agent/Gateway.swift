@@ -57,7 +57,7 @@ public struct Gateway: Sendable {
             live: live)
     }
 
-    /// Runs until SIGTERM or SIGINT, or until a part fails that cannot go on.
+    /// Runs until SIGTERM, SIGINT or SIGHUP, or until a part fails that cannot go on.
     public func run() async throws {
         signal(SIGPIPE, SIG_IGN)
         // Named, as a service without a name is called after all it holds: megabytes, and passwords in the log.

@@ -15,7 +15,7 @@ public struct InUse: Error, CustomStringConvertible {
 
 /// The gateway as a process: what is set once, before anything is opened.
 public enum GatewayProcess {
-    /// Runs until SIGTERM or SIGINT.
+    /// Runs until SIGTERM, SIGINT or SIGHUP.
     public static func run(_ configuration: Configuration) async throws {
         let metrics = PrometheusRegistry()
         MetricsSystem.bootstrap(metrics)

@@ -13,7 +13,7 @@ public struct Conversion: Sendable, Equatable {
     public var labels: [Int64: String] = [:]
     /// What a text stands for.
     public var values: [String: Value] = [:]
-    /// Raw numbers and texts of messages that mean "no value". Registers have theirs in their layout.
+    /// Raw numbers and texts of messages that mean "no value". Registers have theirs beside their layout.
     public var absentNumbers: [Double] = []
     public var absentTexts: [String] = []
     /// The map says that the point is a number or a boolean: any other text is a mistake, not a value.

@@ -12,9 +12,7 @@ extension PointKeys {
             return nil
         }
         guard let type = typeValue.word(Self.types) else { return nil }
-        let ownOrder = takeOwn("order")
-        if type == .string { ownOrder?.problem("is of numbers only", fix: "leave it out") }
-        let order = (ownOrder ?? take("order"))?.word(Self.orders) ?? .ABCD
+        let order = take("order", where: type != .string)?.word(Self.orders) ?? .ABCD
         let bits = bits(of: type)
         var layout = RegisterLayout(type: type, order: order, bits: bits)
         if let length = takeOwn("length") {
@@ -24,11 +22,8 @@ extension PointKeys {
             problem("needs `length`", fix: "say how many registers the text takes: length: 8")
             return nil
         }
-        let written = take("absent")
-        if type == .string {
-            written?.problem("is of numbers only", fix: "leave it out")
-            return (layout, absent: [])
-        }
+        // A default is of whole values, not of some bits of one.
+        let written = bits == nil ? take("absent", where: type != .string) : takeOwn("absent")
         let absent = (written?.sequence() ?? []).compactMap { pattern(of: $0, &layout) }
         return (layout, absent)
     }

@@ -23,6 +23,14 @@ public struct PointKeys {
         own.take(key) ?? defaults?.take(key)
     }
 
+    /// A key that means nothing for some points: it is a mistake to give it to one of them, and the map's default is not
+    /// meant for it.
+    func take(_ key: String, where hasMeaning: Bool, _ problem: String = "is of numbers only") -> YAMLValue? {
+        if hasMeaning { return take(key) }
+        takeOwn(key)?.problem(problem, fix: "leave it out")
+        return nil
+    }
+
     /// A key that no default can give.
     func takeOwn(_ key: String) -> YAMLValue? {
         own.take(key)
@@ -38,7 +46,9 @@ public struct PointKeys {
         let kind = take("kind")?.word(["gauge": Point.Kind.gauge, "counter": .counter]) ?? .gauge
         let lane = take("lane")?.word(["critical": Lane.critical, "normal": .normal, "bulk": .bulk]) ?? .normal
         let conversion = conversion(source: source)
-        let range = takeOfNumber("range", source, isLabelled: !conversion.labels.isEmpty).flatMap(Self.range)
+        let isNumber = source?.isNumber ?? true
+        let range = take("range", where: isNumber && conversion.labels.isEmpty, "is of numbers only, without labels")
+            .flatMap(Self.range)
         let deadband = take("deadband").flatMap(Self.deadband)
         let atLeast = take("at_least")?.duration(atLeast: 1_000)
         guard let source else { return nil }
@@ -47,21 +57,14 @@ public struct PointKeys {
             deadband: deadband, atLeast: atLeast)
     }
 
-    /// A key that means something for numbers only. Of other points a default for the map is not meant.
-    private func takeOfNumber(_ key: String, _ source: Point.Source?, isLabelled: Bool = false) -> YAMLValue? {
-        if source?.isNumber ?? true, !isLabelled { return take(key) }
-        let reason = isLabelled ? "is of numbers, and labels make texts of them" : "is of numbers only"
-        takeOwn(key)?.problem(reason, fix: "leave it out")
-        return nil
-    }
-
     // MARK: From raw to meaning
 
     private func conversion(source: Point.Source?) -> Conversion {
+        let isNumber = source?.isNumber ?? true
         let scale =
-            takeOfNumber("scale", source).flatMap { Self.decimal($0, "a factor that is not 0") { $0.digits != 0 } }
+            take("scale", where: isNumber).flatMap { Self.decimal($0, "a factor that is not 0") { $0.digits != 0 } }
             ?? .one
-        let offset = takeOfNumber("offset", source).flatMap { Self.decimal($0, "a number") { _ in true } } ?? .zero
+        let offset = take("offset", where: isNumber).flatMap { Self.decimal($0, "a number") { _ in true } } ?? .zero
         var conversion = Conversion(scale: scale, offset: offset)
         if let labels = takeOwn("labels") {
             conversion.labels = Self.labels(labels)
@@ -85,7 +88,7 @@ public struct PointKeys {
             }
         }
         switch message.payload {
-        // Raw bytes have theirs as bit patterns, in the layout.
+        // Raw bytes have theirs as bit patterns, beside the layout.
         case .registers: return
         case .number, .json(_, .number), .json(_, .integer), .json(_, .boolean): conversion.refusesTexts = true
         case .text, .json: break

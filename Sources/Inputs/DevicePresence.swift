@@ -26,9 +26,7 @@ struct DevicePresence {
         failures += 1
         let since = firstFailure ?? time
         firstFailure = since
-        guard failures >= Self.failuresUntilOffline, isOnline != false else { return nil }
-        isOnline = false
-        return StatusChange(state: .offline, since: since, reason: reason)
+        return failures >= Self.failuresUntilOffline ? cutOff(since: since, reason) : nil
     }
 
     /// The way to the device is gone.

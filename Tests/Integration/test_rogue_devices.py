@@ -34,24 +34,22 @@ def states(out, device):
             if event["subject"] == device and event["type"] == "headgate.status.v1"]
 
 
-def test_a_device_that_drips_its_answer_is_given_no_more_time_than_any(workshop):
-    gateway, out = beside_a_good_one(workshop, 2)
-    wait_for(lambda: states(out, "rogue") == ["offline"], what="offline")
-    before = polls(gateway, "good")
-    wait_for(lambda: polls(gateway, "good") >= before + 30, seconds=8, what="thirty polls beside it")
-    gateway.stop()
-    assert states(out, "rogue") == ["offline"]
-
-
-def test_a_device_that_its_gateway_does_not_reach_is_offline(workshop):
-    gateway, out = beside_a_good_one(workshop, 3)
+def goes_offline_and_holds_up_nobody(workshop, unit):
+    gateway, out = beside_a_good_one(workshop, unit)
     wait_for(lambda: states(out, "rogue") == ["offline"], what="offline")
     before = polls(gateway, "good")
     wait_for(lambda: polls(gateway, "good") >= before + 30, seconds=8, what="thirty polls beside it")
     gateway.stop()
     assert states(out, "rogue") == ["offline"] and states(out, "good") == ["online"]
-    event = next(event for event in events_in(out) if event["subject"] == "rogue" and "state" in event["data"])
-    assert event["data"]["reason"] == "gateway_target"
+    return next(event for event in events_in(out) if event["subject"] == "rogue" and "state" in event["data"])
+
+
+def test_a_device_that_drips_its_answer_is_given_no_more_time_than_any(workshop):
+    goes_offline_and_holds_up_nobody(workshop, 2)
+
+
+def test_a_device_that_its_gateway_does_not_reach_is_offline(workshop):
+    assert goes_offline_and_holds_up_nobody(workshop, 3)["data"]["reason"] == "gateway_target"
 
 
 def test_a_range_that_is_never_answered_hides_no_other(workshop):

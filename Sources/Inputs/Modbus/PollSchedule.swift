@@ -61,8 +61,9 @@ struct PollSchedule {
     /// Takes apart a request whose addresses the device refuses, for good.
     /// - Returns: what is to be asked instead; nil where it is one point already.
     mutating func split(_ request: ReadRequest) -> [ReadRequest]? {
+        guard let parts = cuts.split(request, request.points.map { ($0, sources[$0]) }, limits) else { return nil }
         plans.removeAll()
-        return cuts.split(request, request.points.map { ($0, sources[$0]) }, limits)
+        return parts
     }
 
     /// Puts everything off: a device that is offline is asked less often.

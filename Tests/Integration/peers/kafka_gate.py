@@ -19,20 +19,12 @@ import threading
 
 from scramp import ScramMechanism
 
+from streams import read_exactly
+
 PRODUCE, API_VERSIONS, SASL_HANDSHAKE, SASL_AUTHENTICATE = 0, 18, 17, 36
 UNSUPPORTED_MECHANISM, ILLEGAL_STATE, UNSUPPORTED_VERSION, AUTHENTICATION_FAILED = 33, 34, 35, 58
 MESSAGE_TOO_LARGE = 10
 MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
-
-
-def read_exactly(stream, count):
-    data = b""
-    while len(data) < count:
-        part = stream.recv(count - len(data))
-        if not part:
-            raise EOFError
-        data += part
-    return data
 
 
 def read_frame(stream):

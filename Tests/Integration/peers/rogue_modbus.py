@@ -16,17 +16,9 @@ import sys
 import threading
 import time
 
+from streams import read_exactly
+
 HALF_OPEN = "half-open" in sys.argv[2:]
-
-
-def read_exactly(client, count):
-    data = b""
-    while len(data) < count:
-        part = client.recv(count - len(data))
-        if not part:
-            raise EOFError
-        data += part
-    return data
 
 
 def serve(client, is_first):
