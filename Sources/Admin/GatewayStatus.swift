@@ -112,13 +112,17 @@ public struct GatewayStatus: Codable, Sendable {
         public var epoch: String
         public var bytes: Int
         public var maxBytes: Int
+        /// False while what comes in is not stored, or only in memory.
         public var isSound: Bool
+        /// What is wrong with the disk or the file.
+        public var trouble: String?
 
-        public init(epoch: String, bytes: Int, maxBytes: Int, isSound: Bool) {
+        public init(epoch: String, bytes: Int, maxBytes: Int, isSound: Bool, trouble: String?) {
             self.epoch = epoch
             self.bytes = bytes
             self.maxBytes = maxBytes
             self.isSound = isSound
+            self.trouble = trouble
         }
     }
 

@@ -46,9 +46,15 @@ final class Forwarder: Sendable {
     private let state = Mutex(State())
     private let isDraining = Atomic<Bool>(false)
     private let renderer: Renderer
+    private let maxRate: Int?
 
-    /// - Parameter index: the output's place in the outbox's list.
-    init(name: String, index: Int, outbox: Outbox, output: any Output, renderer: Renderer, logger: Logger) {
+    /// - Parameters:
+    ///   - index: the output's place in the outbox's list.
+    ///   - maxRate: events a second; critical ones count and do not wait.
+    init(
+        name: String, index: Int, outbox: Outbox, output: any Output, renderer: Renderer, maxRate: Int?,
+        logger: Logger
+    ) {
         var logger = logger
         logger[metadataKey: "output"] = "\(name)"
         self.name = name
@@ -56,6 +62,7 @@ final class Forwarder: Sendable {
         self.outbox = outbox
         self.output = output
         self.renderer = renderer
+        self.maxRate = maxRate
         self.logger = logger
         measures = ForwarderMeasures(output: name)
     }
@@ -77,30 +84,29 @@ final class Forwarder: Sendable {
         var renderer = renderer
         let codec = BlockCodec()
         var backoff = Backoff(base: .milliseconds(250), cap: .seconds(30))
+        var pace = Pace(rate: maxRate)
         while !Task.isCancelled {
-            do {
-                let (blocks, done) = try await outbox.next(
-                    for: index, bytes: Self.windowBytes, events: Self.windowEvents)
-                if blocks.isEmpty {
-                    if isDraining.load(ordering: .relaxed) { break }
-                    await outbox.bells[index].wait(until: .now + Self.tendInterval)
-                    await output.tend()
-                    continue
-                }
-                let window = await window(blocks, done, codec, &renderer)
-                guard !window.events.isEmpty else { continue }
-                let start = ContinuousClock.now
-                let outcome = await output.send(window.outgoing)
-                measures.sendDuration.record(duration: start.duration(to: .now))
-                await settle(outcome, window)
-                if outcome.settled > 0 { backoff.reset() }
-                guard let failure = outcome.failure, !Task.isCancelled else { continue }
-                note(failure)
-                try? await Task.sleep(for: backoff.next())
-            } catch {
-                logger.error("outbox cannot be read", metadata: ["error": "\(error)"])
-                try? await Task.sleep(for: backoff.next())
+            let portion = await outbox.next(
+                for: index, bytes: Self.windowBytes, events: min(Self.windowEvents, pace.window),
+                onlyCritical: pace.isWaiting)
+            guard let portion else {
+                if isDraining.load(ordering: .relaxed) { break }
+                await outbox.bells[index].wait(
+                    until: min(.now + Self.tendInterval, pace.free ?? .now + Self.tendInterval))
+                await output.tend()
+                continue
             }
+            let window = await window(portion, most: pace.window, codec, &renderer)
+            guard !window.events.isEmpty else { continue }
+            let start = ContinuousClock.now
+            let outcome = await output.send(window.outgoing)
+            measures.sendDuration.record(duration: start.duration(to: .now))
+            pace.sent(outcome.settled)
+            await settle(outcome, window)
+            if outcome.settled > 0 { backoff.reset() }
+            guard let failure = outcome.failure, !Task.isCancelled else { continue }
+            note(failure)
+            try? await Task.sleep(for: backoff.next())
         }
         await output.close()
     }
@@ -108,36 +114,36 @@ final class Forwarder: Sendable {
     // MARK: A window
 
     private struct Window {
+        let stream: Stream
         var outgoing = Outgoing()
         /// Where each message came from.
         var events: [(block: Int, place: Int)] = []
-        var blocks: [StoredBlock] = []
-        var batches: [Batch] = []
+        var blocks: [(stored: StoredBlock, opened: OpenedBlock)] = []
     }
 
     private func window(
-        _ blocks: [StoredBlock], _ done: Int, _ codec: borrowing BlockCodec, _ renderer: inout Renderer
+        _ portion: Portion, most: Int, _ codec: borrowing BlockCodec, _ renderer: inout Renderer
     ) async -> Window {
-        var window = Window()
+        var window = Window(stream: portion.stream)
         let now = Timestamp.now
-        for block in blocks where window.outgoing.bytes.count < Self.windowRendered {
-            let batch: Batch
-            do throws(CorruptBlock) {
-                batch = try codec.decode(block)
-            } catch {
+        for block in portion.blocks where window.outgoing.bytes.count < Self.windowRendered {
+            guard let opened = try? codec.decode(block), outbox.catalog.contents.describes(opened.batch) else {
                 // What lies before it is sent first; then it comes first, and is skipped.
-                if window.events.isEmpty { await outbox.skip(index, block) }
+                if window.events.isEmpty { await outbox.skip(index, portion.stream, block) }
                 break
             }
-            window.blocks.append(block)
-            window.batches.append(batch)
+            window.blocks.append((block, opened))
             let isReplayed = now.microseconds(since: block.committed) > Self.replayAge
-            for place in (window.blocks.count == 1 ? done : 0)..<max(done, batch.events.count) {
-                guard window.events.count < Self.windowEvents, place < batch.events.count,
+            let batch = opened.batch
+            let done = window.blocks.count == 1 ? portion.done : 0
+            for place in done..<max(done, batch.events.count) {
+                guard window.events.count < min(Self.windowEvents, most),
                     window.outgoing.bytes.count < Self.windowRendered
                 else { break }
-                let id = EventID(epoch: block.epoch, lane: block.lane, sequence: block.first + UInt64(place))
-                renderer.add(batch.events[place], of: batch, id: id, isReplayed: isReplayed, to: &window.outgoing)
+                let id = EventID(epoch: block.epoch, lane: block.lane, sequence: opened.sequence(at: place))
+                renderer.add(
+                    batch.events[place], of: batch, id: id, isReplayed: isReplayed,
+                    isBacklog: portion.stream != .live, to: &window.outgoing)
                 window.events.append((window.blocks.count - 1, place))
             }
         }
@@ -149,11 +155,11 @@ final class Forwarder: Sendable {
         let now = Timestamp.now
         let dead = outcome.rejected.map { rejection in
             let (block, place) = window.events[rejection.message]
+            let (stored, opened) = window.blocks[block]
             var event = Batch()
-            event.append(window.batches[block].events[place], of: window.batches[block])
+            event.append(opened.batch.events[place], of: opened.batch)
             return DeadLetter(
-                epoch: window.blocks[block].epoch, lane: window.blocks[block].lane,
-                sequence: window.blocks[block].first + UInt64(place), at: now,
+                epoch: stored.epoch, lane: stored.lane, sequence: opened.sequence(at: place), at: now,
                 reason: rejection.reason, event: event)
         }
         for letter in dead {
@@ -164,7 +170,8 @@ final class Forwarder: Sendable {
                 ])
         }
         let last = window.events[outcome.settled - 1]
-        await outbox.settle(index, window.blocks[last.block], done: last.place + 1, dead: dead)
+        await outbox.settle(
+            index, window.stream, window.blocks[last.block].stored, done: last.place + 1, dead: dead)
         count(outcome, window, dead: dead.count)
     }
 
@@ -173,7 +180,7 @@ final class Forwarder: Sendable {
         var readings = 0
         for (message, (block, place)) in window.events.prefix(outcome.settled).enumerated()
         where !rejected.contains(message) {
-            readings += window.batches[block].events[place].readings.count
+            readings += window.blocks[block].opened.batch.events[place].readings.count
         }
         measures.readings.increment(by: readings)
         measures.events.increment(by: outcome.settled - dead)
@@ -218,5 +225,26 @@ private struct ForwarderMeasures: Sendable {
         deadLetters = Counter(label: "headgate_output_dead_letters_total", dimensions: label)
         retries = Counter(label: "headgate_output_retries_total", dimensions: label)
         sendDuration = Metrics.Timer(label: "headgate_output_send_duration_seconds", dimensions: label)
+    }
+}
+
+/// How many events may be sent, where an output has a rate of its own.
+private struct Pace {
+    private let rate: Int?
+    /// When the next may go that is not critical.
+    private(set) var free: ContinuousClock.Instant?
+
+    init(rate: Int?) {
+        self.rate = rate
+    }
+
+    var isWaiting: Bool { free.map { $0 > .now } ?? false }
+
+    /// Events at once: little enough that a critical one waits for a quarter of a second at most.
+    var window: Int { rate.map { max(1, $0 / 4) } ?? .max }
+
+    mutating func sent(_ count: Int) {
+        guard let rate else { return }
+        free = max(free ?? .now, .now) + .microseconds(1_000_000 * Int64(count) / Int64(max(1, rate)))
     }
 }

@@ -36,9 +36,12 @@ public struct Gateway: Sendable {
         var settings = OutboxSettings(folder: configuration.state)
         settings.maxSize = configuration.outbox.maxSize
         settings.maxAge = configuration.outbox.maxAge
-        let outbox = try Outbox(settings, outputs: configuration.outputs.map(\.name), logger: logs["outbox"]) {
-            publisher.publish($0)
-        }
+        settings.maxMemory = configuration.outbox.maxMemory
+        settings.limits.share(configuration.outbox.maxMemory / 2)
+        settings.whenFull = configuration.outbox.whenFull
+        settings.thinInterval = configuration.outbox.thinInterval
+        let outputs = configuration.outputs.map { OutboxOutput(name: $0.name, isInOrder: $0.isInOrder) }
+        let outbox = try Outbox(settings, outputs: outputs, logger: logs["outbox"]) { publisher.publish($0) }
         publisher.attach(outbox)
         self.outbox = outbox
         let assembly = Assembly(configuration: configuration, catalog: outbox.catalog, logs: logs)
@@ -46,7 +49,7 @@ public struct Gateway: Sendable {
         forwarders = try configuration.outputs.enumerated().map { index, configured in
             Forwarder(
                 name: configured.name, index: index, outbox: outbox, output: try assembly.output(configured),
-                renderer: assembly.renderer(configured), logger: logs["outputs"])
+                renderer: assembly.renderer(configured), maxRate: configured.maxRate, logger: logs["outputs"])
         }
         inputs = try configuration.links.map { link in
             let collector = Collector(intake: outbox.intake, catalog: outbox.catalog, latest: latest, totals: totals)

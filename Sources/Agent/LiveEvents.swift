@@ -16,14 +16,13 @@ final class LiveEvents: Sendable {
     private static let kept = 4_096
     private let state = Mutex(State())
 
-    /// - Parameter epoch: of the outbox, which the ids are made of.
-    func publish(_ commit: Outbox.Committed, epoch: UInt64, gateway: String, catalog: Catalog) {
+    func publish(_ commit: Outbox.Committed, gateway: String, catalog: Catalog) {
         state.withLock { state in
             guard !state.listeners.isEmpty else { return }
             var json = state.json ?? EventJSON(gateway: gateway, catalog: catalog)
             for (index, event) in commit.batch.events.enumerated() {
                 var out = ByteWriter()
-                let id = EventID(epoch: epoch, lane: commit.lane, sequence: commit.first + UInt64(index))
+                let id = EventID(epoch: commit.epoch, lane: commit.lane, sequence: commit.first + UInt64(index))
                 json.writeEnvelope(event, of: commit.batch, id: id, isReplayed: false, to: &out)
                 for listener in state.listeners.values { listener.yield(out.bytes) }
             }

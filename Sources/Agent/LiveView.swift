@@ -31,12 +31,11 @@ struct LiveView: GatewayView {
     func liveEvents() -> AsyncStream<[UInt8]> { live.listen() }
 
     func unreadiness() async -> String? {
-        await outbox.isSound ? nil : "commits to the outbox fail, see the log"
+        await outbox.isSound ? nil : "the outbox is in trouble, see the log"
     }
 
     func status() async throws -> GatewayStatus {
         let stored = try await outbox.status()
-        let isSound = await outbox.isSound
         return GatewayStatus(
             gateway: configuration.gateway, version: Gateway.version, startedAt: started.iso8601,
             totals: .init(
@@ -44,7 +43,7 @@ struct LiveView: GatewayView {
                 committed: totals.committed),
             outbox: .init(
                 epoch: String(stored.epoch, radix: 16, padded: 16), bytes: Int(stored.bytes),
-                maxBytes: Int(stored.maxBytes), isSound: isSound),
+                maxBytes: Int(stored.maxBytes), isSound: stored.trouble == nil, trouble: stored.trouble),
             outputs: outputs(stored), devices: devices())
     }
 

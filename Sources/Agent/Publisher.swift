@@ -10,7 +10,7 @@ final class Publisher: Sendable {
     private let live: LiveEvents
     private let totals: Totals
     private let gateway: String
-    private let source = Mutex<(epoch: UInt64, catalog: Catalog)?>(nil)
+    private let catalog = Mutex<Catalog?>(nil)
 
     init(live: LiveEvents, totals: Totals, gateway: String) {
         self.live = live
@@ -19,12 +19,12 @@ final class Publisher: Sendable {
     }
 
     func attach(_ outbox: Outbox) {
-        source.withLock { $0 = (outbox.epoch, outbox.catalog) }
+        catalog.withLock { $0 = outbox.catalog }
     }
 
     func publish(_ commit: Outbox.Committed) {
         totals.committed(commit)
-        guard let (epoch, catalog) = source.withLock({ $0 }) else { return }
-        live.publish(commit, epoch: epoch, gateway: gateway, catalog: catalog)
+        guard let catalog = catalog.withLock({ $0 }) else { return }
+        live.publish(commit, gateway: gateway, catalog: catalog)
     }
 }

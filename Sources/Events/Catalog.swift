@@ -22,6 +22,13 @@ public final class Catalog: Sendable {
         public subscript(number: SeriesNumber) -> Series? {
             series.indices.contains(number.index) ? series[number.index] : nil
         }
+
+        /// Whether everything a batch refers to is known. Where a description was damaged on the disk it is not, and
+        /// what refers to it cannot be told from something else.
+        public func describes(_ batch: Batch) -> Bool {
+            batch.events.allSatisfy { $0.device == .gateway || self[$0.device].map { !$0.id.isEmpty } ?? false }
+                && batch.readings.allSatisfy { self[$0.series].map { !$0.point.isEmpty } ?? false }
+        }
     }
 
     private struct State {

@@ -54,6 +54,12 @@ public struct Gap: Hashable, Sendable {
         case overload = 4
         /// Dead letters that made room for newer ones.
         case deadLetters = 5
+        /// The log of the last commits was gone or another's when the gateway started.
+        case logLost = 6
+        /// Old blocks kept only some values of each series.
+        case thinned = 7
+        /// The disk, or while that takes nothing the memory, had no room.
+        case diskFull = 8
 
         public var name: StaticString {
             switch self {
@@ -63,6 +69,9 @@ public struct Gap: Hashable, Sendable {
             case .corruptBlock: "corrupt_block"
             case .overload: "overload"
             case .deadLetters: "dead_letters"
+            case .logLost: "log_lost"
+            case .thinned: "thinned"
+            case .diskFull: "disk_full"
             }
         }
     }

@@ -68,3 +68,15 @@ public struct Series: Hashable, Sendable {
         self.lane = lane
     }
 }
+
+// MARK: Damage
+
+extension Device {
+    /// Stands for one whose description could not be read back.
+    public static let damaged = Device(id: "", map: "", mapVersion: 0, tags: [])
+}
+
+extension Series {
+    /// Stands for one whose description could not be read back.
+    public static let damaged = Series(device: .gateway, point: "", unit: "", lane: .normal)
+}

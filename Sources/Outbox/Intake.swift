@@ -14,10 +14,24 @@ public final class Intake: Sendable {
         public var age: [Duration] = [.milliseconds(20), .milliseconds(500), .seconds(5)]
         /// Readings and events that make a lane due at once.
         public var batch = 4_096
-        /// Readings and events that may wait in a lane; beyond, new ones are shed and counted.
-        public var waiting = 65_536
+        /// Bytes that may wait in a lane; beyond, new ones are shed and counted. Each lane has its own, so that none is
+        /// full because another is.
+        public var waiting: [Int] = [4 << 20, 8 << 20, 4 << 20]
 
         public init() {}
+
+        /// - Parameter memory: bytes for all lanes together.
+        public mutating func share(_ memory: Int) {
+            waiting = [memory / 4, memory / 2, memory / 4]
+        }
+    }
+
+    /// What a lane takes while the outbox is full, where its policy is not to let old events go.
+    enum Door {
+        /// Everything that comes is let go.
+        case dropping
+        /// What is polled is let go; a source that waits does so.
+        case paused
     }
 
     /// What one lane has for a commit.
@@ -33,6 +47,11 @@ public final class Intake: Sendable {
         var count: UInt64
         var since: Timestamp
         var until: Timestamp
+        var cause = Gap.Cause.overload
+
+        func gap(in lane: Lane) -> Gap {
+            Gap(cause: cause, lane: lane, first: 0, last: 0, count: count, since: since, until: until, outputs: [])
+        }
     }
 
     private struct Pending {
@@ -44,12 +63,20 @@ public final class Intake: Sendable {
         /// Set while commits fail: nothing is due before.
         var notBefore: ContinuousClock.Instant?
 
-        var size: Int { Intake.size(of: batch) }
+        /// Set while the lane's policy is to let nothing more in.
+        var door: Door?
+
+        /// - Parameter now: nil for whatever there is.
+        func isDue(_ now: ContinuousClock.Instant?) -> Bool {
+            guard let now else { return !batch.isEmpty || shed != nil || !receipts.isEmpty }
+            return due.map { $0 <= now } ?? false
+        }
     }
 
-    /// Readings and events, and long texts at the weight of a reading for each 64 bytes.
+    /// Bytes.
     private static func size(of batch: Batch) -> Int {
-        batch.events.count + batch.readings.count + batch.textBytes / 64
+        batch.events.count * MemoryLayout<Batch.Event>.stride + batch.readings.count * MemoryLayout<Reading>.stride
+            + batch.texts.count * MemoryLayout<String>.stride + batch.textBytes
     }
 
     private let limits: Limits
@@ -87,32 +114,39 @@ public final class Intake: Sendable {
         let (isTaken, isEarlier) = pending.withLock { all in
             var one = all.removeValue(forKey: lane) ?? Pending()
             defer { all[lane] = one }
-            let size = Self.size(of: batch)
-            if receipt == nil, one.size + size > limits.waiting {
-                Self.shed(batch, &one.shed)
+            let waiting = limits.waiting[Int(lane.rawValue)]
+            let isRefused =
+                switch one.door {
+                case .dropping: true
+                case .paused: receipt == nil
+                case nil: receipt == nil && Self.size(of: one.batch) + Self.size(of: batch) > waiting
+                }
+            if isRefused {
+                Self.shed(batch, &one.shed, one.door == nil ? .overload : .maxSize)
                 shedCounter.increment(by: batch.readings.count)
                 shedCount.wrappingAdd(batch.readings.count, ordering: .relaxed)
-                // A lane that has nothing else to commit has the loss to announce.
-                if one.due != nil { return (false, false) }
-                one.due = now + limits.age[Int(lane.rawValue)]
-                return (false, true)
+                if let receipt { one.receipts.append(receipt) }
+            } else {
+                if one.batch.isEmpty { one.batch = batch } else { one.batch.append(batch) }
+                if let receipt { one.receipts.append(receipt) }
+                // It waits until the lane opens again.
+                if one.door == .paused { return (true, false) }
             }
-            if one.batch.isEmpty { one.batch = batch } else { one.batch.append(batch) }
-            if let receipt { one.receipts.append(receipt) }
-            let isUrgent = receipt != nil || one.size >= limits.batch
+            let isUrgent =
+                receipt != nil || !isRefused && one.batch.events.count + one.batch.readings.count >= limits.batch
             var due = isUrgent ? now : now + limits.age[Int(lane.rawValue)]
             if let notBefore = one.notBefore { due = max(due, notBefore) }
-            guard one.due.map({ due < $0 }) ?? true else { return (true, false) }
+            guard one.due.map({ due < $0 }) ?? true else { return (!isRefused, false) }
             one.due = due
-            return (true, true)
+            return (!isRefused, true)
         }
         if isEarlier { bell.ring() }
         return isTaken
     }
 
-    private static func shed(_ batch: Batch, _ shed: inout Shed?) {
+    private static func shed(_ batch: Batch, _ shed: inout Shed?, _ cause: Gap.Cause) {
         guard let first = batch.events.first, let last = batch.events.last else { return }
-        var now = shed ?? Shed(count: 0, since: first.time, until: last.time)
+        var now = shed ?? Shed(count: 0, since: first.time, until: last.time, cause: cause)
         now.count += UInt64(batch.events.count)
         now.until = last.time
         shed = now
@@ -130,8 +164,8 @@ public final class Intake: Sendable {
         pending.withLock { all in
             var work: [Work] = []
             for lane in Lane.allCases {
-                guard let one = all[lane], let due = one.due, now.map({ due <= $0 }) ?? true else { continue }
-                all[lane] = nil
+                guard let one = all[lane], one.isDue(now) else { continue }
+                all[lane] = one.door.map { Pending(door: $0) }
                 work.append(Work(lane: lane, batch: one.batch, shed: one.shed, receipts: one.receipts))
             }
             return work
@@ -144,19 +178,41 @@ public final class Intake: Sendable {
             for one in work {
                 let since = all[one.lane]
                 var back = Pending(
-                    batch: one.batch, due: due, receipts: one.receipts, shed: one.shed, notBefore: due)
+                    batch: one.batch, due: due, receipts: one.receipts, shed: one.shed, notBefore: due,
+                    door: since?.door)
                 if let since {
                     back.batch.append(since.batch)
                     back.receipts += since.receipts
                     if let shed = since.shed {
                         back.shed = Shed(
                             count: shed.count + (back.shed?.count ?? 0), since: back.shed?.since ?? shed.since,
-                            until: shed.until)
+                            until: shed.until, cause: shed.cause)
                     }
                 }
                 all[one.lane] = back
             }
         }
         bell.ring()
+    }
+
+    // MARK: The door
+
+    func close(_ lane: Lane, _ door: Door) {
+        pending.withLock { all in
+            all[lane, default: Pending()].door = door
+        }
+    }
+
+    /// Opens every lane; what has waited before it is due now.
+    func reopen() {
+        let isAny = pending.withLock { all in
+            let closed = all.filter { $0.value.door != nil }.keys
+            for lane in closed {
+                all[lane]?.door = nil
+                if all[lane]?.batch.isEmpty == false { all[lane]?.due = .now }
+            }
+            return !closed.isEmpty
+        }
+        if isAny { bell.ring() }
     }
 }

@@ -9,8 +9,10 @@ public struct OutboxError: Error, Equatable, CustomStringConvertible {
     public enum Kind: Sendable {
         /// Another process has it open.
         case inUse
-        /// It was made by a newer version, or is no outbox.
+        /// It is no outbox, or another gateway's.
         case foreign
+        /// It was made by a newer version.
+        case newer
         /// The system or SQLite refused; it may be better later.
         case retry
     }

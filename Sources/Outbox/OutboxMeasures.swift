@@ -12,9 +12,10 @@ struct OutboxMeasures: Sendable {
     let events = Counter(label: "headgate_outbox_committed_events_total")
     let readings = Counter(label: "headgate_outbox_committed_readings_total")
 
-    func lost(output: String, cause: Gap.Cause, count: Int) {
+    func lost(_ loss: Loss) {
         Counter(
-            label: "headgate_outbox_lost_events_total", dimensions: [("output", output), ("cause", "\(cause.name)")]
-        ).increment(by: count)
+            label: "headgate_outbox_lost_events_total",
+            dimensions: [("output", loss.output), ("cause", "\(loss.cause.name)")]
+        ).increment(by: loss.count)
     }
 }

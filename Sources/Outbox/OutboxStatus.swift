@@ -30,6 +30,8 @@ public struct OutboxStatus: Sendable {
     /// Bytes of the database file.
     public var bytes: Int64
     public var maxBytes: Int64
+    /// What is wrong with the disk or the file; nil where nothing is.
+    public var trouble: String?
     public var lanes: [LaneStatus]
     public var backlogs: [Backlog]
 }
@@ -38,42 +40,66 @@ extension OutboxStatus {
     /// What a stopped gateway left behind.
     /// - Throws: `OutboxError` of kind `inUse` while a gateway has it open.
     public static func ofStopped(_ settings: OutboxSettings) throws -> OutboxStatus {
-        guard access(settings.databasePath, F_OK) == 0 else {
-            throw OutboxError(.retry, "\(settings.databasePath) is not there: has this gateway ever run?")
+        guard access(settings.files.database, F_OK) == 0 else {
+            throw OutboxError(.retry, "\(settings.files.database) is not there: has this gateway ever run?")
         }
-        let database = try Database(path: settings.databasePath)
-        let nextSequences = try Lane.allCases.map { lane in
-            try database.last(lane)?.end ?? 1
+        let lock = try FolderLock(settings.files)
+        defer { _ = lock }
+        let database = try Database(path: settings.files.database)
+        let books = try Books(reading: database, maxSize: settings.maxSize, outputs: [])
+        return try OutboxStatus(
+            of: database, books, epoch: UInt64(bitPattern: database.meta("epoch") ?? 0), maxBytes: settings.maxSize)
+    }
+
+    init(of database: borrowing Database, _ books: Books, epoch: UInt64, maxBytes: Int64) throws(SQLiteError) {
+        self.init(epoch: epoch, bytes: try database.size(), maxBytes: maxBytes, lanes: [], backlogs: [])
+        for lane in Lane.allCases {
+            let next = books.next[Int(lane.rawValue)]
+            lanes.append(
+                LaneStatus(lane: lane, next: next.sequence, oldest: try database.head(lane, from: 0)?.committed))
+            for output in books.outputs {
+                let backlog = try database.backlog(
+                    lane, output.positions[Int(lane.rawValue)], output: output.name, next: next)
+                backlogs.append(backlog)
+                backlogs[backlogs.count - 1].deadLetters = books.shelf.count(output: output.number, lane)
+            }
         }
-        var outputs: [(number: Int64, name: String, cursors: [Cursor])] = []
-        for (number, name) in try database.outputs() {
-            outputs.append((number, name, try Lane.allCases.map { try database.cursor(output: number, $0) }))
-        }
-        return try database.status(
-            DeadLetterShelf(in: database, maxSize: settings.maxSize),
-            epoch: UInt64(bitPattern: database.meta("epoch") ?? 0), maxBytes: settings.maxSize,
-            nextSequences: nextSequences, outputs: outputs)
     }
 }
 
 extension Database {
-    func status(
-        _ shelf: DeadLetterShelf, epoch: UInt64, maxBytes: Int64, nextSequences: [UInt64],
-        outputs: [(number: Int64, name: String, cursors: [Cursor])]
-    ) throws(SQLiteError) -> OutboxStatus {
-        var status = OutboxStatus(epoch: epoch, bytes: try size(), maxBytes: maxBytes, lanes: [], backlogs: [])
-        for lane in Lane.allCases {
-            let next = nextSequences[Int(lane.rawValue)]
-            status.lanes.append(.init(lane: lane, next: next, oldest: try head(lane, from: 0)?.committed))
-            for output in outputs {
-                let cursor = output.cursors[Int(lane.rawValue)]
-                let head = try head(lane, from: cursor.block)
-                let sequence = head.map { $0.first + ($0.id == cursor.block ? UInt64(cursor.done) : 0) } ?? next
-                status.backlogs.append(
-                    .init(
-                        output: output.name, lane: lane, waiting: next - min(sequence, next), oldest: head?.committed,
-                        cursor: sequence, deadLetters: shelf.count(output: output.number, lane)))
-            }
+    /// What waits for an output in a lane. Where events between are gone they are counted as if they were there.
+    fileprivate func backlog(
+        _ lane: Lane, _ position: Position, output: String, next: Books.Next
+    ) throws(SQLiteError) -> OutboxStatus.Backlog {
+        var backlog = OutboxStatus.Backlog(
+            output: output, lane: lane, waiting: 0, oldest: nil, cursor: next.sequence, deadLetters: 0)
+        let ranges =
+            position.replays.filter(\.isReady).map { (cursor: $0.cursor, end: $0.until) }
+            + [(cursor: position.live, end: next.block)]
+        for (cursor, end) in ranges {
+            guard let head = try head(lane, from: cursor.block), head.id < end,
+                let last = try lastBefore(lane, end)
+            else { continue }
+            let first = head.first + (head.id == cursor.block ? UInt64(cursor.done) : 0)
+            backlog.waiting += last.end - min(first, last.end)
+            backlog.oldest = min(backlog.oldest ?? head.committed, head.committed)
+            if cursor == position.live { backlog.cursor = first }
+        }
+        return backlog
+    }
+}
+
+extension Outbox {
+    public func status() throws -> OutboxStatus {
+        var status = try OutboxStatus(of: database, books, epoch: epoch, maxBytes: settings.maxSize)
+        status.trouble = trouble
+        // Letters that the next commit will keep.
+        for (output, letter) in deadLetters {
+            guard let name = books.name(ofOutput: output),
+                let index = status.backlogs.firstIndex(where: { $0.output == name && $0.lane == letter.lane })
+            else { continue }
+            status.backlogs[index].deadLetters += 1
         }
         return status
     }

@@ -12,6 +12,8 @@ public struct Outgoing: Sendable {
         /// The message in `bytes`.
         public var payload: Range<Int>
         public var time: Timestamp
+        /// Newer ones may have been sent already.
+        public var isBacklog: Bool
         /// CloudEvents attributes, where the format puts them beside the payload.
         public var attributes: [(name: String, value: String)]
     }
@@ -57,7 +59,8 @@ public struct Renderer: Sendable {
 
     /// Adds an event to a window.
     public mutating func add(
-        _ event: Batch.Event, of batch: Batch, id: EventID, isReplayed: Bool, to out: inout Outgoing
+        _ event: Batch.Event, of batch: Batch, id: EventID, isReplayed: Bool, isBacklog: Bool = false,
+        to out: inout Outgoing
     ) {
         let start = out.buffer.count
         switch mode {
@@ -68,7 +71,7 @@ public struct Renderer: Sendable {
         out.messages.append(
             Outgoing.Message(
                 topic: topic.text(event, lane: id.lane, device: catalog.contents[event.device], gateway: gateway),
-                key: subject, payload: start..<out.buffer.count, time: event.time,
+                key: subject, payload: start..<out.buffer.count, time: event.time, isBacklog: isBacklog,
                 attributes: mode == .binary ? attributes(event, id: id, subject: subject) : []))
     }
 

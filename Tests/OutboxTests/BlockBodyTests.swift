@@ -36,7 +36,7 @@ struct BlockBodyTests {
         let codec = BlockCodec()
         let block = try codec.encode(
             .random(using: &random), lane: .normal, id: 7, epoch: 5, first: 100, committed: Timestamp(microseconds: 9))
-        #expect(try codec.decode(block).events.count == block.events)
+        #expect(try codec.decode(block).batch.events.count == block.events)
         for _ in 0..<200 {
             var damaged = block
             damaged.body[Int.random(in: 0..<block.body.count, using: &random)] ^=

@@ -3,7 +3,6 @@
 
 import Events
 import Logging
-import Synchronization
 import Testing
 
 @testable import Outbox
@@ -30,19 +29,19 @@ private final class OutboxModel {
     private struct Received {
         var sequences: [Lane: Set<UInt64>] = [:]
         var lost: [Lane: Set<UInt64>] = [:]
-        /// What comes next at the least, but for what a crash brings again.
-        var next: [Lane: UInt64] = [:]
+        /// What comes next at the least, of fresh events and of the backlog, but for what a crash brings again.
+        var next: [Way: UInt64] = [:]
+    }
+
+    private struct Way: Hashable {
+        var lane: Lane
+        var isBacklog: Bool
     }
 
     /// One event of a commit: its name's epoch and what it said.
     private struct Truth: Equatable {
         var epoch: UInt64
         var number: Int64?
-    }
-
-    /// What the outbox says it has committed, as those hear it who watch live.
-    private final class Witness: Sendable {
-        let commits = Mutex<[Outbox.Committed]>([])
     }
 
     private static let outputs = ["one", "two", "three"]
@@ -74,18 +73,15 @@ private final class OutboxModel {
     private func open() throws -> Outbox {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        return try Outbox(settings, outputs: Self.outputs, logger: logger) { [witness] commit in
-            witness.commits.withLock { $0.append(commit) }
+        return try Outbox(settings, outputs: Self.outputs.map { OutboxOutput(name: $0) }, logger: logger) {
+            [witness] commit in
+            witness.note(commit)
         }
     }
 
     /// Leaves the outbox as it is and opens it again.
     private func reopen() async throws {
-        weak let old = outbox
-        outbox = nil
-        // Its lock goes with it, a moment later where its queue still holds it.
-        let deadline = ContinuousClock.now + .seconds(10)
-        while old != nil, .now < deadline { await Task.yield() }
+        await released(&outbox)
         outbox = try open()
     }
 
@@ -146,13 +142,9 @@ private final class OutboxModel {
     }
 
     private func noteCommits() throws {
-        let epoch = try #require(outbox).epoch
-        for commit in witness.commits.withLock({ commits in
-            defer { commits.removeAll() }
-            return commits
-        }) {
+        for commit in witness.take() {
             for (place, event) in commit.batch.events.enumerated() {
-                let truth = Truth(epoch: epoch, number: Self.number(event, commit.batch))
+                let truth = Truth(epoch: commit.epoch, number: Self.number(event, commit.batch))
                 let old = committed[commit.lane, default: [:]].updateValue(truth, forKey: commit.first + UInt64(place))
                 if old != nil { failures.append("\(commit.lane) \(commit.first) was used twice") }
                 if let number = truth.number { offered.remove(number) }
@@ -165,22 +157,24 @@ private final class OutboxModel {
     /// - Returns: whether there was anything.
     private func send(to output: Int) async throws -> Bool {
         let outbox = try #require(outbox)
-        let (blocks, done) = try await outbox.next(for: output, bytes: 20_000, events: 50)
-        guard let first = blocks.first else { return false }
-        for block in blocks {
-            let batch = try codec.decode(block)
-            let start = block.id == first.id ? done : 0
+        guard let portion = await outbox.next(for: output, bytes: 20_000, events: 50) else { return false }
+        for block in portion.blocks {
+            let opened = try codec.decode(block)
+            let start = block.id == portion.blocks[0].id ? portion.done : 0
+            let count = opened.batch.events.count
             let takesAll = Int.random(in: 0..<4, using: &random) > 0
-            let end = takesAll ? batch.events.count : Int.random(in: start...batch.events.count, using: &random)
-            for place in start..<end { receive(output, block, place, batch) }
-            await outbox.settle(output, block, done: end)
+            let end = takesAll ? count : Int.random(in: start...count, using: &random)
+            for place in start..<end { receive(output, portion.stream, block, place, opened) }
+            await outbox.settle(output, portion.stream, block, done: end)
             if !takesAll { break }
         }
         return true
     }
 
-    private func receive(_ output: Int, _ block: StoredBlock, _ place: Int, _ batch: Batch) {
-        let (lane, sequence) = (block.lane, block.first + UInt64(place))
+    private func receive(
+        _ output: Int, _ stream: Stream, _ block: StoredBlock, _ place: Int, _ opened: OpenedBlock
+    ) {
+        let (lane, sequence, batch) = (block.lane, opened.sequence(at: place), opened.batch)
         let truth = Truth(epoch: block.epoch, number: Self.number(batch.events[place], batch))
         if committed[lane]?[sequence] != truth {
             failures.append("\(lane) \(sequence) is not what was committed under this name")
@@ -188,8 +182,9 @@ private final class OutboxModel {
         if case .gap(let gap) = batch.events[place].detail, gap.outputs.contains(Self.outputs[output]) {
             received[output].lost[gap.lane, default: []].formUnion(gap.first...gap.last)
         }
-        if sequence < received[output].next[lane] ?? 1 { failures.append("\(lane) \(sequence) came out of order") }
-        received[output].next[lane] = sequence + 1
+        let way = Way(lane: lane, isBacklog: stream != .live)
+        if sequence < received[output].next[way] ?? 1 { failures.append("\(way) \(sequence) came out of order") }
+        received[output].next[way] = sequence + 1
         received[output].sequences[lane, default: []].insert(sequence)
     }
 

@@ -13,6 +13,11 @@ struct SeededGenerator: RandomNumberGenerator {
         state = seed
     }
 
+    /// How often a random case is tried: `HEADGATE_ROUNDS` times as often in the long form of the tests.
+    static func rounds(_ short: Int) -> Int {
+        short * (getenv("HEADGATE_ROUNDS").flatMap { Int(String(cString: $0)) } ?? 1)
+    }
+
     mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var value = state

@@ -6,6 +6,7 @@ import Events
 import Logging
 import MQTT
 import Modbus
+import Outbox
 import Outputs
 
 /// One gateway: what its configuration file says, read and checked, its device maps included.
@@ -44,6 +45,12 @@ public struct Configuration: Sendable {
         public var maxSize: Int64 = 1 << 30
         /// Microseconds.
         public var maxAge: Int64 = 7 * 86_400 * 1_000_000
+        /// Bytes.
+        public var maxMemory = 32 << 20
+        /// By lane: critical, normal, bulk.
+        public var whenFull: [OutboxSettings.WhenFull] = [.dropOldest, .dropOldest, .dropOldest]
+        /// Microseconds.
+        public var thinInterval: Int64 = 60_000_000
     }
 
     public struct ConfiguredOutput: Sendable {
@@ -58,6 +65,10 @@ public struct Configuration: Sendable {
         public var name: String
         public var way: Way
         public var topic: TopicTemplate
+        /// After an outage fresh events wait for the backlog.
+        public var isInOrder = false
+        /// Events a second.
+        public var maxRate: Int?
     }
 
     public struct Listen: Sendable {

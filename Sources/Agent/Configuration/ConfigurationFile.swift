@@ -6,6 +6,7 @@ import Events
 import Logging
 import MQTT
 import Modbus
+import Outbox
 import Outputs
 import YAMLText
 
@@ -245,8 +246,27 @@ public final class ConfigurationFile {
             if limits.maxSize < 4 << 20 { size.problem("should be at least 4MiB") }
         }
         if let age = mapping.take("max_age")?.duration(atLeast: 60_000_000) { limits.maxAge = age }
+        if let memory = mapping.take("max_memory") {
+            limits.maxMemory = memory.bytes().map { Int(clamping: $0) } ?? limits.maxMemory
+            if limits.maxMemory < 4 << 20 { memory.problem("should be at least 4MiB") }
+        }
+        if let interval = mapping.take("thin_interval")?.duration(atLeast: 1_000_000) { limits.thinInterval = interval }
+        if let full = mapping.take("when_full") { limits.whenFull = whenFull(full, limits.whenFull) }
         mapping.finish()
         return limits
+    }
+
+    /// A word for all lanes, or one by lane.
+    private static func whenFull(
+        _ value: YAMLValue, _ defaults: [OutboxSettings.WhenFull]
+    ) -> [OutboxSettings.WhenFull] {
+        let words: KeyValuePairs<String, OutboxSettings.WhenFull> = [
+            "drop_oldest": .dropOldest, "drop_newest": .dropNewest, "thin": .thin, "pause": .pause,
+        ]
+        if !value.isMapping { return value.word(words).map { one in defaults.map { _ in one } } ?? defaults }
+        guard let mapping = value.mapping() else { return defaults }
+        defer { mapping.finish() }
+        return zip(Lane.allCases, defaults).map { mapping.take($0.name)?.word(words) ?? $1 }
     }
 
     private static func admin(_ mapping: YAMLMapping) -> Configuration.Listen? {

@@ -16,6 +16,8 @@ struct OutputKeys {
             defer { mapping.finish() }
             let (kafka, mqtt) = (mapping.take("kafka"), mapping.take("mqtt"))
             let (file, stdout) = (mapping.take("file"), mapping.take("stdout"))
+            let isInOrder = mapping.take("backlog")?.word(["behind": false, "in_order": true])
+            let maxRate = mapping.take("max_rate")?.integer(in: 1...1_000_000)
             if let format = mapping.take("format") { _ = format.word(["json": ()]) }
             let ways = [kafka, mqtt, file, stdout].compactMap(\.self)
             guard ways.count == 1 else {
@@ -31,7 +33,10 @@ struct OutputKeys {
             let needsTopic = kafka != nil || mqtt != nil
             let topic = needsTopic ? topic(mapping, isKafka: kafka != nil) : TopicTemplate("")
             guard let way, let topic else { return nil }
-            return Configuration.ConfiguredOutput(name: name, way: way, topic: topic)
+            var output = Configuration.ConfiguredOutput(name: name, way: way, topic: topic)
+            output.isInOrder = isInOrder ?? false
+            output.maxRate = maxRate
+            return output
         }
     }
 

@@ -7,3 +7,11 @@ static inline int headgate_bind_blob(sqlite3_stmt *statement, int at, const void
 static inline int headgate_bind_text(sqlite3_stmt *statement, int at, const char *text, sqlite3_uint64 count) {
     return sqlite3_bind_text64(statement, at, text, count, SQLITE_TRANSIENT, SQLITE_UTF8);
 }
+
+// A cast too.
+static const int headgate_ioerr_short_read = SQLITE_IOERR_SHORT_READ;
+
+// sqlite3_db_config takes a C variable list, which does not import.
+static inline void headgate_no_checkpoint_on_close(sqlite3 *database) {
+    sqlite3_db_config(database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)0);
+}

@@ -39,10 +39,9 @@ public struct Statement: ~Copyable {
         case SQLITE_DONE: return false
         default:
             let database = sqlite3_db_handle(handle)
-            let error = SQLiteError(
-                code: sqlite3_errcode(database), message: String(cString: sqlite3_errmsg(database)))
+            let error = database.map { SQLiteError(of: $0) }
             sqlite3_reset(handle)
-            throw error
+            throw error ?? SQLiteError(code: SQLITE_ERROR, systemCode: 0, message: "no database")
         }
     }
 

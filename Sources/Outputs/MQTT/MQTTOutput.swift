@@ -62,7 +62,7 @@ public actor MQTTOutput: Output {
             do throws(MQTTError) {
                 let id = try window.withPayload(of: message) { payload throws(MQTTError) in
                     try connection?.publish(
-                        topic: message.topic, payload: payload, retain: retain,
+                        topic: message.topic, payload: payload, retain: retain && !message.isBacklog,
                         contentType: "application/cloudevents+json")
                 }
                 if let id { places[id] = index }

@@ -11,6 +11,8 @@ import Events
 enum BlockBody {
     /// The number of this format in a block's `codec`, zstd around it included.
     static let codec: Int64 = 1
+    /// The same with the events' sequence numbers before it, for blocks that have lost some.
+    static let codecWithSequences: Int64 = 2
 
     // MARK: To bytes
 
@@ -67,6 +69,10 @@ enum BlockBody {
 
     static func decode(_ bytes: [UInt8]) throws(MalformedBytes) -> Batch {
         var reader = ByteReader(bytes)
+        return try decode(&reader)
+    }
+
+    static func decode(_ reader: inout ByteReader) throws(MalformedBytes) -> Batch {
         let events = try reader.count()
         let readings = try reader.count()
         var batch = Batch()
@@ -229,6 +235,31 @@ private struct LastBits {
         }
         bits[series.raw] = new
         return new
+    }
+}
+
+// MARK: Sequences
+
+extension BlockBody {
+    static func write(_ sequences: [UInt64], from first: UInt64, to out: inout ByteWriter) {
+        out.varint(UInt64(sequences.count))
+        var before = first
+        for sequence in sequences {
+            out.varint(sequence &- before)
+            before = sequence
+        }
+    }
+
+    static func readSequences(
+        from first: UInt64, _ reader: inout ByteReader
+    ) throws(MalformedBytes) -> [UInt64] {
+        var before = first
+        var sequences: [UInt64] = []
+        for _ in 0..<(try reader.count()) {
+            before &+= try reader.varint()
+            sequences.append(before)
+        }
+        return sequences
     }
 }
 

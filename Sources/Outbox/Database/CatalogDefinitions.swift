@@ -47,11 +47,12 @@ enum CatalogDefinitions {
         return Series(device: device, point: point, unit: unit, lane: lane)
     }
 
-    /// What earlier runs knew.
-    static func catalog(in database: borrowing Database) throws -> Catalog {
+    /// What earlier runs knew. In the place of a definition that is damaged stands one without a name: whatever refers
+    /// to it is not to be shown under another's.
+    static func catalog(in database: borrowing Database) throws(SQLiteError) -> Catalog {
         Catalog(
-            devices: try database.definitions("device").map { try device($0) },
-            series: try database.definitions("series").map { try series($0) })
+            devices: try database.definitions("device").map { $0.flatMap { try? device($0) } ?? .damaged },
+            series: try database.definitions("series").map { $0.flatMap { try? series($0) } ?? .damaged })
     }
 
     /// Writes what `catalog` has beyond what is stored.

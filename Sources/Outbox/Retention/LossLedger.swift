@@ -27,7 +27,17 @@ struct LossLedger {
         entries = rows.map { Entry(row: $0.id, gap: $0.gap, isSaved: true, begun: past, grown: past) }
     }
 
+    /// Notes a loss that has been: it is announced with the next commit.
+    mutating func addEnded(_ gap: Gap) {
+        add(gap, now: .now - Self.longest)
+    }
+
     var hasUnsaved: Bool { entries.contains { !$0.isSaved } }
+
+    /// Everything is to be written again, into a database that knows nothing of it.
+    mutating func markUnsaved() {
+        for index in entries.indices { (entries[index].row, entries[index].isSaved) = (nil, false) }
+    }
 
     var nextDue: ContinuousClock.Instant? {
         entries.map(Self.due).min()

@@ -27,8 +27,13 @@ struct DeadLetterShelf {
     /// Of their bodies.
     private(set) var bytes: Int64 = 0
 
-    init(in database: borrowing Database, maxSize: Int64) throws(SQLiteError) {
-        room = maxSize / 10
+    /// - Parameter room: bytes.
+    init(room: Int64) {
+        self.room = room
+    }
+
+    init(in database: borrowing Database, room: Int64) throws(SQLiteError) {
+        self.init(room: room)
         for (output, lane, count, bytes) in try database.deadLetters() {
             counts[Owner(output: output, lane: lane)] = count
             self.bytes += bytes

@@ -1,0 +1,123 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import SQLite
+
+/// What the database says, beside the blocks themselves. A commit that fails leaves it as it was before.
+struct Books {
+    /// What the next block of a lane gets.
+    struct Next: Equatable {
+        var block: Int64
+        var sequence: UInt64
+    }
+
+    struct Output {
+        var number: Int64
+        var name: String
+        /// By lane.
+        var positions: [Position]
+    }
+
+    var outputs: [Output] = []
+    /// By lane.
+    var next: [Next]
+    var ledger: LossLedger
+    var shelf: DeadLetterShelf
+    /// How much of the catalog is stored.
+    var stored = (devices: 0, series: 0)
+
+    /// Of a database that nothing is in yet.
+    /// - Parameter first: the number of the first block, and of its first event.
+    init(first: Int64, maxSize: Int64, outputs names: [String]) {
+        next = Lane.allCases.map { _ in Next(block: first, sequence: UInt64(max(first, 1))) }
+        ledger = LossLedger(open: [])
+        shelf = DeadLetterShelf(room: maxSize / 10)
+        outputs = names.enumerated().map { index, name in
+            Output(number: Int64(index + 1), name: name, positions: Lane.allCases.map { _ in Position() })
+        }
+    }
+
+    /// Of a database that is there. An output that the configuration no longer has keeps its place, and what it has not
+    /// sent, until that is too old: it may have been renamed by mistake. One that is new starts at the oldest block.
+    init(reading database: borrowing Database, maxSize: Int64, outputs names: [String]) throws(SQLiteError) {
+        var next: [Next] = []
+        for lane in Lane.allCases {
+            let last = try database.last(lane)
+            next.append(last.map { Next(block: $0.id + 1, sequence: $0.end) } ?? Next(block: 1, sequence: 1))
+        }
+        self.next = next
+        ledger = LossLedger(open: try database.openGaps())
+        shelf = try DeadLetterShelf(in: database, room: maxSize / 10)
+        let known = try database.outputs().map(\.name)
+        for name in names + known.filter({ !names.contains($0) }) {
+            let number = try database.number(ofOutput: name)
+            outputs.append(Output(number: number, name: name, positions: try Self.positions(number, in: database)))
+        }
+    }
+
+    static func positions(_ output: Int64, in database: borrowing Database) throws(SQLiteError) -> [Position] {
+        var positions: [Position] = []
+        for lane in Lane.allCases {
+            var position = Position()
+            position.live = try database.cursor(output: output, lane)
+            if let replays = try database.replays(output: output, lane) {
+                position.replays = replays
+            } else {
+                // Nobody knows how far it was: what is sent twice has the same name.
+                position.live = .start
+                position.areReplaysUnsaved = true
+            }
+            positions.append(position)
+        }
+        return positions
+    }
+
+    func name(ofOutput number: Int64) -> String? {
+        outputs.first { $0.number == number }?.name
+    }
+
+    /// Everything is to be written again, into a database that knows nothing of it.
+    mutating func markUnsaved() {
+        for output in outputs.indices {
+            for lane in outputs[output].positions.indices {
+                outputs[output].positions[lane].isLiveUnsaved = true
+                outputs[output].positions[lane].areReplaysUnsaved = true
+            }
+        }
+        ledger.markUnsaved()
+        stored = (0, 0)
+    }
+
+    var hasUnsaved: Bool {
+        ledger.hasUnsaved || outputs.contains { $0.positions.contains(where: \.isUnsaved) }
+    }
+
+    /// The first block of a lane that some output may still need.
+    /// - Parameter all: false leaves out what waits for its blocks.
+    func needed(_ lane: Lane, withWaiting: Bool) -> Int64 {
+        outputs.map { output in
+            let position = output.positions[Int(lane.rawValue)]
+            return position.replays.filter { withWaiting || $0.isReady }.map(\.cursor.block).reduce(
+                position.live.block, min)
+        }.min() ?? next[Int(lane.rawValue)].block
+    }
+
+    /// Writes what has changed since the last commit.
+    mutating func save(announced: [(row: Int64?, gap: Gap)], in database: borrowing Database) throws(SQLiteError) {
+        for output in outputs.indices {
+            for lane in Lane.allCases { try savePosition(output, lane, in: database) }
+        }
+        try ledger.save(announced: announced, in: database)
+    }
+
+    private mutating func savePosition(
+        _ output: Int, _ lane: Lane, in database: borrowing Database
+    ) throws(SQLiteError) {
+        let position = outputs[output].positions[Int(lane.rawValue)]
+        if position.isLiveUnsaved { try database.set(position.live, output: outputs[output].number, lane) }
+        if position.areReplaysUnsaved { try database.set(position.replays, output: outputs[output].number, lane) }
+        outputs[output].positions[Int(lane.rawValue)].isLiveUnsaved = false
+        outputs[output].positions[Int(lane.rawValue)].areReplaysUnsaved = false
+    }
+}

@@ -1,0 +1,100 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import SQLite
+
+extension Database {
+    /// The number of an output, new where it had none.
+    func number(ofOutput name: String) throws(SQLiteError) -> Int64 {
+        let find = try connection.prepare("SELECT id FROM output WHERE name=?")
+        find.bind(name, at: 1)
+        if try find.step() { return find.integer(0) }
+        let add = try connection.prepare("INSERT INTO output(name) VALUES(?)")
+        add.bind(name, at: 1)
+        try add.run()
+        return connection.lastInsertedRow
+    }
+
+    func add(output number: Int64, _ name: String) throws(SQLiteError) {
+        let statement = try connection.prepare("INSERT OR REPLACE INTO output(id,name) VALUES(?,?)")
+        statement.bind(number, at: 1)
+        statement.bind(name, at: 2)
+        try statement.run()
+    }
+
+    func outputs() throws(SQLiteError) -> [(number: Int64, name: String)] {
+        let statement = try connection.prepare("SELECT id,name FROM output ORDER BY id")
+        var outputs: [(number: Int64, name: String)] = []
+        while try statement.step() { outputs.append((statement.integer(0), statement.text(1))) }
+        return outputs
+    }
+
+    // MARK: Cursors
+
+    /// Where an output is. One that is new, or whose row is damaged, starts at the oldest block there is: what is sent
+    /// twice has the same name.
+    func cursor(output: Int64, _ lane: Lane) throws(SQLiteError) -> Cursor {
+        let statement = try connection.prepare("SELECT block,done,crc FROM cursor WHERE output=? AND lane=?")
+        statement.bind(output, at: 1)
+        statement.bind(Int64(lane.rawValue), at: 2)
+        guard try statement.step() else { return .start }
+        let (block, done) = (statement.integer(0), statement.integer(1))
+        guard statement.integer(2) == rowChecksum(output, Int64(lane.rawValue), block, done), block >= 0, done >= 0
+        else { return .start }
+        return Cursor(block: block, done: Int(clamping: done))
+    }
+
+    func set(_ cursor: Cursor, output: Int64, _ lane: Lane) throws(SQLiteError) {
+        let statement = try connection.prepare(
+            "INSERT OR REPLACE INTO cursor(output,lane,block,done,crc) VALUES(?,?,?,?,?)")
+        statement.bind(output, at: 1)
+        statement.bind(Int64(lane.rawValue), at: 2)
+        statement.bind(cursor.block, at: 3)
+        statement.bind(Int64(cursor.done), at: 4)
+        statement.bind(rowChecksum(output, Int64(lane.rawValue), cursor.block, Int64(cursor.done)), at: 5)
+        try statement.run()
+    }
+
+    // MARK: Replays
+
+    /// What an output has still to send beside what is fresh, oldest first; nil where a row of it is damaged.
+    func replays(output: Int64, _ lane: Lane) throws(SQLiteError) -> [Replay]? {
+        let statement = try connection.prepare(
+            "SELECT block,done,until,state,crc FROM replay WHERE output=? AND lane=? ORDER BY id")
+        statement.bind(output, at: 1)
+        statement.bind(Int64(lane.rawValue), at: 2)
+        var replays: [Replay] = []
+        while try statement.step() {
+            let replay = Replay(
+                cursor: Cursor(block: max(0, statement.integer(0)), done: Int(clamping: max(0, statement.integer(1)))),
+                until: statement.integer(2), isReady: statement.integer(3) == 1)
+            guard statement.integer(4) == Self.checksum(of: replay, output, lane) else { return nil }
+            replays.append(replay)
+        }
+        return replays
+    }
+
+    private static func checksum(of replay: Replay, _ output: Int64, _ lane: Lane) -> Int64 {
+        rowChecksum(
+            output, Int64(lane.rawValue), replay.cursor.block, Int64(replay.cursor.done), replay.until,
+            replay.isReady ? 1 : 0)
+    }
+
+    /// Makes what is stored of an output's replays in a lane what they are.
+    func set(_ replays: [Replay], output: Int64, _ lane: Lane) throws(SQLiteError) {
+        try connection.execute("DELETE FROM replay WHERE output=\(output) AND lane=\(lane.rawValue)")
+        for replay in replays {
+            let statement = try connection.prepare(
+                "INSERT INTO replay(output,lane,block,done,until,state,crc) VALUES(?,?,?,?,?,?,?)")
+            statement.bind(output, at: 1)
+            statement.bind(Int64(lane.rawValue), at: 2)
+            statement.bind(replay.cursor.block, at: 3)
+            statement.bind(Int64(replay.cursor.done), at: 4)
+            statement.bind(replay.until, at: 5)
+            statement.bind(replay.isReady ? 1 : 0, at: 6)
+            statement.bind(Self.checksum(of: replay, output, lane), at: 7)
+            try statement.run()
+        }
+    }
+}

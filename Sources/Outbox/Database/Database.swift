@@ -1,0 +1,107 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import SQLite
+
+/// The outbox's file: what can be asked of it and told to it, without any policy.
+///
+/// Exactly one connection, opened exclusively. Debian's SQLite 3.40.1 can corrupt a write-ahead log that two
+/// connections write to at once (fixed in 3.51.3); one cannot.
+struct Database: ~Copyable {
+    static let pageSize: Int64 = 4_096
+
+    let connection: Connection
+
+    /// Opens a database, or makes it; an older version is brought to this one.
+    /// - Parameter maxPages: beyond it, writing fails as on a full disk.
+    /// - Throws: `OutboxError` of kind `inUse` or `newer`; `SQLiteError` where the file or the disk is at fault.
+    init(path: String, maxPages: Int64? = nil) throws {
+        connection = try Self.open(path, maxPages)
+    }
+
+    /// One that lasts as long as this value, for while the disk takes nothing.
+    static func inMemory(maxSize: Int64) throws -> Database {
+        try Database(path: ":memory:", maxPages: max(64, maxSize / pageSize))
+    }
+
+    private static func open(_ path: String, _ maxPages: Int64?) throws -> Connection {
+        do {
+            let connection = try Connection(path: path)
+            try connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+            if try connection.integer("SELECT count(*) FROM sqlite_master") == 0 {
+                try create(connection)
+            } else {
+                try prepare(connection, path)
+            }
+            if let maxPages { _ = try connection.integer("PRAGMA max_page_count=\(maxPages)") }
+            return connection
+        } catch let error as SQLiteError where error.kind == .busy {
+            throw OutboxError(
+                .inUse, "\(path) is in use by another headgate: stop it, or give this one a `state` of its own")
+        }
+    }
+
+    private static func create(_ connection: borrowing Connection) throws(SQLiteError) {
+        try connection.execute(Schema.creation)
+        try connection.execute(Schema.opening)
+        try connection.execute("BEGIN EXCLUSIVE; \(Schema.tables); COMMIT")
+    }
+
+    private static func prepare(_ connection: borrowing Connection, _ path: String) throws {
+        // Looked at before anything is changed: a file that is not ours stays as it is.
+        guard try connection.integer("PRAGMA application_id") == Schema.applicationID else {
+            throw OutboxError(.foreign, "\(path) is not an outbox")
+        }
+        let version = try connection.integer("PRAGMA user_version") ?? 0
+        guard version <= Schema.version else {
+            throw OutboxError(
+                .newer,
+                "\(path) has schema version \(version), this headgate knows \(Schema.version): use the newer one")
+        }
+        try connection.execute(Schema.opening)
+        if version < Schema.version { try Migration.run(on: connection, from: version) }
+    }
+
+    func transaction<Result>(_ body: () throws(SQLiteError) -> Result) throws(SQLiteError) -> Result {
+        try connection.transaction(body)
+    }
+
+    // MARK: The log
+
+    /// Copies the log into the file.
+    /// - Parameter truncate: also empties it.
+    func checkpoint(truncate: Bool) throws(SQLiteError) {
+        try connection.checkpoint(truncate: truncate)
+    }
+
+    var logPages: Int { connection.logPages }
+
+    // MARK: Size
+
+    /// Bytes of the file, the log left out.
+    func size() throws(SQLiteError) -> Int64 {
+        // Within a transaction freed pages still count as pages; they go with its commit.
+        let pages = try connection.integer("PRAGMA page_count") ?? 0
+        return try (pages - (connection.integer("PRAGMA freelist_count") ?? 0)) * Self.pageSize
+    }
+
+    // MARK: Meta
+
+    func meta(_ key: String) throws(SQLiteError) -> Int64? {
+        try connection.integer("SELECT value FROM meta WHERE key='\(key)'")
+    }
+
+    func setMeta(_ key: String, _ value: Int64) throws(SQLiteError) {
+        try connection.execute("INSERT OR REPLACE INTO meta(key,value) VALUES('\(key)',\(value))")
+    }
+}
+
+// MARK: Checksums
+
+/// Over the columns of a row, for rows that have no body with a checksum of its own.
+func rowChecksum(_ columns: Int64...) -> Int64 {
+    var out = ByteWriter()
+    for column in columns { out.zigzag(column) }
+    return Int64(CRC32C.of(out.bytes))
+}

@@ -1,0 +1,37 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+
+/// Which blocks of each lane were committed a moment ago, by a clock that does not jump.
+struct FreshBlocks {
+    /// What is older has waited for an output that was away, and is backlog.
+    static let age = Duration.seconds(10)
+    /// A second's blocks go by their first.
+    private static let step = Duration.seconds(1)
+
+    private struct Mark {
+        var block: Int64
+        var at: ContinuousClock.Instant
+    }
+
+    private var marks: [[Mark]] = Lane.allCases.map { _ in [] }
+
+    /// What a lane has before `block` is old.
+    mutating func begin(_ lane: Lane, at block: Int64, now: ContinuousClock.Instant = .now) {
+        marks[Int(lane.rawValue)] = [Mark(block: block, at: now)]
+    }
+
+    mutating func add(_ block: StoredBlock, now: ContinuousClock.Instant = .now) {
+        let lane = Int(block.lane.rawValue)
+        if let last = marks[lane].last, now - last.at < Self.step { return }
+        marks[lane].removeAll { now - $0.at > Self.age + Self.step }
+        marks[lane].append(Mark(block: block.id, at: now))
+    }
+
+    /// The first block of a lane that is fresh.
+    /// - Parameter end: the number of the lane's next block.
+    func first(_ lane: Lane, end: Int64, now: ContinuousClock.Instant = .now) -> Int64 {
+        marks[Int(lane.rawValue)].first { now - $0.at <= Self.age }.map { min($0.block, end) } ?? end
+    }
+}

@@ -1,0 +1,116 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Logging
+import SQLite
+import Waiting
+
+/// What an output has to send next, all of one lane and of one stream.
+public struct Portion: Sendable {
+    public var blocks: [StoredBlock]
+    /// How many events of the first block are settled already.
+    public var done: Int
+    public var stream: Stream
+}
+
+extension Outbox {
+    /// What an output has to send next; nil where nothing waits.
+    ///
+    /// Critical events go first, always, and in their order. Of the others fresh ones go before the backlog, but for
+    /// one turn in four, so that both get on; and bulk goes before normal in one turn of four.
+    /// - Parameter onlyCritical: leaves everything else for later.
+    public func next(for output: Int, bytes: Int, events: Int, onlyCritical: Bool = false) -> Portion? {
+        guard !isClosed else { return nil }
+        do throws(SQLiteError) {
+            for (lane, isReplay) in order(of: output) where !onlyCritical || lane == .critical {
+                if let portion = try portion(output, lane, isReplay: isReplay, bytes: bytes, events: events) {
+                    return portion
+                }
+            }
+        } catch {
+            // A read that fails tells of the same faults as a write.
+            _ = mend(error, attempt: 1)
+            bells[output].ring()
+        }
+        return nil
+    }
+
+    private func order(of output: Int) -> [(lane: Lane, isReplay: Bool)] {
+        turns[output] = (turns[output] + 1) % 16
+        let lanes: [Lane] = turns[output] < 4 ? [.bulk, .normal] : [.normal, .bulk]
+        let replays = lanes.map { ($0, true) }
+        let live = lanes.map { ($0, false) }
+        let critical: [(Lane, Bool)] = [(.critical, true), (.critical, false)]
+        if outputs[output].isInOrder { return critical + zip(replays, live).flatMap { [$0, $1] } }
+        return critical + (turns[output].isMultiple(of: 4) ? replays + live : live + replays)
+    }
+
+    private func portion(
+        _ output: Int, _ lane: Lane, isReplay: Bool, bytes: Int, events: Int
+    ) throws(SQLiteError) -> Portion? {
+        let at = Int(lane.rawValue)
+        let end = books.next[at].block
+        if lane != .critical, !outputs[output].isInOrder {
+            books.outputs[output].positions[at].split(at: fresh.first(lane, end: end))
+        }
+        guard isReplay else {
+            let cursor = books.outputs[output].positions[at].live
+            return try portion(lane, cursor, before: end, .live, bytes: bytes, events: events)
+        }
+        while let replay = books.outputs[output].positions[at].replays.first(where: \.isReady) {
+            let stream = Stream.replay(until: replay.until)
+            if let portion = try portion(
+                lane, replay.cursor, before: replay.until, stream, bytes: bytes, events: events)
+            {
+                return portion
+            }
+            // What it had left has been let go.
+            books.outputs[output].positions[at].move(stream, to: Cursor(block: replay.until, done: 0))
+            needsHousekeeping()
+        }
+        return nil
+    }
+
+    private func portion(
+        _ lane: Lane, _ cursor: Cursor, before end: Int64, _ stream: Stream, bytes: Int, events: Int
+    ) throws(SQLiteError) -> Portion? {
+        guard cursor.block < end else { return nil }
+        let blocks = try database.blocks(lane, from: cursor.block, before: end, bytes: bytes, events: events)
+        guard let first = blocks.first else { return nil }
+        let done = first.id == cursor.block ? cursor.done : 0
+        // Only a damaged row has fewer events than were settled of it: its block is told as such.
+        return Portion(blocks: blocks, done: done < first.events ? done : 0, stream: stream)
+    }
+
+    // MARK: Settling
+
+    /// Moves an output's cursor: of `block`, the first `done` events are settled, and all before it in the stream.
+    /// Kept from the next commit on.
+    public func settle(_ output: Int, _ stream: Stream, _ block: StoredBlock, done: Int, dead: [DeadLetter] = []) {
+        let lane = Int(block.lane.rawValue)
+        guard books.outputs[output].positions[lane].move(stream, to: Cursor(after: done, of: block)) else {
+            return  // evicted meanwhile
+        }
+        deadLetters += dead.map { (books.outputs[output].number, $0) }
+        settleHeld()
+        needsHousekeeping()
+    }
+
+    /// Goes past a block that no longer is what was written, and notes the loss.
+    public func skip(_ output: Int, _ stream: Stream, _ block: StoredBlock) {
+        logger.error("block damaged, skipped", metadata: ["lane": "\(block.lane.name)", "block": "\(block.id)"])
+        let at = Int(block.lane.rawValue)
+        // The columns may be what is damaged: what the neighbours say is what is missing.
+        let after = (try? database.head(block.lane, from: block.id + 1))?.first ?? books.next[at].sequence
+        let count = after > block.first ? min(after - block.first, UInt64(Self.eventsInBlock)) : 0
+        let name = books.outputs[output].name
+        measures.lost(Loss(output: name, cause: .corruptBlock, count: Int(count)))
+        books.ledger.add(
+            Gap(
+                cause: .corruptBlock, lane: block.lane, first: block.first, last: block.first + max(count, 1) - 1,
+                count: count, since: block.since, until: block.until, outputs: [name]))
+        books.outputs[output].positions[at].move(stream, to: Cursor(block: block.id + 1, done: 0))
+        needsHousekeeping()
+    }
+}

@@ -1,0 +1,128 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Logging
+import SQLite
+import Waiting
+
+extension Outbox {
+    private static let bytesAtOnce = 256 << 10
+
+    /// Begins with the oldest of what was put aside, where there is any.
+    func beginSalvage() {
+        guard case .disk = medium, salvage == nil else { return }
+        var source = orphan.take()
+        var folder: String?
+        if source == nil {
+            folder = settings.files.notSalvaged().first
+            guard let folder else { return }
+            source = Salvage.source(in: folder)
+        }
+        let first = Lane.allCases.map { lane in
+            books.outputs.flatMap { $0.positions[Int(lane.rawValue)].replays }.filter { !$0.isReady }.map(\.until).max()
+                ?? books.next[Int(lane.rawValue)].block
+        }
+        guard let source = source.take(),
+            let begun = try? Salvage(source, folder: folder, before: first, catalog: catalog)
+        else {
+            logger.error("nothing can be read of the database that was put aside")
+            books.ledger.addEnded(.unknown(.databaseLost, at: .now))
+            salvaged(folder)
+            return
+        }
+        salvage = consume begun
+        takeOverPositions(first)
+        logger.notice("saving what there is in the database that was put aside")
+    }
+
+    /// What the old database says of how far each output was, where nobody knows better.
+    private func takeOverPositions(_ first: [Int64]) {
+        for gap in salvage?.openGaps ?? [] { books.ledger.addEnded(gap) }
+        for name in salvage?.outputs ?? [] where !books.outputs.contains(where: { $0.name == name }) {
+            let number = (books.outputs.map(\.number).max() ?? 0) + 1
+            let positions = first.map { first in
+                var position = Position()
+                position.live = Cursor(block: first, done: 0)
+                position.replays = [Replay(cursor: .start, until: first, isReady: false)]
+                (position.isLiveUnsaved, position.areReplaysUnsaved) = (true, true)
+                return position
+            }
+            books.outputs.append(Books.Output(number: number, name: name, positions: positions))
+            try? database.add(output: number, name)
+        }
+        for lane in Lane.allCases {
+            let at = Int(lane.rawValue)
+            for output in books.outputs.indices {
+                let waiting = Replay(cursor: .start, until: first[at], isReady: false)
+                guard let index = books.outputs[output].positions[at].replays.firstIndex(of: waiting),
+                    let known = salvage?.replays(of: books.outputs[output].name, lane, until: first[at])
+                else { continue }
+                books.outputs[output].positions[at].replays.replaceSubrange(index...index, with: known)
+                books.outputs[output].positions[at].areReplaysUnsaved = true
+            }
+            let from = books.needed(lane, withWaiting: true)
+            salvage?.begin(lane, at: from, end: expectedEnds[at])
+        }
+        expectedEnds = Lane.allCases.map { _ in nil }
+        needsHousekeeping()
+    }
+
+    var isSalvaging: Bool { salvage != nil }
+
+    /// Saves a little, so that nobody waits for it for long.
+    func salvageStep() {
+        guard case .disk = medium, salvage != nil else { return }
+        guard let portion = salvage?.next(bytes: Self.bytesAtOnce) else { return finishSalvage() }
+        do throws(SQLiteError) {
+            try database.transaction { () throws(SQLiteError) in
+                for block in portion.blocks { try database.addAgain(block) }
+            }
+            for gap in portion.losses { note(gap) }
+            salvagedBlocks += portion.blocks.count
+        } catch {
+            _ = mend(error, attempt: 1)
+        }
+        afterCommit()
+    }
+
+    private func note(_ gap: Gap) {
+        var gap = gap
+        gap.outputs = books.outputs.filter { output in
+            output.positions[Int(gap.lane.rawValue)].replays.contains { !$0.isReady }
+        }.map(\.name)
+        for name in gap.outputs {
+            measures.lost(Loss(output: name, cause: gap.cause, count: Int(clamping: gap.count)))
+        }
+        books.ledger.add(gap)
+        needsHousekeeping()
+    }
+
+    private func finishSalvage() {
+        salvage?.moveDeadLetters(to: database)
+        if let shelf = try? DeadLetterShelf(in: database, room: settings.maxSize / 10) { books.shelf = shelf }
+        let folder = salvage?.folder
+        salvage = nil
+        logger.notice("what there was to save is saved", metadata: ["blocks": "\(salvagedBlocks)"])
+        salvagedBlocks = 0
+        salvaged(folder)
+    }
+
+    private func salvaged(_ folder: String?) {
+        if let folder {
+            do throws(OutboxError) {
+                try settings.files.markSalvaged(folder)
+            } catch {
+                logger.error("cannot note that all is saved", metadata: ["error": "\(error)"])
+                return
+            }
+        }
+        if settings.files.notSalvaged().isEmpty {
+            books.forgetSalvage()
+            needsHousekeeping()
+            for bell in bells { bell.ring() }
+        } else {
+            beginSalvage()
+        }
+    }
+}

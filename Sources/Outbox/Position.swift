@@ -1,0 +1,103 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+
+/// A place in a lane: everything before `block`, and the first `done` events of it, is settled.
+public struct Cursor: Sendable, Equatable {
+    public var block: Int64
+    public var done: Int
+
+    /// Before everything.
+    static let start = Cursor(block: 0, done: 0)
+
+    init(block: Int64, done: Int) {
+        self.block = block
+        self.done = done
+    }
+
+    /// After the first `done` events of a block.
+    init(after done: Int, of block: StoredBlock) {
+        self = done >= block.events ? Cursor(block: block.id + 1, done: 0) : Cursor(block: block.id, done: done)
+    }
+}
+
+/// Older blocks of a lane that an output still has to send, beside its fresh ones: the backlog of an outage, blocks
+/// that were saved from a damaged database, or what somebody asks for again.
+struct Replay: Sendable, Equatable {
+    var cursor: Cursor
+    /// The block after its last.
+    var until: Int64
+    /// False while its blocks are not there yet.
+    var isReady: Bool
+}
+
+/// Where one output is in one lane.
+struct Position: Sendable, Equatable {
+    var live = Cursor.start
+    /// In the order in which they are sent.
+    var replays: [Replay] = []
+    /// Which of them the next commit has to write.
+    var isLiveUnsaved = false
+    var areReplaysUnsaved = false
+
+    /// The first block that it may still need.
+    var needed: Int64 { replays.map(\.cursor.block).reduce(live.block, min) }
+
+    var isUnsaved: Bool { isLiveUnsaved || areReplaysUnsaved }
+
+    /// Everything before `fresh` becomes a replay, so that what comes now does not wait for it.
+    mutating func split(at fresh: Int64) {
+        guard live.block < fresh else { return }
+        if let last = replays.indices.last, replays[last].isReady, replays[last].until == live.block, live.done == 0 {
+            replays[last].until = fresh
+        } else {
+            replays.append(Replay(cursor: live, until: fresh, isReady: true))
+        }
+        live = Cursor(block: fresh, done: 0)
+        isLiveUnsaved = true
+        areReplaysUnsaved = true
+    }
+
+    /// Its blocks before `first` are elsewhere for now, and wait.
+    mutating func leave(at first: Int64) {
+        for index in replays.indices { replays[index].isReady = false }
+        if live.block < first { replays.append(Replay(cursor: live, until: first, isReady: false)) }
+        live = Cursor(block: first, done: 0)
+    }
+
+    /// Moves the cursor of a stream; it never goes back.
+    /// - Returns: whether it moved.
+    @discardableResult
+    mutating func move(_ stream: Stream, to cursor: Cursor) -> Bool {
+        switch stream {
+        case .live:
+            guard cursor.isBeyond(live) else { return false }
+            live = cursor
+            isLiveUnsaved = true
+        case .replay(let until):
+            // The others keep their ends, so that an end tells which it is, whatever was split or evicted meanwhile.
+            guard let index = replays.firstIndex(where: { $0.until >= until && $0.cursor.block < until }),
+                cursor.isBeyond(replays[index].cursor)
+            else { return false }
+            replays[index].cursor = cursor
+            if cursor.block >= replays[index].until { replays.remove(at: index) }
+            areReplaysUnsaved = true
+        }
+        return true
+    }
+}
+
+extension Cursor {
+    func isBeyond(_ other: Cursor) -> Bool {
+        block > other.block || block == other.block && done > other.done
+    }
+}
+
+/// Which of a lane's two ways an output's window comes from.
+public enum Stream: Sendable, Equatable {
+    /// What was committed a moment ago.
+    case live
+    /// A replay, by the block at which it ends.
+    case replay(until: Int64)
+}

@@ -1,0 +1,143 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Glibc
+import Logging
+import SQLite
+
+/// The outbox's file, opened and found to be ours and whole; or a new one in its place.
+///
+/// Whatever is wrong with the file is no reason not to start: what cannot be used is put aside, never deleted, and what
+/// is lost by it is told.
+struct OpenedFile: ~Copyable {
+    let database: Database
+    let books: Books
+    let catalog: Catalog
+    let record: RunRecord
+    let identity: FileIdentity?
+    /// The epoch it was left with; nil where nothing is in it yet.
+    let epochFound: UInt64?
+    var isNew: Bool { epochFound == nil }
+    /// What is lost that nobody can count.
+    let losses: [Gap.Cause]
+
+    /// - Parameter outputs: the names of those that are configured.
+    /// - Throws: `OutboxError` of kind `inUse` or `newer`, of any other where the disk does not let us; `SQLiteError`.
+    static func open(_ settings: OutboxSettings, outputs: [String], logger: Logger) throws -> OpenedFile {
+        let folder = settings.files
+        let last = RunRecordFile(path: folder.record).read()
+        let losses: [Gap.Cause] = try checkLog(folder, last, logger) ? [.logLost] : []
+        do {
+            return try read(settings, outputs, last, losses)
+        } catch  where isDamage(error) {
+            let aside = try folder.putAside(isOurs: (error as? OutboxError)?.kind != .foreign)
+            logger.error(
+                "the outbox's database cannot be used and is put aside; a new one is begun",
+                metadata: ["error": "\(error)", "folder": "\(aside)"])
+            return try read(settings, outputs, last, losses)
+        }
+    }
+
+    private static func isDamage(_ error: any Error) -> Bool {
+        switch error {
+        case let error as SQLiteError: error.kind == .corrupt || error.kind == .other
+        case let error as OutboxError: error.kind == .foreign
+        default: false
+        }
+    }
+
+    private static func read(
+        _ settings: OutboxSettings, _ names: [String], _ last: RunRecord?, _ losses: [Gap.Cause]
+    ) throws -> OpenedFile {
+        let folder = settings.files
+        let database = try Database(path: folder.database, maxPages: settings.maxPages)
+        let epochFound = try database.meta("epoch").map(UInt64.init(bitPattern:))
+        let identityFound = try database.meta("identity").map(UInt64.init(bitPattern:))
+        if let last, let identityFound, last.identity != 0, last.identity != identityFound {
+            throw OutboxError(.foreign, "\(folder.database) is another gateway's outbox")
+        }
+        let isPutAside = !folder.notSalvaged().isEmpty
+        // A copy from another day, or nothing where there was something.
+        let isStale =
+            last.map { last in
+                epochFound.map { $0 != last.epoch && $0 != last.epochBefore } ?? !isPutAside
+            } ?? false
+        let books: Books
+        let catalog: Catalog
+        if epochFound == nil {
+            // Beyond every number that was ever given, so that what is saved from the old one has its place before.
+            let turn = Int64(clamping: min(last?.turn ?? (isPutAside ? 1 : 0), 1 << 20))
+            books = Books(first: max(turn << 32, 1), maxSize: settings.maxSize, outputs: names)
+            catalog = Catalog()
+        } else {
+            books = try Books(reading: database, maxSize: settings.maxSize, outputs: names)
+            catalog = try CatalogDefinitions.catalog(in: database)
+        }
+        var record = RunRecord(
+            turn: last?.turn ?? 0, epoch: .random(in: 1...UInt64.max), epochBefore: epochFound ?? 0,
+            identity: identityFound ?? last.flatMap { $0.identity == 0 ? nil : $0.identity }
+                ?? .random(in: 1...UInt64.max), log: .any)
+        try sign(database, &record, folder, books.outputs)
+        return OpenedFile(
+            database: database, books: books, catalog: catalog, record: record,
+            identity: Folder.identity(of: folder.database), epochFound: epochFound,
+            losses: losses + (isStale ? [.databaseLost] : []))
+    }
+
+    /// Writes the epoch of this run into the file and beside it, and which log it goes into.
+    private static func sign(
+        _ database: borrowing Database, _ record: inout RunRecord, _ folder: Folder, _ outputs: [Books.Output]
+    ) throws {
+        let file = RunRecordFile(path: folder.record)
+        // The record first: where the two differ afterwards, the database has the epoch before.
+        try file.write(&record)
+        let (epoch, identity) = (record.epoch, record.identity)
+        try database.transaction { () throws(SQLiteError) in
+            try database.setMeta("epoch", Int64(bitPattern: epoch))
+            try database.setMeta("identity", Int64(bitPattern: identity))
+            for output in outputs { try database.add(output: output.number, output.name) }
+        }
+        record.log = LogFile(path: folder.log).salt.map { .salt($0) } ?? .any
+        try file.write(&record)
+    }
+
+    // MARK: The log
+
+    /// Looks whether the log is the one that was written last, and mends it where it is damaged.
+    /// - Returns: whether commits are lost with it.
+    private static func checkLog(_ folder: Folder, _ last: RunRecord?, _ logger: Logger) throws -> Bool {
+        let size = Folder.size(of: folder.log) ?? 0
+        guard Folder.size(of: folder.database) ?? 0 > 0 else {
+            // A log without its database: SQLite would make one of its pages alone.
+            if size > 0 { try putAsideWithoutUse(folder, logger) }
+            return false
+        }
+        switch last?.log {
+        case .empty?:
+            if size > 0 { try putAsideWithoutUse(folder, logger) }
+            return false
+        case .salt(let salt)?:
+            let state = LogFile(path: folder.log).mend(salt: salt)
+            if let found = LogFile(path: folder.log).salt, found == salt || found == salt &+ 1 {
+                if state != .whole { logger.error("the outbox's log was damaged", metadata: ["now": "\(state)"]) }
+                return state != .whole
+            }
+            if size > 0 { try putLogAside(folder) }
+            logger.error("the log of the outbox's last commits is gone or another's: what was in it is lost")
+            return true
+        case .any?, nil: return LogFile(path: folder.log).mend(salt: nil) != .whole
+        }
+    }
+
+    private static func putAsideWithoutUse(_ folder: Folder, _ logger: Logger) throws {
+        try putLogAside(folder)
+        logger.error("a log that does not belong to the outbox's database is put aside")
+    }
+
+    private static func putLogAside(_ folder: Folder) throws {
+        let aside = try folder.newAside() + "/outbox.db-wal"
+        guard rename(folder.log, aside) == 0 else { throw OutboxError.system("move \(folder.log) to \(aside)", errno) }
+        try Folder.sync(of: folder.log)
+    }
+}

@@ -1,0 +1,264 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Glibc
+import Logging
+import SQLite
+
+/// Saves what there is in a database that was put aside, block by block, under the names the events had.
+///
+/// A block is looked up by its number, so that a page that cannot be read costs the blocks on it and no others. What
+/// the checksums do not vouch for is left behind.
+struct Salvage: ~Copyable {
+    /// What one step has saved and missed.
+    struct Portion {
+        var blocks: [StoredBlock] = []
+        var losses: [Gap] = []
+    }
+
+    private struct Progress {
+        var lane: Lane
+        /// The next block to look for, and where the numbers end.
+        var id: Int64 = 0
+        var last: Int64
+        /// The sequence number the next block should begin with; nil where nobody knows.
+        var expected: UInt64?
+        /// After the last event there was; nil where nobody knows.
+        var end: UInt64?
+        /// What is added to a block's number, so that it has its place before what is new.
+        var shift: Int64
+        /// When the last block that was read was committed.
+        var seen: Timestamp?
+        /// Numbers in a row that could not be read.
+        var failures = 0
+        /// Whether there was something since the last block that could be read.
+        var hasMissed = false
+
+        /// Where the last number is not known, the end is looked for in longer and longer steps.
+        mutating func skipUnreadable() {
+            failures += 1
+            hasMissed = true
+            let step =
+                end != nil || failures < Salvage.triesInStep ? 1 : Int64(1) << min(failures - Salvage.triesInStep, 40)
+            id = id.addingReportingOverflow(step).overflow ? .max : id + step
+        }
+    }
+
+    /// The folder it lies in; nil for a file that nobody finds any more but us.
+    let folder: String?
+    private let source: Database
+    private var lanes: [Progress]
+    private var devices: [DeviceNumber] = []
+    private var series: [SeriesNumber] = []
+    /// Whether every number means in the catalog what it meant there.
+    private var isSame = true
+    private let codec = BlockCodec()
+
+    /// - Parameters:
+    ///   - first: the number of the first block that is new, by lane.
+    ///   - catalog: gets what is described there.
+    init(_ source: consuming Database, folder: String?, before first: [Int64], catalog: Catalog) throws(SQLiteError) {
+        self.folder = folder
+        lanes = []
+        for lane in Lane.allCases {
+            let last = try? source.last(lane)
+            let until = first[Int(lane.rawValue)]
+            let lastID = last?.id ?? until - 1
+            lanes.append(
+                Progress(
+                    lane: lane, last: lastID, expected: nil, end: last?.end,
+                    shift: lastID < until ? 0 : until - 1 - lastID))
+        }
+        self.source = source
+        try readDefinitions(catalog)
+    }
+
+    private mutating func readDefinitions(_ catalog: Catalog) throws(SQLiteError) {
+        let old = (try? CatalogDefinitions.catalog(in: source))?.contents ?? Catalog.Contents()
+        for device in old.devices {
+            devices.append(device.id.isEmpty ? DeviceNumber(raw: .max) : catalog.number(of: device))
+        }
+        for one in old.series {
+            var one = one
+            let device =
+                devices.indices.contains(one.device.index) ? devices[one.device.index] : DeviceNumber(raw: .max)
+            if one.point.isEmpty || device.raw == .max {
+                series.append(SeriesNumber(raw: .max))
+            } else {
+                one.device = device
+                series.append(catalog.number(of: one))
+            }
+        }
+        isSame =
+            devices.enumerated().allSatisfy { $0.offset == $0.element.index }
+            && series.enumerated().allSatisfy { $0.offset == $0.element.index }
+    }
+
+    // MARK: Positions
+
+    /// What an output had still to send there, as replays that wait; nil where the database does not say.
+    func replays(of name: String, _ lane: Lane, until: Int64) -> [Replay]? {
+        guard let number = try? source.outputs().first(where: { $0.name == name })?.number,
+            let position = try? Books.positions(number, in: source)[Int(lane.rawValue)]
+        else { return nil }
+        let shift = lanes[Int(lane.rawValue)].shift
+        let replays = position.replays + [Replay(cursor: position.live, until: until - shift, isReady: true)]
+        return replays.map { replay in
+            Replay(
+                cursor: Cursor(block: max(0, replay.cursor.block + shift), done: replay.cursor.done),
+                until: min(until, replay.until + shift), isReady: false)
+        }.filter { $0.cursor.block < $0.until }
+    }
+
+    /// The outputs it knows, configured or not.
+    var outputs: [String] { (try? source.outputs().map(\.name)) ?? [] }
+
+    /// Losses that it had noted and not announced.
+    var openGaps: [Gap] { (try? source.openGaps().map(\.gap)) ?? [] }
+
+    /// Blocks before `id` are needed by nobody.
+    mutating func begin(_ lane: Lane, at id: Int64, end: UInt64?) {
+        let at = Int(lane.rawValue)
+        lanes[at].id = max(lanes[at].id, id - lanes[at].shift)
+        if let end { lanes[at].end = max(end, lanes[at].end ?? 0) }
+    }
+
+    // MARK: Blocks
+
+    /// Looked for in one step: many numbers in a row may be unreadable, and others wait.
+    static let triesInStep = 2_000
+
+    /// - Returns: nil at the end.
+    mutating func next(bytes: Int) -> Portion? {
+        var portion = Portion()
+        var size = 0
+        var tries = 0
+        for at in lanes.indices {
+            while lanes[at].id <= lanes[at].last {
+                guard size < bytes, tries < Self.triesInStep else { return portion }
+                tries += 1
+                guard let block = read(at) else { continue }
+                size += block.body.count
+                take(block, at, &portion)
+            }
+            finish(at, &portion)
+        }
+        return portion.blocks.isEmpty && portion.losses.isEmpty ? nil : portion
+    }
+
+    private mutating func read(_ at: Int) -> StoredBlock? {
+        let progress = lanes[at]
+        do throws(SQLiteError) {
+            let found = try source.blocks(
+                progress.lane, from: progress.id, before: .max, bytes: 1, events: 1
+            ).first
+            guard let found, found.id >= progress.id else {
+                lanes[at].id = progress.last + 1
+                return nil
+            }
+            lanes[at].id = found.id + 1
+            lanes[at].failures = 0
+            return found
+        } catch {
+            lanes[at].skipUnreadable()
+            return nil
+        }
+    }
+
+    private mutating func take(_ block: StoredBlock, _ at: Int, _ portion: inout Portion) {
+        guard block.crc == block.checksum(), let block = translated(block) else {
+            lanes[at].hasMissed = true
+            return
+        }
+        noteMissed(at, before: block.first, block.since, &portion)
+        lanes[at].expected = max(block.end, lanes[at].expected ?? 0)
+        lanes[at].seen = block.committed
+        portion.blocks.append(lanes[at].shift == 0 ? block : block.renumbered(block.id + lanes[at].shift))
+    }
+
+    private mutating func finish(_ at: Int, _ portion: inout Portion) {
+        noteMissed(at, before: lanes[at].end, .now, &portion)
+        lanes[at].expected = lanes[at].end
+    }
+
+    /// What lies between what was read last and `end`: counted where both ends are known.
+    private mutating func noteMissed(_ at: Int, before end: UInt64?, _ until: Timestamp, _ portion: inout Portion) {
+        let lane = lanes[at]
+        lanes[at].hasMissed = false
+        let first = lane.expected ?? 0
+        let last = max(first, max(end ?? 1, 1) - 1)
+        let count = lane.expected != nil && end != nil ? (end ?? 0) - min(first, end ?? 0) : 0
+        guard count > 0 || lane.hasMissed && (lane.expected == nil || end == nil) else { return }
+        portion.losses.append(
+            Gap(
+                cause: .corruptBlock, lane: lane.lane, first: first, last: last, count: count,
+                since: lane.seen ?? until, until: until, outputs: []))
+    }
+
+    /// A block with the numbers of the catalog; nil where it refers to what nobody can describe any more.
+    private func translated(_ block: StoredBlock) -> StoredBlock? {
+        if isSame { return block }
+        guard var opened = try? codec.decode(block) else { return nil }
+        var batch = Batch()
+        for event in opened.batch.events {
+            var device = event.device
+            if device != .gateway {
+                guard devices.indices.contains(device.index), devices[device.index].raw != .max else { return nil }
+                device = devices[device.index]
+            }
+            for reading in opened.batch.readings[event.readings] {
+                guard series.indices.contains(reading.series.index), series[reading.series.index].raw != .max else {
+                    return nil
+                }
+                var reading = reading
+                reading.series = series[reading.series.index]
+                if case .text(let index) = reading.value { reading.value = batch.text(opened.batch.text(at: index)) }
+                batch.readings.append(reading)
+            }
+            batch.close(event.detail, device: device, time: event.time)
+        }
+        opened.batch = batch
+        return try? codec.encode(opened, insteadOf: block)
+    }
+
+    // MARK: Dead letters
+
+    /// Copies those that can be read.
+    func moveDeadLetters(to database: borrowing Database) {
+        try? source.moveDeadLetters(to: database)
+    }
+}
+
+extension Salvage {
+    /// Opens what lies in a folder of the quarantine; nil where nothing can be read of it.
+    static func source(in folder: String) -> Database? {
+        let path = folder + "/outbox.db"
+        if let database = try? Database(path: path) { return database }
+        return mendFirstPage(path) ? try? Database(path: path) : nil
+    }
+
+    /// The first page holds the header and the list of tables, and is the same in every outbox but for its size: one that
+    /// is damaged is taken from a new one.
+    private static func mendFirstPage(_ path: String) -> Bool {
+        let model = path + ".model"
+        defer { for name in ["", "-wal"] { unlink(model + name) } }
+        guard let database = try? Database(path: model), (try? database.checkpoint(truncate: true)) != nil else {
+            return false
+        }
+        var page = [UInt8](repeating: 0, count: Int(Database.pageSize))
+        let from = open(model, O_RDONLY | O_CLOEXEC)
+        let to = open(path, O_RDWR | O_CLOEXEC)
+        defer {
+            if from >= 0 { close(from) }
+            if to >= 0 { close(to) }
+        }
+        guard from >= 0, to >= 0,
+            page.withUnsafeMutableBytes({ pread(from, $0.baseAddress, $0.count, 0) }) == page.count
+        else { return false }
+        // Two counters that differ tell SQLite to take the size from the file system (fileformat2.html, 1.3.7).
+        page[24] ^= 0xFF
+        guard page.withUnsafeBytes({ pwrite(to, $0.baseAddress, $0.count, 0) }) == page.count else { return false }
+        return fsync(to) == 0
+    }
+}

@@ -1,0 +1,98 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Logging
+import SQLite
+
+/// How an outbox begins: with its file, or in memory where the disk does not let it.
+struct Start: ~Copyable {
+    let database: Database
+    let books: Books
+    let catalog: Catalog
+    let record: RunRecord
+    let medium: Outbox.Medium
+    let trouble: String?
+
+    /// - Throws: `OutboxError` of kind `inUse` or `newer`; everything else is no reason not to start.
+    static func open(_ settings: OutboxSettings, outputs: [String], logger: Logger) throws -> Start {
+        do {
+            let file = try OpenedFile.open(settings, outputs: outputs, logger: logger)
+            return Start(file, settings)
+        } catch let error as OutboxError where error.kind == .inUse || error.kind == .newer {
+            throw error
+        } catch {
+            logger.error(
+                "the outbox cannot be opened: it goes on in memory, and nothing is acknowledged that only it has",
+                metadata: ["error": "\(error)", "file": "\(settings.files.database)"])
+            return try Start(inMemory: settings, outputs: outputs, "\(error)")
+        }
+    }
+
+    private init(_ file: consuming OpenedFile, _ settings: OutboxSettings) {
+        var books = file.books
+        for cause in file.losses { books.ledger.addEnded(.unknown(cause, at: .now)) }
+        let isToSalvage = !settings.files.notSalvaged().isEmpty
+        if isToSalvage, file.isNew { books.awaitSalvage() }
+        // Who took away what was to be saved from knows what that has cost.
+        if !isToSalvage, books.forgetSalvage() { books.ledger.addEnded(.unknown(.databaseLost, at: .now)) }
+        if file.isNew { books.markUnsaved() }
+        self.books = books
+        catalog = file.catalog
+        record = file.record
+        medium = .disk(file.identity)
+        trouble = nil
+        database = file.database
+    }
+
+    private init(inMemory settings: OutboxSettings, outputs: [String], _ trouble: String) throws {
+        // Above what the file may have (see `OpenedFile`), and exact in JSON (2^53).
+        var books = Books(first: 1 << 52, maxSize: settings.maxSize, outputs: outputs)
+        books.awaitSalvage()
+        books.markUnsaved()
+        medium = .memory(since: books.next.map(\.block), reason: trouble)
+        self.books = books
+        record = RunRecord(turn: 0, epoch: .random(in: 1...UInt64.max), epochBefore: 0, identity: 0, log: .any)
+        catalog = Catalog()
+        self.trouble = trouble
+        database = try Database.inMemory(maxSize: Int64(settings.maxMemory / 2))
+    }
+}
+
+extension Books {
+    /// What an older database holds comes before everything that is committed from now on, once it has been saved.
+    mutating func awaitSalvage() {
+        for output in outputs.indices {
+            for lane in outputs[output].positions.indices {
+                let first = next[lane].block
+                outputs[output].positions[lane].live = Cursor(block: first, done: 0)
+                outputs[output].positions[lane].replays = [Replay(cursor: .start, until: first, isReady: false)]
+            }
+        }
+    }
+
+    /// There is nothing to be saved any more: what is there is sent.
+    /// - Returns: whether anything had been waiting for it.
+    @discardableResult
+    mutating func forgetSalvage() -> Bool {
+        var isAny = false
+        for output in outputs.indices {
+            for lane in outputs[output].positions.indices {
+                for index in outputs[output].positions[lane].replays.indices
+                where !outputs[output].positions[lane].replays[index].isReady {
+                    outputs[output].positions[lane].replays[index].isReady = true
+                    outputs[output].positions[lane].areReplaysUnsaved = true
+                    isAny = true
+                }
+            }
+        }
+        return isAny
+    }
+}
+
+extension Gap {
+    /// A loss that nobody can count.
+    static func unknown(_ cause: Cause, at time: Timestamp) -> Gap {
+        Gap(cause: cause, lane: .normal, first: 0, last: 0, count: 0, since: time, until: time, outputs: [])
+    }
+}
