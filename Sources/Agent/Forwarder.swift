@@ -133,7 +133,8 @@ final class Forwarder: Sendable {
                 break
             }
             window.blocks.append((block, opened))
-            let isReplayed = now.microseconds(since: block.committed) > Self.replayAge
+            // What comes after newer events says so, however little time has passed.
+            let isReplayed = portion.stream != .live || now.microseconds(since: block.committed) > Self.replayAge
             let batch = opened.batch
             let done = window.blocks.count == 1 ? portion.done : 0
             for place in done..<max(done, batch.events.count) {

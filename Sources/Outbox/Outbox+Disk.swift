@@ -29,7 +29,6 @@ struct HeldReceipts {
 }
 
 extension Outbox {
-    private static let diskInterval = Duration.seconds(5)
     private static let ballastInterval = Duration.seconds(30)
     /// Failures of one file in a row after which it is put aside.
     private static let mostFailures = 5
@@ -120,7 +119,8 @@ extension Outbox {
                 metadata: ["error": "\(reason)"])
         }
         trouble = reason
-        nextTry = .now + Self.diskInterval
+        diskPauses.reset()
+        nextTry = .now + diskPauses.next(fraction: 1)
     }
 
     private func putFileAside() {
@@ -141,7 +141,7 @@ extension Outbox {
     /// Back to the disk, with what has gathered in memory.
     private func returnToDisk() {
         guard case .memory(let since, _) = medium else { return }
-        nextTry = .now + Self.diskInterval
+        nextTry = .now + diskPauses.next(fraction: 1)
         do {
             if fileFailures >= Self.mostFailures {
                 fileFailures = 0
@@ -159,9 +159,7 @@ extension Outbox {
             database = file.database
             hasReturned()
         } catch {
-            let isSame = trouble == "\(error)"
-            trouble = "\(error)"
-            if !isSame { logger.warning("the outbox's disk still fails", metadata: ["error": "\(error)"]) }
+            logger.debug("the outbox's disk still fails", metadata: ["error": "\(error)"])
         }
     }
 

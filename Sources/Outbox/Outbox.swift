@@ -85,6 +85,7 @@ public actor Outbox {
     var ballastIsThere = false
     /// When to look next whether the disk takes something again, or whether there is room for the ballast.
     var nextTry = ContinuousClock.now
+    var diskPauses = Backoff(base: .milliseconds(250), cap: .seconds(5))
     private var housekeepingDue: ContinuousClock.Instant?
     /// Set while commits fail: not before is the next tried.
     private var retryAt: ContinuousClock.Instant?

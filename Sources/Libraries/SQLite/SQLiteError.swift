@@ -33,8 +33,11 @@ public struct SQLiteError: Error, Equatable, CustomStringConvertible {
     }
 
     init(of database: OpaquePointer) {
+        let code = sqlite3_extended_errcode(database)
+        let isOfSystem = [SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_FULL, SQLITE_READONLY].contains(code & 0xFF)
+        let last = isOfSystem ? headgate_last_errno(database) : 0
         self.init(
-            code: sqlite3_extended_errcode(database), systemCode: sqlite3_system_errno(database),
+            code: code, systemCode: isOfSystem && last == 0 ? sqlite3_system_errno(database) : last,
             message: String(cString: sqlite3_errmsg(database)))
     }
 

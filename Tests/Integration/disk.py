@@ -1,0 +1,48 @@
+"""A disk that fails when it is told to, under a real gateway."""
+
+import mmap
+import os
+import shutil
+import struct
+import subprocess
+
+from conftest import HERE
+
+WRITES, SYNCS, OPENS, NAMES = 1, 2, 4, 8
+FIELDS = ("kinds", "error", "skipped", "failing", "failed", "seen", "delay")
+
+
+def shim(name, folder):
+    """A library of `peers/`, built; to be loaded before a process."""
+    compiler = next(filter(None, map(shutil.which, ("cc", "clang", "gcc"))))
+    library = folder / f"{name}.so"
+    subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", library, HERE / f"peers/{name}.c", "-ldl"], check=True)
+    return str(library)
+
+
+class FailingDisk:
+    """The calls of one process on the files below a folder."""
+
+    def __init__(self, folder, watched):
+        self.path = folder / "disk.control"
+        self.path.write_bytes(bytes(4 * len(FIELDS)))
+        self.file = open(self.path, "r+b")
+        self.fields = mmap.mmap(self.file.fileno(), 4 * len(FIELDS))
+        self.environment = os.environ | {
+            "LD_PRELOAD": shim("failing_disk", folder), "WATCHED": str(watched), "CONTROL": str(self.path)}
+
+    def get(self, field):
+        return struct.unpack_from("i", self.fields, 4 * FIELDS.index(field))[0]
+
+    def set(self, **values):
+        for field, value in values.items():
+            struct.pack_into("i", self.fields, 4 * FIELDS.index(field), value)
+
+    def fail(self, kinds, error, skipped=0, count=1):
+        """From the next call but `skipped` on, `count` calls of these kinds fail."""
+        self.set(error=0, failed=0, seen=0)
+        self.set(kinds=kinds, skipped=skipped, failing=count)
+        self.set(error=error)
+
+    def mend(self):
+        self.set(error=0, failing=0, kinds=0, delay=0)

@@ -1,0 +1,169 @@
+"""A disk that fails: whatever it does, the gateway goes on, says what is wrong, loses nothing acknowledged and is well
+again once the disk is, without being restarted."""
+
+import errno
+import os
+import random
+import subprocess
+import threading
+
+import pytest
+import yaml
+
+from conftest import free_port, wait_for
+from disk import NAMES, OPENS, SYNCS, WRITES, FailingDisk
+from oracle import Listener, Publisher, Verdict
+from test_mqtt_in import counting, listening
+
+ROUNDS = int(os.environ.get("HEADGATE_FAULTS", 25))
+FAULTS = [
+    (WRITES, errno.ENOSPC), (WRITES, errno.EDQUOT), (WRITES, errno.EIO), (WRITES | OPENS, errno.EROFS),
+    (SYNCS, errno.EIO), (WRITES | OPENS | NAMES | SYNCS, errno.EIO), (WRITES | OPENS, errno.ENOSPC),
+]
+
+
+def plant(workshop, **outbox):
+    """A gateway's configuration between two brokers, with a device that is polled ten times a second."""
+    inside, _ = workshop.mosquitto("inside")
+    outside, _ = workshop.mosquitto("outside")
+    modbus = free_port()
+    configuration = counting(
+        workshop, inside, link={"client_id": "gateway"}, outbox=outbox,
+        outputs={"up": {"mqtt": f"mqtt://127.0.0.1:{outside}", "topic": "up/{device}"}})
+    (workshop.folder / "maps/fast.yaml").write_text(
+        "map: fast\nversion: 1\ntitle: t\nsource: s\n"
+        "modbus: { defaults: { table: holding, type: uint16, every: 100ms } }\n"
+        "points: { a: { address: 0 } }\n"
+        "examples: [{ registers: { holding: { 0: [1] } }, gives: { a: 1 } }]\n")
+    text = yaml.safe_load(configuration.read_text())
+    text["links"]["bus"] = {"tcp": f"127.0.0.1:{modbus}"}
+    text["devices"]["fast"] = {"map": "fast", "link": "bus", "unit": 1}
+    configuration.write_text(yaml.safe_dump(text))
+    file = workshop.folder / "plant.json"
+    file.write_text('{"1": {"holding": [1, 2]}}')
+    workshop.python("modbus", "modbus_server.py", modbus, file)
+    return configuration, inside, outside
+
+
+def await_numbers(heard, acknowledged, context):
+    wanted = set(range(1, acknowledged + 1))
+    wait_for(lambda: heard.numbers() >= wanted, seconds=60, what=f"every acknowledged number ({context})")
+
+
+def is_ready(gateway):
+    try:
+        return gateway.get("/readyz") == "ready\n"
+    except OSError:
+        return False
+
+
+def polls(gateway):
+    return gateway.metric("headgate_modbus_polls_total", device="fast") or 0
+
+
+def test_calls_that_fail_cost_nothing_acknowledged(workshop):
+    configuration, inside, outside = plant(workshop)
+    disk = FailingDisk(workshop.folder, workshop.folder / "state")
+    gateway = workshop.gateway(configuration, env=disk.environment)
+    listening(gateway)
+    heard = Listener(outside, "up/#")
+    publisher = Publisher(inside)
+    seed = random.randrange(1 << 32)
+    choose = random.Random(seed)
+    fired = 0
+    for round in range(ROUNDS):
+        kinds, error = FAULTS[round % len(FAULTS)]
+        disk.fail(kinds, error, skipped=choose.randrange(40), count=choose.choice([1, 1, 2, 5, 50]))
+        # A moment of trouble; what it hits is left to chance.
+        threading.Event().wait(choose.uniform(0.05, 0.4))
+        fired += disk.get("failed") > 0
+        disk.mend()
+        wait_for(lambda: is_ready(gateway), seconds=30, what=f"a sound gateway in round {round} (seed {seed})")
+    assert fired > ROUNDS / 3
+    before = polls(gateway)
+    wait_for(lambda: polls(gateway) > before + 3, what="polls that go on")
+    acknowledged = publisher.stop()
+    await_numbers(heard, acknowledged, f"seed {seed}")
+    assert gateway.stop() == 0
+    heard.stop()
+    verdict = Verdict(heard.events, acknowledged)
+    verdict.check_nothing_lost(f"seed {seed}")
+    print(f"{fired} of {ROUNDS} faults fired: {verdict}")
+
+
+def test_control_a_disk_that_lies_does_lose(workshop):
+    """The same load on a disk that says it has written what it has not, and a kill: if nothing were missed then, the
+    oracle would see nothing."""
+    configuration, inside, outside = plant(workshop)
+    text = yaml.safe_load(configuration.read_text())
+    away = text["outputs"]["up"]["mqtt"]
+    text["outputs"]["up"]["mqtt"] = f"mqtt://127.0.0.1:{free_port()}"
+    configuration.write_text(yaml.safe_dump(text))
+    disk = FailingDisk(workshop.folder, workshop.folder / "state")
+    gateway = workshop.gateway(configuration, env=disk.environment)
+    listening(gateway)
+    publisher = Publisher(inside)
+    wait_for(lambda: publisher.acknowledged > 20, what="the first messages")
+    disk.fail(WRITES, -1, count=1 << 30)
+    before = publisher.acknowledged
+    wait_for(lambda: publisher.acknowledged > before + 50, what="more of them")
+    gateway.kill()
+    acknowledged = publisher.stop()
+    text["outputs"]["up"]["mqtt"] = away
+    configuration.write_text(yaml.safe_dump(text))
+    heard = Listener(outside, "up/#")
+    gateway = workshop.gateway(configuration)
+    wait_for(lambda: all(one["waitingEvents"] == 0 for one in gateway.output("up")["lanes"]), what="an empty outbox")
+    gateway.stop()
+    heard.stop()
+    assert Verdict(heard.events, acknowledged).missing
+
+
+def test_a_disk_that_is_gone_for_long_stops_neither_polls_nor_forwarding(workshop):
+    configuration, inside, outside = plant(workshop)
+    disk = FailingDisk(workshop.folder, workshop.folder / "state")
+    gateway = workshop.gateway(configuration, env=disk.environment)
+    listening(gateway)
+    heard = Listener(outside, "up/#")
+    publisher = Publisher(inside)
+    wait_for(lambda: len(heard.numbers()) > 20, what="the first messages")
+    disk.fail(WRITES | OPENS | NAMES, errno.EROFS, count=1 << 30)
+    wait_for(lambda: not is_ready(gateway), what="trouble that is told")
+    status = gateway.status()["outbox"]
+    assert not status["isSound"] and "Read-only file system" in status["trouble"]
+    # Through memory: what comes in goes out, and is acknowledged once it has.
+    before, count, acknowledged = polls(gateway), len(heard.numbers("fast")), publisher.acknowledged
+    wait_for(lambda: polls(gateway) > before + 10, what="polls")
+    wait_for(lambda: publisher.acknowledged > acknowledged + 50, what="acknowledgements")
+    wait_for(lambda: len(heard.numbers()) > acknowledged + 50, what="events")
+    assert count == len(heard.numbers("fast"))  # its value does not change
+    disk.mend()
+    wait_for(lambda: is_ready(gateway), what="a sound gateway")
+    acknowledged = publisher.stop()
+    await_numbers(heard, acknowledged, "")
+    assert gateway.stop() == 0
+    heard.stop()
+    verdict = Verdict(heard.events, acknowledged)
+    verdict.check_nothing_lost()
+    assert not verdict.gaps
+
+
+def test_syncs_of_two_seconds_delay_no_poll(workshop):
+    configuration, inside, outside = plant(workshop)
+    disk = FailingDisk(workshop.folder, workshop.folder / "state")
+    gateway = workshop.gateway(configuration, env=disk.environment)
+    listening(gateway)
+    heard = Listener(outside, "up/#")
+    publisher = Publisher(inside)
+    wait_for(lambda: len(heard.numbers()) > 20, what="the first messages")
+    disk.set(delay=2000)
+    missed = gateway.metric("headgate_modbus_polls_missed_total") or 0
+    before = polls(gateway)
+    wait_for(lambda: polls(gateway) > before + 60, seconds=30, what="sixty polls")
+    assert (gateway.metric("headgate_modbus_polls_missed_total") or 0) == missed
+    disk.mend()
+    acknowledged = publisher.stop()
+    await_numbers(heard, acknowledged, "")
+    assert gateway.stop() == 0
+    heard.stop()
+    Verdict(heard.events, acknowledged).check_nothing_lost()
