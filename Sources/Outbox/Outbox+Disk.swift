@@ -8,10 +8,10 @@ import Waiting
 
 // What happens when the disk does not do what it should.
 //
-//     full ─▶ ballast, then what the lanes let go ─▶ again
-//     anything else ─▶ leave the disk: on in memory, under a new epoch
-//                        ├─ the file is damaged ─▶ put it aside, save from it what there is
-//                        └─ back on new handles, at once and then every few seconds
+//     anything ─▶ leave the disk: on in memory, under a new epoch
+//                   ├─ the file is damaged ─▶ put it aside, save from it what there is
+//                   └─ back on new handles, at once and then every few seconds;
+//                      where it stays full the ballast is let go, for the lanes to let go of what has to
 //
 // A handle on which a write or a sync has failed is never used again: what the system says was written may not have
 // been (Rebello et al., USENIX ATC 2020). In memory everything goes on but acknowledging: a source that waits is told
@@ -29,7 +29,7 @@ struct HeldReceipts {
 }
 
 extension Outbox {
-    private static let ballastInterval = Duration.seconds(30)
+    private static let ballastInterval = Duration.seconds(5)
     /// Failures of one file in a row after which it is put aside.
     private static let mostFailures = 5
 
@@ -40,17 +40,29 @@ extension Outbox {
     /// False while what is said to be stored is not, or nothing is stored at all.
     public var isSound: Bool { trouble == nil }
 
+    /// What retention keeps to.
+    var room: Retention.Room {
+        if case .disk = medium {
+            Retention.Room(bytes: settings.maxSize, cause: .maxSize, holdsWaiting: true)
+        } else {
+            Retention.Room(bytes: memoryRoom, cause: .diskFull, holdsWaiting: false)
+        }
+    }
+
+    /// Bytes of blocks that may be in memory: SQLite has some of its own beside them.
+    private var memoryRoom: Int64 { Int64(settings.maxMemory) / 5 * 2 }
+
     // MARK: Mending
 
     /// Does what there is to do about an error.
     /// - Returns: whether what failed may be tried again at once.
     func mend(_ error: any Error, attempt: Int) -> Bool {
         guard let error = error as? SQLiteError, error.kind != .busy else { return false }
-        guard case .disk = medium else { return error.kind == .full && makeRoom(attempt) }
+        guard case .disk = medium else {
+            guard error.kind == .full else { return false }
+            return (try? letGo(bytes: memoryRoom / 8, from: database, &books)) != nil
+        }
         switch error.kind {
-        case .full:
-            if makeRoom(attempt) { return true }
-            leaveDisk("\(error)")
         case .corrupt, .other:
             if error.kind == .corrupt {
                 expectedEnds = books.next.map(\.sequence)
@@ -60,35 +72,45 @@ extension Outbox {
             }
             leaveDisk("\(error)")
             putFileAside()
-            if attempt < 3 { returnToDisk() }
-        case .io, .denied, .busy:
+        case .io:
             fileFailures += 1
             leaveDisk("\(error)")
-            if attempt < 3 { returnToDisk() }
+        case .full, .denied, .busy: leaveDisk("\(error)")
         }
+        if attempt < 3, error.kind != .full { returnToDisk() }
         return true
     }
 
-    private func makeRoom(_ attempt: Int) -> Bool {
-        do {
-            // Somebody else's file may be gone by the time the ballast is used up: first that, then what is ours.
-            let isEnough = releaseBallast()
-            if !isEnough || attempt > 1 { try letGo(bytes: max(settings.ballastSize / 4, 1 << 16), .diskFull) }
-            if case .disk = medium { try database.checkpoint(truncate: true) }
-            return true
+    /// Makes room until the database has a size, or nothing more can go.
+    private func letGo(
+        until size: Int64, from database: borrowing Database, _ books: inout Books, sparing lanes: Set<Lane>
+    ) throws(SQLiteError) {
+        var before = Int64.max
+        var now = try database.size()
+        while now > size, now < before {
+            try letGo(bytes: now - size, from: database, &books, sparing: lanes)
+            // Deleting writes into the log about as much as it gives back: the log begins anew each time.
+            try database.checkpoint(truncate: false)
+            (before, now) = (now, try database.size())
+        }
+    }
+
+    /// Makes room in a transaction of its own.
+    private func letGo(
+        bytes: Int64, from database: borrowing Database, _ books: inout Books, sparing lanes: Set<Lane> = []
+    ) throws(SQLiteError) {
+        let before = books
+        var losses: [Loss] = []
+        do throws(SQLiteError) {
+            try database.transaction { () throws(SQLiteError) in
+                losses = try retention.letGo(bytes: bytes, .diskFull, from: database, &books, sparing: lanes)
+                try books.save(announced: [], in: database)
+            }
+            for loss in losses { measures.lost(loss) }
         } catch {
-            logger.error("no room can be made", metadata: ["error": "\(error)"])
-            return false
+            books = before
+            throw error
         }
-    }
-
-    private func releaseBallast() -> Bool {
-        guard case .disk = medium, ballast.release() else { return false }
-        ballastIsThere = false
-        nextTry = .now + Self.ballastInterval
-        trouble = "the disk is full"
-        logger.error("the disk is full: the ballast is let go", metadata: ["bytes": "\(settings.ballastSize)"])
-        return true
     }
 
     private var ballast: Ballast { Ballast(path: settings.files.ballast, size: settings.ballastSize) }
@@ -119,6 +141,7 @@ extension Outbox {
                 metadata: ["error": "\(reason)"])
         }
         trouble = reason
+        leftDiskAt = .now
         diskPauses.reset()
         nextTry = .now + diskPauses.next(fraction: 1)
     }
@@ -147,15 +170,8 @@ extension Outbox {
                 fileFailures = 0
                 putFileAside()
             }
-            var file = try OpenedFile.open(settings, outputs: outputs.map(\.name), logger: logger)
-            if !file.isNew, file.epochFound != fileEpoch {
-                // It was not ours when we began, or is an older copy now: its numbers mean something else.
-                close(file)
-                _ = try settings.files.putAside()
-                file = try OpenedFile.open(settings, outputs: outputs.map(\.name), logger: logger)
-            }
-            fileEpoch = file.record.epoch
-            try adopt(file, since)
+            let file = try openFileWithBallast()
+            try adoptMakingRoom(file, since)
             database = file.database
             hasReturned()
         } catch {
@@ -163,7 +179,75 @@ extension Outbox {
         }
     }
 
+    /// Even opening writes a little.
+    private func openFileWithBallast() throws -> OpenedFile {
+        do {
+            return try openFile()
+        } catch let error as SQLiteError where error.kind == .full {
+            guard try isRoomNeeded, ballast.release() else { throw error }
+            ballastIsThere = false
+            return try openFile()
+        }
+    }
+
+    private func openFile() throws -> OpenedFile {
+        let names = outputs.map(\.name)
+        // Noted first: the file may have it though its opening fails.
+        let epoch = UInt64.random(in: 1...UInt64.max)
+        let ours = fileEpochs
+        fileEpochs.insert(epoch)
+        let file = try OpenedFile.open(settings, outputs: names, epoch: epoch, logger: logger)
+        guard let found = file.epochFound, !ours.contains(found) else { return file }
+        // It was not ours when we began, or is an older copy now: its numbers mean something else.
+        close(file)
+        _ = try settings.files.putAside()
+        return try OpenedFile.open(settings, outputs: names, epoch: epoch, logger: logger)
+    }
+
+    private func adoptMakingRoom(_ file: borrowing OpenedFile, _ since: [Int64]) throws(SQLiteError) {
+        // What the ballast gave is for deleting: used up for anything else, nothing could be deleted any more.
+        if !ballastIsThere { _ = try makeRoom(in: file, since) }
+        do throws(SQLiteError) {
+            try adopt(file, since)
+        } catch {
+            guard error.kind == .full, try makeRoom(in: file, since) else { throw error }
+            try adopt(file, since)
+        }
+    }
+
     private func close(_ file: consuming OpenedFile) {}
+
+    /// A disk that is full may be so for a moment only; for longer, or once memory is half full too, the ballast is let go.
+    private static let patience = Duration.seconds(10)
+
+    private var isRoomNeeded: Bool {
+        get throws(SQLiteError) {
+            if leftDiskAt.duration(to: .now) > Self.patience { return true }
+            return try database.size() > memoryRoom / 2
+        }
+    }
+
+    /// Lets go in the file what has to, so that what is in memory has room there. The ballast is for this: nothing can be
+    /// deleted where nothing can be written.
+    /// - Returns: false while there is time.
+    private func makeRoom(in file: borrowing OpenedFile, _ since: [Int64]) throws(SQLiteError) -> Bool {
+        guard try isRoomNeeded else { return false }
+        let gathered = try database.size()
+        logger.error("the disk stays full: what the lanes let go makes room", metadata: ["bytes": "\(gathered)"])
+        _ = ballast.release()
+        ballastIsThere = false
+        try file.database.checkpoint(truncate: true)
+        var evicted = books
+        evicted.forgetSalvage()
+        // For what has gathered whatever has to; for the ballast and the log nothing that is critical.
+        try letGo(until: file.database.size() - gathered, from: file.database, &evicted, sparing: [])
+        let more = settings.ballastSize + Int64(settings.logPages) * Database.pageSize
+        try letGo(until: file.database.size() - more, from: file.database, &evicted, sparing: [.critical])
+        evicted.wait(before: since)
+        books = evicted
+        try file.database.checkpoint(truncate: true)
+        return true
+    }
 
     /// Brings what is in memory into the file.
     private func adopt(_ file: borrowing OpenedFile, _ since: [Int64]) throws(SQLiteError) {
@@ -188,6 +272,7 @@ extension Outbox {
         }
         self.books = books
         record = file.record
+        fileEpochs = [file.record.epoch]
         medium = .disk(file.identity)
         began(epoch: file.record.epoch)
     }
@@ -196,6 +281,7 @@ extension Outbox {
         for one in held { one.settle(isSafe: true) }
         held.removeAll()
         trouble = nil
+        restoreBallast()
         logger.notice("the outbox is on the disk again")
         for bell in bells { bell.ring() }
         beginSalvage()
@@ -231,8 +317,10 @@ extension Outbox {
         }
     }
 
+    /// Without the ballast everything goes on; but a disk that is that full is trouble to be told.
     func restoreBallast() {
         ballastIsThere = ballast.restore()
+        trouble = ballastIsThere ? nil : "the disk is full: there is no room for the ballast"
     }
 
     /// A file that was moved or deleted is written to no longer; what is in it is still in our hands.
@@ -246,7 +334,7 @@ extension Outbox {
         orphan = consume other
         expectedEnds = books.next.map(\.sequence)
         leaveDisk("\(settings.files.database) was moved or deleted")
-        fileEpoch = nil
+        fileEpochs.removeAll()
         returnToDisk()
     }
 

@@ -57,6 +57,7 @@ public actor Outbox {
     var medium: Medium
     var record: RunRecord
     var salvage: Salvage?
+    var retention: Retention
     var fresh = FreshBlocks()
     /// By output: how its windows take turns.
     var turns: [Int]
@@ -64,8 +65,6 @@ public actor Outbox {
     var deadLetters: [(output: Int64, letter: DeadLetter)] = []
     /// What the commit under way loses: counted once it is done.
     var lostInCommit: [Loss] = []
-    /// Up to where each lane is thinned.
-    var thinnedBefore: [Int64] = [0, 0, 0]
     /// Receipts for what is in memory alone; see `Outbox+Disk`.
     var held: [HeldReceipts] = []
     var isClosed = false
@@ -76,13 +75,14 @@ public actor Outbox {
     /// What the sequence numbers of each lane had come to in the database that is put aside, where that is known.
     var expectedEnds: [UInt64?] = [nil, nil, nil]
     var salvagedBlocks = 0
-    /// The epoch in the file that we are on or have left; nil where it never was ours.
-    var fileEpoch: UInt64?
+    /// What the epoch in the file may be that we are on or have left; none where it never was ours.
+    var fileEpochs: Set<UInt64> = []
     /// Failures of the file since it last took a commit, and when files were put aside.
     var fileFailures = 0
     var putAsides: [ContinuousClock.Instant] = []
     var lastLogPages = 0
     var ballastIsThere = false
+    var leftDiskAt = ContinuousClock.now
     /// When to look next whether the disk takes something again, or whether there is room for the ballast.
     var nextTry = ContinuousClock.now
     var diskPauses = Backoff(base: .milliseconds(250), cap: .seconds(5))
@@ -108,6 +108,7 @@ public actor Outbox {
         intake = Intake(limits: settings.limits)
         bells = outputs.map { _ in Doorbell() }
         turns = outputs.map { _ in 0 }
+        retention = Retention(settings, intake)
         lock = try FolderLock(settings.files)
         let start = try Start.open(settings, outputs: outputs.map(\.name), logger: logger)
         books = start.books
@@ -116,7 +117,7 @@ public actor Outbox {
         record = start.record
         trouble = start.trouble
         currentEpoch = Atomic(start.record.epoch)
-        if case .disk = start.medium { fileEpoch = start.record.epoch }
+        if case .disk = start.medium { fileEpochs = [start.record.epoch] }
         for lane in Lane.allCases { fresh.begin(lane, at: start.books.next[Int(lane.rawValue)].block) }
         logger.info(
             "outbox opened",
@@ -201,7 +202,7 @@ public actor Outbox {
         deadLetters.removeAll()
         for lost in lostInCommit { measures.lost(lost) }
         lostInCommit.removeAll()
-        if case .disk = medium { trouble = nil }
+        if isDiskWell { trouble = nil }
         if hasUnsaved { needsHousekeeping() }
         finish(work, committed)
         afterCommit()
@@ -247,7 +248,7 @@ public actor Outbox {
             for block in blocks { try database.add(block.stored) }
             for (one, body) in dead { try books.shelf.add(one.letter, output: one.output, body: body, in: database) }
             for letter in try books.shelf.trim(in: database) { note(letter) }
-            try evict(now: now)
+            lostInCommit += try retention.evict(from: database, &books, now: now, room)
             try books.save(announced: announced, in: database)
         }
         for block in blocks { fresh.add(block.stored) }
@@ -298,6 +299,16 @@ public actor Outbox {
     private func deadBody(_ letter: DeadLetter, _ now: Timestamp) throws -> StoredBlock {
         try codec.encode(
             letter.event, lane: letter.lane, id: 0, epoch: letter.epoch, first: letter.sequence, committed: now)
+    }
+
+    /// A dead letter that is kept no longer is lost like any other event.
+    private func note(_ letter: DeadLetterShelf.Discarded) {
+        guard let name = books.name(ofOutput: letter.output) else { return }
+        lostInCommit.append(Loss(output: name, cause: .deadLetters, count: 1))
+        books.ledger.add(
+            Gap(
+                cause: .deadLetters, lane: letter.lane, first: letter.sequence, last: letter.sequence, count: 1,
+                since: letter.at, until: letter.at, outputs: [name]))
     }
 
     // MARK: Closing

@@ -14,6 +14,8 @@ import urllib.request
 import pytest
 import yaml
 
+from proxy import Proxy
+
 HERE = pathlib.Path(__file__).parent
 REPOSITORY = HERE.parent.parent
 HEADGATE = os.environ.get("HEADGATE", str(REPOSITORY / ".build/debug/headgate"))
@@ -69,13 +71,21 @@ class Workshop:
     def __init__(self, folder):
         self.folder = folder
         self.peers = []
+        self.proxies = []
 
     def start(self, name, command, **options):
         peer = Peer([str(part) for part in command], self.folder / f"{name}.log", **options)
         self.peers.append(peer)
         return peer
 
+    def proxy(self, target):
+        proxy = Proxy(target)
+        self.proxies.append(proxy)
+        return proxy
+
     def close(self):
+        for proxy in self.proxies:
+            proxy.close()
         for peer in reversed(self.peers):
             if peer.process.poll() is None:
                 peer.process.kill()
@@ -130,11 +140,11 @@ class Workshop:
 
 
 class Gateway:
-    def __init__(self, workshop, configuration, **options):
+    def __init__(self, workshop, configuration, wrapper=(), **options):
         self.configuration = configuration
         listen = yaml.safe_load(pathlib.Path(configuration).read_text())["admin"]["listen"]
         self.address = f"http://{listen}"
-        self.peer = workshop.start("gateway", [HEADGATE, "run", "-c", configuration], **options)
+        self.peer = workshop.start("gateway", [*wrapper, HEADGATE, "run", "-c", configuration], **options)
 
     @property
     def pid(self):

@@ -2,9 +2,12 @@
 
 import mmap
 import os
+import pathlib
 import shutil
 import struct
 import subprocess
+
+import pytest
 
 from conftest import HERE
 
@@ -18,6 +21,27 @@ def shim(name, folder):
     library = folder / f"{name}.so"
     subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", library, HERE / f"peers/{name}.c", "-ldl"], check=True)
     return str(library)
+
+
+class SmallDisk:
+    """A file system of its own for a gateway's state: in a namespace that only the gateway sees."""
+
+    def __init__(self, workshop, size):
+        self.workshop = workshop
+        self.size = size
+        self.state = workshop.folder / "state"
+        self.state.mkdir()
+        if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode != 0:
+            pytest.skip("namespaces of one's own are not allowed here")
+
+    @property
+    def wrapper(self):
+        """What comes before a command that is to see it."""
+        mount = f'mount -t tmpfs -o size={self.size} none "{self.state}" && exec "$@"'
+        return ["unshare", "-rm", "sh", "-c", mount, "sh"]
+
+    def seen_by(self, gateway):
+        return pathlib.Path(f"/proc/{gateway.pid}/root{self.state}")
 
 
 class FailingDisk:

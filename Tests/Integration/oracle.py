@@ -29,9 +29,10 @@ class Publisher:
         while self.running:
             number += 1
             info = self.client.publish(self.topic, str(number), qos=1)
-            while not info.is_published() and self.client.is_connected():
+            # A broker that ends with its test ends this too.
+            while info.rc == mqtt.MQTT_ERR_SUCCESS and not info.is_published() and self.client.is_connected():
                 time.sleep(0.0005)
-            if not info.is_published():
+            if info.rc != mqtt.MQTT_ERR_SUCCESS or not info.is_published():
                 return
             self.acknowledged = number
             time.sleep(self.pause)
@@ -112,7 +113,16 @@ class Verdict:
                 self.disorder.append(event["id"])
             last[way] = sequence(event)
         self.events = len(seen)
+        self.seen = seen
         self.gaps = gaps(seen.values())
+
+    def holes(self, of_lane):
+        """Numbers of a lane that neither an event has nor a gap tells of."""
+        known = {sequence(event) for event in self.seen.values() if lane(event) == of_lane}
+        for gap in self.gaps:
+            if gap["lane"] == of_lane and gap["count"] > 0:
+                known.update(range(gap["first"], gap["last"] + 1))
+        return sorted(set(range(1, max(known, default=0) + 1)) - known)
 
     def check(self, context=""):
         assert not self.conflicts, f"{context}: an id stands for two events: {self.conflicts[:3]}"

@@ -2,16 +2,17 @@
 again once the disk is, without being restarted."""
 
 import errno
+import json
 import os
 import random
-import subprocess
 import threading
 
+import paho.mqtt.client as mqtt
 import pytest
 import yaml
 
 from conftest import free_port, wait_for
-from disk import NAMES, OPENS, SYNCS, WRITES, FailingDisk
+from disk import NAMES, OPENS, SYNCS, WRITES, FailingDisk, SmallDisk
 from oracle import Listener, Publisher, Verdict
 from test_mqtt_in import counting, listening
 
@@ -28,7 +29,7 @@ def plant(workshop, **outbox):
     outside, _ = workshop.mosquitto("outside")
     modbus = free_port()
     configuration = counting(
-        workshop, inside, link={"client_id": "gateway"}, outbox=outbox,
+        workshop, inside, link={"client_id": "gateway"}, outbox=outbox, log={"outbox": "debug"},
         outputs={"up": {"mqtt": f"mqtt://127.0.0.1:{outside}", "topic": "up/{device}"}})
     (workshop.folder / "maps/fast.yaml").write_text(
         "map: fast\nversion: 1\ntitle: t\nsource: s\n"
@@ -47,7 +48,12 @@ def plant(workshop, **outbox):
 
 def await_numbers(heard, acknowledged, context):
     wanted = set(range(1, acknowledged + 1))
-    wait_for(lambda: heard.numbers() >= wanted, seconds=60, what=f"every acknowledged number ({context})")
+    try:
+        wait_for(lambda: heard.numbers() >= wanted, seconds=60, what=f"every acknowledged number ({context})")
+    except pytest.fail.Exception:
+        missing = sorted(wanted - heard.numbers())
+        pytest.fail(f"{len(missing)} of {acknowledged} acknowledged are missing ({context}): {missing[:10]} …;"
+                    f" gaps {Verdict(heard.events, acknowledged).gaps}")
 
 
 def is_ready(gateway):
@@ -167,3 +173,95 @@ def test_syncs_of_two_seconds_delay_no_poll(workshop):
     assert gateway.stop() == 0
     heard.stop()
     Verdict(heard.events, acknowledged).check_nothing_lost()
+
+
+def fill_with_texts(workshop, inside, megabytes):
+    """Texts that do not compress, published as a device's of their own."""
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="texts", protocol=mqtt.MQTTv311)
+    client.connect("127.0.0.1", inside)
+    client.loop_start()
+    # Hexadecimal digits come down to half of their size.
+    for _ in range(megabytes * 100):
+        client.publish("text", json.dumps({"t": random.randbytes(10_000).hex()}), qos=1).wait_for_publish(20)
+    client.loop_stop()
+    client.disconnect()
+
+
+def with_texts(workshop, configuration):
+    (workshop.folder / "maps/text.yaml").write_text(
+        "map: text\nversion: 1\ntitle: t\nsource: s\nmqtt: { payload: json }\n"
+        "points: { t: { path: t, type: string, lane: bulk } }\n"
+        "examples: [{ payload: '{\"t\":\"a\"}', gives: { t: a } }]\n")
+    text = yaml.safe_load(configuration.read_text())
+    text["devices"]["texts"] = {"map": "text", "link": "floor", "topic": "text"}
+    return text
+
+
+def test_a_file_system_that_is_full_of_our_own_loses_the_oldest_bulk_and_tells_it(workshop):
+    """`max_size` is more than there is room for, and the broker upstream is away."""
+    disk = SmallDisk(workshop, "24m")
+    configuration, inside, outside = plant(workshop, max_size="64MiB")
+    text = with_texts(workshop, configuration)
+    proxy = workshop.proxy(outside)
+    text["outputs"]["up"]["mqtt"] = f"mqtt://127.0.0.1:{proxy.port}"
+    proxy.refuse()
+    configuration.write_text(yaml.safe_dump(text))
+    gateway = workshop.gateway(configuration, wrapper=disk.wrapper)
+    listening(gateway)
+    publisher = Publisher(inside, pause=0.01)
+    fill_with_texts(workshop, inside, 24)
+    wait_for(lambda: (gateway.metric("headgate_outbox_lost_events_total", cause="disk_full") or 0) > 0, what="a loss")
+    before = polls(gateway)
+    wait_for(lambda: polls(gateway) > before + 10, what="polls")
+    acknowledged = publisher.stop()
+    heard = Listener(outside, "up/#")
+    proxy.mend()
+    wait_for(lambda: all(one["waitingEvents"] == 0 for one in gateway.output("up")["lanes"]), seconds=60,
+             what="an empty outbox")
+    wait_for(lambda: is_ready(gateway), seconds=60, what="a sound gateway with its ballast")
+    assert (disk.seen_by(gateway) / "ballast").exists()
+    assert gateway.stop() == 0
+    wait_for(lambda: any(gap["cause"] == "disk_full" for gap in Verdict(heard.events, acknowledged).gaps), what="a gap")
+    heard.stop()
+    verdict = Verdict(heard.events, acknowledged)
+    # What is not bulk is all there, and of bulk every number is there or told as lost.
+    verdict.check_nothing_lost()
+    assert {gap["lane"] for gap in verdict.gaps} == {"bulk"}
+    for name in ("critical", "normal", "bulk"):
+        assert not verdict.holes(name), name
+
+
+def test_a_disk_that_somebody_else_fills_and_frees_needs_no_restart(workshop):
+    disk = SmallDisk(workshop, "24m")
+    configuration, inside, outside = plant(workshop, max_size="64MiB")
+    text = with_texts(workshop, configuration)
+    proxy = workshop.proxy(outside)
+    text["outputs"]["up"]["mqtt"] = f"mqtt://127.0.0.1:{proxy.port}"
+    configuration.write_text(yaml.safe_dump(text))
+    gateway = workshop.gateway(configuration, wrapper=disk.wrapper)
+    listening(gateway)
+    heard = Listener(outside, "up/#")
+    publisher = Publisher(inside, pause=0.01)
+    wait_for(lambda: len(heard.numbers()) > 20, what="the first messages")
+    proxy.refuse()
+    fill = disk.seen_by(gateway) / "fill"
+    with open(fill, "wb") as file, pytest.raises(OSError):
+        while True:
+            os.write(file.fileno(), bytes(1 << 16))
+    # Less than the ballast: nothing has to go.
+    fill_with_texts(workshop, inside, 4)
+    wait_for(lambda: not is_ready(gateway), seconds=60, what="trouble that is told")
+    before, acknowledged = polls(gateway), publisher.acknowledged
+    wait_for(lambda: polls(gateway) > before + 20 and publisher.acknowledged > acknowledged + 50, what="life goes on")
+    fill.unlink()
+    wait_for(lambda: is_ready(gateway), seconds=60, what="a sound gateway")
+    proxy.mend()
+    acknowledged = publisher.stop()
+    await_numbers(heard, acknowledged, "")
+    wait_for(lambda: all(one["waitingEvents"] == 0 for one in gateway.output("up")["lanes"]), seconds=60,
+             what="an empty outbox")
+    assert gateway.stop() == 0
+    heard.stop()
+    verdict = Verdict(heard.events, acknowledged)
+    verdict.check_nothing_lost()
+    assert not verdict.gaps and not verdict.holes("bulk")

@@ -25,15 +25,17 @@ struct RecoveryTests {
     func damage(file: String, round: Int) async throws {
         try await ward.fill(leavingLog: file != "outbox.db" || round % 2 == 0)
         try ward.damage(file) { bytes in
-            guard !bytes.isEmpty else { return }
-            let place = Int.random(in: 0..<bytes.count, using: &ward.random)
+            // Damage to the last commit in the log cannot be told from a power cut before it was done.
+            let count = bytes.count - (file == "outbox.db-wal" ? 80_000 : 0)
+            guard count > 0 else { return }
+            let place = Int.random(in: 0..<count, using: &ward.random)
             switch round % 4 {
             case 0:
-                let end = min(bytes.count, place + Int.random(in: 1...20_000, using: &ward.random))
+                let end = min(count, place + Int.random(in: 1...20_000, using: &ward.random))
                 for place in place..<end { bytes[place] = UInt8.random(in: 0...255, using: &ward.random) }
             case 1:
                 let page = place / 4_096 * 4_096
-                for place in page..<min(bytes.count, page + 4_096) { bytes[place] = 0 }
+                for place in page..<min(count, page + 4_096) { bytes[place] = 0 }
             default: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &ward.random)
             }
         }

@@ -26,7 +26,8 @@ struct LogFile {
         case whole
         /// Frames were damaged in its middle; what could be kept of them is.
         case mended
-        /// The last commit was written to its end and cannot be read: it may have been promised.
+        /// The last commit was begun and ended, and cannot be read: it may have been promised. That only its end cannot be
+        /// read is what a write leaves that was cut off.
         case lastCommitDamaged
     }
 
@@ -211,16 +212,16 @@ private struct Frames {
 
     /// The last commit that another was begun after, by its last frame; and whether the last there is was written to its
     /// end.
-    func commits(from index: Int) -> (promised: Int?, isLastWhole: Bool) {
+    func commits(from first: Int) -> (promised: Int?, isLastWhole: Bool) {
         guard let header else { return (nil, false) }
         var promised: Int?
         var lastCommit: Int?
         var isLastWhole = false
-        var index = index
+        var index = first
         while let frame = read(index) {
             if frame.isOf(header) {
                 promised = lastCommit ?? promised
-                isLastWhole = frame.isCommit
+                isLastWhole = frame.isCommit && index > first
                 if frame.isCommit { lastCommit = index }
             }
             index += 1

@@ -22,20 +22,24 @@ struct OpenedFile: ~Copyable {
     /// What is lost that nobody can count.
     let losses: [Gap.Cause]
 
-    /// - Parameter outputs: the names of those that are configured.
+    /// - Parameters:
+    ///   - outputs: the names of those that are configured.
+    ///   - epoch: that of what is committed from now on.
     /// - Throws: `OutboxError` of kind `inUse` or `newer`, of any other where the disk does not let us; `SQLiteError`.
-    static func open(_ settings: OutboxSettings, outputs: [String], logger: Logger) throws -> OpenedFile {
+    static func open(
+        _ settings: OutboxSettings, outputs: [String], epoch: UInt64, logger: Logger
+    ) throws -> OpenedFile {
         let folder = settings.files
         let last = RunRecordFile(path: folder.record).read()
         let losses: [Gap.Cause] = try checkLog(folder, last, logger) ? [.logLost] : []
         do {
-            return try read(settings, outputs, last, losses)
+            return try read(settings, outputs, epoch, last, losses)
         } catch  where isDamage(error) {
             let aside = try folder.putAside(isOurs: (error as? OutboxError)?.kind != .foreign)
             logger.error(
                 "the outbox's database cannot be used and is put aside; a new one is begun",
                 metadata: ["error": "\(error)", "folder": "\(aside)"])
-            return try read(settings, outputs, last, losses)
+            return try read(settings, outputs, epoch, last, losses)
         }
     }
 
@@ -48,7 +52,7 @@ struct OpenedFile: ~Copyable {
     }
 
     private static func read(
-        _ settings: OutboxSettings, _ names: [String], _ last: RunRecord?, _ losses: [Gap.Cause]
+        _ settings: OutboxSettings, _ names: [String], _ epoch: UInt64, _ last: RunRecord?, _ losses: [Gap.Cause]
     ) throws -> OpenedFile {
         let folder = settings.files
         let database = try Database(path: folder.database, maxPages: settings.maxPages)
@@ -75,7 +79,7 @@ struct OpenedFile: ~Copyable {
             catalog = try CatalogDefinitions.catalog(in: database)
         }
         var record = RunRecord(
-            turn: last?.turn ?? 0, epoch: .random(in: 1...UInt64.max), epochBefore: epochFound ?? 0,
+            turn: last?.turn ?? 0, epoch: epoch, epochBefore: epochFound ?? 0,
             identity: identityFound ?? last.flatMap { $0.identity == 0 ? nil : $0.identity }
                 ?? .random(in: 1...UInt64.max), log: .any)
         try sign(database, &record, folder, books.outputs)

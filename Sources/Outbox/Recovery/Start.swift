@@ -17,7 +17,8 @@ struct Start: ~Copyable {
     /// - Throws: `OutboxError` of kind `inUse` or `newer`; everything else is no reason not to start.
     static func open(_ settings: OutboxSettings, outputs: [String], logger: Logger) throws -> Start {
         do {
-            let file = try OpenedFile.open(settings, outputs: outputs, logger: logger)
+            let epoch = UInt64.random(in: 1...UInt64.max)
+            let file = try OpenedFile.open(settings, outputs: outputs, epoch: epoch, logger: logger)
             return Start(file, settings)
         } catch let error as OutboxError where error.kind == .inUse || error.kind == .newer {
             throw error
@@ -67,6 +68,18 @@ extension Books {
                 let first = next[lane].block
                 outputs[output].positions[lane].live = Cursor(block: first, done: 0)
                 outputs[output].positions[lane].replays = [Replay(cursor: .start, until: first, isReady: false)]
+            }
+        }
+    }
+
+    /// What comes before these blocks is elsewhere.
+    mutating func wait(before since: [Int64]) {
+        for output in outputs.indices {
+            for lane in since.indices {
+                for index in outputs[output].positions[lane].replays.indices
+                where outputs[output].positions[lane].replays[index].until <= since[lane] {
+                    outputs[output].positions[lane].replays[index].isReady = false
+                }
             }
         }
     }

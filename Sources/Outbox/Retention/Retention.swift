@@ -1,0 +1,190 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import SQLite
+
+/// What goes: what every output has, what is too old, and where there is no room what the lanes let go.
+///
+/// Changes the database and the books together, within a transaction of the caller's.
+struct Retention: ~Copyable {
+    /// How much there may be.
+    struct Room {
+        /// Bytes of the database.
+        var bytes: Int64
+        /// What a loss is put down to where that is too much.
+        var cause: Gap.Cause
+        /// False while blocks that a replay waits for are elsewhere.
+        var holdsWaiting: Bool
+    }
+
+    private static let evictedAtOnce = 64
+
+    private let settings: OutboxSettings
+    private let intake: Intake
+    private let codec = BlockCodec()
+    /// Up to where each lane is thinned.
+    private var thinnedBefore: [Int64] = [0, 0, 0]
+
+    init(_ settings: OutboxSettings, _ intake: Intake) {
+        self.settings = settings
+        self.intake = intake
+    }
+
+    /// Deletes what every output has settled, then what is too old or too much; the loss of the latter is noted.
+    mutating func evict(
+        from database: borrowing Database, _ books: inout Books, now: Timestamp, _ room: Room
+    ) throws(SQLiteError) -> [Loss] {
+        try deleteSettled(database, books, room)
+        var losses: [Loss] = []
+        for lane in Lane.allCases {
+            let old = try database.lastCommitted(
+                lane, before: now.advanced(byMicroseconds: -settings.maxAge), most: Self.evictedAtOnce)
+            if let old { losses += try lose(through: old, .maxAge, database, &books) }
+        }
+        let size = try database.size() - books.shelf.bytes
+        if size > room.bytes {
+            losses += try letGo(bytes: size - room.bytes, room.cause, from: database, &books)
+        } else if size < room.bytes / 20 * 19 {
+            intake.reopen()
+        }
+        return losses
+    }
+
+    private func deleteSettled(
+        _ database: borrowing Database, _ books: Books, _ room: Room
+    ) throws(SQLiteError) {
+        for lane in Lane.allCases {
+            // The newest block stays: the numbers of the next follow from it.
+            let end = min(
+                books.needed(lane, withWaiting: room.holdsWaiting), books.next[Int(lane.rawValue)].block - 1)
+            if end > 1 { try database.delete(lane, through: end - 1, most: Self.evictedAtOnce) }
+        }
+    }
+
+    /// Makes room: bulk first, critical last. What a lane lets go is its policy's affair.
+    /// - Parameter bytes: how much is wanted; it may be less, as not too much is done at once.
+    mutating func letGo(
+        bytes: Int64, _ cause: Gap.Cause, from database: borrowing Database, _ books: inout Books,
+        sparing spared: Set<Lane> = []
+    ) throws(SQLiteError) -> [Loss] {
+        for lane in Lane.allCases.reversed() where !spared.contains(lane) {
+            var losses: [Loss]?
+            switch settings.whenFull(lane) {
+            case .dropNewest: intake.close(lane, .dropping)
+            case .pause: intake.close(lane, .paused)
+            case .thin:
+                losses = try thin(lane, database, &books)
+                if losses == nil { losses = try dropOldest(lane, bytes, cause, database, &books) }
+            case .dropOldest: losses = try dropOldest(lane, bytes, cause, database, &books)
+            }
+            if let losses { return losses }
+        }
+        return []
+    }
+
+    // MARK: Dropping
+
+    /// - Returns: nil where there is nothing that could go.
+    private func dropOldest(
+        _ lane: Lane, _ bytes: Int64, _ cause: Gap.Cause, _ database: borrowing Database, _ books: inout Books
+    ) throws(SQLiteError) -> [Loss]? {
+        guard let last = try database.lastToEvict(lane, bytes: bytes, most: Self.evictedAtOnce) else { return nil }
+        return try lose(through: last, cause, database, &books)
+    }
+
+    /// Deletes blocks that some output has not sent, and notes what each of them loses.
+    private func lose(
+        through last: StoredBlock, _ cause: Gap.Cause, _ database: borrowing Database, _ books: inout Books
+    ) throws(SQLiteError) -> [Loss] {
+        let lane = Int(last.lane.rawValue)
+        var losses: [Loss] = []
+        for output in books.outputs.indices {
+            let position = books.outputs[output].positions[lane]
+            let replays = position.replays.filter { $0.isReady && $0.cursor.block <= last.id }
+            let ways =
+                replays.map {
+                    (stream: Stream.replay(until: $0.until), cursor: $0.cursor, end: min(last.id + 1, $0.until))
+                }
+                + (position.live.block <= last.id ? [(stream: .live, cursor: position.live, end: last.id + 1)] : [])
+            for way in ways {
+                if let gap = try gap(last.lane, from: way.cursor, to: way.end, cause, database) {
+                    losses.append(note(gap, ofOutput: books.outputs[output].name, &books))
+                }
+                books.outputs[output].positions[lane].move(way.stream, to: Cursor(block: way.end, done: 0))
+            }
+        }
+        try database.delete(last.lane, through: last.id, most: Self.evictedAtOnce)
+        return losses
+    }
+
+    /// What an output loses that has not settled what lies between a cursor and a block; nil for nothing.
+    private func gap(
+        _ lane: Lane, from cursor: Cursor, to end: Int64, _ cause: Gap.Cause, _ database: borrowing Database
+    ) throws(SQLiteError) -> Gap? {
+        guard let head = try database.head(lane, from: cursor.block), head.id < end,
+            let last = try database.lastBefore(lane, end)
+        else { return nil }
+        let first = head.first + (head.id == cursor.block ? UInt64(cursor.done) : 0)
+        guard first < last.end else { return nil }
+        return Gap(
+            cause: cause, lane: lane, first: first, last: last.end - 1, count: last.end - first, since: head.since,
+            until: last.until, outputs: [])
+    }
+
+    private func note(_ gap: Gap, ofOutput name: String, _ books: inout Books) -> Loss {
+        var gap = gap
+        gap.outputs = [name]
+        books.ledger.add(gap)
+        return Loss(output: name, cause: gap.cause, count: Int(clamping: gap.count))
+    }
+
+    // MARK: Thinning
+
+    private static let thinnedAtOnce = 256
+
+    /// Thins the oldest blocks that have not been yet, as many as one interval holds.
+    /// - Returns: nil where there are none.
+    private mutating func thin(
+        _ lane: Lane, _ database: borrowing Database, _ books: inout Books
+    ) throws(SQLiteError) -> [Loss]? {
+        let at = Int(lane.rawValue)
+        let from = max(thinnedBefore[at], 0)
+        // Neither the newest, nor one of which an output has settled a part: its places must not change.
+        let partly = books.outputs.flatMap { output in
+            [output.positions[at].live] + output.positions[at].replays.map(\.cursor)
+        }.filter { $0.done > 0 }.map(\.block)
+        let end = min(books.next[at].block - 1, partly.filter { $0 >= from }.min() ?? .max)
+        let blocks = try database.blocks(
+            lane, from: from, before: end, bytes: 1 << 20, events: 1 << 16
+        ).prefix(Self.thinnedAtOnce)
+        guard let first = blocks.first, let last = blocks.last else { return nil }
+        let run = blocks.prefix { $0.since.microseconds - first.since.microseconds < settings.thinInterval }
+        thinnedBefore[at] = (run.last ?? last).id + 1
+        var thinning = Thinning(interval: settings.thinInterval)
+        let opened = run.filter { $0.codec == BlockBody.codec }.compactMap { block in
+            (try? codec.decode(block)).map { (block: block, opened: $0) }
+        }
+        for one in opened { thinning.look(at: one.opened.batch) }
+        var lost: UInt64 = 0
+        for (number, one) in opened.enumerated() {
+            let (thin, changed) = thinning.thinned(one.opened, number: number)
+            guard changed > 0 else { continue }
+            lost += UInt64(changed)
+            if thin.batch.isEmpty {
+                try database.delete(lane, only: one.block.id)
+            } else if let block = try? codec.encode(thin, insteadOf: one.block) {
+                try database.replace(block)
+            }
+        }
+        guard let first = opened.first?.block, let last = opened.last?.block, lost > 0 else { return [] }
+        let gap = Gap(
+            cause: .thinned, lane: lane, first: first.first, last: last.end - 1, count: lost, since: first.since,
+            until: last.until, outputs: [])
+        var losses: [Loss] = []
+        for output in books.outputs where output.positions[at].needed <= last.id {
+            losses.append(note(gap, ofOutput: output.name, &books))
+        }
+        return losses
+    }
+}
