@@ -74,7 +74,7 @@ let package = Package(
             "Agent",
             [
                 "Events", "DeviceMaps", "Inputs", "Pipeline", "Outbox", "Outputs", "Admin", "YAMLText", "Modbus",
-                "MQTT", "Waiting", "CMalloc", unixSignals,
+                "MQTT", "SQLite", "Waiting", "CMalloc", unixSignals,
                 logging, metrics, lifecycle,
             ]),
         .executableTarget(

@@ -24,19 +24,29 @@ public struct AdminClient: Sendable {
 
     /// The body of the answer to `GET path`.
     public func get(_ path: String) async throws -> [UInt8] {
+        try await page(path).body
+    }
+
+    /// The body of the answer to `POST path`.
+    public func post(_ path: String) async throws -> [UInt8] {
+        try await page(path, .POST).body
+    }
+
+    /// The body of an answer, and where the next page of it begins.
+    func page(_ path: String, _ method: HTTPMethod = .GET) async throws -> (body: [UInt8], next: String?) {
         var body: [UInt8] = []
-        try await receive(path) { bytes in
+        let next = try await receive(path, method) { bytes in
             guard body.count < 64 << 20 else { throw AdminClientError(description: "the answer is too long") }
             body += bytes
         }
-        return body
+        return (body, next)
     }
 
     /// Each `data:` of a stream of server-sent events, until it ends or the handler throws.
     public func events(_ path: String, _ handle: @escaping ([UInt8]) throws -> Void) async throws {
         let prefix = Array("data: ".utf8)
         var rest: [UInt8] = []
-        try await receive(path) { bytes in
+        _ = try await receive(path, .GET) { bytes in
             rest += bytes
             while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
                 let line = rest[..<end]
@@ -46,7 +56,10 @@ public struct AdminClient: Sendable {
         }
     }
 
-    private func receive(_ path: String, _ handle: ([UInt8]) throws -> Void) async throws {
+    /// - Returns: where the next page begins.
+    private func receive(
+        _ path: String, _ method: HTTPMethod, _ handle: ([UInt8]) throws -> Void
+    ) async throws -> String? {
         let channel: Channel
         do {
             channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -60,22 +73,34 @@ public struct AdminClient: Sendable {
         } catch {
             throw AdminClientError(description: "no gateway answers on \(host):\(port); is it running?")
         }
-        try await channel.executeThenClose { inbound, outbound in
+        return try await channel.executeThenClose { inbound, outbound in
             let head = HTTPRequestHead(
-                version: .http1_1, method: .GET, uri: path,
-                headers: ["Host": "\(host):\(port)", "Connection": "close"])
+                version: .http1_1, method: method, uri: path,
+                headers: [
+                    "Host": "\(host):\(port)", "Connection": "close", "X-Headgate": "yes", "Content-Length": "0",
+                ])
             try await outbound.write(.head(head))
             try await outbound.write(.end(nil))
+            var status = HTTPResponseStatus.ok
+            var next: String?
+            var refusal: [UInt8] = []
             for try await part in inbound {
                 switch part {
                 case .head(let head):
-                    guard head.status == .ok else {
-                        throw AdminClientError(description: "\(host):\(port)\(path) answers \(head.status)")
-                    }
-                case .body(let buffer): try handle(Array(buffer.readableBytesView))
-                case .end: return
+                    status = head.status
+                    next = head.headers.first(name: "Headgate-Next")
+                case .body(let buffer) where status == .ok: try handle(Array(buffer.readableBytesView))
+                case .body(let buffer): refusal += Array(buffer.readableBytesView).prefix(1_024)
+                case .end: break
                 }
             }
+            guard status == .ok else {
+                let reason = String(decoding: refusal, as: UTF8.self).split(separator: "\n").first.map(String.init)
+                throw AdminClientError(
+                    description: status == .badRequest
+                        ? reason ?? "\(status)" : "\(host):\(port)\(path) answers \(status)")
+            }
+            return next
         }
     }
 }

@@ -22,18 +22,23 @@ public struct AdminError: Error, CustomStringConvertible {
     public let description: String
 }
 
-/// Health, metrics, the status API and the page, read-only, on a loopback address.
+/// Health, metrics, the status API, the outbox's desk and the page, on a loopback address.
 public struct AdminServer: Service {
     private let host: String
     private let port: Int
     private let view: any GatewayView
+    let desk: any OutboxDesk
     private let metrics: PrometheusRegistry
     private let logger: Logger
 
-    public init(host: String, port: Int, view: any GatewayView, metrics: PrometheusRegistry, logger: Logger) {
+    public init(
+        host: String, port: Int, view: any GatewayView, desk: any OutboxDesk, metrics: PrometheusRegistry,
+        logger: Logger
+    ) {
         self.host = host
         self.port = port
         self.view = view
+        self.desk = desk
         self.metrics = metrics
         self.logger = logger
     }
@@ -70,19 +75,20 @@ public struct AdminServer: Service {
                 ByteBuffer(bytes: try encoder.encode(await view.status())), type: "application/json")
         }
         router.get("/api/events") { [view] _, _ in Self.stream(view.liveEvents()) }
+        addDesk(to: router)
         router.get("/") { _, _ in Self.text(Page.html, type: "text/html; charset=utf-8") }
         return router
     }
 
     // MARK: Responses
 
-    private static func text(
+    static func text(
         _ text: String, type: String = "text/plain; charset=utf-8", status: HTTPResponse.Status = .ok
     ) -> Response {
         response(ByteBuffer(string: text), type: type, status: status)
     }
 
-    private static func response(
+    static func response(
         _ body: ByteBuffer, type: String, status: HTTPResponse.Status = .ok
     ) -> Response {
         Response(

@@ -42,7 +42,7 @@ enum Page {
           outputs.replaceChildren(...s.outputs.map(o => row([[o.output], [o.kind], [o.isUp ? 'up' : 'down: ' + (o.lastError ?? ''), o.isUp ? 'good' : 'bad'],
             [number(o.lanes.reduce((n, l) => n + l.waitingEvents, 0)), 'n'], [age(Math.max(0, ...o.lanes.map(l => l.oldestAgeSeconds ?? 0)) || null), 'n'],
             [number(o.acknowledgedReadings), 'n'], [number(o.deadLetters), 'n' + (o.deadLetters ? ' bad' : '')]])));
-          outbox.textContent = `${size(s.outbox.bytes)} of ${size(s.outbox.maxBytes)}${s.outbox.isSound ? '' : ', commits fail'}; readings received ${number(s.totals.received)}, no news ${number(s.totals.filtered)}, committed ${number(s.totals.committed)}`;
+          outbox.textContent = `${size(s.outbox.bytes)} of ${size(s.outbox.maxBytes)}${s.outbox.isSound ? '' : ', ' + s.outbox.trouble}; readings received ${number(s.totals.received)}, no news ${number(s.totals.filtered)}, committed ${number(s.totals.committed)}`;
           devices.replaceChildren(...s.devices.map(d => {
             const box = el('details'); box.open = opened.has(d.device);
             box.ontoggle = () => box.open ? opened.add(d.device) : opened.delete(d.device);

@@ -6,6 +6,7 @@ enum StatusGauges {
     static func exposition(of status: GatewayStatus) -> String {
         var text = gauge("headgate_outbox_bytes", [("", Double(status.outbox.bytes))])
         text += gauge("headgate_outbox_max_bytes", [("", Double(status.outbox.maxBytes))])
+        text += gauge("headgate_outbox_sound", [("", status.outbox.isSound ? 1 : 0)])
         text += gauge(
             "headgate_outbox_waiting_events",
             status.outputs.flatMap { output in

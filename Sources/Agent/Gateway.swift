@@ -33,15 +33,10 @@ public struct Gateway: Sendable {
         let live = LiveEvents()
         let latest = LatestReadings()
         let publisher = Publisher(live: live, totals: totals, gateway: configuration.gateway)
-        var settings = OutboxSettings(folder: configuration.state)
-        settings.maxSize = configuration.outbox.maxSize
-        settings.maxAge = configuration.outbox.maxAge
-        settings.maxMemory = configuration.outbox.maxMemory
-        settings.limits.share(configuration.outbox.maxMemory / 2)
-        settings.whenFull = configuration.outbox.whenFull
-        settings.thinInterval = configuration.outbox.thinInterval
         let outputs = configuration.outputs.map { OutboxOutput(name: $0.name, isInOrder: $0.isInOrder) }
-        let outbox = try Outbox(settings, outputs: outputs, logger: logs["outbox"]) { publisher.publish($0) }
+        let outbox = try Outbox(configuration.outboxSettings, outputs: outputs, logger: logs["outbox"]) {
+            publisher.publish($0)
+        }
         publisher.attach(outbox)
         self.outbox = outbox
         let assembly = Assembly(configuration: configuration, catalog: outbox.catalog, logs: logs)
@@ -71,7 +66,9 @@ public struct Gateway: Sendable {
         ]
         if let admin = configuration.admin {
             let server = AdminServer(
-                host: admin.host, port: admin.port, view: view, metrics: metrics, logger: logs["admin"])
+                host: admin.host, port: admin.port, view: view,
+                desk: LocalDesk(outbox: outbox, gateway: configuration.gateway), metrics: metrics, logger: logs["admin"]
+            )
             services.append(.init(service: server, serviceName: "admin"))
         }
         var group = ServiceGroupConfiguration(
@@ -113,5 +110,20 @@ public struct Gateway: Sendable {
                 throw StartError("state: cannot make \(made): \(String(cString: strerror(errno)))")
             }
         }
+    }
+}
+
+extension Configuration {
+    /// Where the outbox is and what it keeps.
+    var outboxSettings: OutboxSettings {
+        var settings = OutboxSettings(folder: state)
+        settings.maxSize = outbox.maxSize
+        settings.maxAge = outbox.maxAge
+        settings.keepSent = outbox.keepSent
+        settings.maxMemory = outbox.maxMemory
+        settings.limits.share(outbox.maxMemory / 2)
+        settings.whenFull = outbox.whenFull
+        settings.thinInterval = outbox.thinInterval
+        return settings
     }
 }

@@ -40,6 +40,8 @@ public struct GatewayOverview {
         max(0, status.totals.received - status.totals.filtered - status.totals.shed - status.totals.committed)
     }
     public var outboxBytes: Int { status.outbox.bytes }
+    /// What is wrong with the outbox's disk or file.
+    public var outboxTrouble: String? { status.outbox.trouble }
     public var outboxMaxBytes: Int { status.outbox.maxBytes }
 
     public var devices: [Device] {

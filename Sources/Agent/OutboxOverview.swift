@@ -4,7 +4,9 @@
 import Admin
 import Events
 import FoundationEssentials
+import Logging
 import Outbox
+import SQLite
 
 /// What is in the outbox, of a running gateway or a stopped one.
 public struct OutboxOverview: Codable {
@@ -26,18 +28,50 @@ public struct OutboxOverview: Codable {
                 maxBytes: status.outbox.maxBytes,
                 outputs: status.outputs.map { Output(output: $0.output, lanes: $0.lanes) })
         }
-        var settings = OutboxSettings(folder: configuration.state)
-        settings.maxSize = configuration.outbox.maxSize
+        let status = try await Self.stopped(configuration).status()
+        var names: [String] = []
+        for backlog in status.backlogs where !names.contains(backlog.output) { names.append(backlog.output) }
+        return OutboxOverview(
+            file: configuration.state + "/outbox.db", epoch: String(status.epoch, radix: 16, padded: 16),
+            bytes: Int(status.bytes), maxBytes: Int(status.maxBytes),
+            outputs: names.map { Output(output: $0, lanes: status.lanes(of: $0)) })
+    }
+
+    /// The desk of a gateway's outbox, whether it runs or not.
+    public static func desk(_ configuration: Configuration) async throws -> any OutboxDesk {
+        if (try? await RunningGateway.status(of: configuration)) != nil {
+            return RemoteDesk(try RunningGateway.client(of: configuration))
+        }
+        return LocalDesk(outbox: try stopped(configuration), gateway: configuration.gateway)
+    }
+
+    /// Opens the outbox of a stopped gateway as a start does, and saves what there is to save.
+    /// - Returns: what was done, in words.
+    public static func repair(_ configuration: Configuration) async throws -> String {
+        var logger = Logger(label: "headgate.outbox")
+        logger.logLevel = .notice
         do {
-            let status = try OutboxStatus.ofStopped(settings)
-            var names: [String] = []
-            for backlog in status.backlogs where !names.contains(backlog.output) { names.append(backlog.output) }
-            return OutboxOverview(
-                file: configuration.state + "/outbox.db", epoch: String(status.epoch, radix: 16, padded: 16),
-                bytes: Int(status.bytes), maxBytes: Int(status.maxBytes),
-                outputs: names.map { Output(output: $0, lanes: status.lanes(of: $0)) })
+            let outbox = try Outbox(
+                configuration.outboxSettings,
+                outputs: configuration.outputs.map { OutboxOutput(name: $0.name, isInOrder: $0.isInOrder) },
+                logger: logger)
+            let saved = await outbox.salvageAll()
+            let run = Task { await outbox.run() }
+            run.cancel()
+            await run.value
+            return saved == 0 ? "nothing to save" : "\(saved) blocks saved"
+        } catch let error as OutboxError where error.kind == .inUse {
+            throw InUse(description: error.description)
+        }
+    }
+
+    private static func stopped(_ configuration: Configuration) throws -> StoppedOutbox {
+        do {
+            return try StoppedOutbox(configuration.outboxSettings)
         } catch let error as OutboxError where error.kind == .inUse {
             throw InUse(description: "\(error.description); its admin address does not answer")
+        } catch let error as SQLiteError {
+            throw StartError("\(error): `headgate outbox repair` saves what there is, as the next start does")
         }
     }
 }

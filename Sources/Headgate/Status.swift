@@ -52,7 +52,8 @@ struct Status: AsyncParsableCommand {
             gateway \(overview.gateway), headgate \(overview.version)
             readings: received \(overview.received) = no news \(overview.filtered) + committed \(overview.committed) \
             + under way \(overview.underWay)
-            outbox: \(size(overview.outboxBytes)) of \(size(overview.outboxMaxBytes))
+            outbox: \(size(overview.outboxBytes)) of \(size(overview.outboxMaxBytes))\
+            \(overview.outboxTrouble.map { ", " + Style.bad($0) } ?? "")
 
             \(devices)
 

@@ -28,9 +28,12 @@ struct Books {
     var stored = (devices: 0, series: 0)
 
     /// Of a database that nothing is in yet.
-    /// - Parameter first: the number of the first block, and of its first event.
+    /// - Parameter first: the number of the first block, and of its first event; 0 for a beginning.
     init(first: Int64, maxSize: Int64, outputs names: [String]) {
-        next = Lane.allCases.map { _ in Next(block: first, sequence: UInt64(max(first, 1))) }
+        next = Lane.allCases.map { _ in
+            // What is sent once more has its place before everything else.
+            first > 0 ? Next(block: first, sequence: UInt64(first)) : Next(block: 1_000, sequence: 1)
+        }
         ledger = LossLedger(open: [])
         shelf = DeadLetterShelf(room: maxSize / 10)
         outputs = names.enumerated().map { index, name in

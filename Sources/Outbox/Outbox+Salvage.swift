@@ -70,6 +70,18 @@ extension Outbox {
 
     var isSalvaging: Bool { salvage != nil }
 
+    /// Saves everything there is to save.
+    /// - Returns: how many blocks that was.
+    public func salvageAll() -> Int {
+        beginSalvage()
+        var count = 0
+        while salvage != nil {
+            salvageStep()
+            count = max(count, salvagedBlocks)
+        }
+        return count
+    }
+
     /// Saves a little, so that nobody waits for it for long.
     func salvageStep() {
         guard case .disk = medium, salvage != nil else { return }

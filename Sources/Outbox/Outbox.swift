@@ -169,6 +169,13 @@ public actor Outbox {
         intake.bell.ring()
     }
 
+    /// Writes what is not yet in the database, so that it can be seen there.
+    func saveNow() {
+        guard hasUnsaved, !isClosed else { return }
+        housekeepingDue = .now
+        commit([])
+    }
+
     private var hasUnsaved: Bool { !deadLetters.isEmpty || books.hasUnsaved }
 
     private func commit(_ work: [Intake.Work]) {
@@ -242,7 +249,7 @@ public actor Outbox {
         let announced = books.ledger.takeDue(now: isClosed ? nil : .now)
         if !announced.isEmpty { Self.add(announced.map(\.gap), to: &batches, now) }
         let blocks = try batches.filter { !$0.batch.isEmpty }.flatMap { try makeBlocks($0.batch, $0.lane, now) }
-        let dead = try deadLetters.map { ($0, try deadBody($0.letter, now)) }
+        let dead = try deadLetters.map { ($0, try deadBody($0.letter)) }
         try database.transaction { () throws(SQLiteError) in
             try CatalogDefinitions.store(catalog.contents, beyond: &books.stored, in: database)
             for block in blocks { try database.add(block.stored) }
@@ -296,9 +303,10 @@ public actor Outbox {
         }
     }
 
-    private func deadBody(_ letter: DeadLetter, _ now: Timestamp) throws -> StoredBlock {
+    private func deadBody(_ letter: DeadLetter) throws -> StoredBlock {
         try codec.encode(
-            letter.event, lane: letter.lane, id: 0, epoch: letter.epoch, first: letter.sequence, committed: now)
+            letter.event, lane: letter.lane, id: 0, epoch: letter.epoch, first: letter.sequence,
+            committed: letter.at)
     }
 
     /// A dead letter that is kept no longer is lost like any other event.

@@ -24,6 +24,8 @@ public struct OutboxSettings: Sendable {
     public var maxSize: Int64 = 1 << 30
     /// Microseconds that a block is kept for an output that does not take it.
     public var maxAge: Int64 = 7 * 86_400 * 1_000_000
+    /// Microseconds that a block is kept after every output has it, where there is room, for `replay`.
+    public var keepSent: Int64 = 0
     /// Bytes that may wait in memory: half of it before a commit, half while the disk takes nothing.
     public var maxMemory = 32 << 20
     /// By lane: critical, normal, bulk.

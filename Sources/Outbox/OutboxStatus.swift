@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Events
-import Glibc
 import SQLite
 
 /// What is in the outbox and how far each output is.
@@ -37,20 +36,6 @@ public struct OutboxStatus: Sendable {
 }
 
 extension OutboxStatus {
-    /// What a stopped gateway left behind.
-    /// - Throws: `OutboxError` of kind `inUse` while a gateway has it open.
-    public static func ofStopped(_ settings: OutboxSettings) throws -> OutboxStatus {
-        guard access(settings.files.database, F_OK) == 0 else {
-            throw OutboxError(.retry, "\(settings.files.database) is not there: has this gateway ever run?")
-        }
-        let lock = try FolderLock(settings.files)
-        defer { _ = lock }
-        let database = try Database(path: settings.files.database)
-        let books = try Books(reading: database, maxSize: settings.maxSize, outputs: [])
-        return try OutboxStatus(
-            of: database, books, epoch: UInt64(bitPattern: database.meta("epoch") ?? 0), maxBytes: settings.maxSize)
-    }
-
     init(of database: borrowing Database, _ books: Books, epoch: UInt64, maxBytes: Int64) throws(SQLiteError) {
         self.init(epoch: epoch, bytes: try database.size(), maxBytes: maxBytes, lanes: [], backlogs: [])
         for lane in Lane.allCases {

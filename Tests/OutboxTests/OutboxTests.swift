@@ -303,7 +303,7 @@ struct OutboxTests {
                 let connection = try Connection(path: folder.path + "/outbox.db")
                 try connection.execute(
                     damage == "done"
-                        ? "UPDATE cursor SET block=2, done=99" : "UPDATE block_1 SET \(damage) WHERE id=2")
+                        ? "UPDATE cursor SET block=1001, done=99" : "UPDATE block_1 SET \(damage) WHERE id=1001")
             }
             let outbox = try open()
             let codec = BlockCodec()
@@ -348,7 +348,7 @@ struct OutboxTests {
             #expect(try await outbox.status().backlogs.map(\.deadLetters) == [0, 1, 0])
             try await close(outbox)
         }
-        let status = try OutboxStatus.ofStopped(settings())
+        let status = try await StoppedOutbox(settings()).status()
         #expect(status.backlogs.map(\.deadLetters) == [0, 1, 0])
         #expect(status.backlogs.allSatisfy { $0.waiting == 0 })
     }

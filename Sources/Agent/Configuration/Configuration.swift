@@ -45,6 +45,8 @@ public struct Configuration: Sendable {
         public var maxSize: Int64 = 1 << 30
         /// Microseconds.
         public var maxAge: Int64 = 7 * 86_400 * 1_000_000
+        /// Microseconds.
+        public var keepSent: Int64 = 0
         /// Bytes.
         public var maxMemory = 32 << 20
         /// By lane: critical, normal, bulk.

@@ -246,6 +246,7 @@ public final class ConfigurationFile {
             if limits.maxSize < 4 << 20 { size.problem("should be at least 4MiB") }
         }
         if let age = mapping.take("max_age")?.duration(atLeast: 60_000_000) { limits.maxAge = age }
+        if let keep = mapping.take("keep_sent")?.duration() { limits.keepSent = keep }
         if let memory = mapping.take("max_memory") {
             limits.maxMemory = memory.bytes().map { Int(clamping: $0) } ?? limits.maxMemory
             if limits.maxMemory < 4 << 20 { memory.problem("should be at least 4MiB") }

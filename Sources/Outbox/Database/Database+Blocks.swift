@@ -70,6 +70,17 @@ extension Database {
         try head(lane, "ORDER BY id DESC LIMIT 1")
     }
 
+    /// The blocks before `end` that were committed in a span of time: the first, the last, and how many events lie in them.
+    func span(
+        _ lane: Lane, since: Timestamp, until: Timestamp, before end: Int64
+    ) throws(SQLiteError) -> (first: Int64, last: Int64, events: Int)? {
+        let statement = try connection.prepare(
+            "SELECT min(id),max(id),sum(events) FROM block_\(lane.rawValue)"
+                + " WHERE id<\(end) AND committed BETWEEN \(since.microseconds) AND \(until.microseconds)")
+        guard try statement.step(), statement.integer(2) > 0 else { return nil }
+        return (statement.integer(0), statement.integer(1), Int(clamping: statement.integer(2)))
+    }
+
     /// The last block before `id`, without its body.
     func lastBefore(_ lane: Lane, _ id: Int64) throws(SQLiteError) -> StoredBlock? {
         try head(lane, "WHERE id<\(id) ORDER BY id DESC LIMIT 1")

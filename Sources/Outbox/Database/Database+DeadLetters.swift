@@ -33,6 +33,26 @@ extension Database {
         return letters
     }
 
+    /// Those of which a condition holds, each as a block of one event.
+    func deadLetters(
+        _ condition: String
+    ) throws(SQLiteError) -> [(number: Int64, output: Int64, at: Timestamp, reason: String, block: StoredBlock)] {
+        let statement = try connection.prepare(
+            "SELECT id,output,epoch,lane,sequence,at,reason,codec,key_id,body FROM dead WHERE \(condition)")
+        var letters: [(number: Int64, output: Int64, at: Timestamp, reason: String, block: StoredBlock)] = []
+        while try statement.step() {
+            let at = Timestamp(microseconds: statement.integer(5))
+            var block = StoredBlock(
+                lane: Lane(rawValue: UInt8(clamping: statement.integer(3))) ?? .normal, id: 0,
+                epoch: UInt64(bitPattern: statement.integer(2)), first: UInt64(bitPattern: statement.integer(4)),
+                events: 1, readings: 0, since: at, until: at, committed: at, codec: statement.integer(7),
+                keyID: statement.integer(8), crc: 0, body: statement.bytes(9))
+            block.crc = block.checksum()
+            letters.append((statement.integer(0), statement.integer(1), at, statement.text(6), block))
+        }
+        return letters
+    }
+
     /// The oldest where there is more than one.
     func oldestDeadLetter() throws(SQLiteError) -> (id: Int64, bytes: Int64, letter: DeadLetterShelf.Discarded)? {
         let statement = try connection.prepare(

@@ -25,7 +25,7 @@ public struct StoredBlock: Sendable, Equatable {
     var body: [UInt8]
 
     /// The sequence number after its last event.
-    var end: UInt64 { last > 0 ? last + 1 : first + UInt64(events) }
+    public var end: UInt64 { last > 0 ? last + 1 : first + UInt64(events) }
 
     /// Over the columns too, so that a body cannot be taken for another's.
     func checksum() -> UInt32 {

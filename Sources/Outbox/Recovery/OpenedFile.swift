@@ -72,7 +72,7 @@ struct OpenedFile: ~Copyable {
         if epochFound == nil {
             // Beyond every number that was ever given, so that what is saved from the old one has its place before.
             let turn = Int64(clamping: min(last?.turn ?? (isPutAside ? 1 : 0), 1 << 20))
-            books = Books(first: max(turn << 32, 1), maxSize: settings.maxSize, outputs: names)
+            books = Books(first: turn << 32, maxSize: settings.maxSize, outputs: names)
             catalog = Catalog()
         } else {
             books = try Books(reading: database, maxSize: settings.maxSize, outputs: names)

@@ -35,14 +35,18 @@ struct Retention: ~Copyable {
     mutating func evict(
         from database: borrowing Database, _ books: inout Books, now: Timestamp, _ room: Room
     ) throws(SQLiteError) -> [Loss] {
-        try deleteSettled(database, books, room)
+        try deleteSettled(database, books, room, olderThan: now.advanced(byMicroseconds: -settings.keepSent))
         var losses: [Loss] = []
         for lane in Lane.allCases {
             let old = try database.lastCommitted(
                 lane, before: now.advanced(byMicroseconds: -settings.maxAge), most: Self.evictedAtOnce)
             if let old { losses += try lose(through: old, .maxAge, database, &books) }
         }
-        let size = try database.size() - books.shelf.bytes
+        var size = try database.size() - books.shelf.bytes
+        if size > room.bytes, settings.keepSent > 0 {
+            try deleteSettled(database, books, room, olderThan: nil)
+            size = try database.size() - books.shelf.bytes
+        }
         if size > room.bytes {
             losses += try letGo(bytes: size - room.bytes, room.cause, from: database, &books)
         } else if size < room.bytes / 20 * 19 {
@@ -52,12 +56,15 @@ struct Retention: ~Copyable {
     }
 
     private func deleteSettled(
-        _ database: borrowing Database, _ books: Books, _ room: Room
+        _ database: borrowing Database, _ books: Books, _ room: Room, olderThan time: Timestamp?
     ) throws(SQLiteError) {
         for lane in Lane.allCases {
             // The newest block stays: the numbers of the next follow from it.
-            let end = min(
+            var end = min(
                 books.needed(lane, withWaiting: room.holdsWaiting), books.next[Int(lane.rawValue)].block - 1)
+            if settings.keepSent > 0, let time {
+                end = min(end, (try database.lastCommitted(lane, before: time, most: Self.evictedAtOnce)?.id ?? 0) + 1)
+            }
             if end > 1 { try database.delete(lane, through: end - 1, most: Self.evictedAtOnce) }
         }
     }

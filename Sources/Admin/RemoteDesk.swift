@@ -1,0 +1,64 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import FoundationEssentials
+
+/// Asks the running gateway.
+public struct RemoteDesk: OutboxDesk {
+    private let client: AdminClient
+
+    public init(_ client: AdminClient) {
+        self.client = client
+    }
+
+    public func events(_ query: EventQuery, from place: String?) async throws -> EventPage {
+        let (body, next) = try await client.page(
+            Self.path(
+                "events",
+                [
+                    ("id", query.id), ("device", query.device), ("lane", query.lane), ("since", query.since),
+                    ("until", query.until), ("from", place),
+                ]))
+        return EventPage(lines: body, next: next)
+    }
+
+    public func verify() async throws -> OutboxVerdict {
+        try decode(await client.get(Self.path("verify", [])))
+    }
+
+    public func deadLetters() async throws -> [DeadLetterReport] {
+        try decode(await client.get(Self.path("dead", [])))
+    }
+
+    public func drop(_ letters: [Int]) async throws -> Count {
+        try decode(await client.post(Self.path("dead/drop", letters.map { ("letter", "\($0)") })))
+    }
+
+    public func retry(_ letters: [Int]) async throws -> Count {
+        try decode(await client.post(Self.path("dead/retry", letters.map { ("letter", "\($0)") })))
+    }
+
+    public func replay(to output: String, since: String, until: String) async throws -> Count {
+        try decode(
+            await client.post(Self.path("replay", [("output", output), ("since", since), ("until", until)])))
+    }
+
+    private func decode<Value: Decodable>(_ bytes: [UInt8]) throws -> Value {
+        try JSONDecoder().decode(Value.self, from: Data(bytes))
+    }
+
+    private static func path(_ name: String, _ parameters: [(name: String, value: String?)]) -> String {
+        let given = parameters.compactMap { name, value in value.map { "\(name)=\(escaped($0))" } }
+        return "/api/outbox/\(name)" + (given.isEmpty ? "" : "?" + given.joined(separator: "&"))
+    }
+
+    /// RFC 3986, 2.3: everything but the unreserved.
+    private static func escaped(_ text: String) -> String {
+        text.utf8.map { byte in
+            let character = Character(Unicode.Scalar(byte))
+            let isPlain = byte < 128 && (character.isLetter || character.isNumber || "-._~".contains(character))
+            return isPlain ? String(character) : "%" + String(byte, radix: 16, padded: 2)
+        }.joined()
+    }
+}
