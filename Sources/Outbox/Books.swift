@@ -30,10 +30,7 @@ struct Books {
     /// Of a database that nothing is in yet.
     /// - Parameter first: the number of the first block, and of its first event; 0 for a beginning.
     init(first: Int64, maxSize: Int64, outputs names: [String]) {
-        next = Lane.allCases.map { _ in
-            // What is sent once more has its place before everything else.
-            first > 0 ? Next(block: first, sequence: UInt64(first)) : Next(block: 1_000, sequence: 1)
-        }
+        next = Lane.allCases.map { _ in Self.beginning(at: first) }
         ledger = LossLedger(open: [])
         shelf = DeadLetterShelf(room: maxSize / 10)
         outputs = names.enumerated().map { index, name in
@@ -44,12 +41,7 @@ struct Books {
     /// Of a database that is there. An output that the configuration no longer has keeps its place, and what it has not
     /// sent, until that is too old: it may have been renamed by mistake. One that is new starts at the oldest block.
     init(reading database: borrowing Database, maxSize: Int64, outputs names: [String]) throws(SQLiteError) {
-        var next: [Next] = []
-        for lane in Lane.allCases {
-            let last = try database.last(lane)
-            next.append(last.map { Next(block: $0.id + 1, sequence: $0.end) } ?? Next(block: 1, sequence: 1))
-        }
-        self.next = next
+        next = []
         ledger = LossLedger(open: try database.openGaps())
         shelf = try DeadLetterShelf(in: database, room: maxSize / 10)
         let known = try database.outputs().map(\.name)
@@ -57,6 +49,19 @@ struct Books {
             let number = try database.number(ofOutput: name)
             outputs.append(Output(number: number, name: name, positions: try Self.positions(number, in: database)))
         }
+        for lane in Lane.allCases {
+            // Where there is no block to go on from, the next must not lie behind where an output is: it would count as
+            // sent.
+            let reached = outputs.map { $0.positions[Int(lane.rawValue)].end }.max() ?? 0
+            let last = try database.last(lane)
+            next.append(
+                last.map { Next(block: max($0.id + 1, reached), sequence: $0.end) } ?? Self.beginning(at: reached))
+        }
+    }
+
+    /// - Parameter first: 0 for a beginning, which leaves room for what is sent once more.
+    private static func beginning(at first: Int64) -> Next {
+        first > 1_000 ? Next(block: first, sequence: UInt64(first)) : Next(block: 1_000, sequence: 1)
     }
 
     static func positions(_ output: Int64, in database: borrowing Database) throws(SQLiteError) -> [Position] {

@@ -58,7 +58,7 @@ public actor Outbox {
     var record: RunRecord
     var salvage: Salvage?
     var retention: Retention
-    var fresh = FreshBlocks()
+    var fresh: FreshBlocks
     /// By output: how its windows take turns.
     var turns: [Int]
     /// Dead letters that the next commit keeps.
@@ -109,6 +109,7 @@ public actor Outbox {
         bells = outputs.map { _ in Doorbell() }
         turns = outputs.map { _ in 0 }
         retention = Retention(settings, intake)
+        fresh = FreshBlocks(age: settings.freshFor)
         lock = try FolderLock(settings.files)
         let start = try Start.open(settings, outputs: outputs.map(\.name), logger: logger)
         books = start.books

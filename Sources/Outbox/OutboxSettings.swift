@@ -32,6 +32,8 @@ public struct OutboxSettings: Sendable {
     public var whenFull: [WhenFull] = [.dropOldest, .dropOldest, .dropOldest]
     /// Microseconds that a thinned block keeps three values of.
     public var thinInterval: Int64 = 60_000_000
+    /// What an output has not got for longer is backlog, and fresh events go before it.
+    public var freshFor = Duration.seconds(10)
     public var limits = Intake.Limits()
 
     public init(folder: String) {

@@ -44,6 +44,9 @@ struct Position: Sendable, Equatable {
     /// The first block that it may still need.
     var needed: Int64 { replays.map(\.cursor.block).reduce(live.block, min) }
 
+    /// The block after the last that it knows of.
+    var end: Int64 { replays.map(\.until).reduce(live.block, max) }
+
     var isUnsaved: Bool { isLiveUnsaved || areReplaysUnsaved }
 
     /// Everything before `fresh` becomes a replay, so that what comes now does not wait for it.

@@ -11,9 +11,9 @@ import Testing
 /// reaches each output, in its lane's order and always under the same name, or a gap says for whom it is lost.
 @Suite("Outbox model")
 struct OutboxModelTests {
-    @Test("whatever happens in whatever order, what is committed is sent or told as lost", arguments: [false, true])
-    func conservation(isSmall: Bool) async throws {
-        let model = try OutboxModel(maxSize: isSmall ? 150_000 : 1 << 30)
+    @Test("whatever happens in whatever order, what is committed is sent or told as lost", arguments: [false, true], [Duration.milliseconds(5), .seconds(10)])
+    func conservation(isSmall: Bool, freshFor: Duration) async throws {
+        let model = try OutboxModel(maxSize: isSmall ? 150_000 : 1 << 30, freshFor: freshFor)
         for _ in 0..<1_500 where model.failures.isEmpty { try await model.step() }
         if model.failures.isEmpty { try await model.finish() }
         #expect(model.failures.isEmpty, "HEADGATE_SEED=\(model.random.seed)")
@@ -62,10 +62,11 @@ private final class OutboxModel {
     private var offered: Set<Int64> = []
     private var lastNumber: Int64 = 0
 
-    init(maxSize: Int64) throws {
+    init(maxSize: Int64, freshFor: Duration) throws {
         folder = try TemporaryFolder()
         var settings = OutboxSettings(folder: folder.path)
         settings.maxSize = maxSize
+        settings.freshFor = freshFor
         self.settings = settings
         outbox = try open()
     }

@@ -218,7 +218,7 @@ struct RetentionTests {
     @Test("what was committed within ten seconds is fresh, by a clock that does not jump")
     func fresh() {
         let start = ContinuousClock.now
-        var fresh = FreshBlocks()
+        var fresh = FreshBlocks(age: .seconds(10))
         fresh.begin(.normal, at: 100, now: start)
         func block(_ id: Int64) -> StoredBlock {
             StoredBlock(

@@ -1,0 +1,129 @@
+"""A network that fails between the gateway and its broker upstream: nothing acknowledged is lost, duplicates have the
+same id, order is kept, and what is fresh does not wait for what has gathered."""
+
+import os
+import random
+import threading
+
+import yaml
+
+from conftest import wait_for
+from oracle import Listener, Publisher, Verdict
+from test_mqtt_in import counting, listening
+
+ROUNDS = int(os.environ.get("HEADGATE_NETWORK_FAULTS", 10))
+
+
+def through_a_proxy(workshop):
+    inside, _ = workshop.mosquitto("inside")
+    outside, _ = workshop.mosquitto("outside")
+    proxy = workshop.proxy(outside)
+    configuration = counting(
+        workshop, inside, link={"client_id": "gateway"},
+        outputs={"up": {"mqtt": f"mqtt://127.0.0.1:{proxy.port}", "topic": "up/{device}"}})
+    gateway = workshop.gateway(configuration)
+    listening(gateway)
+    return gateway, proxy, inside, Listener(outside, "up/#")
+
+
+def fault(proxy, choose):
+    """One thing that goes wrong."""
+    kind = choose.choice(["cut", "refuse", "freeze", "delay", "throttle", "drop the replies"])
+    if kind == "cut":
+        proxy.cut()
+    elif kind == "refuse":
+        proxy.refuse()
+    elif kind == "freeze":
+        proxy.is_frozen = True
+    elif kind == "delay":
+        proxy.delay = choose.uniform(0.05, 0.5)
+    elif kind == "throttle":
+        proxy.rate = 10_000
+    else:
+        proxy.drops_replies = True
+    return kind
+
+
+def test_cuts_refusals_freezes_delays_and_lost_replies(workshop):
+    gateway, proxy, inside, heard = through_a_proxy(workshop)
+    publisher = Publisher(inside)
+    seed = random.randrange(1 << 32)
+    choose = random.Random(seed)
+    kinds = []
+    for _ in range(ROUNDS):
+        kinds.append(fault(proxy, choose))
+        threading.Event().wait(choose.uniform(0.1, 1.0))
+        proxy.mend()
+        # What was lost on the way is not missed by TCP: a connection that has lost bytes is ended.
+        if kinds[-1] == "drop the replies":
+            proxy.cut()
+        threading.Event().wait(choose.uniform(0.0, 0.5))
+    acknowledged = publisher.stop()
+    wanted = set(range(1, acknowledged + 1))
+    wait_for(lambda: heard.numbers() >= wanted, seconds=90, what=f"every acknowledged number (seed {seed}, {kinds})")
+    gateway.stop()
+    heard.stop()
+    verdict = Verdict(heard.events, acknowledged)
+    verdict.check_nothing_lost(f"seed {seed}, {kinds}")
+    assert not verdict.gaps
+    print(f"{ROUNDS} network faults: {verdict}")
+
+
+def test_what_is_fresh_does_not_wait_for_a_backlog_and_the_backlog_says_so(workshop):
+    gateway, proxy, inside, heard = through_a_proxy(workshop)
+    publisher = Publisher(inside)
+    wait_for(lambda: len(heard.numbers()) > 20, what="the first numbers")
+    proxy.refuse()
+    # Long enough for a backlog to be one: ten seconds, and a second more.
+    before = publisher.acknowledged
+    wait_for(lambda: gateway.output("up")["lanes"][1]["oldestAgeSeconds"] is not None
+             and gateway.output("up")["lanes"][1]["oldestAgeSeconds"] > 12, what="a backlog")
+    at_return = publisher.acknowledged
+    assert at_return > before + 1000
+    came = len(heard.payloads)
+    # The throttle makes the backlog last.
+    proxy.rate = 300_000
+    proxy.listen()
+    proxy.is_refusing = False
+    wait_for(lambda: len(heard.payloads) > came + 50, seconds=40, what="events again")
+    mark = publisher.acknowledged
+    wait_for(lambda: mark in heard.numbers(), seconds=30, what="what is fresh")
+    proxy.mend()
+    acknowledged = publisher.stop()
+    wanted = set(range(1, acknowledged + 1))
+    wait_for(lambda: heard.numbers() >= wanted, seconds=60, what="every acknowledged number")
+    gateway.stop()
+    heard.stop()
+    verdict = Verdict(heard.events, acknowledged)
+    verdict.check_nothing_lost()
+    # Fresh numbers overtook old ones, and the old ones say so.
+    order = [(event["data"]["readings"][0]["value"], event["data"].get("replayed", False))
+             for event in heard.events if event["subject"] == "d" and event["type"] == "headgate.telemetry.v1"]
+    first_fresh = next(place for place, (number, replayed) in enumerate(order) if number > at_return and not replayed)
+    late = [entry for entry in order[first_fresh:] if entry[0] < at_return - 1000]
+    assert late and all(replayed for _, replayed in late)
+
+
+def test_control_in_order_everything_waits_its_turn(workshop):
+    gateway, proxy, inside, heard = through_a_proxy(workshop)
+    gateway.stop()
+    text = yaml.safe_load(gateway.configuration.read_text())
+    text["outputs"]["up"]["backlog"] = "in_order"
+    gateway.configuration.write_text(yaml.safe_dump(text))
+    gateway = workshop.gateway(gateway.configuration)
+    publisher = Publisher(inside)
+    wait_for(lambda: len(heard.numbers()) > 20, what="the first numbers")
+    proxy.refuse()
+    wait_for(lambda: (gateway.output("up")["lanes"][1]["oldestAgeSeconds"] or 0) > 12, what="a backlog")
+    proxy.mend()
+    acknowledged = publisher.stop()
+    wanted = set(range(1, acknowledged + 1))
+    wait_for(lambda: heard.numbers() >= wanted, seconds=60, what="every acknowledged number")
+    gateway.stop()
+    heard.stop()
+    seen, order = set(), []
+    for event in heard.events:
+        if event["subject"] == "d" and event["type"] == "headgate.telemetry.v1" and event["id"] not in seen:
+            seen.add(event["id"])
+            order.append(event["data"]["readings"][0]["value"])
+    assert order == sorted(order)
