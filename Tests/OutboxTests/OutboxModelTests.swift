@@ -11,7 +11,9 @@ import Testing
 /// reaches each output, in its lane's order and always under the same name, or a gap says for whom it is lost.
 @Suite("Outbox model")
 struct OutboxModelTests {
-    @Test("whatever happens in whatever order, what is committed is sent or told as lost", arguments: [false, true], [Duration.milliseconds(5), .seconds(10)])
+    @Test(
+        "whatever happens in whatever order, what is committed is sent or told as lost", arguments: [false, true],
+        [Duration.milliseconds(5), .seconds(10)])
     func conservation(isSmall: Bool, freshFor: Duration) async throws {
         let model = try OutboxModel(maxSize: isSmall ? 150_000 : 1 << 30, freshFor: freshFor)
         for _ in 0..<1_500 where model.failures.isEmpty { try await model.step() }

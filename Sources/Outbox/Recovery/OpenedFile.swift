@@ -124,14 +124,22 @@ struct OpenedFile: ~Copyable {
         case .salt(let salt)?:
             let state = LogFile(path: folder.log).mend(salt: salt)
             if let found = LogFile(path: folder.log).salt, found == salt || found == salt &+ 1 {
-                if state != .whole { logger.error("the outbox's log was damaged", metadata: ["now": "\(state)"]) }
-                return state != .whole
+                return try isLost(state, folder, logger)
             }
             if size > 0 { try putLogAside(folder) }
             logger.error("the log of the outbox's last commits is gone or another's: what was in it is lost")
             return true
-        case .any?, nil: return LogFile(path: folder.log).mend(salt: nil) != .whole
+        case .any?, nil: return try isLost(LogFile(path: folder.log).mend(salt: nil), folder, logger)
         }
+    }
+
+    /// A log that had to be mended may have brought pages of different days together, which no check of SQLite's finds:
+    /// then block by block is saved what its checksum vouches for.
+    private static func isLost(_ state: LogFile.State, _ folder: Folder, _ logger: Logger) throws -> Bool {
+        guard state != .whole else { return false }
+        logger.error("the outbox's log was damaged", metadata: ["now": "\(state)"])
+        if state == .mended { _ = try folder.putAside() }
+        return true
     }
 
     private static func putAsideWithoutUse(_ folder: Folder, _ logger: Logger) throws {
