@@ -111,13 +111,20 @@ extension Outbox {
     }
 
     private func finishSalvage() {
-        salvage?.moveDeadLetters(to: database)
-        if let shelf = try? DeadLetterShelf(in: database, room: settings.maxSize / 10) { books.shelf = shelf }
+        saveDeadLetters()
         let folder = salvage?.folder
         salvage = nil
         logger.notice("what there was to save is saved", metadata: ["blocks": "\(salvagedBlocks)"])
         salvagedBlocks = 0
         salvaged(folder)
+    }
+
+    /// A damaged row among them ends the reading; a database that cannot be written is noticed by the next commit.
+    private func saveDeadLetters() {
+        for (name, letter, body) in salvage?.deadLetters() ?? [] {
+            guard let number = books.outputs.first(where: { $0.name == name })?.number else { continue }
+            try? books.shelf.add(letter, output: number, body: body, in: database)
+        }
     }
 
     private func salvaged(_ folder: String?) {

@@ -20,6 +20,7 @@ class Publisher:
         self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="publisher", protocol=mqtt.MQTTv311)
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
+        wait_for(self.client.is_connected, what="the publisher's connection")
         self.running = True
         self.thread = threading.Thread(target=self.run)
         self.thread.start()

@@ -197,40 +197,6 @@ def with_texts(workshop, configuration):
     return text
 
 
-def test_a_file_system_that_is_full_of_our_own_loses_the_oldest_bulk_and_tells_it(workshop):
-    """`max_size` is more than there is room for, and the broker upstream is away."""
-    disk = SmallDisk(workshop, "24m")
-    configuration, inside, outside = plant(workshop, max_size="64MiB")
-    text = with_texts(workshop, configuration)
-    proxy = workshop.proxy(outside)
-    text["outputs"]["up"]["mqtt"] = f"mqtt://127.0.0.1:{proxy.port}"
-    proxy.refuse()
-    configuration.write_text(yaml.safe_dump(text))
-    gateway = workshop.gateway(configuration, wrapper=disk.wrapper)
-    listening(gateway)
-    publisher = Publisher(inside, pause=0.01)
-    fill_with_texts(workshop, inside, 24)
-    wait_for(lambda: (gateway.metric("headgate_outbox_lost_events_total", cause="disk_full") or 0) > 0, what="a loss")
-    before = polls(gateway)
-    wait_for(lambda: polls(gateway) > before + 10, what="polls")
-    acknowledged = publisher.stop()
-    heard = Listener(outside, "up/#")
-    proxy.mend()
-    wait_for(lambda: all(one["waitingEvents"] == 0 for one in gateway.output("up")["lanes"]), seconds=60,
-             what="an empty outbox")
-    wait_for(lambda: is_ready(gateway), seconds=60, what="a sound gateway with its ballast")
-    assert (disk.seen_by(gateway) / "ballast").exists()
-    assert gateway.stop() == 0
-    wait_for(lambda: any(gap["cause"] == "disk_full" for gap in Verdict(heard.events, acknowledged).gaps), what="a gap")
-    heard.stop()
-    verdict = Verdict(heard.events, acknowledged)
-    # What is not bulk is all there, and of bulk every number is there or told as lost.
-    verdict.check_nothing_lost()
-    assert {gap["lane"] for gap in verdict.gaps} == {"bulk"}
-    for name in ("critical", "normal", "bulk"):
-        assert not verdict.holes(name), name
-
-
 def test_a_disk_that_somebody_else_fills_and_frees_needs_no_restart(workshop):
     disk = SmallDisk(workshop, "24m")
     configuration, inside, outside = plant(workshop, max_size="64MiB")

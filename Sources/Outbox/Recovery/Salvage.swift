@@ -224,9 +224,17 @@ struct Salvage: ~Copyable {
 
     // MARK: Dead letters
 
-    /// Copies those that can be read.
-    func moveDeadLetters(to database: borrowing Database) {
-        try? source.moveDeadLetters(to: database)
+    /// Those that can be read and whose points can be described, with the names of their outputs.
+    func deadLetters() -> [(output: String, letter: DeadLetter, body: StoredBlock)] {
+        guard let rows = try? source.deadLetters("1 ORDER BY id"), let names = try? source.outputs() else { return [] }
+        return rows.compactMap { row in
+            guard let name = names.first(where: { $0.number == row.output })?.name, let body = translated(row.block)
+            else { return nil }
+            let letter = DeadLetter(
+                epoch: body.epoch, lane: body.lane, sequence: body.first, at: row.at, reason: row.reason, event: Batch()
+            )
+            return (name, letter, body)
+        }
     }
 }
 
