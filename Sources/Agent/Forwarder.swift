@@ -91,8 +91,7 @@ final class Forwarder: Sendable {
                 onlyCritical: pace.isWaiting)
             guard let portion else {
                 if isDraining.load(ordering: .relaxed) { break }
-                await outbox.bells[index].wait(
-                    until: min(.now + Self.tendInterval, pace.free ?? .now + Self.tendInterval))
+                await outbox.bells[index].wait(until: .now + min(Self.tendInterval, pace.pause ?? Self.tendInterval))
                 await output.tend()
                 continue
             }
@@ -233,13 +232,19 @@ private struct ForwarderMeasures: Sendable {
 private struct Pace {
     private let rate: Int?
     /// When the next may go that is not critical.
-    private(set) var free: ContinuousClock.Instant?
+    private var free: ContinuousClock.Instant?
 
     init(rate: Int?) {
         self.rate = rate
     }
 
-    var isWaiting: Bool { free.map { $0 > .now } ?? false }
+    /// How long until then; nil where it may go now.
+    var pause: Duration? {
+        guard let free, free > .now else { return nil }
+        return ContinuousClock.now.duration(to: free)
+    }
+
+    var isWaiting: Bool { pause != nil }
 
     /// Events at once: little enough that a critical one waits for a quarter of a second at most.
     var window: Int { rate.map { max(1, $0 / 4) } ?? .max }

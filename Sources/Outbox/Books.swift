@@ -102,13 +102,10 @@ struct Books {
     }
 
     /// The first block of a lane that some output may still need.
-    /// - Parameter all: false leaves out what waits for its blocks.
+    /// - Parameter withWaiting: false leaves out what waits for its blocks.
     func needed(_ lane: Lane, withWaiting: Bool) -> Int64 {
-        outputs.map { output in
-            let position = output.positions[Int(lane.rawValue)]
-            return position.replays.filter { withWaiting || $0.isReady }.map(\.cursor.block).reduce(
-                position.live.block, min)
-        }.min() ?? next[Int(lane.rawValue)].block
+        let at = Int(lane.rawValue)
+        return outputs.map { $0.positions[at].needed(withWaiting: withWaiting) }.min() ?? next[at].block
     }
 
     /// Writes what has changed since the last commit.

@@ -60,7 +60,7 @@ extension Outbox {
         guard let error = error as? SQLiteError, error.kind != .busy else { return false }
         guard case .disk = medium else {
             guard error.kind == .full else { return false }
-            return (try? letGo(bytes: memoryRoom / 8, from: database, &books)) != nil
+            return (try? letGo(bytes: memoryRoom / 8, from: database, &books, room)) != nil
         }
         switch error.kind {
         case .corrupt, .other:
@@ -85,10 +85,11 @@ extension Outbox {
     private func letGo(
         until size: Int64, from database: borrowing Database, _ books: inout Books, sparing lanes: Set<Lane>
     ) throws(SQLiteError) {
+        let room = Retention.Room(bytes: settings.maxSize, cause: .diskFull, holdsWaiting: true)
         var before = Int64.max
         var now = try database.size()
         while now > size, now < before {
-            try letGo(bytes: now - size, from: database, &books, sparing: lanes)
+            try letGo(bytes: now - size, from: database, &books, room, sparing: lanes)
             // Deleting writes into the log about as much as it gives back: the log begins anew each time.
             try database.checkpoint(truncate: false)
             (before, now) = (now, try database.size())
@@ -97,13 +98,14 @@ extension Outbox {
 
     /// Makes room in a transaction of its own.
     private func letGo(
-        bytes: Int64, from database: borrowing Database, _ books: inout Books, sparing lanes: Set<Lane> = []
+        bytes: Int64, from database: borrowing Database, _ books: inout Books, _ room: Retention.Room,
+        sparing lanes: Set<Lane> = []
     ) throws(SQLiteError) {
         let before = books
         var losses: [Loss] = []
         do throws(SQLiteError) {
             try database.transaction { () throws(SQLiteError) in
-                losses = try retention.letGo(bytes: bytes, .diskFull, from: database, &books, sparing: lanes)
+                losses = try retention.letGo(bytes: bytes, from: database, &books, room, sparing: lanes)
                 try books.save(announced: [], in: database)
             }
             for loss in losses { measures.lost(loss) }
@@ -118,22 +120,24 @@ extension Outbox {
     // MARK: Leaving
 
     /// Goes on in memory.
-    private func leaveDisk(_ reason: String) {
-        do {
-            var other = try Database.inMemory(maxSize: Int64(settings.maxMemory / 2))
-            for output in books.outputs { try other.add(output: output.number, output.name) }
-            swap(&database, &other)
-        } catch {
-            logger.critical("not even memory takes the outbox", metadata: ["error": "\(error)"])
-            return
+    /// - Returns: the database that is left; nil where not even memory can be had.
+    @discardableResult
+    private func leaveDisk(_ reason: String) -> Database? {
+        guard var left = try? Database.inMemory(maxSize: Int64(settings.maxMemory / 2)),
+            (try? books.outputs.forEach { try left.add(output: $0.number, $0.name) }) != nil
+        else {
+            logger.critical("not even memory takes the outbox")
+            return nil
         }
-        salvage = nil
+        swap(&database, &left)
+        // What only we have of a file that was deleted is kept; what was put aside is found again.
+        if let salvage = salvage.take(), salvage.folder == nil { orphan = salvage.surrendered() }
         let since = books.next.map(\.block)
         for output in books.outputs.indices {
             for lane in since.indices { books.outputs[output].positions[lane].leave(at: since[lane]) }
         }
         books.markUnsaved()
-        medium = .memory(since: since, reason: reason)
+        medium = .memory(since: since)
         began(epoch: .random(in: 1...UInt64.max))
         if trouble == nil {
             logger.error(
@@ -144,6 +148,7 @@ extension Outbox {
         leftDiskAt = .now
         diskPauses.reset()
         nextTry = .now + diskPauses.next(fraction: 1)
+        return left
     }
 
     private func putFileAside() {
@@ -163,7 +168,7 @@ extension Outbox {
 
     /// Back to the disk, with what has gathered in memory.
     private func returnToDisk() {
-        guard case .memory(let since, _) = medium else { return }
+        guard case .memory(let since) = medium else { return }
         nextTry = .now + diskPauses.next(fraction: 1)
         do {
             if fileFailures >= Self.mostFailures {
@@ -236,7 +241,7 @@ extension Outbox {
         logger.error("the disk stays full: what the lanes let go makes room", metadata: ["bytes": "\(gathered)"])
         _ = ballast.release()
         ballastIsThere = false
-        try file.database.checkpoint(truncate: true)
+        try file.database.checkpoint(truncate: false)
         var evicted = books
         evicted.forgetSalvage()
         // For what has gathered whatever has to; for the ballast and the log nothing that is critical.
@@ -245,7 +250,6 @@ extension Outbox {
         try letGo(until: file.database.size() - more, from: file.database, &evicted, sparing: [.critical])
         evicted.wait(before: since)
         books = evicted
-        try file.database.checkpoint(truncate: true)
         return true
     }
 
@@ -280,7 +284,6 @@ extension Outbox {
     private func hasReturned() {
         for one in held { one.settle(isSafe: true) }
         held.removeAll()
-        trouble = nil
         restoreBallast()
         logger.notice("the outbox is on the disk again")
         for bell in bells { bell.ring() }
@@ -329,11 +332,8 @@ extension Outbox {
             Folder.identity(of: settings.files.database) != identity
         else { return }
         logger.error("the outbox's database was moved or deleted under a running gateway")
-        guard var other = try? Database.inMemory(maxSize: 1 << 20) else { return }
-        swap(&database, &other)
-        orphan = consume other
         expectedEnds = books.next.map(\.sequence)
-        leaveDisk("\(settings.files.database) was moved or deleted")
+        orphan = leaveDisk("\(settings.files.database) was moved or deleted")
         fileEpochs.removeAll()
         returnToDisk()
     }

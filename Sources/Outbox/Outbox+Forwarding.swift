@@ -30,8 +30,7 @@ extension Outbox {
             }
         } catch {
             // A read that fails tells of the same faults as a write.
-            _ = mend(error, attempt: 1)
-            bells[output].ring()
+            if mend(error, attempt: 1) { bells[output].ring() }
         }
         return nil
     }

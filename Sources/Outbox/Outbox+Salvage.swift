@@ -111,7 +111,13 @@ extension Outbox {
     }
 
     private func finishSalvage() {
-        saveDeadLetters()
+        do throws(SQLiteError) {
+            try saveDeadLetters()
+        } catch {
+            // It begins again where the disk has been left; else it is tried again.
+            _ = mend(error, attempt: 1)
+            return
+        }
         let folder = salvage?.folder
         salvage = nil
         logger.notice("what there was to save is saved", metadata: ["blocks": "\(salvagedBlocks)"])
@@ -119,12 +125,16 @@ extension Outbox {
         salvaged(folder)
     }
 
-    /// A damaged row among them ends the reading; a database that cannot be written is noticed by the next commit.
-    private func saveDeadLetters() {
-        for (name, letter, body) in salvage?.deadLetters() ?? [] {
-            guard let number = books.outputs.first(where: { $0.name == name })?.number else { continue }
-            try? books.shelf.add(letter, output: number, body: body, in: database)
+    private func saveDeadLetters() throws(SQLiteError) {
+        let letters = salvage?.deadLetters() ?? []
+        var shelf = books.shelf
+        try database.transaction { () throws(SQLiteError) in
+            for (name, letter, body) in letters {
+                guard let number = books.outputs.first(where: { $0.name == name })?.number else { continue }
+                try shelf.add(letter, output: number, body: body, in: database)
+            }
         }
+        books.shelf = shelf
     }
 
     private func salvaged(_ folder: String?) {

@@ -30,7 +30,7 @@ public actor Outbox {
     enum Medium: Equatable {
         case disk(FileIdentity?)
         /// - Parameter since: which block is the first in memory, by lane.
-        case memory(since: [Int64], reason: String)
+        case memory(since: [Int64])
     }
 
     nonisolated public let intake: Intake

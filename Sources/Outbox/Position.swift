@@ -42,7 +42,10 @@ struct Position: Sendable, Equatable {
     var areReplaysUnsaved = false
 
     /// The first block that it may still need.
-    var needed: Int64 { replays.map(\.cursor.block).reduce(live.block, min) }
+    /// - Parameter withWaiting: false leaves out what waits for its blocks.
+    func needed(withWaiting: Bool = true) -> Int64 {
+        replays.filter { withWaiting || $0.isReady }.map(\.cursor.block).reduce(live.block, min)
+    }
 
     /// The block after the last that it knows of.
     var end: Int64 { replays.map(\.until).reduce(live.block, max) }

@@ -241,7 +241,7 @@ struct RetentionTests {
         #expect(position.replays == [Replay(cursor: .start, until: 60, isReady: true)])
         position.move(.replay(until: 50), to: Cursor(block: 20, done: 3))
         position.move(.replay(until: 60), to: Cursor(block: 10, done: 0))
-        #expect(position.needed == 20)
+        #expect(position.needed() == 20)
         position.move(.live, to: Cursor(block: 61, done: 0))
         position.split(at: 70)
         #expect(position.replays.map(\.until) == [60, 70])

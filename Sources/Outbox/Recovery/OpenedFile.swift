@@ -78,6 +78,7 @@ struct OpenedFile: ~Copyable {
             books = try Books(reading: database, maxSize: settings.maxSize, outputs: names)
             catalog = try CatalogDefinitions.catalog(in: database)
         }
+        try copyLog(of: database)
         var record = RunRecord(
             turn: last?.turn ?? 0, epoch: epoch, epochBefore: epochFound ?? 0,
             identity: identityFound ?? last.flatMap { $0.identity == 0 ? nil : $0.identity }
@@ -87,6 +88,18 @@ struct OpenedFile: ~Copyable {
             database: database, books: books, catalog: catalog, record: record,
             identity: Folder.identity(of: folder.database), epochFound: epochFound,
             losses: losses + (isStale ? [.databaseLost] : []))
+    }
+
+    /// What the log holds goes into the file before anything follows it there. After a sync that failed, what the system
+    /// takes for written may not be on the disk; a later commit behind it would be lost with it. And a log that has been
+    /// copied begins anew in the room it has, so that a full disk can be opened.
+    private static func copyLog(of database: borrowing Database) throws(SQLiteError) {
+        do throws(SQLiteError) {
+            try database.checkpoint(truncate: false)
+        } catch {
+            // Nothing was said to be written that was not.
+            guard error.kind == .full else { throw error }
+        }
     }
 
     /// Writes the epoch of this run into the file and beside it, and which log it goes into.

@@ -95,6 +95,9 @@ struct Salvage: ~Copyable {
             && series.enumerated().allSatisfy { $0.offset == $0.element.index }
     }
 
+    /// The database, for another time.
+    consuming func surrendered() -> Database { source }
+
     // MARK: Positions
 
     /// What an output had still to send there, as replays that wait; nil where the database does not say.

@@ -51,7 +51,7 @@ struct Start: ~Copyable {
         var books = Books(first: 1 << 52, maxSize: settings.maxSize, outputs: outputs)
         books.awaitSalvage()
         books.markUnsaved()
-        medium = .memory(since: books.next.map(\.block), reason: trouble)
+        medium = .memory(since: books.next.map(\.block))
         self.books = books
         record = RunRecord(turn: 0, epoch: .random(in: 1...UInt64.max), epochBefore: 0, identity: 0, log: .any)
         catalog = Catalog()

@@ -42,13 +42,9 @@ struct Retention: ~Copyable {
                 lane, before: now.advanced(byMicroseconds: -settings.maxAge), most: Self.evictedAtOnce)
             if let old { losses += try lose(through: old, .maxAge, database, &books) }
         }
-        var size = try database.size() - books.shelf.bytes
-        if size > room.bytes, settings.keepSent > 0 {
-            try deleteSettled(database, books, room, olderThan: nil)
-            size = try database.size() - books.shelf.bytes
-        }
+        let size = try database.size() - books.shelf.bytes
         if size > room.bytes {
-            losses += try letGo(bytes: size - room.bytes, room.cause, from: database, &books)
+            losses += try letGo(bytes: size - room.bytes, from: database, &books, room)
         } else if size < room.bytes / 20 * 19 {
             intake.reopen()
         }
@@ -69,12 +65,16 @@ struct Retention: ~Copyable {
         }
     }
 
-    /// Makes room: bulk first, critical last. What a lane lets go is its policy's affair.
+    /// Makes room: first with what every output has, then bulk, critical last. What a lane lets go is its policy's affair.
     /// - Parameter bytes: how much is wanted; it may be less, as not too much is done at once.
     mutating func letGo(
-        bytes: Int64, _ cause: Gap.Cause, from database: borrowing Database, _ books: inout Books,
+        bytes: Int64, from database: borrowing Database, _ books: inout Books, _ room: Room,
         sparing spared: Set<Lane> = []
     ) throws(SQLiteError) -> [Loss] {
+        let before = try database.size()
+        try deleteSettled(database, books, room, olderThan: nil)
+        let bytes = try bytes - (before - database.size())
+        if bytes <= 0 { return [] }
         for lane in Lane.allCases.reversed() where !spared.contains(lane) {
             var losses: [Loss]?
             switch settings.whenFull(lane) {
@@ -82,8 +82,8 @@ struct Retention: ~Copyable {
             case .pause: intake.close(lane, .paused)
             case .thin:
                 losses = try thin(lane, database, &books)
-                if losses == nil { losses = try dropOldest(lane, bytes, cause, database, &books) }
-            case .dropOldest: losses = try dropOldest(lane, bytes, cause, database, &books)
+                if losses == nil { losses = try dropOldest(lane, bytes, room.cause, database, &books) }
+            case .dropOldest: losses = try dropOldest(lane, bytes, room.cause, database, &books)
             }
             if let losses { return losses }
         }
@@ -189,7 +189,7 @@ struct Retention: ~Copyable {
             cause: .thinned, lane: lane, first: first.first, last: last.end - 1, count: lost, since: first.since,
             until: last.until, outputs: [])
         var losses: [Loss] = []
-        for output in books.outputs where output.positions[at].needed <= last.id {
+        for output in books.outputs where output.positions[at].needed() <= last.id {
             losses.append(note(gap, ofOutput: output.name, &books))
         }
         return losses
