@@ -40,6 +40,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], excluding data: 
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -52,6 +53,7 @@ let package = Package(
     products: [.executable(name: "headgate", targets: ["Headgate"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -64,7 +66,7 @@ let package = Package(
         part("DeviceMaps", ["Events", "YAMLText"]),
         part("Inputs", ["Events", "DeviceMaps", "Modbus", "MQTT", "Waiting", logging, metrics, lifecycle]),
         part("Pipeline", ["Events", "DeviceMaps"]),
-        part("Outbox", ["Events", "SQLite", "Zstd", "Waiting", logging, metrics, lifecycle]),
+        part("Outbox", ["Events", "SQLite", "Zstd", "Waiting", crypto, logging, metrics, lifecycle]),
         part("Outputs", ["Events", "Kafka", "MQTT", "Waiting", logging, metrics]),
         part(
             "Admin",

@@ -82,7 +82,7 @@ final class Forwarder: Sendable {
     /// Forwards until the task is cancelled.
     func run() async {
         var renderer = renderer
-        let codec = BlockCodec()
+        let codec = BlockCodec(keys: outbox.settings.keys)
         var backoff = Backoff(base: .milliseconds(250), cap: .seconds(30))
         var pace = Pace(rate: maxRate)
         while !Task.isCancelled {

@@ -34,7 +34,7 @@ public struct Gateway: Sendable {
         let latest = LatestReadings()
         let publisher = Publisher(live: live, totals: totals, gateway: configuration.gateway)
         let outputs = configuration.outputs.map { OutboxOutput(name: $0.name, isInOrder: $0.isInOrder) }
-        let outbox = try Outbox(configuration.outboxSettings, outputs: outputs, logger: logs["outbox"]) {
+        let outbox = try Outbox(configuration.outboxSettings(), outputs: outputs, logger: logs["outbox"]) {
             publisher.publish($0)
         }
         publisher.attach(outbox)
@@ -115,7 +115,8 @@ public struct Gateway: Sendable {
 
 extension Configuration {
     /// Where the outbox is and what it keeps.
-    var outboxSettings: OutboxSettings {
+    /// - Throws: where the keys cannot be had that its events are to be sealed with.
+    func outboxSettings() throws(StartError) -> OutboxSettings {
         var settings = OutboxSettings(folder: state)
         settings.maxSize = outbox.maxSize
         settings.maxAge = outbox.maxAge
@@ -124,6 +125,7 @@ extension Configuration {
         settings.limits.share(outbox.maxMemory / 2)
         settings.whenFull = outbox.whenFull
         settings.thinInterval = outbox.thinInterval
+        if let encryption = outbox.encryption { settings.keys = try encryption.keys() }
         return settings
     }
 }

@@ -16,7 +16,7 @@ struct LocalDesk: OutboxDesk {
         let filter = try EventFilter(query, outbox.catalog)
         guard let (lane, id) = try filter.place(place) else { return EventPage(lines: [], next: nil) }
         let blocks = try await outbox.blocks(lane, from: id)
-        let codec = BlockCodec()
+        let codec = BlockCodec(keys: outbox.settings.keys)
         var json = EventJSON(gateway: gateway, catalog: outbox.catalog)
         var out = ByteWriter()
         for block in blocks where filter.mayMatch(block) {
@@ -35,7 +35,7 @@ struct LocalDesk: OutboxDesk {
 
     func verify() async throws -> OutboxVerdict {
         var verdict = OutboxVerdict()
-        let codec = BlockCodec()
+        let codec = BlockCodec(keys: outbox.settings.keys)
         for lane in Lane.allCases {
             var next: Int64 = 0
             var before: StoredBlock?
@@ -59,9 +59,8 @@ struct LocalDesk: OutboxDesk {
         do throws(CorruptBlock) {
             let opened = try codec.decode(block)
             if !outbox.catalog.contents.describes(opened.batch) { note("refers to a description that is damaged") }
-            // Where numbers of blocks are left out, whole blocks were let go, which a gap tells.
-            if let before, before.id + 1 == block.id, block.first > before.end {
-                note("\(block.first - before.end) events before it are gone, from \(before.end) on")
+            if let before, block.missing(after: before) > 0 {
+                note("\(block.missing(after: before)) events before it are gone, from \(before.end) on")
             }
             before = block
             verdict.blocks += 1

@@ -52,7 +52,7 @@ public struct OutboxOverview: Codable {
         logger.logLevel = .notice
         do {
             let outbox = try Outbox(
-                configuration.outboxSettings,
+                configuration.outboxSettings(),
                 outputs: configuration.outputs.map { OutboxOutput(name: $0.name, isInOrder: $0.isInOrder) },
                 logger: logger)
             let saved = await outbox.salvageAll()
@@ -67,7 +67,7 @@ public struct OutboxOverview: Codable {
 
     private static func stopped(_ configuration: Configuration) throws -> StoppedOutbox {
         do {
-            return try StoppedOutbox(configuration.outboxSettings)
+            return try StoppedOutbox(configuration.outboxSettings())
         } catch let error as OutboxError where error.kind == .inUse {
             throw InUse(description: "\(error.description); its admin address does not answer")
         } catch let error as SQLiteError {

@@ -36,6 +36,7 @@ struct Books {
         outputs = names.enumerated().map { index, name in
             Output(number: Int64(index + 1), name: name, positions: Lane.allCases.map { _ in Position() })
         }
+        for lane in Lane.allCases { begin(lane, at: next[Int(lane.rawValue)].block) }
     }
 
     /// Of a database that is there. An output that the configuration no longer has keeps its place, and what it has not
@@ -53,15 +54,45 @@ struct Books {
             // Where there is no block to go on from, the next must not lie behind where an output is: it would count as
             // sent.
             let reached = outputs.map { $0.positions[Int(lane.rawValue)].end }.max() ?? 0
-            let last = try database.last(lane)
-            next.append(
-                last.map { Next(block: max($0.id + 1, reached), sequence: $0.end) } ?? Self.beginning(at: reached))
+            let first = try database.meta("first") ?? 0
+            // What comes before its first was saved from another database.
+            guard let last = try database.last(lane), last.id >= first else {
+                next.append(Self.beginning(at: max(reached, first)))
+                continue
+            }
+            var found = Next(block: max(last.id + 1, reached), sequence: last.end)
+            if let left = try database.end(lane), left.sequence > found.sequence {
+                ledger.addEnded(
+                    Gap(
+                        cause: .corruptBlock, lane: lane, first: found.sequence, last: left.sequence - 1,
+                        count: left.sequence - found.sequence, since: last.until, until: .now, outputs: []))
+                found = Next(block: max(found.block, left.block), sequence: left.sequence)
+            }
+            next.append(found)
+        }
+        for lane in Lane.allCases {
+            begin(lane, at: try database.head(lane, from: .min)?.id ?? next[Int(lane.rawValue)].block)
         }
     }
 
+    /// A database that is begun after another takes a turn: its numbers are far beyond the other's.
+    static func isSameTurn(_ one: Int64, _ other: Int64) -> Bool { one >> turnBits == other >> turnBits }
+    static let turnBits: Int64 = 32
+
     /// - Parameter first: 0 for a beginning, which leaves room for what is sent once more.
-    private static func beginning(at first: Int64) -> Next {
+    static func beginning(at first: Int64) -> Next {
         first > 1_000 ? Next(block: first, sequence: UInt64(first)) : Next(block: 1_000, sequence: 1)
+    }
+
+    /// Outputs of which nothing is known yet begin with the oldest block. That it is a number makes a block that is hidden
+    /// there be missed.
+    private mutating func begin(_ lane: Lane, at block: Int64) {
+        let at = Int(lane.rawValue)
+        for output in outputs.indices {
+            let position = outputs[output].positions[at]
+            guard position.live == .start, position.replays.isEmpty else { continue }
+            outputs[output].positions[at].move(.live, to: Cursor(block: block, done: 0))
+        }
     }
 
     static func positions(_ output: Int64, in database: borrowing Database) throws(SQLiteError) -> [Position] {

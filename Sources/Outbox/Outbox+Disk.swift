@@ -38,7 +38,7 @@ extension Outbox {
     }
 
     /// False while what is said to be stored is not, or nothing is stored at all.
-    public var isSound: Bool { trouble == nil }
+    public var isSound: Bool { trouble == nil && troubleWithKeys == nil }
 
     /// What retention keeps to.
     var room: Retention.Room {
@@ -54,17 +54,19 @@ extension Outbox {
 
     // MARK: Mending
 
-    /// Does what there is to do about an error.
+    /// Does what there is to do about an error: a read that fails tells of the same faults as a write.
     /// - Returns: whether what failed may be tried again at once.
-    func mend(_ error: any Error, attempt: Int) -> Bool {
+    func mend(_ error: any Error, attempt: Int, wasReading: Bool = false) -> Bool {
         guard let error = error as? SQLiteError, error.kind != .busy else { return false }
         guard case .disk = medium else {
             guard error.kind == .full else { return false }
             return (try? letGo(bytes: memoryRoom / 8, from: database, &books, room)) != nil
         }
-        switch error.kind {
+        // A read has no room only for a page whose number is damaged and beyond the largest there may be.
+        let kind = wasReading && error.kind == .full ? .corrupt : error.kind
+        switch kind {
         case .corrupt, .other:
-            if error.kind == .corrupt {
+            if kind == .corrupt {
                 expectedEnds = books.next.map(\.sequence)
             } else {
                 // What was read of it was not so: nobody knows what else was in it.
@@ -77,7 +79,7 @@ extension Outbox {
             leaveDisk("\(error)")
         case .full, .denied, .busy: leaveDisk("\(error)")
         }
-        if attempt < 3, error.kind != .full { returnToDisk() }
+        if attempt < 3, kind != .full { returnToDisk() }
         return true
     }
 
@@ -256,7 +258,7 @@ extension Outbox {
     /// Brings what is in memory into the file.
     private func adopt(_ file: borrowing OpenedFile, _ since: [Int64]) throws(SQLiteError) {
         var books = self.books
-        let isSalvageWaiting = !settings.files.notSalvaged().isEmpty || orphan != nil
+        let isSalvageWaiting = !settings.files.notSalvaged(settings.keys).isEmpty || orphan != nil
         if !isSalvageWaiting { books.forgetSalvage() }
         books.markUnsaved()
         let now = Timestamp.now
@@ -367,6 +369,9 @@ extension Outbox {
             var ended = record
             ended.log = .any
             try RunRecordFile(path: settings.files.record).write(&ended)
+            try database.transaction { () throws(SQLiteError) in
+                for lane in Lane.allCases { try database.set(end: books.next[Int(lane.rawValue)], of: lane) }
+            }
             try database.checkpoint(truncate: true)
             ended.log = .empty
             try RunRecordFile(path: settings.files.record).write(&ended)

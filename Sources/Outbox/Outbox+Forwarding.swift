@@ -29,8 +29,7 @@ extension Outbox {
                 }
             }
         } catch {
-            // A read that fails tells of the same faults as a write.
-            if mend(error, attempt: 1) { bells[output].ring() }
+            if mend(error, attempt: 1, wasReading: true) { bells[output].ring() }
         }
         return nil
     }
@@ -55,31 +54,72 @@ extension Outbox {
         }
         guard isReplay else {
             let cursor = books.outputs[output].positions[at].live
-            return try portion(lane, cursor, before: end, .live, bytes: bytes, events: events)
+            return try portion(output, lane, .live, cursor, before: end, bytes: bytes, events: events)
         }
         while let replay = books.outputs[output].positions[at].replays.first(where: \.isReady) {
             let stream = Stream.replay(until: replay.until)
             if let portion = try portion(
-                lane, replay.cursor, before: replay.until, stream, bytes: bytes, events: events)
+                output, lane, stream, replay.cursor, before: replay.until, bytes: bytes, events: events)
             {
                 return portion
             }
-            // What it had left has been let go.
-            books.outputs[output].positions[at].move(stream, to: Cursor(block: replay.until, done: 0))
-            needsHousekeeping()
+            try skipMissing(output, lane, stream, to: replay.until, nil)
         }
         return nil
     }
 
     private func portion(
-        _ lane: Lane, _ cursor: Cursor, before end: Int64, _ stream: Stream, bytes: Int, events: Int
+        _ output: Int, _ lane: Lane, _ stream: Stream, _ cursor: Cursor, before end: Int64, bytes: Int, events: Int
     ) throws(SQLiteError) -> Portion? {
-        guard cursor.block < end else { return nil }
-        let blocks = try database.blocks(lane, from: cursor.block, before: end, bytes: bytes, events: events)
-        guard let first = blocks.first else { return nil }
-        let done = first.id == cursor.block ? cursor.done : 0
-        // Only a damaged row has fewer events than were settled of it: its block is told as such.
-        return Portion(blocks: blocks, done: done < first.events ? done : 0, stream: stream)
+        var cursor = cursor
+        while cursor.block < end {
+            let blocks = try database.blocks(lane, from: cursor.block, before: end, bytes: bytes, events: events)
+            guard let first = blocks.first else { return nil }
+            if first.id > cursor.block { try skipMissing(output, lane, stream, to: first.id, first) }
+            guard first.isTombstone else {
+                let done = first.id == cursor.block ? cursor.done : 0
+                // Only a damaged row has fewer events than were settled of it: its block is told as such.
+                return Portion(
+                    blocks: Self.beforeHole(blocks), done: done < first.events ? done : 0, stream: stream)
+            }
+            cursor = Cursor(block: first.id + 1, done: 0)
+            move(output, lane, stream, to: cursor)
+        }
+        return nil
+    }
+
+    private static func beforeHole(_ blocks: [StoredBlock]) -> [StoredBlock] {
+        let hole = zip(blocks, blocks.dropFirst()).enumerated().first { $0.element.0.id + 1 < $0.element.1.id }
+        return hole.map { Array(blocks[...$0.offset]) } ?? blocks
+    }
+
+    private func move(_ output: Int, _ lane: Lane, _ stream: Stream, to cursor: Cursor) {
+        books.outputs[output].positions[Int(lane.rawValue)].move(stream, to: cursor)
+        needsHousekeeping()
+    }
+
+    /// Goes to a block before which others should be. What is let go leaves no hole: cursors are moved past it, and what
+    /// lies between others becomes a tombstone. So whatever damage hides a block from a search by its number is told.
+    private func skipMissing(
+        _ output: Int, _ lane: Lane, _ stream: Stream, to id: Int64, _ next: StoredBlock?
+    ) throws(SQLiteError) {
+        let position = books.outputs[output].positions[Int(lane.rawValue)]
+        let from = position.cursor(of: stream)
+        move(output, lane, stream, to: Cursor(block: id, done: 0))
+        // Before what an output begins with, and before what a new database begins with, nothing is missing.
+        guard from.block > Cursor.beginning, Books.isSameTurn(from.block, id) else { return }
+        let before = try database.lastBefore(lane, from.block)
+        guard before == nil || next == nil || before?.end != next?.first else { return }
+        let name = books.outputs[output].name
+        let count = before.flatMap { before in next.map { $0.first > before.end ? $0.first - before.end : 0 } } ?? 0
+        logger.error(
+            "blocks are missing", metadata: ["lane": "\(lane.name)", "from": "\(from.block)", "to": "\(id - 1)"])
+        measures.lost(Loss(output: name, cause: .corruptBlock, count: Int(clamping: count)))
+        books.ledger.add(
+            Gap(
+                cause: .corruptBlock, lane: lane, first: count > 0 ? before?.end ?? 0 : 0,
+                last: count > 0 ? (next?.first ?? 1) - 1 : 0, count: count, since: before?.until ?? .now,
+                until: next?.since ?? .now, outputs: [name]))
     }
 
     // MARK: Settling
@@ -109,7 +149,6 @@ extension Outbox {
             Gap(
                 cause: .corruptBlock, lane: block.lane, first: block.first, last: block.first + max(count, 1) - 1,
                 count: count, since: block.since, until: block.until, outputs: [name]))
-        books.outputs[output].positions[at].move(stream, to: Cursor(block: block.id + 1, done: 0))
-        needsHousekeeping()
+        move(output, block.lane, stream, to: Cursor(block: block.id + 1, done: 0))
     }
 }

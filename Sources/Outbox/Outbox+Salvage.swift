@@ -15,7 +15,7 @@ extension Outbox {
         var source = orphan.take()
         var folder: String?
         if source == nil {
-            folder = settings.files.notSalvaged().first
+            folder = settings.files.notSalvaged(settings.keys).first
             guard let folder else { return }
             source = Salvage.source(in: folder)
         }
@@ -24,7 +24,8 @@ extension Outbox {
                 ?? books.next[Int(lane.rawValue)].block
         }
         guard let source = source.take(),
-            let begun = try? Salvage(source, folder: folder, before: first, catalog: catalog)
+            let begun = try? Salvage(
+                source, folder: folder, before: first, catalog: catalog, keys: settings.keys)
         else {
             logger.error("nothing can be read of the database that was put aside")
             books.ledger.addEnded(.unknown(.databaseLost, at: .now))
@@ -54,18 +55,26 @@ extension Outbox {
         for lane in Lane.allCases {
             let at = Int(lane.rawValue)
             for output in books.outputs.indices {
-                let waiting = Replay(cursor: .start, until: first[at], isReady: false)
-                guard let index = books.outputs[output].positions[at].replays.firstIndex(of: waiting),
-                    let known = salvage?.replays(of: books.outputs[output].name, lane, until: first[at])
-                else { continue }
-                books.outputs[output].positions[at].replays.replaceSubrange(index...index, with: known)
-                books.outputs[output].positions[at].areReplaysUnsaved = true
+                let known = salvage?.replays(of: books.outputs[output].name, lane, until: first[at])
+                books.outputs[output].positions[at].takeOver(known, until: first[at])
             }
             let from = books.needed(lane, withWaiting: true)
             salvage?.begin(lane, at: from, end: expectedEnds[at])
         }
         expectedEnds = Lane.allCases.map { _ in nil }
         needsHousekeeping()
+    }
+
+    /// What is acknowledged and cannot be sent for want of a key is trouble until the key is there.
+    func tellOfSealed() {
+        let sealed = settings.files.sealed(settings.keys)
+        troubleWithKeys = sealed.first.map {
+            "\($0.folder) is sealed with key \($0.keys.joined(separator: ", ")): put it back into the key file of"
+                + " outbox.encryption and start again"
+        }
+        if let troubleWithKeys {
+            logger.error("what was stored cannot be sent", metadata: ["reason": "\(troubleWithKeys)"])
+        }
     }
 
     var isSalvaging: Bool { salvage != nil }
@@ -87,10 +96,14 @@ extension Outbox {
         guard case .disk = medium, salvage != nil else { return }
         guard let portion = salvage?.next(bytes: Self.bytesAtOnce) else { return finishSalvage() }
         do throws(SQLiteError) {
+            var losses = portion.losses
             try database.transaction { () throws(SQLiteError) in
-                for block in portion.blocks { try database.addAgain(block) }
+                for key in Set(portion.blocks.map(\.keyID)) { try database.note(key: key) }
+                for block in portion.blocks where try !database.addAgain(block) {
+                    losses.append(.whole(block, cause: .corruptBlock))
+                }
             }
-            for gap in portion.losses { note(gap) }
+            for gap in losses { note(gap) }
             salvagedBlocks += portion.blocks.count
         } catch {
             _ = mend(error, attempt: 1)
@@ -118,17 +131,18 @@ extension Outbox {
             _ = mend(error, attempt: 1)
             return
         }
-        let folder = salvage?.folder
+        let (folder, missingKeys) = (salvage?.folder, salvage?.missingKeys ?? [])
         salvage = nil
         logger.notice("what there was to save is saved", metadata: ["blocks": "\(salvagedBlocks)"])
         salvagedBlocks = 0
-        salvaged(folder)
+        salvaged(folder, missingKeys: missingKeys)
     }
 
     private func saveDeadLetters() throws(SQLiteError) {
         let letters = salvage?.deadLetters() ?? []
         var shelf = books.shelf
         try database.transaction { () throws(SQLiteError) in
+            for key in Set(letters.map(\.body.keyID)) { try database.note(key: key) }
             for (name, letter, body) in letters {
                 guard let number = books.outputs.first(where: { $0.name == name })?.number else { continue }
                 try shelf.add(letter, output: number, body: body, in: database)
@@ -137,16 +151,21 @@ extension Outbox {
         books.shelf = shelf
     }
 
-    private func salvaged(_ folder: String?) {
+    private func salvaged(_ folder: String?, missingKeys: Set<Int64> = []) {
         if let folder {
             do throws(OutboxError) {
-                try settings.files.markSalvaged(folder)
+                if missingKeys.isEmpty {
+                    try settings.files.markSalvaged(folder)
+                } else {
+                    try settings.files.markSealed(folder, missingKeys)
+                    tellOfSealed()
+                }
             } catch {
                 logger.error("cannot note that all is saved", metadata: ["error": "\(error)"])
                 return
             }
         }
-        if settings.files.notSalvaged().isEmpty {
+        if settings.files.notSalvaged(settings.keys).isEmpty {
             books.forgetSalvage()
             needsHousekeeping()
             for bell in bells { bell.ring() }

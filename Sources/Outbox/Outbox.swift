@@ -44,9 +44,9 @@ public actor Outbox {
     /// Of the events that are committed now.
     nonisolated public var epoch: UInt64 { currentEpoch.load(ordering: .relaxed) }
 
-    let settings: OutboxSettings
+    nonisolated public let settings: OutboxSettings
     let outputs: [OutboxOutput]
-    let codec = BlockCodec()
+    let codec: BlockCodec
     let logger: Logger
     let measures = OutboxMeasures()
     private let lock: FolderLock
@@ -70,6 +70,7 @@ public actor Outbox {
     var isClosed = false
     /// What is wrong, while it is.
     var trouble: String?
+    var troubleWithKeys: String?
     /// A file that was moved away under us, until what is in it is saved.
     var orphan: Database?
     /// What the sequence numbers of each lane had come to in the database that is put aside, where that is known.
@@ -105,6 +106,7 @@ public actor Outbox {
         self.outputs = outputs
         self.logger = logger
         self.onCommit = onCommit
+        codec = BlockCodec(keys: settings.keys)
         intake = Intake(limits: settings.limits)
         bells = outputs.map { _ in Doorbell() }
         turns = outputs.map { _ in 0 }
@@ -133,6 +135,7 @@ public actor Outbox {
 
     /// Commits what comes in, until the task is cancelled; then commits the rest and closes.
     public func run() async {
+        tellOfSealed()
         beginSalvage()
         while !Task.isCancelled {
             if salvage == nil {
@@ -306,8 +309,8 @@ public actor Outbox {
 
     private func deadBody(_ letter: DeadLetter) throws -> StoredBlock {
         try codec.encode(
-            letter.event, lane: letter.lane, id: 0, epoch: letter.epoch, first: letter.sequence,
-            committed: letter.at)
+            letter.event, lane: letter.lane, id: 0, epoch: letter.epoch, first: letter.sequence, committed: letter.at
+        ).letter
     }
 
     /// A dead letter that is kept no longer is lost like any other event.

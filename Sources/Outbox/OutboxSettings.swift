@@ -35,6 +35,8 @@ public struct OutboxSettings: Sendable {
     /// What an output has not got for longer is backlog, and fresh events go before it.
     public var freshFor = Duration.seconds(10)
     public var limits = Intake.Limits()
+    /// What the events are sealed with on the disk.
+    public var keys = KeyRing.none
 
     public init(folder: String) {
         self.folder = folder

@@ -78,7 +78,7 @@ extension Database {
 extension Outbox {
     public func status() throws -> OutboxStatus {
         var status = try OutboxStatus(of: database, books, epoch: epoch, maxBytes: settings.maxSize)
-        status.trouble = trouble
+        status.trouble = trouble ?? troubleWithKeys
         // Letters that the next commit will keep.
         for (output, letter) in deadLetters {
             guard let name = books.name(ofOutput: output),

@@ -10,6 +10,8 @@ public struct Cursor: Sendable, Equatable {
 
     /// Before everything.
     static let start = Cursor(block: 0, done: 0)
+    /// Up to this block a cursor stands for what is there, whatever its number.
+    static let beginning: Int64 = 1
 
     init(block: Int64, done: Int) {
         self.block = block
@@ -30,6 +32,10 @@ struct Replay: Sendable, Equatable {
     var until: Int64
     /// False while its blocks are not there yet.
     var isReady: Bool
+
+    func covers(_ other: Replay) -> Bool {
+        !isReady && !cursor.isBeyond(other.cursor) && until >= other.until
+    }
 }
 
 /// Where one output is in one lane.
@@ -45,6 +51,27 @@ struct Position: Sendable, Equatable {
     /// - Parameter withWaiting: false leaves out what waits for its blocks.
     func needed(withWaiting: Bool = true) -> Int64 {
         replays.filter { withWaiting || $0.isReady }.map(\.cursor.block).reduce(live.block, min)
+    }
+
+    /// What comes before a block is not there yet, and will be.
+    mutating func awaitOlder(before first: Int64) {
+        let beginning = Cursor(block: first, done: 0)
+        if live.block < first { move(.live, to: beginning) }
+        replays.removeAll { $0.until <= first }
+        for index in replays.indices where replays[index].cursor.block < first { replays[index].cursor = beginning }
+        replays.append(Replay(cursor: .start, until: first, isReady: false))
+        areReplaysUnsaved = true
+    }
+
+    /// What a database that is saved says of how far it was; nil where it does not, and all of it is to be sent.
+    mutating func takeOver(_ known: [Replay]?, until first: Int64) {
+        let everything = Replay(cursor: .start, until: first, isReady: false)
+        if known != nil { replays.removeAll { $0 == everything } }
+        // One that was saved before it may have had the same to send.
+        for replay in known ?? [everything] where !replays.contains(where: { $0.covers(replay) }) {
+            replays.append(replay)
+        }
+        areReplaysUnsaved = true
     }
 
     /// The block after the last that it knows of.
@@ -70,6 +97,11 @@ struct Position: Sendable, Equatable {
         for index in replays.indices { replays[index].isReady = false }
         if live.block < first { replays.append(Replay(cursor: live, until: first, isReady: false)) }
         live = Cursor(block: first, done: 0)
+    }
+
+    func cursor(of stream: Stream) -> Cursor {
+        guard case .replay(let until) = stream else { return live }
+        return replays.first { $0.until >= until && $0.cursor.block < until }?.cursor ?? .start
     }
 
     /// Moves the cursor of a stream; it never goes back.

@@ -33,7 +33,7 @@ struct BlockBodyTests {
     @Test("any bit flipped in a stored block is noticed")
     func flipped() throws {
         var random = SeededGenerator()
-        let codec = BlockCodec()
+        let codec = BlockCodec(keys: .none)
         let block = try codec.encode(
             .random(using: &random), lane: .normal, id: 7, epoch: 5, first: 100, committed: Timestamp(microseconds: 9))
         #expect(try codec.decode(block).batch.events.count == block.events)
@@ -60,7 +60,7 @@ struct BlockBodyTests {
             }
             batch.closeTelemetry(device: DeviceNumber(raw: 0), time: time)
         }
-        let codec = BlockCodec()
+        let codec = BlockCodec(keys: .none)
         let block = try codec.encode(
             batch, lane: .normal, id: 1, epoch: 5, first: 1, committed: Timestamp(microseconds: 0))
         #expect(block.body.count < 4_000, "\(block.body.count) bytes")

@@ -57,7 +57,7 @@ private final class OutboxModel {
     private let folder: TemporaryFolder
     private let settings: OutboxSettings
     private let witness = Witness()
-    private let codec = BlockCodec()
+    private let codec = BlockCodec(keys: .none)
     private var outbox: Outbox?
     private var received = outputs.map { _ in Received() }
     private var committed: [Lane: [UInt64: Truth]] = [:]

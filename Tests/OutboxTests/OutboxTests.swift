@@ -51,7 +51,7 @@ struct OutboxTests {
     private func drain(_ outbox: Outbox, _ output: Int = 0) async throws -> [(
         lane: Lane, sequence: UInt64, event: Batch
     )] {
-        let codec = BlockCodec()
+        let codec = BlockCodec(keys: .none)
         var sent: [(lane: Lane, sequence: UInt64, event: Batch)] = []
         while let portion = await outbox.next(for: output, bytes: 1 << 20, events: 100) {
             let first = portion.blocks[0]
@@ -267,7 +267,7 @@ struct OutboxTests {
                 outbox.intake.offer(batch(part), .normal)
                 await outbox.flush()
                 let portion = try #require(await outbox.next(for: 0, bytes: 1 << 20, events: 100))
-                let codec = BlockCodec()
+                let codec = BlockCodec(keys: .none)
                 for block in portion.blocks {
                     let numbers = try codec.decode(block).batch.readings.map(\.time.microseconds)
                     #expect(contents.updateValue(numbers, forKey: "\(block.epoch)/\(block.first)") == nil)
@@ -306,7 +306,7 @@ struct OutboxTests {
                         ? "UPDATE cursor SET block=1001, done=99" : "UPDATE block_1 SET \(damage) WHERE id=1001")
             }
             let outbox = try open()
-            let codec = BlockCodec()
+            let codec = BlockCodec(keys: .none)
             var seen = 0
             while let portion = await outbox.next(for: 0, bytes: 1, events: 1), seen < 10 {
                 seen += 1

@@ -39,7 +39,7 @@ struct RetentionTests {
 
     private func drain(_ outbox: Outbox) async throws -> [(lane: Lane, sequence: UInt64, event: Batch.Event, of: Batch)]
     {
-        let codec = BlockCodec()
+        let codec = BlockCodec(keys: .none)
         var sent: [(lane: Lane, sequence: UInt64, event: Batch.Event, of: Batch)] = []
         while let portion = await outbox.next(for: 0, bytes: 1, events: 1) {
             let opened = try codec.decode(portion.blocks[0])

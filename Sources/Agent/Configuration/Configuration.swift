@@ -53,6 +53,8 @@ public struct Configuration: Sendable {
         public var whenFull: [OutboxSettings.WhenFull] = [.dropOldest, .dropOldest, .dropOldest]
         /// Microseconds.
         public var thinInterval: Int64 = 60_000_000
+        /// Where the keys are that the events are sealed with; nil for not.
+        public var encryption: Secret?
     }
 
     public struct ConfiguredOutput: Sendable {

@@ -53,7 +53,7 @@ public final class ConfigurationFile {
         configuration.admin = Configuration.defaultAdmin
         configuration.links = links(root.take("links"), gateway: configuration.gateway)
         configuration.devices = devices(root.take("devices"), links: configuration.links)
-        if let outbox = root.take("outbox")?.mapping() { configuration.outbox = Self.limits(outbox) }
+        if let outbox = root.take("outbox")?.mapping() { configuration.outbox = limits(outbox) }
         configuration.outputs = OutputKeys(gateway: configuration.gateway, claims: claims, resolve: resolve).outputs(
             root.take("outputs"))
         if let admin = root.take("admin")?.mapping() { configuration.admin = Self.admin(admin) }
@@ -239,7 +239,7 @@ public final class ConfigurationFile {
 
     // MARK: The rest
 
-    private static func limits(_ mapping: YAMLMapping) -> Configuration.OutboxLimits {
+    private func limits(_ mapping: YAMLMapping) -> Configuration.OutboxLimits {
         var limits = Configuration.OutboxLimits()
         if let size = mapping.take("max_size") {
             limits.maxSize = size.bytes() ?? limits.maxSize
@@ -252,7 +252,8 @@ public final class ConfigurationFile {
             if limits.maxMemory < 4 << 20 { memory.problem("should be at least 4MiB") }
         }
         if let interval = mapping.take("thin_interval")?.duration(atLeast: 1_000_000) { limits.thinInterval = interval }
-        if let full = mapping.take("when_full") { limits.whenFull = whenFull(full, limits.whenFull) }
+        if let full = mapping.take("when_full") { limits.whenFull = Self.whenFull(full, limits.whenFull) }
+        limits.encryption = mapping.take("encryption").flatMap { SecretKeys.secret($0, resolve) }
         mapping.finish()
         return limits
     }

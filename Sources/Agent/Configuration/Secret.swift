@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import Outbox
 import YAMLText
 
-/// A password that stands elsewhere than in the configuration: in a file only the gateway can read, or in its
+/// A password or a key that stands elsewhere than in the configuration: in a file only the gateway can read, or in its
 /// environment.
 public enum Secret: Sendable {
     case file(String)
@@ -15,20 +16,41 @@ public enum Secret: Sendable {
         switch self {
         case .environment(let name):
             guard let value = getenv(name) else {
-                throw StartError("the environment has no \(name), which the configuration takes a password from")
+                throw StartError("the environment has no \(name), which the configuration takes a secret from")
             }
             return String(cString: value)
         case .file(let path):
             guard !TextFile.isWorldReadable(path) else {
-                throw StartError("\(path) holds a password and everyone can read it: chmod 600 \(path)")
+                throw StartError("\(path) holds a secret and everyone can read it: chmod 600 \(path)")
             }
             do {
                 var text = try TextFile.read(path)
                 while text.last?.isNewline ?? false { text.removeLast() }
                 return text
             } catch {
-                throw StartError("password: \(error)")
+                throw StartError("secret: \(error)")
             }
+        }
+    }
+}
+
+extension Secret {
+    /// The keys in it, a line each.
+    func keys() throws(StartError) -> KeyRing {
+        let text = try reveal()
+        do throws(KeyRing.Mistake) {
+            return try KeyRing(lines: text)
+        } catch {
+            throw StartError("outbox.encryption: \(self), line \(error.line): \(error.description)")
+        }
+    }
+}
+
+extension Secret: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .environment(let name): name
+        case .file(let path): path
         }
     }
 }

@@ -12,8 +12,11 @@ extension Database {
     }
 
     /// Adds a block that may be there already, from a salvage that was interrupted.
-    func addAgain(_ block: StoredBlock) throws(SQLiteError) {
+    /// - Returns: false where another has its place.
+    func addAgain(_ block: StoredBlock) throws(SQLiteError) -> Bool {
         try write(block, "INSERT OR IGNORE")
+        let there = try head(block.lane, from: block.id)
+        return there?.id == block.id && there?.crc == block.crc
     }
 
     /// Puts a block in the place of the one with its number.
@@ -101,7 +104,7 @@ extension Database {
             codec: row.integer(8), keyID: row.integer(9), crc: UInt32(truncatingIfNeeded: row.integer(10)), body: body)
     }
 
-    private static func sequence(_ column: Int64) -> UInt64 { UInt64(min(max(0, column), 1 << 62)) }
+    static func sequence(_ column: Int64) -> UInt64 { UInt64(min(max(0, column), 1 << 62)) }
     private static let largestBlock: Int64 = 1 << 32
 
     /// How many of the oldest blocks, at most `most`, hold `bytes` between them: the last of them. The newest block of
@@ -134,10 +137,6 @@ extension Database {
         try connection.execute(
             "DELETE FROM block_\(lane.rawValue) WHERE id IN"
                 + " (SELECT id FROM block_\(lane.rawValue) WHERE id<=\(id) ORDER BY id LIMIT \(most))")
-    }
-
-    func delete(_ lane: Lane, only id: Int64) throws(SQLiteError) {
-        try connection.execute("DELETE FROM block_\(lane.rawValue) WHERE id=\(id)")
     }
 
     /// Deletes the blocks from `id` on.

@@ -33,24 +33,26 @@ extension Database {
         return letters
     }
 
+    typealias LetterRow = (number: Int64, output: Int64, at: Timestamp, reason: String, block: StoredBlock)
+
+    static let letterColumns = "output,epoch,lane,sequence,at,reason,codec,key_id,body,crc"
+
     /// Those of which a condition holds, each as a block of one event.
-    func deadLetters(
-        _ condition: String
-    ) throws(SQLiteError) -> [(number: Int64, output: Int64, at: Timestamp, reason: String, block: StoredBlock)] {
-        let statement = try connection.prepare(
-            "SELECT id,output,epoch,lane,sequence,at,reason,codec,key_id,body FROM dead WHERE \(condition)")
-        var letters: [(number: Int64, output: Int64, at: Timestamp, reason: String, block: StoredBlock)] = []
-        while try statement.step() {
-            let at = Timestamp(microseconds: statement.integer(5))
-            var block = StoredBlock(
-                lane: Lane(rawValue: UInt8(clamping: statement.integer(3))) ?? .normal, id: 0,
-                epoch: UInt64(bitPattern: statement.integer(2)), first: UInt64(bitPattern: statement.integer(4)),
-                events: 1, readings: 0, since: at, until: at, committed: at, codec: statement.integer(7),
-                keyID: statement.integer(8), crc: 0, body: statement.bytes(9))
-            block.crc = block.checksum()
-            letters.append((statement.integer(0), statement.integer(1), at, statement.text(6), block))
-        }
+    func deadLetters(_ condition: String) throws(SQLiteError) -> [LetterRow] {
+        let statement = try connection.prepare("SELECT id,\(Self.letterColumns) FROM dead WHERE \(condition)")
+        var letters: [LetterRow] = []
+        while try statement.step() { letters.append(Self.letter(statement)) }
         return letters
+    }
+
+    static func letter(_ row: borrowing Statement) -> LetterRow {
+        let at = Timestamp(microseconds: row.integer(5))
+        let block = StoredBlock(
+            lane: Lane(rawValue: UInt8(clamping: row.integer(3))) ?? .normal, id: 0,
+            epoch: UInt64(bitPattern: row.integer(2)), first: sequence(row.integer(4)), events: 1,
+            readings: 0, since: at, until: at, committed: at, codec: row.integer(7), keyID: row.integer(8),
+            crc: UInt32(truncatingIfNeeded: row.integer(10)), body: row.bytes(9))
+        return (row.integer(0), row.integer(1), at, row.text(6), block)
     }
 
     /// The oldest where there is more than one.

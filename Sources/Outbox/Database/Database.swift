@@ -97,6 +97,59 @@ struct Database: ~Copyable {
     }
 }
 
+// MARK: Where it was left
+
+extension Database {
+    /// Notes where a lane was left, so that blocks which are missing at its end are missed.
+    func set(end: Books.Next, of lane: Lane) throws(SQLiteError) {
+        try setMeta("next block \(lane.rawValue)", end.block)
+        try setMeta("next sequence \(lane.rawValue)", Int64(bitPattern: end.sequence))
+    }
+
+    /// Where a lane was when it was last left in order; there may be more by now.
+    func end(_ lane: Lane) throws(SQLiteError) -> Books.Next? {
+        guard let block = try meta("next block \(lane.rawValue)"),
+            let sequence = try meta("next sequence \(lane.rawValue)")
+        else { return nil }
+        // Beyond these a damaged row has been read.
+        return (0...1 << 56).contains(block) && (0...1 << 56).contains(sequence)
+            ? Books.Next(block: block, sequence: UInt64(sequence)) : nil
+    }
+}
+
+// MARK: Keys
+
+extension Database {
+    private static let keyPrefix = "key "
+
+    /// Notes that blocks may be sealed with a key; 0 stands for none.
+    func note(key: Int64) throws(SQLiteError) {
+        if key != 0 { try setMeta(Self.keyPrefix + KeyRing.name(key), key) }
+    }
+
+    /// The keys that something here is sealed with, as far as they are noted.
+    func keys() throws(SQLiteError) -> [Int64] {
+        let statement = try connection.prepare(
+            "SELECT value FROM meta WHERE key LIKE '\(Self.keyPrefix)%' ORDER BY key")
+        var keys: [Int64] = []
+        while try statement.step() { keys.append(statement.integer(0)) }
+        return keys
+    }
+
+    /// Forgets keys that nothing is sealed with any more. Looks at every block while there are any.
+    func forgetKeys(but current: Int64) throws(SQLiteError) {
+        for key in try keys() where key != current {
+            var isNeeded = false
+            for table in Lane.allCases.map({ "block_\($0.rawValue)" }) + ["dead"] where !isNeeded {
+                isNeeded = try connection.integer("SELECT 1 FROM \(table) WHERE key_id=\(key) LIMIT 1") != nil
+            }
+            if !isNeeded {
+                try connection.execute("DELETE FROM meta WHERE key='\(Self.keyPrefix)\(KeyRing.name(key))'")
+            }
+        }
+    }
+}
+
 // MARK: Checksums
 
 /// Over the columns of a row, for rows that have no body with a checksum of its own.

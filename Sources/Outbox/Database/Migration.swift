@@ -10,6 +10,7 @@ enum Migration {
     static func run(on connection: borrowing Connection, from version: Int64) throws(SQLiteError) {
         try connection.transaction { () throws(SQLiteError) in
             if version < 2 { try addChecksums(connection) }
+            try addChecksumsToDeadLetters(connection)
             try connection.execute("PRAGMA user_version=\(Schema.version)")
         }
     }
@@ -34,6 +35,16 @@ enum Migration {
         let write = try connection.prepare("UPDATE \(table) SET crc=? WHERE id=?")
         while try read.step() {
             write.bind(Database.checksum(ofDefinition: read.bytes(1), number: read.integer(0)), at: 1)
+            write.bind(read.integer(0), at: 2)
+            try write.run()
+        }
+    }
+
+    private static func addChecksumsToDeadLetters(_ connection: borrowing Connection) throws(SQLiteError) {
+        let read = try connection.prepare("SELECT id,\(Database.letterColumns) FROM dead")
+        let write = try connection.prepare("UPDATE dead SET crc=? WHERE id=?")
+        while try read.step() {
+            write.bind(Int64(Database.letter(read).block.checksum()), at: 1)
             write.bind(read.integer(0), at: 2)
             try write.run()
         }

@@ -11,8 +11,9 @@
 enum Schema {
     /// "HGAT": tells that a database is an outbox.
     static let applicationID: Int64 = 0x4847_4154
-    /// Version 1 had no checksums beside those of blocks, no thinned blocks and no replays; see `Migration`.
-    static let version: Int64 = 2
+    /// Version 1 had no checksums beside those of blocks, no thinned blocks and no replays; in version 2 those of dead
+    /// letters could not be checked; see `Migration`.
+    static let version: Int64 = 3
 
     /// Before the first table is made. `auto_vacuum` cannot be changed later: FULL gives the space of sent blocks back
     /// and writes a little less than NONE while blocks come and go (45.5 against 49.7 bytes a reading in blocks of 1,000).

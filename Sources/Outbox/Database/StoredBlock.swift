@@ -20,6 +20,7 @@ public struct StoredBlock: Sendable, Equatable {
     public var until: Timestamp
     public var committed: Timestamp
     var codec: Int64
+    /// Which key its body is sealed with; 0 for none.
     var keyID: Int64 = 0
     var crc: UInt32
     var body: [UInt8]
@@ -30,13 +31,19 @@ public struct StoredBlock: Sendable, Equatable {
     /// Over the columns too, so that a body cannot be taken for another's.
     func checksum() -> UInt32 {
         var checksum = CRC32C()
-        checksum.add(header)
+        checksum.add(header(id: id, readings: readings))
         checksum.add(body)
         return checksum.value
     }
 
+    var isWhole: Bool { crc == checksum() }
+
+    /// What its body is sealed to: who its events are. Neither its number, which a block that is saved or sent again
+    /// changes, nor what is told of dead letters without opening them.
+    fileprivate var identity: [UInt8] { header(id: 0, readings: 0) }
+
     /// The columns as bytes.
-    var header: [UInt8] {
+    private func header(id: Int64, readings: Int) -> [UInt8] {
         var header = ByteWriter()
         header.byte(lane.rawValue)
         for number in [
@@ -50,12 +57,28 @@ public struct StoredBlock: Sendable, Equatable {
         return header.bytes
     }
 
+    /// How many events are gone between another block and this, and nothing stands for them. A database that was begun
+    /// after another does not go on from it.
+    public func missing(after before: StoredBlock) -> UInt64 {
+        Books.isSameTurn(before.id, id) && first > before.end ? first - before.end : 0
+    }
+
+    /// Whether it only stands for events that are gone, and have been told of.
+    var isTombstone: Bool { events == 0 && isWhole }
+
     /// The same under another number.
     func renumbered(_ id: Int64) -> StoredBlock {
         var block = self
         block.id = id
         block.crc = block.checksum()
         return block
+    }
+
+    /// As the body of a dead letter, of which no row says how many readings it has.
+    var letter: StoredBlock {
+        var block = self
+        block.readings = 0
+        return block.renumbered(0)
     }
 }
 
@@ -81,24 +104,35 @@ public struct BlockCodec: ~Copyable {
     /// More than a block of ours ever expands to; what claims more is damaged.
     private static let expandedLimit = 64 << 20
     private let zstd = Zstd()
+    private let keys: KeyRing
 
-    public init() {}
+    public init(keys: KeyRing) {
+        self.keys = keys
+    }
 
     func encode(
         _ batch: Batch, lane: Lane, id: Int64, epoch: UInt64, first: UInt64, committed: Timestamp
-    ) throws(ZstdError) -> StoredBlock {
+    ) throws -> StoredBlock {
         var block = StoredBlock(
             lane: lane, id: id, epoch: epoch, first: first, events: batch.events.count, readings: batch.readings.count,
             since: batch.events.map(\.time).min() ?? committed, until: batch.events.map(\.time).max() ?? committed,
-            committed: committed, codec: BlockBody.codec, crc: 0,
-            body: try zstd.compress(BlockBody.encode(batch), level: 1))
+            committed: committed, codec: BlockBody.codec, crc: 0, body: [])
+        try fill(&block, with: BlockBody.encode(batch))
+        return block
+    }
+
+    /// Stands for events that are gone.
+    func tombstone(_ lane: Lane, id: Int64, first: UInt64, last: UInt64, committed: Timestamp) -> StoredBlock {
+        var block = StoredBlock(
+            lane: lane, id: id, epoch: 0, first: first, last: last, events: 0, readings: 0, since: committed,
+            until: committed, committed: committed, codec: BlockBody.codec, crc: 0, body: [])
         block.crc = block.checksum()
         return block
     }
 
     /// A block again with fewer or changed events, in its old place.
     /// - Parameter opened: at least one event.
-    func encode(_ opened: OpenedBlock, insteadOf old: StoredBlock) throws(ZstdError) -> StoredBlock {
+    func encode(_ opened: OpenedBlock, insteadOf old: StoredBlock) throws -> StoredBlock {
         var block = old
         block.events = opened.batch.events.count
         block.readings = opened.batch.readings.count
@@ -111,19 +145,27 @@ public struct BlockCodec: ~Copyable {
             BlockBody.write(opened.sequences, from: old.first, to: &body)
         }
         body.raw(BlockBody.encode(opened.batch))
-        block.body = try zstd.compress(body.bytes, level: 1)
-        block.crc = block.checksum()
+        try fill(&block, with: body.bytes)
         return block
+    }
+
+    private func fill(_ block: inout StoredBlock, with body: [UInt8]) throws {
+        let compressed = try zstd.compress(body, level: 1)
+        block.keyID = keys.current
+        block.body = try keys.seal(compressed, epoch: block.epoch, header: block.identity)
+        block.crc = block.checksum()
     }
 
     public func decode(_ block: StoredBlock) throws(CorruptBlock) -> OpenedBlock {
         guard block.codec == BlockBody.codec || block.codec == BlockBody.codecWithSequences else {
             throw CorruptBlock(description: "codec \(block.codec) is not known")
         }
-        guard block.crc == block.checksum() else { throw CorruptBlock(description: "the checksum does not match") }
+        guard block.isWhole else { throw CorruptBlock(description: "the checksum does not match") }
+        if block.events == 0 { return OpenedBlock(batch: Batch(), first: block.first, sequences: []) }
         var opened = OpenedBlock(batch: Batch(), first: block.first, sequences: [])
         do {
-            var reader = ByteReader(try zstd.expand(block.body, limit: Self.expandedLimit))
+            let body = try keys.open(block.body, key: block.keyID, epoch: block.epoch, header: block.identity)
+            var reader = ByteReader(try zstd.expand(body, limit: Self.expandedLimit))
             if block.codec == BlockBody.codecWithSequences {
                 opened.sequences = try BlockBody.readSequences(from: block.first, &reader)
             }

@@ -8,6 +8,7 @@ import Waiting
 /// What an operator may ask of an outbox and tell it: of a running gateway's and of a stopped one's.
 public protocol InspectableOutbox: Sendable {
     var catalog: Catalog { get }
+    var settings: OutboxSettings { get }
 
     /// Blocks of a lane from a number on, as many as are read at once; empty at the end.
     func blocks(_ lane: Lane, from id: Int64) async throws -> [StoredBlock]
@@ -86,7 +87,7 @@ enum Inspection {
         var count = 0
         try database.transaction { () throws(SQLiteError) in
             for letter in letters {
-                guard let row = try database.deadLetters("id=\(letter)").first,
+                guard let row = try database.deadLetters("id=\(letter)").first, row.block.isWhole,
                     let output = changed.outputs.firstIndex(where: { $0.number == row.output })
                 else { continue }
                 let lane = row.block.lane

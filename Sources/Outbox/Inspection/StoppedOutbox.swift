@@ -9,11 +9,11 @@ import SQLite
 /// find.
 public actor StoppedOutbox: InspectableOutbox {
     nonisolated public let catalog: Catalog
-    private let settings: OutboxSettings
+    nonisolated public let settings: OutboxSettings
     private let lock: FolderLock
     private let database: Database
     private var books: Books
-    private let codec = BlockCodec()
+    private let codec: BlockCodec
 
     /// - Throws: `OutboxError` of kind `inUse` while a gateway has it open; `SQLiteError` where it cannot be read.
     public init(_ settings: OutboxSettings) throws {
@@ -21,6 +21,7 @@ public actor StoppedOutbox: InspectableOutbox {
             throw OutboxError(.retry, "\(settings.files.database) is not there: has this gateway ever run?")
         }
         self.settings = settings
+        codec = BlockCodec(keys: settings.keys)
         lock = try FolderLock(settings.files)
         let database = try Database(path: settings.files.database)
         books = try Books(reading: database, maxSize: settings.maxSize, outputs: [])

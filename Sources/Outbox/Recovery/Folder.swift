@@ -72,10 +72,38 @@ struct Folder: Sendable {
     }
 
     /// What was put aside and not yet saved from, oldest first.
-    func notSalvaged() -> [String] {
+    private var asides: [String] {
         numbered().map { "\(quarantine)/\($0)" }.filter {
             access($0 + "/outbox.db", F_OK) == 0 && access($0 + "/salvaged", F_OK) != 0
                 && access($0 + "/foreign", F_OK) != 0
+        }
+    }
+
+    /// Of what was put aside, that from which something can be saved now.
+    func notSalvaged(_ keys: KeyRing) -> [String] {
+        asides.filter { folder in
+            let missing = Self.missingKeys(in: folder)
+            return missing.isEmpty || missing.contains(where: keys.has)
+        }
+    }
+
+    /// What waits for a key to be given back: the folders, and the keys by name.
+    func sealed(_ keys: KeyRing) -> [(folder: String, keys: [String])] {
+        asides.map { ($0, Self.missingKeys(in: $0).filter { !keys.has($0) }.map(KeyRing.name)) }.filter {
+            !$0.1.isEmpty
+        }
+    }
+
+    /// Notes that the rest can be saved only with keys that are missing: it is kept until they are there.
+    func markSealed(_ aside: String, _ keys: Set<Int64>) throws(OutboxError) {
+        for key in keys { try Self.touch(aside + "/" + Self.sealedPrefix + KeyRing.name(key)) }
+    }
+
+    private static let sealedPrefix = "sealed-"
+
+    private static func missingKeys(in aside: String) -> [Int64] {
+        names(in: aside).filter { $0.hasPrefix(sealedPrefix) }.sorted().compactMap {
+            Int64($0.dropFirst(sealedPrefix.count), radix: 16)
         }
     }
 

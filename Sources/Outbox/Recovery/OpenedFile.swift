@@ -19,6 +19,8 @@ struct OpenedFile: ~Copyable {
     /// The epoch it was left with; nil where nothing is in it yet.
     let epochFound: UInt64?
     var isNew: Bool { epochFound == nil }
+    /// The number of the first block there is, by lane; what was saved from another database is before.
+    let first: [Int64]
     /// What is lost that nobody can count.
     let losses: [Gap.Cause]
 
@@ -46,7 +48,7 @@ struct OpenedFile: ~Copyable {
     private static func isDamage(_ error: any Error) -> Bool {
         switch error {
         case let error as SQLiteError: error.kind == .corrupt || error.kind == .other
-        case let error as OutboxError: error.kind == .foreign
+        case let error as OutboxError: error.kind == .foreign || error.kind == .sealed
         default: false
         }
     }
@@ -61,7 +63,8 @@ struct OpenedFile: ~Copyable {
         if let last, let identityFound, last.identity != 0, last.identity != identityFound {
             throw OutboxError(.foreign, "\(folder.database) is another gateway's outbox")
         }
-        let isPutAside = !folder.notSalvaged().isEmpty
+        try checkKeys(of: database, settings)
+        let isPutAside = !folder.notSalvaged(settings.keys).isEmpty
         // A copy from another day, or nothing where there was something.
         let isStale =
             last.map { last in
@@ -72,7 +75,8 @@ struct OpenedFile: ~Copyable {
         if epochFound == nil {
             // Beyond every number that was ever given, so that what is saved from the old one has its place before.
             let turn = Int64(clamping: min(last?.turn ?? (isPutAside ? 1 : 0), 1 << 20))
-            books = Books(first: turn << 32, maxSize: settings.maxSize, outputs: names)
+            try database.setMeta("first", turn << Books.turnBits)
+            books = Books(first: turn << Books.turnBits, maxSize: settings.maxSize, outputs: names)
             catalog = Catalog()
         } else {
             books = try Books(reading: database, maxSize: settings.maxSize, outputs: names)
@@ -83,11 +87,27 @@ struct OpenedFile: ~Copyable {
             turn: last?.turn ?? 0, epoch: epoch, epochBefore: epochFound ?? 0,
             identity: identityFound ?? last.flatMap { $0.identity == 0 ? nil : $0.identity }
                 ?? .random(in: 1...UInt64.max), log: .any)
-        try sign(database, &record, folder, books.outputs)
+        let first = try Lane.allCases.map { lane in
+            try database.head(lane, from: database.meta("first") ?? 0)?.id ?? books.next[Int(lane.rawValue)].block
+        }
+        try sign(database, &record, folder, books.outputs, key: settings.keys.current)
         return OpenedFile(
             database: database, books: books, catalog: catalog, record: record,
             identity: Folder.identity(of: folder.database), epochFound: epochFound,
+            first: first,
             losses: losses + (isStale ? [.databaseLost] : []))
+    }
+
+    /// What cannot be opened is not to be mixed with what can: it is put aside, and what needs no missing key is saved.
+    private static func checkKeys(of database: borrowing Database, _ settings: OutboxSettings) throws {
+        try database.forgetKeys(but: settings.keys.current)
+        let missing = try database.keys().filter { !settings.keys.has($0) }.map(KeyRing.name)
+        guard missing.isEmpty else {
+            throw OutboxError(
+                .sealed,
+                "\(settings.files.database) is sealed with \(missing.count == 1 ? "key" : "keys")"
+                    + " \(missing.joined(separator: ", ")), which outbox.encryption does not have")
+        }
     }
 
     /// What the log holds goes into the file before anything follows it there. After a sync that failed, what the system
@@ -104,7 +124,8 @@ struct OpenedFile: ~Copyable {
 
     /// Writes the epoch of this run into the file and beside it, and which log it goes into.
     private static func sign(
-        _ database: borrowing Database, _ record: inout RunRecord, _ folder: Folder, _ outputs: [Books.Output]
+        _ database: borrowing Database, _ record: inout RunRecord, _ folder: Folder, _ outputs: [Books.Output],
+        key: Int64
     ) throws {
         let file = RunRecordFile(path: folder.record)
         // The record first: where the two differ afterwards, the database has the epoch before.
@@ -113,6 +134,7 @@ struct OpenedFile: ~Copyable {
         try database.transaction { () throws(SQLiteError) in
             try database.setMeta("epoch", Int64(bitPattern: epoch))
             try database.setMeta("identity", Int64(bitPattern: identity))
+            try database.note(key: key)
             for output in outputs { try database.add(output: output.number, output.name) }
         }
         record.log = LogFile(path: folder.log).salt.map { .salt($0) } ?? .any

@@ -22,14 +22,22 @@ struct Salvage: ~Copyable {
         /// The next block to look for, and where the numbers end.
         var id: Int64 = 0
         var last: Int64
+        /// The first block that anybody needs; 0 where nobody knows.
+        var from: Int64 = 0
         /// The sequence number the next block should begin with; nil where nobody knows.
         var expected: UInt64?
         /// After the last event there was; nil where nobody knows.
         var end: UInt64?
+        /// The number that the first block of all had.
+        var begun: Int64
+        /// Where the numbers ended when it was last left in order; 0 where nobody knows.
+        var left: Int64
         /// What is added to a block's number, so that it has its place before what is new.
         var shift: Int64
         /// When the last block that was read was committed.
         var seen: Timestamp?
+        /// The number that the block after it has.
+        var next: Int64?
         /// Numbers in a row that could not be read.
         var failures = 0
         /// Whether there was something since the last block that could be read.
@@ -53,22 +61,31 @@ struct Salvage: ~Copyable {
     private var series: [SeriesNumber] = []
     /// Whether every number means in the catalog what it meant there.
     private var isSame = true
-    private let codec = BlockCodec()
+    private let codec: BlockCodec
+    private let keys: KeyRing
+    /// Keys that are missing for some of what is there.
+    private(set) var missingKeys: Set<Int64> = []
 
     /// - Parameters:
     ///   - first: the number of the first block that is new, by lane.
     ///   - catalog: gets what is described there.
-    init(_ source: consuming Database, folder: String?, before first: [Int64], catalog: Catalog) throws(SQLiteError) {
+    init(
+        _ source: consuming Database, folder: String?, before first: [Int64], catalog: Catalog, keys: KeyRing
+    ) throws(SQLiteError) {
         self.folder = folder
+        self.keys = keys
+        codec = BlockCodec(keys: keys)
         lanes = []
         for lane in Lane.allCases {
             let last = try? source.last(lane)
+            let left = try? source.end(lane)
+            let begun = Books.beginning(at: (try? source.meta("first")) ?? 0)
             let until = first[Int(lane.rawValue)]
-            let lastID = last?.id ?? until - 1
+            let lastID = last.map { max($0.id, (left?.block ?? 0) - 1) } ?? until - 1
             lanes.append(
                 Progress(
-                    lane: lane, last: lastID, expected: nil, end: last?.end,
-                    shift: lastID < until ? 0 : until - 1 - lastID))
+                    lane: lane, last: lastID, expected: nil, end: last.map { max($0.end, left?.sequence ?? 0) },
+                    begun: begun.block, left: left?.block ?? 0, shift: lastID < until ? 0 : until - 1 - lastID))
         }
         self.source = source
         try readDefinitions(catalog)
@@ -109,7 +126,8 @@ struct Salvage: ~Copyable {
         let replays = position.replays + [Replay(cursor: position.live, until: until - shift, isReady: true)]
         return replays.map { replay in
             Replay(
-                cursor: Cursor(block: max(0, replay.cursor.block + shift), done: replay.cursor.done),
+                // Never that of one that is not known, even where all is to be sent.
+                cursor: Cursor(block: max(Cursor.beginning, replay.cursor.block + shift), done: replay.cursor.done),
                 until: min(until, replay.until + shift), isReady: false)
         }.filter { $0.cursor.block < $0.until }
     }
@@ -124,6 +142,7 @@ struct Salvage: ~Copyable {
     mutating func begin(_ lane: Lane, at id: Int64, end: UInt64?) {
         let at = Int(lane.rawValue)
         lanes[at].id = max(lanes[at].id, id - lanes[at].shift)
+        lanes[at].from = lanes[at].id
         if let end { lanes[at].end = max(end, lanes[at].end ?? 0) }
     }
 
@@ -170,23 +189,42 @@ struct Salvage: ~Copyable {
     }
 
     private mutating func take(_ block: StoredBlock, _ at: Int, _ portion: inout Portion) {
-        guard block.crc == block.checksum(), let block = translated(block) else {
+        let isSealed = block.isWhole && !keys.has(block.keyID)
+        guard block.isWhole, let block = isSealed ? block : translated(block) else {
             lanes[at].hasMissed = true
             return
         }
-        noteMissed(at, before: block.first, block.since, &portion)
+        let progress = lanes[at]
+        if progress.expected == nil, progress.from > Cursor.beginning, progress.from < block.id,
+            Books.isSameTurn(progress.from, block.id)
+        {
+            lanes[at].hasMissed = true
+        }
+        noteMissed(at, before: block.first, block.since, block.id, &portion)
+        lanes[at].next = block.id + 1
         lanes[at].expected = max(block.end, lanes[at].expected ?? 0)
         lanes[at].seen = block.committed
+        guard !isSealed else {
+            missingKeys.insert(block.keyID)
+            return
+        }
         portion.blocks.append(lanes[at].shift == 0 ? block : block.renumbered(block.id + lanes[at].shift))
     }
 
     private mutating func finish(_ at: Int, _ portion: inout Portion) {
-        noteMissed(at, before: lanes[at].end, .now, &portion)
+        if lanes[at].expected == nil, max(lanes[at].from, lanes[at].begun) < lanes[at].left {
+            lanes[at].hasMissed = true
+        }
+        lanes[at].left = 0
+        noteMissed(at, before: lanes[at].end, .now, lanes[at].last + 1, &portion)
         lanes[at].expected = lanes[at].end
     }
 
     /// What lies between what was read last and `end`: counted where both ends are known.
-    private mutating func noteMissed(_ at: Int, before end: UInt64?, _ until: Timestamp, _ portion: inout Portion) {
+    /// - Parameter id: before which the blocks are missing.
+    private mutating func noteMissed(
+        _ at: Int, before end: UInt64?, _ until: Timestamp, _ id: Int64, _ portion: inout Portion
+    ) {
         let lane = lanes[at]
         lanes[at].hasMissed = false
         let first = lane.expected ?? 0
@@ -197,6 +235,9 @@ struct Salvage: ~Copyable {
             Gap(
                 cause: .corruptBlock, lane: lane.lane, first: first, last: last, count: count,
                 since: lane.seen ?? until, until: until, outputs: []))
+        guard let place = lane.next, place < id, count > 0 else { return }
+        let tombstone = codec.tombstone(lane.lane, id: place + lane.shift, first: first, last: last, committed: until)
+        portion.blocks.append(tombstone)
     }
 
     /// A block with the numbers of the catalog; nil where it refers to what nobody can describe any more.
@@ -228,9 +269,10 @@ struct Salvage: ~Copyable {
     // MARK: Dead letters
 
     /// Those that can be read and whose points can be described, with the names of their outputs.
-    func deadLetters() -> [(output: String, letter: DeadLetter, body: StoredBlock)] {
+    mutating func deadLetters() -> [(output: String, letter: DeadLetter, body: StoredBlock)] {
         guard let rows = try? source.deadLetters("1 ORDER BY id"), let names = try? source.outputs() else { return [] }
-        return rows.compactMap { row in
+        missingKeys.formUnion(rows.map(\.block).filter { $0.isWhole && !keys.has($0.keyID) }.map(\.keyID))
+        return rows.filter { $0.block.isWhole && keys.has($0.block.keyID) }.compactMap { row in
             guard let name = names.first(where: { $0.number == row.output })?.name, let body = translated(row.block)
             else { return nil }
             let letter = DeadLetter(

@@ -33,8 +33,8 @@ struct Start: ~Copyable {
     private init(_ file: consuming OpenedFile, _ settings: OutboxSettings) {
         var books = file.books
         for cause in file.losses { books.ledger.addEnded(.unknown(cause, at: .now)) }
-        let isToSalvage = !settings.files.notSalvaged().isEmpty
-        if isToSalvage, file.isNew { books.awaitSalvage() }
+        let isToSalvage = !settings.files.notSalvaged(settings.keys).isEmpty
+        if isToSalvage { file.isNew ? books.awaitSalvage() : books.awaitKeyed(before: file.first) }
         // Who took away what was to be saved from knows what that has cost.
         if !isToSalvage, books.forgetSalvage() { books.ledger.addEnded(.unknown(.databaseLost, at: .now)) }
         if file.isNew { books.markUnsaved() }
@@ -72,6 +72,18 @@ extension Books {
         }
     }
 
+    /// The same for what waited for a key: it comes before everything there is.
+    /// - Parameter first: the number of the first block there is, by lane.
+    mutating func awaitKeyed(before first: [Int64]) {
+        let isWaiting = outputs.contains { $0.positions.contains { $0.replays.contains { !$0.isReady } } }
+        guard !isWaiting else { return }
+        for output in outputs.indices {
+            for lane in outputs[output].positions.indices {
+                outputs[output].positions[lane].awaitOlder(before: first[lane])
+            }
+        }
+    }
+
     /// What comes before these blocks is elsewhere.
     mutating func wait(before since: [Int64]) {
         for output in outputs.indices {
@@ -104,6 +116,13 @@ extension Books {
 }
 
 extension Gap {
+    /// All that a block holds.
+    static func whole(_ block: StoredBlock, cause: Cause) -> Gap {
+        Gap(
+            cause: cause, lane: block.lane, first: block.first, last: block.end - 1, count: UInt64(block.events),
+            since: block.since, until: block.until, outputs: [])
+    }
+
     /// A loss that nobody can count.
     static func unknown(_ cause: Cause, at time: Timestamp) -> Gap {
         Gap(cause: cause, lane: .normal, first: 0, last: 0, count: 0, since: time, until: time, outputs: [])

@@ -22,13 +22,14 @@ struct Retention: ~Copyable {
 
     private let settings: OutboxSettings
     private let intake: Intake
-    private let codec = BlockCodec()
+    private let codec: BlockCodec
     /// Up to where each lane is thinned.
     private var thinnedBefore: [Int64] = [0, 0, 0]
 
     init(_ settings: OutboxSettings, _ intake: Intake) {
         self.settings = settings
         self.intake = intake
+        codec = BlockCodec(keys: settings.keys)
     }
 
     /// Deletes what every output has settled, then what is too old or too much; the loss of the latter is noted.
@@ -179,7 +180,9 @@ struct Retention: ~Copyable {
             guard changed > 0 else { continue }
             lost += UInt64(changed)
             if thin.batch.isEmpty {
-                try database.delete(lane, only: one.block.id)
+                let old = one.block
+                try database.replace(
+                    codec.tombstone(lane, id: old.id, first: old.first, last: old.end - 1, committed: old.committed))
             } else if let block = try? codec.encode(thin, insteadOf: one.block) {
                 try database.replace(block)
             }
