@@ -116,13 +116,25 @@ public struct GatewayStatus: Codable, Sendable {
         public var isSound: Bool
         /// What is wrong with the disk or the file.
         public var trouble: String?
+        /// What this process has caused to be written to disks, and a day at the rate of the last hour; nil where the system
+        /// does not say.
+        public var writtenBytes: Int?
+        public var writtenBytesPerDay: Int?
+        /// The keys that something in it is sealed with, the one that seals now first; empty where nothing is.
+        public var keys: [String]
 
-        public init(epoch: String, bytes: Int, maxBytes: Int, isSound: Bool, trouble: String?) {
+        public init(
+            epoch: String, bytes: Int, maxBytes: Int, isSound: Bool, trouble: String?, writtenBytes: Int?,
+            writtenBytesPerDay: Int?, keys: [String]
+        ) {
             self.epoch = epoch
             self.bytes = bytes
             self.maxBytes = maxBytes
             self.isSound = isSound
             self.trouble = trouble
+            self.writtenBytes = writtenBytes
+            self.writtenBytesPerDay = writtenBytesPerDay
+            self.keys = keys
         }
     }
 

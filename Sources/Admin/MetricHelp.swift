@@ -30,6 +30,8 @@ enum MetricHelp {
         "headgate_output_send_duration_seconds": "Time from handing a window to an output to its acknowledgement.",
         "headgate_outbox_bytes": "Size of the outbox's database.",
         "headgate_outbox_sound": "1 while what comes in is stored on the disk; 0 while something is wrong with it.",
+        "headgate_disk_written_bytes_total": "Bytes this process has caused to be written to disks, in whole pages.",
+        "headgate_disk_written_bytes_per_day": "The same a day, at the rate of the last hour: what wears a flash card.",
         "headgate_outbox_max_bytes": "Size beyond which the oldest events go.",
         "headgate_outbox_waiting_events": "Events an output has not settled.",
         "headgate_output_lag_seconds": "Age of the oldest event an output has not settled; 0 where none waits.",

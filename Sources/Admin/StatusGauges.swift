@@ -7,6 +7,11 @@ enum StatusGauges {
         var text = gauge("headgate_outbox_bytes", [("", Double(status.outbox.bytes))])
         text += gauge("headgate_outbox_max_bytes", [("", Double(status.outbox.maxBytes))])
         text += gauge("headgate_outbox_sound", [("", status.outbox.isSound ? 1 : 0)])
+        if let bytes = status.outbox.writtenBytes, let perDay = status.outbox.writtenBytesPerDay {
+            text += PrometheusText.head("headgate_disk_written_bytes_total", "counter")
+            text += "headgate_disk_written_bytes_total \(bytes)\n"
+            text += gauge("headgate_disk_written_bytes_per_day", [("", Double(perDay))])
+        }
         text += gauge(
             "headgate_outbox_waiting_events",
             status.outputs.flatMap { output in

@@ -15,6 +15,7 @@ struct LiveView: GatewayView {
     let totals: Totals
     let live: LiveEvents
     private let started = Timestamp.now
+    private let wear = DiskWear()
 
     init(
         configuration: Configuration, outbox: Outbox, forwarders: [Forwarder], latest: LatestReadings, totals: Totals,
@@ -36,6 +37,7 @@ struct LiveView: GatewayView {
 
     func status() async throws -> GatewayStatus {
         let stored = try await outbox.status()
+        let written = wear.read()
         return GatewayStatus(
             gateway: configuration.gateway, version: Gateway.version, startedAt: started.iso8601,
             totals: .init(
@@ -43,7 +45,8 @@ struct LiveView: GatewayView {
                 committed: totals.committed),
             outbox: .init(
                 epoch: String(stored.epoch, radix: 16, padded: 16), bytes: Int(stored.bytes),
-                maxBytes: Int(stored.maxBytes), isSound: stored.trouble == nil, trouble: stored.trouble),
+                maxBytes: Int(stored.maxBytes), isSound: stored.trouble == nil, trouble: stored.trouble,
+                writtenBytes: written?.total, writtenBytesPerDay: written?.perDay, keys: stored.keys),
             outputs: outputs(stored), devices: devices())
     }
 

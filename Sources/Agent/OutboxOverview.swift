@@ -19,13 +19,18 @@ public struct OutboxOverview: Codable {
     public var epoch: String
     public var bytes: Int
     public var maxBytes: Int
+    /// The keys that something in it is sealed with, the one that seals now first; empty where nothing is.
+    public var keys: [String]
+    /// What is written to disks a day at the rate of the last hour; nil of a stopped gateway.
+    public var writtenBytesPerDay: Int?
     public var outputs: [Output]
 
     public static func read(_ configuration: Configuration) async throws -> OutboxOverview {
         if let status = try? await RunningGateway.status(of: configuration) {
             return OutboxOverview(
                 file: configuration.state + "/outbox.db", epoch: status.outbox.epoch, bytes: status.outbox.bytes,
-                maxBytes: status.outbox.maxBytes,
+                maxBytes: status.outbox.maxBytes, keys: status.outbox.keys,
+                writtenBytesPerDay: status.outbox.writtenBytesPerDay,
                 outputs: status.outputs.map { Output(output: $0.output, lanes: $0.lanes) })
         }
         let status = try await Self.stopped(configuration).status()
@@ -33,7 +38,7 @@ public struct OutboxOverview: Codable {
         for backlog in status.backlogs where !names.contains(backlog.output) { names.append(backlog.output) }
         return OutboxOverview(
             file: configuration.state + "/outbox.db", epoch: String(status.epoch, radix: 16, padded: 16),
-            bytes: Int(status.bytes), maxBytes: Int(status.maxBytes),
+            bytes: Int(status.bytes), maxBytes: Int(status.maxBytes), keys: status.keys,
             outputs: names.map { Output(output: $0, lanes: status.lanes(of: $0)) })
     }
 

@@ -65,6 +65,10 @@ struct OutboxStatusCommand: AsyncParsableCommand {
             let overview = try await OutboxOverview.read(configuration)
             if json { return try printJSON(overview) }
             print("\(overview.file): \(size(overview.bytes)) of \(size(overview.maxBytes)), epoch \(overview.epoch)")
+            if let written = overview.writtenBytesPerDay {
+                print("writes \(size(written)) a day, at the rate of the last hour")
+            }
+            if !overview.keys.isEmpty { print("sealed with \(overview.keys.joined(separator: ", "))") }
             print(
                 Table.text(
                     ["output", "lane", "waiting", "oldest", "cursor", "dead letters"],

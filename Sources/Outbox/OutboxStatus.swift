@@ -31,13 +31,20 @@ public struct OutboxStatus: Sendable {
     public var maxBytes: Int64
     /// What is wrong with the disk or the file; nil where nothing is.
     public var trouble: String?
+    /// The keys that something in it is sealed with, by name; the one that seals now first.
+    public var keys: [String]
     public var lanes: [LaneStatus]
     public var backlogs: [Backlog]
 }
 
 extension OutboxStatus {
-    init(of database: borrowing Database, _ books: Books, epoch: UInt64, maxBytes: Int64) throws(SQLiteError) {
-        self.init(epoch: epoch, bytes: try database.size(), maxBytes: maxBytes, lanes: [], backlogs: [])
+    /// - Parameter key: the one that seals now.
+    init(
+        of database: borrowing Database, _ books: Books, epoch: UInt64, maxBytes: Int64, key: Int64
+    ) throws(SQLiteError) {
+        self.init(
+            epoch: epoch, bytes: try database.size(), maxBytes: maxBytes,
+            keys: try database.keys().sorted { $0 == key && $1 != key }.map(KeyRing.name), lanes: [], backlogs: [])
         for lane in Lane.allCases {
             let next = books.next[Int(lane.rawValue)]
             lanes.append(
@@ -77,7 +84,8 @@ extension Database {
 
 extension Outbox {
     public func status() throws -> OutboxStatus {
-        var status = try OutboxStatus(of: database, books, epoch: epoch, maxBytes: settings.maxSize)
+        var status = try OutboxStatus(
+            of: database, books, epoch: epoch, maxBytes: settings.maxSize, key: settings.keys.current)
         status.trouble = trouble ?? troubleWithKeys
         // Letters that the next commit will keep.
         for (output, letter) in deadLetters {

@@ -31,7 +31,8 @@ public actor StoppedOutbox: InspectableOutbox {
 
     public func status() throws -> OutboxStatus {
         try OutboxStatus(
-            of: database, books, epoch: UInt64(bitPattern: database.meta("epoch") ?? 0), maxBytes: settings.maxSize)
+            of: database, books, epoch: UInt64(bitPattern: database.meta("epoch") ?? 0), maxBytes: settings.maxSize,
+            key: settings.keys.current)
     }
 
     public func blocks(_ lane: Lane, from id: Int64) throws -> [StoredBlock] {
