@@ -85,6 +85,7 @@ final class Forwarder: Sendable {
         let codec = BlockCodec(keys: outbox.settings.keys)
         var backoff = Backoff(base: .milliseconds(250), cap: .seconds(30))
         var pace = Pace(rate: maxRate)
+        await output.resume(after: outbox.marks(of: index))
         while !Task.isCancelled {
             let portion = await outbox.next(
                 for: index, bytes: Self.windowBytes, events: min(Self.windowEvents, pace.window),
@@ -171,7 +172,8 @@ final class Forwarder: Sendable {
         }
         let last = window.events[outcome.settled - 1]
         await outbox.settle(
-            index, window.stream, window.blocks[last.block].stored, done: last.place + 1, dead: dead)
+            index, window.stream, window.blocks[last.block].stored, done: last.place + 1, dead: dead,
+            marks: outcome.marks)
         count(outcome, window, dead: dead.count)
     }
 

@@ -3,6 +3,7 @@
 
 import Agent
 import ArgumentParser
+import Dispatch
 import Glibc
 import Simulator
 import UnixSignals
@@ -24,12 +25,20 @@ struct Simulate: AsyncParsableCommand {
     @Option(help: "Also run a Kafka broker for tests (librdkafka's mock cluster) and write its address to this file.")
     var kafka: String?
 
+    @Option(help: "How many brokers that Kafka has.")
+    var kafkaBrokers = 1
+
+    @Flag(
+        help: "Take faults of that Kafka from standard input, a line each; a wrong one is answered with what there is.")
+    var kafkaFaults = false
+
     func run() async throws {
         let configuration = try options.load()
         do {
             let plant = try configuration.plant()
             let simulation = try Simulation(plant, interval: .seconds(interval))
-            let cluster = try kafka.map { try KafkaForTests(addressFile: $0) }
+            let cluster = try kafka.map { try KafkaForTests(addressFile: $0, brokers: kafkaBrokers) }
+            if kafkaFaults, let cluster { Self.takeFaults(of: cluster) }
             complain(
                 "simulating \(simulation.summary)\(cluster.map { ", Kafka on \($0.address)" } ?? ""); Ctrl-C ends it")
             let run = Task { await simulation.run() }
@@ -39,6 +48,20 @@ struct Simulate: AsyncParsableCommand {
             withExtendedLifetime(cluster) {}
         } catch {
             throw fail("\(error)", EX_UNAVAILABLE)
+        }
+    }
+
+    /// On a thread of its own, as reading waits; it ends with the process.
+    private static func takeFaults(of cluster: KafkaForTests) {
+        DispatchQueue(label: "headgate.simulate.faults").async {
+            while let line = readLine() {
+                do {
+                    try cluster.run(line)
+                    complain("done: \(line)")
+                } catch {
+                    complain("\(error)")
+                }
+            }
         }
     }
 }

@@ -17,6 +17,9 @@ struct Books {
         var name: String
         /// By lane.
         var positions: [Position]
+        /// How far it is at the places of its broker; see `Outbox.settle`.
+        var marks: [String: Int64] = [:]
+        var unsavedMarks: Set<String> = []
     }
 
     var outputs: [Output] = []
@@ -48,7 +51,10 @@ struct Books {
         let known = try database.outputs().map(\.name)
         for name in names + known.filter({ !names.contains($0) }) {
             let number = try database.number(ofOutput: name)
-            outputs.append(Output(number: number, name: name, positions: try Self.positions(number, in: database)))
+            outputs.append(
+                Output(
+                    number: number, name: name, positions: try Self.positions(number, in: database),
+                    marks: try database.marks(ofOutput: number)))
         }
         for lane in Lane.allCases {
             // Where there is no block to go on from, the next must not lie behind where an output is: it would count as
@@ -119,6 +125,7 @@ struct Books {
     /// Everything is to be written again, into a database that knows nothing of it.
     mutating func markUnsaved() {
         for output in outputs.indices {
+            outputs[output].unsavedMarks = Set(outputs[output].marks.keys)
             for lane in outputs[output].positions.indices {
                 outputs[output].positions[lane].isLiveUnsaved = true
                 outputs[output].positions[lane].areReplaysUnsaved = true
@@ -143,6 +150,11 @@ struct Books {
     mutating func save(announced: [(row: Int64?, gap: Gap)], in database: borrowing Database) throws(SQLiteError) {
         for output in outputs.indices {
             for lane in Lane.allCases { try savePosition(output, lane, in: database) }
+            for place in outputs[output].unsavedMarks {
+                try database.set(
+                    mark: outputs[output].marks[place] ?? 0, at: place, output: outputs[output].number)
+            }
+            outputs[output].unsavedMarks.removeAll()
         }
         try ledger.save(announced: announced, in: database)
     }

@@ -124,13 +124,22 @@ extension Outbox {
 
     // MARK: Settling
 
+    /// What an output left with what it settled, in this life or one before.
+    public func marks(of output: Int) -> [String: Int64] { books.outputs[output].marks }
+
     /// Moves an output's cursor: of `block`, the first `done` events are settled, and all before it in the stream.
     /// Kept from the next commit on.
-    public func settle(_ output: Int, _ stream: Stream, _ block: StoredBlock, done: Int, dead: [DeadLetter] = []) {
+    /// - Parameter marks: what the output wants to know after a restart, kept together with the cursor.
+    public func settle(
+        _ output: Int, _ stream: Stream, _ block: StoredBlock, done: Int, dead: [DeadLetter] = [],
+        marks: [String: Int64] = [:]
+    ) {
         let lane = Int(block.lane.rawValue)
         guard books.outputs[output].positions[lane].move(stream, to: Cursor(after: done, of: block)) else {
             return  // evicted meanwhile
         }
+        books.outputs[output].marks.merge(marks) { $1 }
+        books.outputs[output].unsavedMarks.formUnion(marks.keys)
         deadLetters += dead.map { (books.outputs[output].number, $0) }
         settleHeld()
         needsHousekeeping()

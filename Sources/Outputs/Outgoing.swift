@@ -16,6 +16,9 @@ public struct Outgoing: Sendable {
         public var isBacklog: Bool
         /// CloudEvents attributes, where the format puts them beside the payload.
         public var attributes: [(name: String, value: String)]
+
+        /// The event's id, where it is beside the payload.
+        var id: String? { attributes.first { $0.name == "ce_id" }?.value }
     }
 
     public fileprivate(set) var messages: [Message] = []

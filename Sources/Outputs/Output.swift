@@ -8,6 +8,9 @@ public protocol Output: Sendable {
     /// Sends messages and waits for the broker to take them. Returns early where the task is cancelled.
     func send(_ messages: Outgoing) async -> SendOutcome
 
+    /// Goes on after what was settled in a life before: see `SendOutcome.marks`. Called once, before anything is sent.
+    func resume(after marks: [String: Int64]) async
+
     /// What keeps a window that is under way from its broker, or nil.
     var trouble: String? { get }
 
@@ -19,6 +22,8 @@ public protocol Output: Sendable {
 }
 
 extension Output {
+    public func resume(after marks: [String: Int64]) {}
+
     public var trouble: String? { nil }
 }
 
@@ -30,6 +35,9 @@ public struct SendOutcome: Sendable {
     public var rejected: [Rejection]
     /// Why the rest is not settled; it is to be sent again.
     public var failure: OutputFailure?
+    /// How far the settled ones bring each place at the broker (a partition, say), where the output wants to know it after
+    /// a restart; kept together with the cursor.
+    public var marks: [String: Int64] = [:]
 
     public struct Rejection: Sendable {
         public var message: Int

@@ -131,6 +131,16 @@ class Workshop:
         wait_for(lambda: b"simulating" in (self.folder / "simulate.log").read_bytes(), what="the simulator")
         return peer
 
+    def failing_kafka(self, brokers):
+        """The same with several brokers, which takes faults from its standard input."""
+        address = self.folder / "failing_kafka.address"
+        empty = self.configuration("failing_kafka.yaml", admin={"listen": "off"})
+        peer = self.start(
+            "failing_kafka", [HEADGATE, "simulate", "-c", empty, "--kafka", address, "--kafka-brokers", brokers,
+                              "--kafka-faults"], stdin=subprocess.PIPE)
+        wait_for(lambda: address.exists() and address.read_text().endswith("\n"), what="Kafka")
+        return address.read_text().strip(), peer
+
     def kafka(self):
         """librdkafka's mock cluster, run by the simulator for a plant without devices."""
         address = self.folder / "kafka.address"

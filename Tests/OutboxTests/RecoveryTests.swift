@@ -184,7 +184,7 @@ struct RecoveryTests {
             }
             try connection.execute(
                 """
-                ALTER TABLE dead DROP COLUMN key_id; DROP TABLE replay; DELETE FROM meta WHERE key='identity';
+                ALTER TABLE dead DROP COLUMN key_id; DROP TABLE replay; DROP TABLE mark; DELETE FROM meta WHERE key='identity';
                 PRAGMA user_version=1
                 """)
             try connection.checkpoint(truncate: true)

@@ -65,6 +65,8 @@ struct OutputKeys {
                 "none": "none", "gzip": "gzip", "snappy": "snappy", "lz4": "lz4", "zstd": "zstd",
             ]) ?? "none"
         if let tls = mapping.take("tls") { settings.tls = self.tls(tls) }
+        settings.isExactlyOnce = mapping.take("exactly_once")?.boolean() ?? false
+        settings.idPrefix = gateway + "/"
         var password: Secret?
         if let sasl = mapping.take("sasl")?.mapping() {
             let mechanism = sasl.require("mechanism", fix: "write mechanism: scram-sha-512")?.word([

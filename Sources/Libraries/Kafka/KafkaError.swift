@@ -48,3 +48,20 @@ public struct KafkaError: Error, Equatable, CustomStringConvertible {
         }
     }
 }
+
+/// An error of the protocol, by the name it has in librdkafka and in the Kafka protocol guide: NOT_ENOUGH_REPLICAS.
+public struct KafkaErrorCode: Sendable {
+    let code: rd_kafka_resp_err_t
+
+    public init?(name: String) {
+        var descriptions: UnsafePointer<rd_kafka_err_desc>?
+        var count = 0
+        rd_kafka_get_err_descs(&descriptions, &count)
+        let wanted = name == "NONE" ? "NO_ERROR" : name
+        let found = (0..<count).first { index in
+            descriptions?[index].name.map { String(cString: $0) == wanted } ?? false
+        }
+        guard let found, let code = descriptions?[found].code else { return nil }
+        self.code = code
+    }
+}

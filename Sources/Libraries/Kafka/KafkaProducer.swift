@@ -10,30 +10,16 @@ public struct KafkaProducer: ~Copyable {
 
     /// What one `poll` brought.
     public enum Event {
-        /// The message produced with `tag` was taken, or why not.
-        case delivered(tag: Int, error: KafkaError?)
+        /// The message produced with `tag` was taken, and where to, or why not.
+        case delivered(tag: Int, partition: Int32, offset: Int64, error: KafkaError?)
         /// Something is wrong with a broker or with the producer.
         case trouble(KafkaError)
     }
 
     /// - Parameter settings: librdkafka's own property names (CONFIGURATION.md).
     public init(_ settings: [String: String]) throws(KafkaError) {
-        let configuration = rd_kafka_conf_new()
-        var reason = [CChar](repeating: 0, count: 512)
-        for (name, value) in settings.sorted(by: { $0.key < $1.key }) {
-            guard rd_kafka_conf_set(configuration, name, value, &reason, reason.count) == RD_KAFKA_CONF_OK else {
-                rd_kafka_conf_destroy(configuration)
-                throw KafkaError(.setup, reason)
-            }
-        }
-        rd_kafka_conf_set_events(configuration, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR)
-        // Its log would go to stderr past ours; what matters of it arrives as error events too.
-        rd_kafka_conf_set_log_cb(configuration, nil)
-        guard let producer = rd_kafka_new(RD_KAFKA_PRODUCER, configuration, &reason, reason.count) else {
-            rd_kafka_conf_destroy(configuration)
-            throw KafkaError(.setup, reason)
-        }
-        self.producer = producer
+        producer = try KafkaClient.make(
+            RD_KAFKA_PRODUCER, settings, events: RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR)
         queue = rd_kafka_queue_get_main(producer)
     }
 
@@ -73,6 +59,7 @@ public struct KafkaProducer: ~Copyable {
                 report(
                     .delivered(
                         tag: Int(bitPattern: message.pointee._private) - 1,
+                        partition: message.pointee.partition, offset: message.pointee.offset,
                         error: error == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : KafkaError(error)))
             }
         case RD_KAFKA_EVENT_ERROR:

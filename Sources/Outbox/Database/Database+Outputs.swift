@@ -56,6 +56,33 @@ extension Database {
         try statement.run()
     }
 
+    // MARK: Marks
+
+    /// A row that is damaged is left out.
+    func marks(ofOutput output: Int64) throws(SQLiteError) -> [String: Int64] {
+        let statement = try connection.prepare("SELECT place,position,crc FROM mark WHERE output=?")
+        statement.bind(output, at: 1)
+        var marks: [String: Int64] = [:]
+        while try statement.step() {
+            let (place, position) = (statement.text(0), statement.integer(1))
+            if statement.integer(2) == Self.checksum(ofMark: position, at: place, output) { marks[place] = position }
+        }
+        return marks
+    }
+
+    func set(mark position: Int64, at place: String, output: Int64) throws(SQLiteError) {
+        let statement = try connection.prepare("INSERT OR REPLACE INTO mark(output,place,position,crc) VALUES(?,?,?,?)")
+        statement.bind(output, at: 1)
+        statement.bind(place, at: 2)
+        statement.bind(position, at: 3)
+        statement.bind(Self.checksum(ofMark: position, at: place, output), at: 4)
+        try statement.run()
+    }
+
+    private static func checksum(ofMark position: Int64, at place: String, _ output: Int64) -> Int64 {
+        rowChecksum(output, Int64(CRC32C.of(Array(place.utf8))), position)
+    }
+
     // MARK: Replays
 
     /// What an output has still to send beside what is fresh, oldest first; nil where a row of it is damaged.

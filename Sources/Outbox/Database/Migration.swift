@@ -11,6 +11,7 @@ enum Migration {
         try connection.transaction { () throws(SQLiteError) in
             if version < 2 { try addChecksums(connection) }
             try addChecksumsToDeadLetters(connection)
+            try connection.execute(Schema.markTable)
             try connection.execute("PRAGMA user_version=\(Schema.version)")
         }
     }

@@ -12,7 +12,7 @@ enum Schema {
     /// "HGAT": tells that a database is an outbox.
     static let applicationID: Int64 = 0x4847_4154
     /// Version 1 had no checksums beside those of blocks, no thinned blocks and no replays; in version 2 those of dead
-    /// letters could not be checked; see `Migration`.
+    /// letters could not be checked, and there were no marks; see `Migration`.
     static let version: Int64 = 3
 
     /// Before the first table is made. `auto_vacuum` cannot be changed later: FULL gives the space of sent blocks back
@@ -40,6 +40,7 @@ enum Schema {
         CREATE TABLE cursor(output INTEGER NOT NULL, lane INTEGER NOT NULL, block INTEGER NOT NULL,
             done INTEGER NOT NULL, crc INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(output, lane)) WITHOUT ROWID;
         \(replayTable);
+        \(markTable);
         CREATE TABLE gap(id INTEGER PRIMARY KEY, cause INTEGER NOT NULL, lane INTEGER NOT NULL,
             first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, since INTEGER NOT NULL,
             until INTEGER NOT NULL, outputs TEXT NOT NULL, announced INTEGER NOT NULL);
@@ -60,6 +61,12 @@ enum Schema {
         readings INTEGER NOT NULL,
         since INTEGER NOT NULL, until INTEGER NOT NULL, committed INTEGER NOT NULL, codec INTEGER NOT NULL,
         key_id INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL, last INTEGER NOT NULL DEFAULT 0
+        """
+
+    /// How far an output is at a place of its broker.
+    static let markTable = """
+        CREATE TABLE mark(output INTEGER NOT NULL, place TEXT NOT NULL, position INTEGER NOT NULL, crc INTEGER NOT NULL,
+            PRIMARY KEY(output, place)) WITHOUT ROWID
         """
 
     /// `state` is 0 for one that waits for its blocks, 1 for one under way.

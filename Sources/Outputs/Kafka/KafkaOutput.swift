@@ -34,17 +34,19 @@ public struct KafkaOutputSettings: Sendable {
     public var compression = "none"
     public var tls: TLS?
     public var sasl: (mechanism: SASL, username: String, password: String)?
+    /// Before anything is sent after a start, what the topics have already is read back and left out.
+    public var isExactlyOnce = false
+    /// What the ids of this gateway's events begin with.
+    public var idPrefix = ""
 
     public init(brokers: [String], clientID: String) {
         self.brokers = brokers
         self.clientID = clientID
     }
 
-    /// As librdkafka's properties (CONFIGURATION.md).
+    /// Of a producer, as librdkafka's properties (CONFIGURATION.md).
     var properties: [String: String] {
-        var properties = [
-            "bootstrap.servers": brokers.joined(separator: ","),
-            "client.id": clientID,
+        clientProperties.merging([
             "compression.codec": compression,
             // In order, and none twice, within one producer's life.
             "enable.idempotence": "true",
@@ -53,6 +55,24 @@ public struct KafkaOutputSettings: Sendable {
             // The outbox is the queue; this one only feeds the connection.
             "queue.buffering.max.kbytes": "4096",
             "linger.ms": "5",
+        ]) { $1 }
+    }
+
+    /// Of a consumer that reads back. It has to name a group, and never joins it.
+    var readerProperties: [String: String] {
+        clientProperties.merging([
+            "group.id": clientID,
+            "enable.auto.commit": "false",
+            "enable.partition.eof": "true",
+            "queued.max.messages.kbytes": "2048",
+            "fetch.message.max.bytes": "262144",
+        ]) { $1 }
+    }
+
+    private var clientProperties: [String: String] {
+        var properties = [
+            "bootstrap.servers": brokers.joined(separator: ","),
+            "client.id": clientID,
             "reconnect.backoff.ms": "500",
             "reconnect.backoff.max.ms": "15000",
             "security.protocol": tls == nil
@@ -89,11 +109,23 @@ public actor KafkaOutput: Output {
     /// How many messages are still sent one by one, after a broker refused a batch.
     private var alone = 0
     private let currentTrouble = Mutex<String?>(nil)
+    /// Set where nothing may be sent twice.
+    private var readBack: KafkaReadBack?
+    /// Up to where each partition is acknowledged and settled, by place.
+    private var marks: [String: Int64] = [:]
+    /// Where each message of the window lies, as far as that is told.
+    private var offsets: [(place: String, offset: Int64)?] = []
+    private var topics: [String] = []
 
     public init(_ settings: KafkaOutputSettings, name: String, logger: Logger) {
         executor = BlockingExecutor(label: "headgate.kafka.\(name)")
         self.settings = settings
         self.logger = logger
+        if settings.isExactlyOnce { readBack = KafkaReadBack(settings, prefix: settings.idPrefix, logger: logger) }
+    }
+
+    public func resume(after marks: [String: Int64]) {
+        self.marks = marks
     }
 
     nonisolated public var trouble: String? { currentTrouble.withLock { $0 } }
@@ -102,7 +134,10 @@ public actor KafkaOutput: Output {
         windowNumber += 1
         defer { currentTrouble.withLock { $0 = nil } }
         var verdicts = [Verdict?](repeating: nil, count: window.messages.count)
+        offsets = Array(repeating: nil, count: window.messages.count)
+        topics = window.messages.map(\.topic)
         do throws(KafkaError) {
+            try leaveOut(window, &verdicts)
             if producer == nil { producer = try KafkaProducer(settings.properties) }
         } catch {
             return SendOutcome(verdicts, failure: OutputFailure("\(error)"))
@@ -116,11 +151,39 @@ public actor KafkaOutput: Output {
             // A producer that has met a fatal error sends nothing more; a new one goes on from the cursor.
             fatal = nil
             producer = nil
-            return SendOutcome(verdicts, failure: OutputFailure("fatal: \(reason)"))
+            readBack?.forgetTopics()
+            return marked(SendOutcome(verdicts, failure: OutputFailure("fatal: \(reason)")))
         }
         if Task.isCancelled { producer?.purge() }
-        return judge(verdicts, sent: count)
+        return marked(judge(verdicts, sent: count))
     }
+
+    // MARK: Exactly once
+
+    /// What is there already is not sent.
+    private func leaveOut(_ window: Outgoing, _ verdicts: inout [Verdict?]) throws(KafkaError) {
+        guard var readBack else { return }
+        defer { self.readBack = readBack }
+        let topics = Set(window.messages.map(\.topic))
+        try readBack.look(into: topics, after: marks) { Task.isCancelled }
+        guard !readBack.ids.isEmpty else { return }
+        for (index, message) in window.messages.enumerated() where readBack.takes(message.id) {
+            verdicts[index] = .delivered
+        }
+    }
+
+    /// With how far each partition is settled by it.
+    private func marked(_ outcome: SendOutcome) -> SendOutcome {
+        guard readBack != nil else { return outcome }
+        var outcome = outcome
+        for (place, offset) in offsets.prefix(outcome.settled).compactMap(\.self) {
+            outcome.marks[place] = max(offset, outcome.marks[place] ?? offset)
+        }
+        marks.merge(outcome.marks) { $1 }
+        return outcome
+    }
+
+    // MARK: Producing
 
     /// - Returns: how many messages there is an answer to be waited for, or one already.
     private func produce(_ window: Outgoing, first count: Int, _ verdicts: inout [Verdict?]) -> Int {
@@ -178,14 +241,19 @@ public actor KafkaOutput: Output {
     private func poll(milliseconds: Int32, _ verdicts: inout [Verdict?]) {
         producer?.poll(milliseconds: milliseconds) { event in
             switch event {
-            case .delivered(let tag, let error):
+            case .delivered(let tag, let partition, let offset, let error):
                 let index = tag & (1 << Self.tagBits - 1)
                 guard tag == self.tag(index), verdicts.indices.contains(index) else { return }
                 verdicts[index] = Self.verdict(error)
+                if error == nil, readBack != nil, offset >= 0 { note(index, partition, offset) }
                 if error == nil { currentTrouble.withLock { $0 = nil } }
             case .trouble(let error): note(error)
             }
         }
+    }
+
+    private func note(_ index: Int, _ partition: Int32, _ offset: Int64) {
+        offsets[index] = (KafkaReadBack.place(topics[index], partition), offset)
     }
 
     private static func verdict(_ error: KafkaError?) -> Verdict {

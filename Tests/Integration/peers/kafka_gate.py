@@ -7,6 +7,7 @@ broker's address in its answers, which becomes the gate's. Settings, all optiona
 
     certificate, key, client_ca     PEM files; with `client_ca` a client must show a certificate signed by it
     users                           {name: password}, for SASL PLAIN and SCRAM
+    advertised                      the port that clients are told to go to, where that is not the gate's own
     refuse                          a text: a request to produce that has it is refused as a whole, as brokers do
 """
 
@@ -200,7 +201,7 @@ class Gate:
         self.refuse = settings.get("refuse", "").encode()
         # An address in an answer: the host, then the port as a number of 32 bits.
         self.behind = host.encode() + struct.pack(">i", int(behind))
-        self.front = host.encode() + struct.pack(">i", port)
+        self.front = host.encode() + struct.pack(">i", settings.get("advertised", port))
         self.context = None
         if "certificate" in settings:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

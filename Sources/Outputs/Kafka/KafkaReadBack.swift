@@ -1,0 +1,80 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Kafka
+import Logging
+
+/// What a topic has of our events already, though nobody has told us: sent before a crash or by a producer that failed,
+/// and acknowledged to no one.
+///
+/// The outbox keeps with the cursor how far each partition was acknowledged (a mark). Whatever was sent and is not settled
+/// lies behind it, as a producer keeps the order within a partition.
+struct KafkaReadBack {
+    /// Records of a partition that are read at the most: where others write much, or where there is no mark yet.
+    static let most: Int64 = 20_000
+
+    private(set) var ids: Set<String> = []
+    private var topics: Set<String> = []
+    private let settings: [String: String]
+    /// Ids of others are not kept.
+    private let prefix: String
+    private let logger: Logger
+
+    init(_ settings: KafkaOutputSettings, prefix: String, logger: Logger) {
+        self.settings = settings.readerProperties
+        self.prefix = prefix
+        self.logger = logger
+    }
+
+    static func place(_ topic: String, _ partition: Int32) -> String { "\(topic)/\(partition)" }
+
+    /// Looks into the topics that have not been looked into yet.
+    /// - Throws: where that is not possible now; nothing may be sent there before.
+    mutating func look(
+        into topics: Set<String>, after marks: [String: Int64], isCancelled: () -> Bool
+    ) throws(KafkaError) {
+        let new = topics.subtracting(self.topics)
+        guard !new.isEmpty else { return }
+        let reader = try KafkaReader(settings)
+        for topic in new.sorted() {
+            try read(topic, reader, marks, isCancelled)
+            if !isCancelled() { self.topics.insert(topic) }
+        }
+    }
+
+    private mutating func read(
+        _ topic: String, _ reader: borrowing KafkaReader, _ marks: [String: Int64], _ isCancelled: () -> Bool
+    ) throws(KafkaError) {
+        let spans = try reader.partitions(of: topic).map { span in
+            let mark = marks[Self.place(topic, span.partition)]
+            var wanted = span
+            // A topic that was deleted and made again counts from 0.
+            if let mark, mark < span.end { wanted.from = max(span.from, mark + 1) }
+            if wanted.end - wanted.from > Self.most {
+                if mark != nil {
+                    logger.warning(
+                        "more lies in the topic than is read back: some events may be sent twice, under the same ids",
+                        metadata: ["topic": "\(topic)", "partition": "\(span.partition)"])
+                }
+                wanted.from = wanted.end - Self.most
+            }
+            return wanted
+        }
+        var found: Set<String> = []
+        try reader.read(spans, of: topic, header: "ce_id", isCancelled: isCancelled) { id in
+            if id.hasPrefix(prefix) { found.insert(id) }
+        }
+        ids.formUnion(found)
+        if !found.isEmpty {
+            logger.info("read back what is there", metadata: ["topic": "\(topic)", "events": "\(found.count)"])
+        }
+    }
+
+    /// A producer that is done may have sent what it was not told of: the topics are looked into again.
+    mutating func forgetTopics() {
+        topics.removeAll()
+    }
+
+    /// Whether an event is there; each is asked for once.
+    mutating func takes(_ id: String?) -> Bool { id.flatMap { ids.remove($0) } != nil }
+}
