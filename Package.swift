@@ -85,6 +85,10 @@ let package = Package(
             path: "Sources/Headgate", swiftSettings: settings,
             linkerSettings: smallInMemory),
 
+        .executableTarget(
+            name: "OutboxBenchmark", dependencies: ["Outbox", "Events", logging], path: "Tests/Benchmarks/Outbox",
+            swiftSettings: settings),
+
         library("Waiting"),
         library("Modbus", ["CModbus"]),
         library("MQTT", ["CMosquitto"]),

@@ -83,7 +83,8 @@ final class Forwarder: Sendable {
     func run() async {
         var renderer = renderer
         let codec = BlockCodec(keys: outbox.settings.keys)
-        var backoff = Backoff(base: .milliseconds(250), cap: .seconds(30))
+        // A link that is back after hours is used within a second; a try a second costs a broker little.
+        var backoff = Backoff(base: .milliseconds(250), cap: .seconds(1))
         var pace = Pace(rate: maxRate)
         await output.resume(after: outbox.marks(of: index))
         while !Task.isCancelled {

@@ -2,6 +2,7 @@
 acknowledged to its publisher has to reach the broker upstream, or a gap has to tell that it is lost."""
 
 import json
+import os
 import threading
 import time
 
@@ -136,6 +137,14 @@ class Verdict:
         self.check(context)
         assert not self.missing, (
             f"{context}: {len(self.missing)} of {self.acknowledged} acknowledged are lost, {self.missing[0]} first")
+
+    def report(self, what, rounds):
+        """A line of the table that `deploy/test --long` prints."""
+        print(f"{rounds} {what}: {self}")
+        if path := os.environ.get("HEADGATE_REPORT"):
+            with open(path, "a") as table:
+                table.write(f"| {what} | {rounds:,} | {self.acknowledged:,} | {len(self.missing)} | {self.twice:,} |"
+                            f" {len(self.disorder)} | {len(self.gaps)} |\n")
 
     def __str__(self):
         return (f"{self.acknowledged} acknowledged, {self.events} events, {self.twice} twice, {len(self.missing)} missing,"

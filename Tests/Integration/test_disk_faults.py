@@ -94,7 +94,7 @@ def test_calls_that_fail_cost_nothing_acknowledged(workshop):
     heard.stop()
     verdict = Verdict(heard.events, acknowledged)
     verdict.check_nothing_lost(f"seed {seed}")
-    print(f"{fired} of {ROUNDS} faults fired: {verdict}")
+    verdict.report("faults of the disk that struck", fired)
 
 
 def test_control_a_disk_that_lies_does_lose(workshop):

@@ -91,7 +91,7 @@ def test_a_cluster_that_fails_loses_nothing_and_changes_no_order(workshop):
     verdict = Verdict(events_in(cluster.address), acknowledged)
     verdict.check_nothing_lost(context)
     assert not verdict.gaps, context
-    print(f"{ROUNDS} faults of Kafka: {verdict}")
+    verdict.report("faults of a Kafka cluster", ROUNDS)
 
 
 def test_control_a_producer_that_gives_up_does_lose(workshop):
@@ -140,7 +140,7 @@ def test_a_connection_to_kafka_that_loses_replies_loses_nothing(workshop):
     assert gateway.stop() == 0
     verdict = Verdict(events_in(f"127.0.0.1:{proxy.port}"), acknowledged)
     verdict.check_nothing_lost(f"seed {seed}")
-    print(f"replies of Kafka lost: {verdict}")
+    verdict.report("times Kafka's replies lost", max(2, ROUNDS // 2))
 
 
 @pytest.mark.parametrize("is_exactly_once", [True, False])
@@ -164,4 +164,4 @@ def test_kills_with_exactly_once_send_nothing_twice_and_without_they_do(workshop
     verdict = Verdict(events_in(cluster.address), acknowledged)
     verdict.check_nothing_lost(f"seed {seed}")
     assert (verdict.twice == 0) == is_exactly_once, f"seed {seed}: {verdict}"
-    print(f"{KILLS} kills, exactly once {is_exactly_once}: {verdict}")
+    verdict.report(f"kills before Kafka, {'with' if is_exactly_once else 'without'} exactly_once", KILLS)

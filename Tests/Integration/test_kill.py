@@ -62,7 +62,7 @@ def test_twenty_kills_under_load_lose_nothing(workshop):
     for name in ("critical", "normal"):
         sequences = {sequence(event) for event in heard.events if lane(event) == name}
         assert sequences == set(range(1, max(sequences) + 1)), name
-    print(f"{ROUNDS} kills: {verdict}")
+    verdict.report("kills", ROUNDS)
 
 
 def test_control_a_bridge_that_acknowledges_first_does_lose(workshop):

@@ -66,7 +66,38 @@ def test_cuts_refusals_freezes_delays_and_lost_replies(workshop):
     verdict = Verdict(heard.events, acknowledged)
     verdict.check_nothing_lost(f"seed {seed}, {kinds}")
     assert not verdict.gaps
-    print(f"{ROUNDS} network faults: {verdict}")
+    verdict.report("faults of the network", ROUNDS)
+
+
+def test_a_link_that_comes_and_goes_every_moment_costs_little(workshop):
+    """A flapping link, in a tenth of its time: three tenths of a second there, three away."""
+    gateway, proxy, inside, heard = through_a_proxy(workshop)
+    publisher = Publisher(inside)
+    wait_for(lambda: len(heard.numbers()) > 20, what="the first numbers")
+    before = cpu_seconds(gateway.pid)
+    for _ in range(3 * ROUNDS):
+        proxy.refuse()
+        threading.Event().wait(0.3)
+        proxy.mend()
+        threading.Event().wait(0.3)
+    spent = (cpu_seconds(gateway.pid) - before) / (3 * ROUNDS * 0.6)
+    acknowledged = publisher.stop()
+    wanted = set(range(1, acknowledged + 1))
+    wait_for(lambda: heard.numbers() >= wanted, seconds=90, what="every acknowledged number")
+    gateway.stop()
+    heard.stop()
+    verdict = Verdict(heard.events, acknowledged)
+    verdict.check_nothing_lost()
+    # At most a window for each time that the link went.
+    assert verdict.twice <= 3 * ROUNDS * 1_000 and not verdict.gaps
+    assert spent < 0.5, f"{spent:.2f} of a core"
+    verdict.report("times a flapping link went", 3 * ROUNDS)
+
+
+def cpu_seconds(pid):
+    """proc(5), fields 14 and 15, counted behind the name in brackets."""
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_what_is_fresh_does_not_wait_for_a_backlog_and_the_backlog_says_so(workshop):

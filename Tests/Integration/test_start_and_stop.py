@@ -1,7 +1,6 @@
 """Starting with everything down, stopping with everything down, two at once, and mistakes."""
 
 import json
-import signal
 import time
 
 from conftest import Gateway, HEADGATE, events_in, free_port, headgate, readings, wait_for
@@ -91,7 +90,7 @@ def test_tail_shows_what_is_committed_as_it_is(workshop):
     tail = workshop.start(
         "tail", [HEADGATE, "tail", "-c", configuration, "--device", "meter-1", "--point", "voltage_l1", "--json"])
     wait_for(lambda: tail.log.read_text().count("\n") >= 3, what="three events")
-    tail.stop(signal.SIGINT)
+    tail.stop()
     shown = [json.loads(line) for line in tail.log.read_text().splitlines()[:3]]
     assert {event["subject"] for event in shown} == {"meter-1"}
     assert all(any(one["point"] == "voltage_l1" for one in event["data"]["readings"]) for event in shown)

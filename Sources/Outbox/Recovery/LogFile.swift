@@ -26,8 +26,8 @@ struct LogFile {
         case whole
         /// Frames were damaged in its middle; what could be kept of them is.
         case mended
-        /// The last commit was begun and ended, and cannot be read: it may have been promised. That only its end cannot be
-        /// read is what a write leaves that was cut off.
+        /// All of the last commit was written, and it cannot be read: it may have been promised. That only a part of it was
+        /// written is what a power cut leaves.
         case lastCommitDamaged
     }
 
@@ -217,12 +217,16 @@ private struct Frames {
         var promised: Int?
         var lastCommit: Int?
         var isLastWhole = false
+        // A frame that was never written leaves what was there before, another log's frame or nothing.
+        var isOneMissing = false
         var index = first
         while let frame = read(index) {
             if frame.isOf(header) {
                 promised = lastCommit ?? promised
-                isLastWhole = frame.isCommit && index > first
+                isLastWhole = frame.isCommit && index > first && !isOneMissing
                 if frame.isCommit { lastCommit = index }
+            } else {
+                isOneMissing = true
             }
             index += 1
         }

@@ -35,13 +35,13 @@ struct OpenedFile: ~Copyable {
         let last = RunRecordFile(path: folder.record).read()
         let losses: [Gap.Cause] = try checkLog(folder, last, logger) ? [.logLost] : []
         do {
-            return try read(settings, outputs, epoch, last, losses)
+            return try read(settings, outputs, epoch, last, losses, logger)
         } catch  where isDamage(error) {
             let aside = try folder.putAside(isOurs: (error as? OutboxError)?.kind != .foreign)
             logger.error(
                 "the outbox's database cannot be used and is put aside; a new one is begun",
                 metadata: ["error": "\(error)", "folder": "\(aside)"])
-            return try read(settings, outputs, epoch, last, losses)
+            return try read(settings, outputs, epoch, last, losses, logger)
         }
     }
 
@@ -54,7 +54,8 @@ struct OpenedFile: ~Copyable {
     }
 
     private static func read(
-        _ settings: OutboxSettings, _ names: [String], _ epoch: UInt64, _ last: RunRecord?, _ losses: [Gap.Cause]
+        _ settings: OutboxSettings, _ names: [String], _ epoch: UInt64, _ last: RunRecord?, _ losses: [Gap.Cause],
+        _ logger: Logger
     ) throws -> OpenedFile {
         let folder = settings.files
         let database = try Database(path: folder.database, maxPages: settings.maxPages)
@@ -68,8 +69,16 @@ struct OpenedFile: ~Copyable {
         // A copy from another day, or nothing where there was something.
         let isStale =
             last.map { last in
-                epochFound.map { $0 != last.epoch && $0 != last.epochBefore } ?? !isPutAside
+                epochFound.map { $0 != last.epoch && $0 != last.epochBefore } ?? !(isPutAside || last.isOfFirstStart)
             } ?? false
+        if isStale {
+            logger.error(
+                "the outbox's database is not the one that was left, or an older copy of it",
+                metadata: [
+                    "epoch": "\(epochFound.map { String($0, radix: 16) } ?? "none")",
+                    "expected": "\(last.map { String($0.epoch, radix: 16) } ?? "none")",
+                ])
+        }
         let books: Books
         let catalog: Catalog
         if epochFound == nil {

@@ -16,6 +16,9 @@ struct RunRecord: Equatable {
     var identity: UInt64
     var log: Log
 
+    /// Whether the database may never have been begun: then nothing is missing where nothing is.
+    var isOfFirstStart: Bool { epochBefore == 0 && log == .any }
+
     /// What the database's log has to look like.
     enum Log: Equatable {
         /// Nothing is known of it.

@@ -73,8 +73,8 @@ public struct KafkaOutputSettings: Sendable {
         var properties = [
             "bootstrap.servers": brokers.joined(separator: ","),
             "client.id": clientID,
-            "reconnect.backoff.ms": "500",
-            "reconnect.backoff.max.ms": "15000",
+            "reconnect.backoff.ms": "250",
+            "reconnect.backoff.max.ms": "1000",
             "security.protocol": tls == nil
                 ? (sasl == nil ? "plaintext" : "sasl_plaintext") : (sasl == nil ? "ssl" : "sasl_ssl"),
         ]

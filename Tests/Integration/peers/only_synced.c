@@ -4,9 +4,12 @@
 // Loaded before a process (LD_PRELOAD), keeps in the folder KEPT what a power cut would leave of the files in the
 // folder WATCHED: each file as it was when it was last synced. A copy is complete before the sync returns.
 //
+// What was deleted may come back until the folder is synced.
+//
 // LIES names what is not kept though the process is told so, by the end of the file's name: the control arm.
 
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -35,6 +38,13 @@ static const char *watched_name(int file, char *path) {
     return path + length + 1;
 }
 
+static int is_watched_folder(int file) {
+    const char *folder = getenv("WATCHED");
+    struct stat here, there;
+    return folder != NULL && fstat(file, &here) == 0 && stat(folder, &there) == 0 && here.st_ino == there.st_ino
+        && here.st_dev == there.st_dev;
+}
+
 static void copy(const char *from, const char *to) {
     static char bytes[1 << 16];
     int source = open(from, O_RDONLY | O_CLOEXEC), target = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
@@ -46,9 +56,24 @@ static void copy(const char *from, const char *to) {
     close(target);
 }
 
+// What is no longer in the folder is gone for good.
+static void keep_folder(void) {
+    DIR *listing = opendir(getenv("KEPT"));
+    if (listing == NULL) return;
+    for (struct dirent *entry; (entry = readdir(listing)) != NULL;) {
+        char path[PATH_MAX], kept[PATH_MAX];
+        if (entry->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, "%s/%s", getenv("WATCHED"), entry->d_name);
+        snprintf(kept, sizeof kept, "%s/%s", getenv("KEPT"), entry->d_name);
+        if (access(path, F_OK) != 0) unlink(kept);
+    }
+    closedir(listing);
+}
+
 static void keep(int file) {
     char path[PATH_MAX], fresh[PATH_MAX], kept[PATH_MAX];
     struct stat status;
+    if (is_watched_folder(file)) return keep_folder();
     const char *name = watched_name(file, path);
     if (name == NULL || fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) return;
     const char *lies = getenv("LIES");
