@@ -62,16 +62,15 @@ struct Books {
             let reached = outputs.map { $0.positions[Int(lane.rawValue)].end }.max() ?? 0
             let first = try database.meta("first") ?? 0
             // What comes before its first was saved from another database.
-            guard let last = try database.last(lane), last.id >= first else {
-                next.append(Self.beginning(at: max(reached, first)))
-                continue
-            }
-            var found = Next(block: max(last.id + 1, reached), sequence: last.end)
+            let last = try database.last(lane).flatMap { $0.id >= first ? $0 : nil }
+            var found =
+                last.map { Next(block: max($0.id + 1, reached), sequence: $0.end) }
+                ?? Self.beginning(at: max(reached, first))
             if let left = try database.end(lane), left.sequence > found.sequence {
                 ledger.addEnded(
                     Gap(
                         cause: .corruptBlock, lane: lane, first: found.sequence, last: left.sequence - 1,
-                        count: left.sequence - found.sequence, since: last.until, until: .now, outputs: []))
+                        count: left.sequence - found.sequence, since: last?.until ?? .now, until: .now, outputs: []))
                 found = Next(block: max(found.block, left.block), sequence: left.sequence)
             }
             next.append(found)

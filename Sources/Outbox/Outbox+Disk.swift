@@ -77,7 +77,10 @@ extension Outbox {
         case .io:
             fileFailures += 1
             leaveDisk("\(error)")
-        case .full, .denied, .busy: leaveDisk("\(error)")
+        case .full:
+            noteFull()
+            leaveDisk("\(error)")
+        case .denied, .busy: leaveDisk("\(error)")
         }
         if attempt < 3, kind != .full { returnToDisk() }
         return true
@@ -153,6 +156,11 @@ extension Outbox {
         return left
     }
 
+    /// A file that says there is no room, on a disk that has room, is damaged: it refers to a page beyond all others.
+    private func noteFull() {
+        if settings.files.room > 2 * settings.ballastSize { fileFailures += 1 }
+    }
+
     private func putFileAside() {
         // A file that is damaged again and again is not the file's fault.
         putAsides.removeAll { $0.duration(to: .now) > .seconds(60) }
@@ -182,6 +190,7 @@ extension Outbox {
             database = file.database
             hasReturned()
         } catch {
+            if (error as? SQLiteError)?.kind == .full { noteFull() }
             logger.debug("the outbox's disk still fails", metadata: ["error": "\(error)"])
         }
     }

@@ -108,7 +108,8 @@ extension Outbox {
         move(output, lane, stream, to: Cursor(block: id, done: 0))
         // Before what an output begins with, and before what a new database begins with, nothing is missing.
         guard from.block > Cursor.beginning, Books.isSameTurn(from.block, id) else { return }
-        let before = try database.lastBefore(lane, from.block)
+        // Where a page leads elsewhere, a search can find what does not lie there.
+        let before = try database.lastBefore(lane, from.block).flatMap { $0.id < from.block ? $0 : nil }
         guard before == nil || next == nil || before?.end != next?.first else { return }
         let name = books.outputs[output].name
         let count = before.flatMap { before in next.map { $0.first > before.end ? $0.first - before.end : 0 } } ?? 0

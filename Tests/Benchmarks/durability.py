@@ -61,12 +61,14 @@ def upstream(port):
 def commits_benchmark(bench, windows):
     rows, figures = [], {}
     for readings in (10, 100, 1_000):
-        shares, ours, raw, disk = [], [], [], []
+        shares, ours, raw, disk, pages = [], [], [], [], []
         for number in range(windows.rounds):
             note(f"commits of {readings} readings: round {number + 1} of {windows.rounds}")
             folder = bench.folder / f"commits-{readings}-{number}"
             fresh = outbox_benchmark(bench, "commits", folder, readings, windows.commits)
             beside = outbox_benchmark(bench, "append", f"{folder}.raw", readings * BLOCK_BYTES, windows.commits)
+            written = round(fresh["bytes_per_reading"] * readings)
+            pages.append(outbox_benchmark(bench, "append", f"{folder}.pages", written, windows.commits))
             ours.append(fresh["commits_per_second"])
             raw.append(beside["commits_per_second"])
             disk.append(fresh["bytes_per_reading"])
@@ -77,6 +79,10 @@ def commits_benchmark(bench, windows):
             f"Durable commits a second, {readings} readings each, sent and deleted too",
             f"{statistics.median(ours):,.0f}", f"{statistics.median(raw):,.0f} raw append + fdatasync", f"{share:.2f}",
             f"≥ {wanted}" if wanted else "", share >= wanted if wanted else None))
+        same = statistics.median(beside["commits_per_second"] for beside in pages)
+        rows.append(Row(
+            "the same beside a raw append of as many bytes as are written", "", f"{same:,.0f}",
+            f"{statistics.median(ours) / same:.2f}"))
         most = MOST_BYTES.get(readings)
         rows.append(Row(
             f"Bytes of disk written a reading, {readings} a commit, delete included", f"{bytes_written:.1f}",

@@ -8,8 +8,11 @@ struct SeededGenerator: RandomNumberGenerator {
     let seed: UInt64
     private var state: UInt64
 
-    init() {
-        seed = getenv("HEADGATE_SEED").flatMap { UInt64(String(cString: $0)) } ?? UInt64.random(in: 0...UInt64.max)
+    /// - Parameter fixed: what it is seeded with where `HEADGATE_SEED` names nothing else; at random where that is nil.
+    init(fixed: UInt64? = nil) {
+        seed =
+            getenv("HEADGATE_SEED").flatMap { UInt64(String(cString: $0)) } ?? fixed
+            ?? UInt64.random(in: 0...UInt64.max)
         state = seed
     }
 

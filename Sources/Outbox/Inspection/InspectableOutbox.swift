@@ -81,13 +81,14 @@ enum Inspection {
 
     /// A letter becomes a block before all others, which only its output has still to send.
     static func retry(
-        _ letters: [Int64], in database: borrowing Database, _ books: inout Books, maxSize: Int64
+        _ letters: [Int64], in database: borrowing Database, _ books: inout Books, _ settings: OutboxSettings
     ) throws(SQLiteError) -> Int {
         var changed = books
         var count = 0
         try database.transaction { () throws(SQLiteError) in
             for letter in letters {
                 guard let row = try database.deadLetters("id=\(letter)").first, row.block.isWhole,
+                    settings.keys.has(row.block.keyID),
                     let output = changed.outputs.firstIndex(where: { $0.number == row.output })
                 else { continue }
                 let lane = row.block.lane
@@ -100,7 +101,7 @@ enum Inspection {
             }
             try changed.save(announced: [], in: database)
         }
-        changed.shelf = try DeadLetterShelf(in: database, room: maxSize / 10)
+        changed.shelf = try DeadLetterShelf(in: database, room: settings.maxSize / 10)
         books = changed
         return count
     }
@@ -156,7 +157,7 @@ extension Outbox: InspectableOutbox {
     public func retry(_ letters: [Int64]) throws -> Int {
         saveNow()
         defer { for bell in bells { bell.ring() } }
-        return try Inspection.retry(letters, in: database, &books, maxSize: settings.maxSize)
+        return try Inspection.retry(letters, in: database, &books, settings)
     }
 
     public func replay(to output: String, since: Timestamp, until: Timestamp) throws -> Int {

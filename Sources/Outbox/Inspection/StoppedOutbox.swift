@@ -52,7 +52,7 @@ public actor StoppedOutbox: InspectableOutbox {
 
     public func retry(_ letters: [Int64]) throws -> Int {
         try noteLog(.any)
-        let count = try Inspection.retry(letters, in: database, &books, maxSize: settings.maxSize)
+        let count = try Inspection.retry(letters, in: database, &books, settings)
         try leave()
         return count
     }

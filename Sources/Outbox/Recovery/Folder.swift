@@ -29,6 +29,15 @@ struct Folder: Sendable {
         return stat(path, &status) == 0 ? Int64(status.st_size) : nil
     }
 
+    /// Bytes that the file system has left for us; 0 where it does not say.
+    var room: Int64 {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { return 0 }
+        let (bytes, isTooMuch) = Int64(clamping: status.f_bavail).multipliedReportingOverflow(
+            by: Int64(clamping: status.f_frsize))
+        return isTooMuch ? .max : bytes
+    }
+
     /// What a path leads to; nil where to nothing.
     static func identity(of path: String) -> FileIdentity? {
         var status = stat()

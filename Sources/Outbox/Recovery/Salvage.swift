@@ -32,6 +32,8 @@ struct Salvage: ~Copyable {
         var begun: Int64
         /// Where the numbers ended when it was last left in order; 0 where nobody knows.
         var left: Int64
+        /// Whether what would tell of a block that is missing at one of its ends is damaged too.
+        var isUncertain: Bool
         /// What is added to a block's number, so that it has its place before what is new.
         var shift: Int64
         /// When the last block that was read was committed.
@@ -78,17 +80,32 @@ struct Salvage: ~Copyable {
         lanes = []
         for lane in Lane.allCases {
             let last = try? source.last(lane)
-            let left = try? source.end(lane)
+            var left: Books.Next?
+            var isUncertain = Self.isAnyPositionLost(lane, in: source)
+            do throws(SQLiteError) { left = try source.end(lane) } catch { isUncertain = true }
             let begun = Books.beginning(at: (try? source.meta("first")) ?? 0)
             let until = first[Int(lane.rawValue)]
             let lastID = last.map { max($0.id, (left?.block ?? 0) - 1) } ?? until - 1
             lanes.append(
                 Progress(
                     lane: lane, last: lastID, expected: nil, end: last.map { max($0.end, left?.sequence ?? 0) },
-                    begun: begun.block, left: left?.block ?? 0, shift: lastID < until ? 0 : until - 1 - lastID))
+                    begun: begun.block, left: left?.block ?? 0, isUncertain: isUncertain,
+                    shift: lastID < until ? 0 : until - 1 - lastID))
         }
         self.source = source
         try readDefinitions(catalog)
+    }
+
+    /// Every output has a position in every lane from its first commit on.
+    private static func isAnyPositionLost(_ lane: Lane, in source: borrowing Database) -> Bool {
+        do throws(SQLiteError) {
+            for output in try source.outputs() where try source.cursor(output: output.number, lane) == .start {
+                return true
+            }
+            return false
+        } catch {
+            return true
+        }
     }
 
     private mutating func readDefinitions(_ catalog: Catalog) throws(SQLiteError) {
@@ -216,6 +233,10 @@ struct Salvage: ~Copyable {
             lanes[at].hasMissed = true
         }
         lanes[at].left = 0
+        if lanes[at].isUncertain {
+            lanes[at].isUncertain = false
+            portion.losses.append(.unknown(.corruptBlock, in: lanes[at].lane, at: .now))
+        }
         noteMissed(at, before: lanes[at].end, .now, lanes[at].last + 1, &portion)
         lanes[at].expected = lanes[at].end
     }

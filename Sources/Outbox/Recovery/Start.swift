@@ -124,7 +124,7 @@ extension Gap {
     }
 
     /// A loss that nobody can count.
-    static func unknown(_ cause: Cause, at time: Timestamp) -> Gap {
-        Gap(cause: cause, lane: .normal, first: 0, last: 0, count: 0, since: time, until: time, outputs: [])
+    static func unknown(_ cause: Cause, in lane: Lane = .normal, at time: Timestamp) -> Gap {
+        Gap(cause: cause, lane: lane, first: 0, last: 0, count: 0, since: time, until: time, outputs: [])
     }
 }

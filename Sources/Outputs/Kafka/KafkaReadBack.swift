@@ -10,8 +10,9 @@ import Logging
 /// The outbox keeps with the cursor how far each partition was acknowledged (a mark). Whatever was sent and is not settled
 /// lies behind it, as a producer keeps the order within a partition.
 struct KafkaReadBack {
-    /// Records of a partition that are read at the most: where others write much, or where there is no mark yet.
-    static let most: Int64 = 20_000
+    /// Records that are read at the most: of a partition where others write much behind the mark, and of all partitions of a
+    /// topic together that have no mark yet.
+    private static let most: Int64 = 20_000
 
     private(set) var ids: Set<String> = []
     private var topics: Set<String> = []
@@ -45,18 +46,21 @@ struct KafkaReadBack {
     private mutating func read(
         _ topic: String, _ reader: borrowing KafkaReader, _ marks: [String: Int64], _ isCancelled: () -> Bool
     ) throws(KafkaError) {
-        let spans = try reader.partitions(of: topic).map { span in
+        let all = try reader.partitions(of: topic)
+        let unmarked = all.count { marks[Self.place(topic, $0.partition)] == nil }
+        let spans = all.map { span in
             let mark = marks[Self.place(topic, span.partition)]
             var wanted = span
             // A topic that was deleted and made again counts from 0.
             if let mark, mark < span.end { wanted.from = max(span.from, mark + 1) }
-            if wanted.end - wanted.from > Self.most {
+            let most = mark == nil ? max(1_000, Self.most / Int64(max(1, unmarked))) : Self.most
+            if wanted.end - wanted.from > most {
                 if mark != nil {
                     logger.warning(
                         "more lies in the topic than is read back: some events may be sent twice, under the same ids",
                         metadata: ["topic": "\(topic)", "partition": "\(span.partition)"])
                 }
-                wanted.from = wanted.end - Self.most
+                wanted.from = wanted.end - most
             }
             return wanted
         }

@@ -77,6 +77,8 @@ func openOutbox(_ folder: String) throws -> Outbox {
     return try Outbox(settings, outputs: [OutboxOutput(name: "up")], logger: logger)
 }
 
+let blocksInWindow = 16
+
 func commits(_ folder: String, readings: Int, seconds: Int) async throws {
     let outbox = try openOutbox(folder)
     var plant = Plant(outbox.catalog)
@@ -87,7 +89,9 @@ func commits(_ folder: String, readings: Int, seconds: Int) async throws {
         outbox.intake.offer(plant.batch(readings), .normal)
         await outbox.flush()
         count += 1
-        // As a forwarder does: what is sent goes with one of the next commits.
+        // As a forwarder does that a broker answers every few milliseconds: a window of several blocks, whose cursor and whose
+        // deletion go with the next commit.
+        guard count.isMultiple(of: blocksInWindow) else { continue }
         while let portion = await outbox.next(for: 0, bytes: 1 << 20, events: 1_000) {
             guard let last = portion.blocks.last else { break }
             await outbox.settle(0, portion.stream, last, done: last.events)
