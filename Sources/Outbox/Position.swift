@@ -101,7 +101,14 @@ struct Position: Sendable, Equatable {
 
     func cursor(of stream: Stream) -> Cursor {
         guard case .replay(let until) = stream else { return live }
-        return replays.first { $0.until >= until && $0.cursor.block < until }?.cursor ?? .start
+        return index(ofReplay: until).map { replays[$0].cursor } ?? .start
+    }
+
+    /// The others keep their ends, so that an end tells which it is, whatever was split or evicted meanwhile. One that waits
+    /// for its blocks is meant only where no other is: it was under way when the disk was left.
+    private func index(ofReplay until: Int64) -> Int? {
+        let candidates = replays.indices.filter { replays[$0].until >= until && replays[$0].cursor.block < until }
+        return candidates.first { replays[$0].isReady } ?? candidates.first
     }
 
     /// Moves the cursor of a stream; it never goes back.
@@ -114,10 +121,7 @@ struct Position: Sendable, Equatable {
             live = cursor
             isLiveUnsaved = true
         case .replay(let until):
-            // The others keep their ends, so that an end tells which it is, whatever was split or evicted meanwhile.
-            guard let index = replays.firstIndex(where: { $0.until >= until && $0.cursor.block < until }),
-                cursor.isBeyond(replays[index].cursor)
-            else { return false }
+            guard let index = index(ofReplay: until), cursor.isBeyond(replays[index].cursor) else { return false }
             replays[index].cursor = cursor
             if cursor.block >= replays[index].until { replays.remove(at: index) }
             areReplaysUnsaved = true

@@ -248,4 +248,13 @@ struct RetentionTests {
         position.move(.replay(until: 60), to: Cursor(block: 60, done: 0))
         #expect(position.replays.map(\.until) == [70])
     }
+
+    @Test("a dead letter that is sent again while older blocks are being saved is done with once it is sent")
+    func retryBesideSalvage() {
+        var position = Position()
+        let waiting = Replay(cursor: .start, until: 2_000, isReady: false)
+        position.replays = [waiting, Replay(cursor: Cursor(block: 999, done: 0), until: 1_000, isReady: true)]
+        position.move(.replay(until: 1_000), to: Cursor(block: 1_000, done: 0))
+        #expect(position.replays == [waiting])
+    }
 }
