@@ -45,7 +45,7 @@ extension Outbox {
             let positions = first.map { first in
                 var position = Position()
                 position.live = Cursor(block: first, done: 0)
-                position.replays = [Replay(cursor: .start, until: first, isReady: false)]
+                position.replays = [.everything(before: first)]
                 (position.isLiveUnsaved, position.areReplaysUnsaved) = (true, true)
                 return position
             }

@@ -33,6 +33,9 @@ struct Replay: Sendable, Equatable {
     /// False while its blocks are not there yet.
     var isReady: Bool
 
+    /// Whatever there will be before a block.
+    static func everything(before first: Int64) -> Replay { Replay(cursor: .start, until: first, isReady: false) }
+
     func covers(_ other: Replay) -> Bool {
         !isReady && !cursor.isBeyond(other.cursor) && until >= other.until
     }
@@ -59,13 +62,13 @@ struct Position: Sendable, Equatable {
         if live.block < first { move(.live, to: beginning) }
         replays.removeAll { $0.until <= first }
         for index in replays.indices where replays[index].cursor.block < first { replays[index].cursor = beginning }
-        replays.append(Replay(cursor: .start, until: first, isReady: false))
+        replays.append(.everything(before: first))
         areReplaysUnsaved = true
     }
 
     /// What a database that is saved says of how far it was; nil where it does not, and all of it is to be sent.
     mutating func takeOver(_ known: [Replay]?, until first: Int64) {
-        let everything = Replay(cursor: .start, until: first, isReady: false)
+        let everything = Replay.everything(before: first)
         if known != nil { replays.removeAll { $0 == everything } }
         // One that was saved before it may have had the same to send.
         for replay in known ?? [everything] where !replays.contains(where: { $0.covers(replay) }) {

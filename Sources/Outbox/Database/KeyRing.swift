@@ -3,6 +3,7 @@
 
 import Crypto
 import Events
+// For base64, and for the bytes that swift-crypto hands out: once a block.
 import FoundationEssentials
 
 /// The keys that the bodies of blocks are sealed with: AES-256-GCM (NIST SP 800-38D), under a random nonce.

@@ -67,7 +67,7 @@ extension Books {
             for lane in outputs[output].positions.indices {
                 let first = next[lane].block
                 outputs[output].positions[lane].live = Cursor(block: first, done: 0)
-                outputs[output].positions[lane].replays = [Replay(cursor: .start, until: first, isReady: false)]
+                outputs[output].positions[lane].replays = [.everything(before: first)]
             }
         }
     }

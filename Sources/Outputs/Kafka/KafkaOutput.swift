@@ -152,10 +152,10 @@ public actor KafkaOutput: Output {
             fatal = nil
             producer = nil
             readBack?.forgetTopics()
-            return marked(SendOutcome(verdicts, failure: OutputFailure("fatal: \(reason)")))
+            return remembered(SendOutcome(verdicts, failure: OutputFailure("fatal: \(reason)")), verdicts, window)
         }
         if Task.isCancelled { producer?.purge() }
-        return marked(judge(verdicts, sent: count))
+        return remembered(judge(verdicts, sent: count), verdicts, window)
     }
 
     // MARK: Exactly once
@@ -167,15 +167,23 @@ public actor KafkaOutput: Output {
         let topics = Set(window.messages.map(\.topic))
         try readBack.look(into: topics, after: marks) { Task.isCancelled }
         guard !readBack.ids.isEmpty else { return }
-        for (index, message) in window.messages.enumerated() where readBack.takes(message.id) {
+        for (index, message) in window.messages.enumerated() where readBack.has(message.id) {
             verdicts[index] = .delivered
         }
     }
 
-    /// With how far each partition is settled by it.
-    private func marked(_ outcome: SendOutcome) -> SendOutcome {
+    /// With how far each partition is settled by it. What was delivered behind a message that was not comes again with the
+    /// next window, and is not sent again.
+    private func remembered(_ outcome: SendOutcome, _ verdicts: [Verdict?], _ window: Outgoing) -> SendOutcome {
         guard readBack != nil else { return outcome }
         var outcome = outcome
+        for (index, message) in window.messages.enumerated() {
+            if index < outcome.settled {
+                readBack?.forget(message.id)
+            } else if case .delivered? = verdicts[index] {
+                readBack?.note(message.id)
+            }
+        }
         for (place, offset) in offsets.prefix(outcome.settled).compactMap(\.self) {
             outcome.marks[place] = max(offset, outcome.marks[place] ?? offset)
         }

@@ -79,6 +79,15 @@ struct KafkaReadBack {
         topics.removeAll()
     }
 
-    /// Whether an event is there; each is asked for once.
-    mutating func takes(_ id: String?) -> Bool { id.flatMap { ids.remove($0) } != nil }
+    /// Whether an event is there.
+    func has(_ id: String?) -> Bool { id.map(ids.contains) ?? false }
+
+    mutating func note(_ id: String?) {
+        if let id { ids.insert(id) }
+    }
+
+    /// An event that is settled does not come again, unless somebody asks for it.
+    mutating func forget(_ id: String?) {
+        if let id { ids.remove(id) }
+    }
 }
