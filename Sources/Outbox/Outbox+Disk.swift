@@ -31,7 +31,7 @@ struct HeldReceipts {
 extension Outbox {
     private static let ballastInterval = Duration.seconds(5)
     /// Failures of one file in a row after which it is put aside.
-    private static let mostFailures = 5
+    static let mostFailures = 5
 
     var isDiskWell: Bool {
         if case .disk = medium { ballastIsThere } else { false }
@@ -43,14 +43,15 @@ extension Outbox {
     /// What retention keeps to.
     var room: Retention.Room {
         if case .disk = medium {
-            Retention.Room(bytes: settings.maxSize, cause: .maxSize, holdsWaiting: true)
+            Retention.Room(
+                bytes: diskRoom.limit, cause: diskRoom.isBelowMaxSize ? .diskFull : .maxSize, holdsWaiting: true)
         } else {
             Retention.Room(bytes: memoryRoom, cause: .diskFull, holdsWaiting: false)
         }
     }
 
     /// Bytes of blocks that may be in memory: SQLite has some of its own beside them.
-    private var memoryRoom: Int64 { Int64(settings.maxMemory) / 5 * 2 }
+    var memoryRoom: Int64 { Int64(settings.maxMemory) / 5 * 2 }
 
     // MARK: Mending
 
@@ -86,41 +87,7 @@ extension Outbox {
         return true
     }
 
-    /// Makes room until the database has a size, or nothing more can go.
-    private func letGo(
-        until size: Int64, from database: borrowing Database, _ books: inout Books, sparing lanes: Set<Lane>
-    ) throws(SQLiteError) {
-        let room = Retention.Room(bytes: settings.maxSize, cause: .diskFull, holdsWaiting: true)
-        var before = Int64.max
-        var now = try database.size()
-        while now > size, now < before {
-            try letGo(bytes: now - size, from: database, &books, room, sparing: lanes)
-            // Deleting writes into the log about as much as it gives back: the log begins anew each time.
-            try database.checkpoint(truncate: false)
-            (before, now) = (now, try database.size())
-        }
-    }
-
-    /// Makes room in a transaction of its own.
-    private func letGo(
-        bytes: Int64, from database: borrowing Database, _ books: inout Books, _ room: Retention.Room,
-        sparing lanes: Set<Lane> = []
-    ) throws(SQLiteError) {
-        let before = books
-        var losses: [Loss] = []
-        do throws(SQLiteError) {
-            try database.transaction { () throws(SQLiteError) in
-                losses = try retention.letGo(bytes: bytes, from: database, &books, room, sparing: lanes)
-                try books.save(announced: [], in: database)
-            }
-            for loss in losses { measures.lost(loss) }
-        } catch {
-            books = before
-            throw error
-        }
-    }
-
-    private var ballast: Ballast { Ballast(path: settings.files.ballast, size: settings.ballastSize) }
+    var ballast: Ballast { Ballast(path: settings.files.ballast, size: settings.ballastSize) }
 
     // MARK: Leaving
 
@@ -157,11 +124,11 @@ extension Outbox {
     }
 
     /// A file that says there is no room, on a disk that has room, is damaged: it refers to a page beyond all others.
-    private func noteFull() {
-        if settings.files.room > 2 * settings.ballastSize { fileFailures += 1 }
+    func noteFull() {
+        if let room = settings.files.room, room > 2 * settings.ballastSize { fileFailures += 1 }
     }
 
-    private func putFileAside() {
+    func putFileAside() {
         // A file that is damaged again and again is not the file's fault.
         putAsides.removeAll { $0.duration(to: .now) > .seconds(60) }
         guard putAsides.count < 3 else { return }
@@ -171,150 +138,6 @@ extension Outbox {
             logger.error("the outbox's database is put aside", metadata: ["folder": "\(aside)"])
         } catch {
             logger.error("the outbox's database cannot be put aside", metadata: ["error": "\(error)"])
-        }
-    }
-
-    // MARK: Returning
-
-    /// Back to the disk, with what has gathered in memory.
-    private func returnToDisk() {
-        guard case .memory(let since) = medium else { return }
-        nextTry = .now + diskPauses.next(fraction: 1)
-        do {
-            if fileFailures >= Self.mostFailures {
-                fileFailures = 0
-                putFileAside()
-            }
-            let file = try openFileWithBallast()
-            try adoptMakingRoom(file, since)
-            database = file.database
-            hasReturned()
-        } catch {
-            if (error as? SQLiteError)?.kind == .full { noteFull() }
-            logger.debug("the outbox's disk still fails", metadata: ["error": "\(error)"])
-        }
-    }
-
-    /// Even opening writes a little.
-    private func openFileWithBallast() throws -> OpenedFile {
-        do {
-            return try openFile()
-        } catch let error as SQLiteError where error.kind == .full {
-            guard try isRoomNeeded, ballast.release() else { throw error }
-            ballastIsThere = false
-            return try openFile()
-        }
-    }
-
-    private func openFile() throws -> OpenedFile {
-        let names = outputs.map(\.name)
-        // Noted first: the file may have it though its opening fails.
-        let epoch = UInt64.random(in: 1...UInt64.max)
-        let ours = fileEpochs
-        fileEpochs.insert(epoch)
-        let file = try OpenedFile.open(settings, outputs: names, epoch: epoch, logger: logger)
-        guard let found = file.epochFound, !ours.contains(found) else { return file }
-        // It was not ours when we began, or is an older copy now: its numbers mean something else.
-        close(file)
-        _ = try settings.files.putAside()
-        return try OpenedFile.open(settings, outputs: names, epoch: epoch, logger: logger)
-    }
-
-    private func adoptMakingRoom(_ file: borrowing OpenedFile, _ since: [Int64]) throws(SQLiteError) {
-        // What the ballast gave is for deleting: used up for anything else, nothing could be deleted any more.
-        if !ballastIsThere { _ = try makeRoom(in: file, since) }
-        do throws(SQLiteError) {
-            try adopt(file, since)
-        } catch {
-            guard error.kind == .full, try makeRoom(in: file, since) else { throw error }
-            try adopt(file, since)
-        }
-    }
-
-    private func close(_ file: consuming OpenedFile) {}
-
-    /// A disk that is full may be so for a moment only; for longer, or once memory is half full too, the ballast is let go.
-    private static let patience = Duration.seconds(10)
-
-    private var isRoomNeeded: Bool {
-        get throws(SQLiteError) {
-            if leftDiskAt.duration(to: .now) > Self.patience { return true }
-            return try database.size() > memoryRoom / 2
-        }
-    }
-
-    /// Lets go in the file what has to, so that what is in memory has room there. The ballast is for this: nothing can be
-    /// deleted where nothing can be written.
-    /// - Returns: false while there is time.
-    private func makeRoom(in file: borrowing OpenedFile, _ since: [Int64]) throws(SQLiteError) -> Bool {
-        guard try isRoomNeeded else { return false }
-        let gathered = try database.size()
-        logger.error("the disk stays full: what the lanes let go makes room", metadata: ["bytes": "\(gathered)"])
-        _ = ballast.release()
-        ballastIsThere = false
-        try file.database.checkpoint(truncate: false)
-        var evicted = books
-        evicted.forgetSalvage()
-        // For what has gathered whatever has to; for the ballast and the log nothing that is critical.
-        try letGo(until: file.database.size() - gathered, from: file.database, &evicted, sparing: [])
-        let more = settings.ballastSize + Int64(settings.logPages) * Database.pageSize
-        try letGo(until: file.database.size() - more, from: file.database, &evicted, sparing: [.critical])
-        evicted.wait(before: since)
-        books = evicted
-        return true
-    }
-
-    /// Brings what is in memory into the file.
-    private func adopt(_ file: borrowing OpenedFile, _ since: [Int64]) throws(SQLiteError) {
-        var books = self.books
-        let isSalvageWaiting = !settings.files.notSalvaged(settings.keys).isEmpty || orphan != nil
-        if !isSalvageWaiting { books.forgetSalvage() }
-        books.markUnsaved()
-        let now = Timestamp.now
-        for cause in file.losses { books.ledger.addEnded(.unknown(cause, at: now)) }
-        let isNew = file.isNew
-        try file.database.transaction { () throws(SQLiteError) in
-            if !isNew {
-                // A commit that failed may have reached the file all the same. It is in memory too.
-                for lane in Lane.allCases { try file.database.delete(lane, from: since[Int(lane.rawValue)]) }
-                try file.database.deleteOpenGaps()
-            }
-            for output in books.outputs { try file.database.add(output: output.number, output.name) }
-            try CatalogDefinitions.store(catalog.contents, beyond: &books.stored, in: file.database)
-            for lane in Lane.allCases { try move(lane, to: file.database) }
-            try database.moveDeadLetters(to: file.database)
-            try books.save(announced: [], in: file.database)
-        }
-        self.books = books
-        record = file.record
-        fileEpochs = [file.record.epoch]
-        medium = .disk(file.identity)
-        began(epoch: file.record.epoch)
-    }
-
-    private func hasReturned() {
-        for one in held { one.settle(isSafe: true) }
-        held.removeAll()
-        restoreBallast()
-        logger.notice("the outbox is on the disk again")
-        for bell in bells { bell.ring() }
-        beginSalvage()
-    }
-
-    /// Copies what is not yet settled; the numbers stay.
-    private func move(_ lane: Lane, to file: borrowing Database) throws(SQLiteError) {
-        var from = books.needed(lane, withWaiting: false)
-        let end = books.next[Int(lane.rawValue)].block
-        while true {
-            let blocks = try database.blocks(lane, from: from, before: end, bytes: 1 << 20, events: .max)
-            guard let last = blocks.last else { break }
-            for block in blocks { try file.add(block) }
-            from = last.id + 1
-        }
-        // The newest stays whatever it is: the numbers of the next follow from it.
-        if let newest = try database.last(lane), newest.id < from, try file.last(lane)?.id ?? 0 < newest.id {
-            let blocks = try database.blocks(lane, from: newest.id, before: end, bytes: 1, events: 1)
-            for block in blocks { try file.add(block) }
         }
     }
 
@@ -358,9 +181,24 @@ extension Outbox {
         guard database.logPages >= settings.logPages else { return }
         do throws(SQLiteError) {
             try database.checkpoint(truncate: false)
+            lookAtDiskRoom()
         } catch {
             _ = mend(error, attempt: 1)
         }
+    }
+
+    /// Looks how much of the disk is ours.
+    /// - Parameter isSettled: whether that is to count at once, where it is less.
+    func lookAtDiskRoom(isSettled: Bool = false) {
+        guard let free = settings.files.room else { return }
+        let files = [settings.files.database, settings.files.log].compactMap(Folder.size(of:)).reduce(0, +)
+        let share = files + min(free, 1 << 60) - (ballastIsThere ? 0 : settings.ballastSize)
+        let before = diskRoom.isBelowMaxSize
+        if isSettled { diskRoom.set(share) } else { diskRoom.look(share: share, now: .now) }
+        guard diskRoom.isBelowMaxSize != before else { return }
+        logger.warning(
+            before ? "the disk has room for max_size again" : "the disk has less room than max_size: it keeps to less",
+            metadata: ["bytes": "\(diskRoom.limit)", "max_size": "\(settings.maxSize)"])
     }
 
     private func noteLog() {

@@ -59,6 +59,7 @@ public actor Outbox {
     var salvage: Salvage?
     var retention: Retention
     var fresh: FreshBlocks
+    var diskRoom: DiskRoom
     /// By output: how its windows take turns.
     var turns: [Int]
     /// Dead letters that the next commit keeps.
@@ -112,6 +113,7 @@ public actor Outbox {
         turns = outputs.map { _ in 0 }
         retention = Retention(settings, intake)
         fresh = FreshBlocks(age: settings.freshFor)
+        diskRoom = DiskRoom(maxSize: settings.maxSize, reserve: 2 * settings.ballastSize)
         lock = try FolderLock(settings.files)
         let start = try Start.open(settings, outputs: outputs.map(\.name), logger: logger)
         books = start.books
@@ -136,6 +138,7 @@ public actor Outbox {
     /// Commits what comes in, until the task is cancelled; then commits the rest and closes.
     public func run() async {
         tellOfSealed()
+        lookAtDiskRoom()
         beginSalvage()
         while !Task.isCancelled {
             if salvage == nil {

@@ -107,9 +107,11 @@ class Bench:
         return program
 
     @contextlib.contextmanager
-    def modbus_server(self, cpus=None):
-        """A server whose registers wander; gives its `port`, and afterwards the `requests` it answered."""
-        with self.process("modbus-server", [self.folder / "modbus_server"], cpus) as server:
+    def modbus_server(self, cpus=None, arrivals=None):
+        """A server whose registers wander; gives its `port`, and afterwards the `requests` it answered. The file
+        `arrivals` has afterwards the unit of each and when it came, in microseconds."""
+        command = [self.folder / "modbus_server", *([arrivals] if arrivals else [])]
+        with self.process("modbus-server", command, cpus) as server:
             server.port = int(wait_for(server.log.read_text, "the Modbus server's port"))
             yield server
         server.requests = int(server.log.read_text().split()[1])

@@ -1,7 +1,7 @@
 # Headgate
 # SPDX-License-Identifier: Apache-2.0
 """What it costs that nothing is lost: commits beside a bare file, MQTT beside a bare subscriber, the way back after an
-outage with a kill in its middle, and the start on ten million readings."""
+outage with a kill in its middle, the start on ten million readings, and polls while these go out."""
 
 import contextlib
 import json
@@ -23,6 +23,8 @@ LEAST_MQTT_SHARE = 0.7
 MOST_START_SHARE = 1.5
 MOST_GROWTH = 1.05
 MOST_SECONDS_BACK = 1.0
+LEAST_DRAIN = 5
+MOST_JITTER_GROWTH = 1.1
 BLOCK_BYTES = 8  # a reading, compressed: what is appended beside
 
 COUNTER_MAP = """\
@@ -304,3 +306,84 @@ def first_forward(bench, modbus, broker, state):
         with bench.process("gateway", [bench.headgate, "run", "-c", configuration]):
             first.wait(STOP_LIMIT)
             return time.monotonic() - start
+
+
+# Polls while a backlog goes out
+
+LIVE_UNITS = 10
+LIVE_INTERVAL = 100_000  # microseconds
+LIVE_MAP = """map: live
+version: 1
+title: twenty registers
+source: Tests/Benchmarks/durability.py
+modbus: {{ defaults: {{ table: holding, type: uint16, every: 100ms }} }}
+points:
+{points}
+examples: [{{ registers: {{ holding: {{ 0: [7] }} }}, gives: {{ r0: 7 }} }}]
+"""
+
+
+def drain_benchmark(bench, windows):
+    """Ten units are polled ten times a second, with nothing else to do and while a backlog goes to a broker."""
+    points = "\n".join(f"  r{address}: {{ address: {address} }}" for address in range(20))
+    (bench.folder / "maps" / "live.yaml").write_text(LIVE_MAP.format(points=points))
+    full = bench.folder / "drain-state"
+    alone, while_draining, drained, live = [], [], [], []
+    for number in range(windows.rounds):
+        note(f"drain: round {number + 1} of {windows.rounds}")
+        outbox_benchmark(bench, "fill", full, windows.drain_blocks, 1_000)
+        with bench.mosquitto() as broker:
+            jitter, rate = polls_over(bench, broker, bench.folder / f"empty-{number}", windows.drain)
+            alone.append(jitter)
+            live.append(rate)
+            jitter, rate = polls_over(bench, broker, full, windows.drain)
+            while_draining.append(jitter)
+            drained.append(rate - live[-1])
+    shares = [rate / own for rate, own in zip(drained, live)]
+    rows = [Row(
+        "Readings a second of a backlog that go out", f"{statistics.median(drained):,.0f}",
+        f"{statistics.median(live):,.0f} live ones, polled meanwhile", f"{statistics.median(shares):.1f}",
+        f"≥ {LEAST_DRAIN}", statistics.median(shares) >= LEAST_DRAIN)]
+    for place, name in enumerate(("median", "99th percentile")):
+        own = statistics.median(one[place] for one in while_draining)
+        idle = statistics.median(one[place] for one in alone)
+        rows.append(Row(
+            f"Jitter of polls meanwhile, ms of {LIVE_INTERVAL / 1_000:.0f}, {name}", f"{own / 1_000:.2f}",
+            f"{idle / 1_000:.2f} without a backlog", f"{own / idle:.2f}", f"≤ {MOST_JITTER_GROWTH}",
+            own <= MOST_JITTER_GROWTH * idle))
+    return rows, {"alone": alone, "while_draining": while_draining, "drained": drained, "live": live}
+
+
+def polls_over(bench, broker, state, seconds):
+    """The jitter of the polls in a window, and how many readings a second were acknowledged."""
+    arrivals = bench.folder / "arrivals"
+    with bench.modbus_server(arrivals=arrivals) as server:
+        configuration = bench.configuration(
+            state=str(state), outbox={"max_size": "8GiB"}, links={"line": {"tcp": f"127.0.0.1:{server.port}"}},
+            devices={f"unit-{unit}": {"map": "live", "link": "line", "unit": unit}
+                     for unit in range(1, LIVE_UNITS + 1)}, outputs=upstream(broker))
+        with bench.gateway_of(configuration) as gateway:
+            time.sleep(1)
+            begin = time.monotonic()
+            gained = gateway.over(seconds)
+            end = time.monotonic()
+            if gained.get("headgate_modbus_polls_missed_total", 0) > 0:
+                raise Void("polls were missed")
+            waiting = json.loads(gateway.get("/api/status"))["outputs"][0]["lanes"][1]["waitingEvents"]
+            if "drain" in state.name and waiting == 0:
+                raise Void("the backlog was gone before the window's end")
+    return jitter_of(arrivals, begin * 1e6, end * 1e6), gained["headgate_output_acknowledged_readings_total"] / gained["at"]
+
+
+def jitter_of(arrivals, begin, end):
+    """How far the time between two polls of a unit is from the interval, microseconds: the median, the 99th percentile."""
+    last, deviations = {}, []
+    for line in arrivals.read_text().splitlines():
+        unit, at = map(int, line.split())
+        if begin <= at <= end and unit in last:
+            deviations.append(abs(at - last[unit] - LIVE_INTERVAL))
+        last[unit] = at
+    deviations.sort()
+    if len(deviations) < 100:
+        raise Void("too few polls")
+    return statistics.median(deviations), deviations[len(deviations) * 99 // 100]

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // A Modbus TCP server for the benchmarks: units with holding and input registers that wander, over several connections.
-// Prints the loopback port it listens on; runs until SIGTERM and then prints how many requests came.
+// Prints the loopback port it listens on; runs until SIGTERM and then prints how many requests came. Given a file, it
+// writes there when each came: the unit, and microseconds of the monotonic clock.
 //
 // Answers are libmodbus'. Requests are received here: one recv instead of libmodbus' three selects and three recvs, so
 // that the server is not what a fast client waits for.
@@ -39,6 +40,7 @@ static struct pollfd sockets[1 + CONNECTIONS];  // the first one listens
 static Received received[1 + CONNECTIONS];
 static modbus_mapping_t *units[UNITS];
 static long requests;
+static FILE *arrivals;
 static volatile sig_atomic_t is_ended;
 
 static void fail(const char *what) {
@@ -76,6 +78,12 @@ static void drop(int i) {
     sockets[i].fd = -1;
 }
 
+static long long microseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
 static void answer(modbus_t *context, int i) {
     Received *in = &received[i];
     ssize_t count = recv(sockets[i].fd, in->bytes + in->filled, sizeof in->bytes - in->filled, 0);
@@ -92,6 +100,7 @@ static void answer(modbus_t *context, int i) {
             return;
         }
         if (in->filled < length) return;
+        if (arrivals) fprintf(arrivals, "%d %lld\n", in->bytes[UNIT], microseconds());
         modbus_reply(context, in->bytes, (int)length, units[in->bytes[UNIT] % UNITS]);
         requests++;
         in->filled -= length;
@@ -130,7 +139,8 @@ static long milliseconds(void) {
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-int main(void) {
+int main(int count, char **words) {
+    if (count > 1 && (arrivals = fopen(words[1], "w")) == NULL) fail(words[1]);
     modbus_t *context = modbus_new_tcp(NULL, MODBUS_TCP_DEFAULT_PORT);
     if (context == NULL) fail("libmodbus");
     make_units();
@@ -151,6 +161,7 @@ int main(void) {
             if (sockets[i].fd >= 0 && sockets[i].revents) answer(context, i);
         }
     }
+    if (arrivals && fclose(arrivals) != 0) fail(words[1]);
     printf("%ld\n", requests);
     return 0;
 }

@@ -26,9 +26,9 @@ def shim(name, folder):
 class SmallDisk:
     """A file system of its own for a gateway's state: in a namespace that only the gateway sees."""
 
-    def __init__(self, workshop, size):
+    def __init__(self, workshop, size, options="rw"):
         self.workshop = workshop
-        self.size = size
+        self.options = f"size={size},{options}"
         self.state = workshop.folder / "state"
         self.state.mkdir()
         if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode != 0:
@@ -37,8 +37,13 @@ class SmallDisk:
     @property
     def wrapper(self):
         """What comes before a command that is to see it."""
-        mount = f'mount -t tmpfs -o size={self.size} none "{self.state}" && exec "$@"'
+        mount = f'mount -t tmpfs -o {self.options} none "{self.state}" && exec "$@"'
         return ["unshare", "-rm", "sh", "-c", mount, "sh"]
+
+    def remount(self, gateway, options):
+        subprocess.run(
+            ["nsenter", "-t", str(gateway.pid), "-U", "-m", "--preserve-credentials",
+             "mount", "-o", f"remount,{options}", self.state], check=True)
 
     def seen_by(self, gateway):
         return pathlib.Path(f"/proc/{gateway.pid}/root{self.state}")

@@ -197,6 +197,66 @@ def with_texts(workshop, configuration):
     return text
 
 
+def test_a_disk_that_is_read_only_at_the_start_stops_nothing(workshop):
+    disk = SmallDisk(workshop, "24m", "ro")
+    configuration, inside, outside = plant(workshop)
+    gateway = workshop.gateway(configuration, wait=False, wrapper=disk.wrapper)
+    listening(gateway)
+    heard = Listener(outside, "up/#")
+    publisher = Publisher(inside)
+    wait_for(lambda: len(heard.numbers()) > 50, what="messages through memory")
+    assert not is_ready(gateway) and "Read-only file system" in gateway.status()["outbox"]["trouble"]
+    before = polls(gateway)
+    wait_for(lambda: polls(gateway) > before + 5, what="polls")
+    disk.remount(gateway, "rw")
+    wait_for(lambda: is_ready(gateway), what="a sound gateway")
+    acknowledged = publisher.stop()
+    await_numbers(heard, acknowledged, "")
+    assert gateway.stop() == 0
+    heard.stop()
+    verdict = Verdict(heard.events, acknowledged)
+    verdict.check_nothing_lost()
+    assert not verdict.gaps
+
+
+def test_an_outbox_that_fills_its_disk_loses_the_oldest_bulk_and_tells_it(workshop):
+    """`max_size` is more than there is room for, and the broker upstream is away."""
+    disk = SmallDisk(workshop, "24m")
+    configuration, inside, outside = plant(workshop, max_size="64MiB")
+    text = with_texts(workshop, configuration)
+    proxy = workshop.proxy(outside)
+    text["outputs"]["up"]["mqtt"] = f"mqtt://127.0.0.1:{proxy.port}"
+    proxy.refuse()
+    configuration.write_text(yaml.safe_dump(text))
+    gateway = workshop.gateway(configuration, wrapper=disk.wrapper)
+    listening(gateway)
+    publisher = Publisher(inside, pause=0.01)
+    fill_with_texts(workshop, inside, 40)
+    wait_for(lambda: (gateway.metric("headgate_outbox_lost_events_total", cause="disk_full") or 0) > 0, what="a loss")
+    before = polls(gateway)
+    wait_for(lambda: polls(gateway) > before + 10, what="polls")
+    # It has come to rest on the disk, not in memory: what it acknowledges survives.
+    wait_for(lambda: is_ready(gateway), seconds=60, what="a sound gateway on a full disk")
+    acknowledged = publisher.stop()
+    heard = Listener(outside, "up/#")
+    proxy.mend()
+    wait_for(lambda: all(one["waitingEvents"] == 0 for one in gateway.output("up")["lanes"]), seconds=60,
+             what="an empty outbox")
+    wait_for(lambda: is_ready(gateway), seconds=60, what="a sound gateway with its ballast")
+    assert (disk.seen_by(gateway) / "ballast").exists()
+    # A gap is told once it has not grown for ten seconds.
+    wait_for(lambda: not Verdict(heard.events, acknowledged).holes("bulk"), seconds=30, what="every gap")
+    assert gateway.stop() == 0
+    heard.stop()
+    verdict = Verdict(heard.events, acknowledged)
+    # What is not bulk is all there, and of bulk every number is there or told as lost.
+    verdict.check_nothing_lost()
+    assert {(gap["lane"], gap["cause"]) for gap in verdict.gaps} == {("bulk", "disk_full")}
+    assert "goes on in memory" not in gateway.peer.log.read_text()
+    for name in ("critical", "normal", "bulk"):
+        assert not verdict.holes(name), name
+
+
 def test_a_disk_that_somebody_else_fills_and_frees_needs_no_restart(workshop):
     disk = SmallDisk(workshop, "24m")
     configuration, inside, outside = plant(workshop, max_size="64MiB")

@@ -70,9 +70,10 @@ FAULTS = [
 ]
 
 
-def test_a_cluster_that_fails_loses_nothing_and_changes_no_order(workshop):
+@pytest.mark.parametrize("is_exactly_once", [True, False])
+def test_a_cluster_that_fails_loses_nothing_and_changes_no_order(workshop, is_exactly_once):
     cluster = Cluster(workshop)
-    _, gateway, inside = to_kafka(workshop, cluster.address)
+    _, gateway, inside = to_kafka(workshop, cluster.address, exactly_once=is_exactly_once)
     publisher = Publisher(inside, pause=0.005)
     seed = random.randrange(1 << 32)
     choose = random.Random(seed)
@@ -91,7 +92,8 @@ def test_a_cluster_that_fails_loses_nothing_and_changes_no_order(workshop):
     verdict = Verdict(events_in(cluster.address), acknowledged)
     verdict.check_nothing_lost(context)
     assert not verdict.gaps, context
-    verdict.report("faults of a Kafka cluster", ROUNDS)
+    assert verdict.twice == 0 or not is_exactly_once, f"{context}: {verdict}"
+    verdict.report(f"faults of a Kafka cluster{', with exactly_once' if is_exactly_once else ''}", ROUNDS)
 
 
 def test_control_a_producer_that_gives_up_does_lose(workshop):

@@ -3,6 +3,7 @@ same id, order is kept, and what is fresh does not wait for what has gathered.""
 
 import os
 import random
+import subprocess
 import threading
 
 import yaml
@@ -12,6 +13,8 @@ from oracle import Listener, Publisher, Verdict
 from test_mqtt_in import counting, listening
 
 ROUNDS = int(os.environ.get("HEADGATE_NETWORK_FAULTS", 10))
+# Thirteen hours of a reading a second.
+OUTAGE_READINGS = int(os.environ.get("HEADGATE_OUTAGE_READINGS", 46_800))
 
 
 def through_a_proxy(workshop):
@@ -98,6 +101,46 @@ def cpu_seconds(pid):
     """proc(5), fields 14 and 15, counted behind the name in brackets."""
     fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_the_readings_of_an_outage_of_thirteen_hours_all_come_after_it(workshop):
+    """As many as come in that time, as fast as they are taken, with a kill half-way."""
+    gateway, proxy, inside, heard = through_a_proxy(workshop)
+    proxy.refuse()
+    half = OUTAGE_READINGS // 2
+    publish_numbers(inside, range(1, half + 1))
+    gateway.kill()
+    gateway = workshop.gateway(gateway.configuration)
+    publish_numbers(inside, range(half + 1, OUTAGE_READINGS + 1))
+    wait_for(lambda: waiting(gateway) >= OUTAGE_READINGS, seconds=60 + OUTAGE_READINGS / 1_000, what="a backlog of them all")
+    assert memory_mb(gateway.pid) < 100
+    # The fresh ones are no longer: everything is backlog.
+    wait_for(lambda: gateway.output("up")["lanes"][1]["oldestAgeSeconds"] > 12, what="a backlog that has an age")
+    proxy.mend()
+    wait_for(lambda: waiting(gateway) == 0, seconds=60 + OUTAGE_READINGS / 1_000, what="an empty outbox")
+    wait_for(lambda: OUTAGE_READINGS in heard.numbers(), what="the last of them")
+    gateway.stop()
+    heard.stop()
+    verdict = Verdict(heard.events, OUTAGE_READINGS)
+    verdict.check_nothing_lost()
+    assert not verdict.gaps
+    verdict.report("an outage of thirteen hours, compressed", 1)
+
+
+def publish_numbers(port, numbers):
+    """All acknowledged by the broker once this returns."""
+    lines = "".join(f"{number}\n" for number in numbers)
+    subprocess.run(["mosquitto_pub", "-p", str(port), "-q", "1", "-t", "count", "-l"], input=lines, text=True, check=True)
+
+
+def waiting(gateway):
+    return sum(lane["waitingEvents"] for lane in gateway.output("up")["lanes"])
+
+
+def memory_mb(pid):
+    """Anonymous memory of a process: proc(5)."""
+    text = open(f"/proc/{pid}/status").read()
+    return int(text.split("RssAnon:")[1].split()[0]) / 1024
 
 
 def test_what_is_fresh_does_not_wait_for_a_backlog_and_the_backlog_says_so(workshop):

@@ -29,13 +29,19 @@ struct Folder: Sendable {
         return stat(path, &status) == 0 ? Int64(status.st_size) : nil
     }
 
-    /// Bytes that the file system has left for us; 0 where it does not say.
-    var room: Int64 {
+    /// Bytes that the file system has left for us; nil where it does not say.
+    var room: Int64? {
         var status = statvfs()
-        guard statvfs(path, &status) == 0 else { return 0 }
+        guard statvfs(path, &status) == 0 else { return nil }
         let (bytes, isTooMuch) = Int64(clamping: status.f_bavail).multipliedReportingOverflow(
             by: Int64(clamping: status.f_frsize))
         return isTooMuch ? .max : bytes
+    }
+
+    /// Why nothing can be made in it; nil where something can. SQLite then tries to read what it may not write, and says of a
+    /// new file that there is none.
+    var reasonNotWritable: String? {
+        access(path, W_OK) == 0 ? nil : "\(OutboxError.system("write to \(path)", errno))"
     }
 
     /// What a path leads to; nil where to nothing.

@@ -23,10 +23,11 @@ struct Start: ~Copyable {
         } catch let error as OutboxError where error.kind == .inUse || error.kind == .newer {
             throw error
         } catch {
+            let reason = settings.files.reasonNotWritable ?? "\(error)"
             logger.error(
                 "the outbox cannot be opened: it goes on in memory, and nothing is acknowledged that only it has",
-                metadata: ["error": "\(error)", "file": "\(settings.files.database)"])
-            return try Start(inMemory: settings, outputs: outputs, "\(error)")
+                metadata: ["error": "\(reason)", "file": "\(settings.files.database)"])
+            return try Start(inMemory: settings, outputs: outputs, reason)
         }
     }
 
