@@ -4,6 +4,7 @@
 import FoundationEssentials
 import Glibc
 import Hummingbird
+import HummingbirdCore
 import Logging
 import NIOCore
 import ServiceLifecycle
@@ -43,10 +44,17 @@ public struct AdminServer: Service {
         self.logger = logger
     }
 
+    /// Whoever floods it waits for others who do; file descriptors are left for links and brokers.
+    private static let mostConnections = 64
+    /// For a request that does not come to its end, too.
+    private static let idleTimeout = TimeAmount.seconds(10)
+
     public func run() async throws {
         let application = Application(
-            router: router(),
-            configuration: .init(address: .hostname(host, port: port), serverName: "headgate"), logger: logger)
+            router: router(), server: .http1(configuration: .init(idleTimeout: Self.idleTimeout)),
+            configuration: .init(
+                address: .hostname(host, port: port), serverName: "headgate",
+                availableConnectionsDelegate: MaximumAvailableConnections(Self.mostConnections)), logger: logger)
         do {
             try await application.run()
         } catch let error as IOError {

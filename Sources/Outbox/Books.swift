@@ -29,6 +29,9 @@ struct Books {
     var shelf: DeadLetterShelf
     /// How much of the catalog is stored.
     var stored = (devices: 0, series: 0)
+    /// The last time that the clock jumped ahead.
+    private(set) var clockJump: ClockJump?
+    private var isClockJumpUnsaved = false
 
     /// Of a database that nothing is in yet.
     /// - Parameter first: the number of the first block, and of its first event; 0 for a beginning.
@@ -48,6 +51,7 @@ struct Books {
         next = []
         ledger = LossLedger(open: try database.openGaps())
         shelf = try DeadLetterShelf(in: database, room: maxSize / 10)
+        clockJump = try database.clockJump()
         let known = try database.outputs().map(\.name)
         for name in names + known.filter({ !names.contains($0) }) {
             let number = try database.number(ofOutput: name)
@@ -132,6 +136,7 @@ struct Books {
         }
         ledger.markUnsaved()
         stored = (0, 0)
+        isClockJumpUnsaved = clockJump != nil
     }
 
     var hasUnsaved: Bool {
@@ -156,6 +161,14 @@ struct Books {
             outputs[output].unsavedMarks.removeAll()
         }
         try ledger.save(announced: announced, in: database)
+        if isClockJumpUnsaved, let clockJump { try database.set(clockJump) }
+        isClockJumpUnsaved = false
+    }
+
+    /// Notes that the clock jumped ahead, before what is committed next.
+    mutating func clockJumped(at time: Timestamp) {
+        clockJump = ClockJump(blocks: next.map(\.block), at: time)
+        isClockJumpUnsaved = true
     }
 
     private mutating func savePosition(

@@ -60,6 +60,7 @@ public actor Outbox {
     var retention: Retention
     var fresh: FreshBlocks
     var diskRoom: DiskRoom
+    private var clock = ClockWatch()
     /// By output: how its windows take turns.
     var turns: [Int]
     /// Dead letters that the next commit keeps.
@@ -190,6 +191,7 @@ public actor Outbox {
         guard !work.isEmpty || (isHousekeepingDue && (retryAt ?? .now) <= .now) else { return }
         let start = ContinuousClock.now
         noticeMovedFile()
+        noticeClockJump()
         for attempt in 1...Self.mostAttempts {
             let before = books
             do {
@@ -208,6 +210,13 @@ public actor Outbox {
                 }
             }
         }
+    }
+
+    private func noticeClockJump() {
+        let now = Timestamp.now
+        guard clock.hasJumped(wall: now, steady: .now) else { return }
+        logger.warning("the system's clock jumped ahead: what waits is not taken for as old as its time says")
+        books.clockJumped(at: now)
     }
 
     private func succeeded(_ work: [Intake.Work], _ committed: [Committed]) {

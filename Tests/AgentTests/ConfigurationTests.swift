@@ -54,6 +54,16 @@ struct ConfigurationTests {
         #expect(path == "/etc/x/out.jsonl")
     }
 
+    @Test("more links than one process can watch are refused, before any is opened", arguments: [200, 201])
+    func links(count: Int) {
+        let problems = Problems()
+        let links = (1...count).map { "l\($0): { tcp: 127.0.0.1 }" }.joined(separator: ", ")
+        _ = ConfigurationFile.read(
+            "gateway: g\nstate: s\nmaps: maps\nlinks: { \(links) }\noutputs: { f: { file: out.jsonl } }",
+            path: "/etc/x/h.yaml", problems: problems)
+        #expect(problems.sorted.contains { $0.description.contains("one gateway serves 200") } == (count > 200))
+    }
+
     @Test("a password everyone can read is refused, and so is one that is not there")
     func secrets() throws {
         let path = NSTemporaryDirectory() + "headgate-secret-" + UUID().uuidString

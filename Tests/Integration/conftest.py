@@ -231,7 +231,7 @@ def secret_file(folder, text):
 
 def certificates(folder):
     """ca.pem, and what it vouches for: server.pem for localhost, client.pem for the gateway, with their .key files.
-    other.pem is an authority that vouches for none of them."""
+    expired.pem was the server's until yesterday. other.pem is an authority that vouches for none of them."""
     def openssl(*arguments):
         subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, cwd=folder)
 
@@ -244,6 +244,8 @@ def certificates(folder):
                 "-subj", f"/CN={subject}")
         openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
                 "-out", f"{name}.pem", "-days", "2", "-extfile", "names")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+            "-out", "expired.pem", "-days", "-1", "-extfile", "names")
     return folder
 
 

@@ -8,7 +8,7 @@ import threading
 
 import yaml
 
-from conftest import wait_for
+from conftest import certificates, wait_for
 from oracle import Listener, Publisher, Verdict
 from test_mqtt_in import counting, listening
 
@@ -175,6 +175,36 @@ def test_what_is_fresh_does_not_wait_for_a_backlog_and_the_backlog_says_so(works
     first_fresh = next(place for place, (number, replayed) in enumerate(order) if number > at_return and not replayed)
     late = [entry for entry in order[first_fresh:] if entry[0] < at_return - 1000]
     assert late and all(replayed for _, replayed in late)
+
+
+def test_a_broker_whose_certificate_expires_gets_nothing_until_it_has_another(workshop):
+    tls = certificates(workshop.folder)
+    inside, _ = workshop.mosquitto("inside")
+
+    def outside(certificate, port=None):
+        lines = [f"cafile {tls / 'ca.pem'}", f"certfile {tls / certificate}", f"keyfile {tls / 'server.key'}"]
+        return workshop.mosquitto("outside", port, listener_lines=lines)
+
+    port, broker = outside("server.pem")
+    configuration = counting(
+        workshop, inside, link={"client_id": "gateway"},
+        outputs={"up": {"mqtt": f"mqtts://localhost:{port}", "topic": "up/{device}", "ca": str(tls / "ca.pem")}})
+    gateway = workshop.gateway(configuration)
+    listening(gateway)
+    publisher = Publisher(inside)
+    wait_for(lambda: gateway.output("up")["acknowledgedReadings"] > 20, what="readings over TLS")
+    for certificate in ("expired.pem", "server.pem"):
+        broker.stop()
+        _, broker = outside(certificate, port)
+        if certificate == "expired.pem":
+            wait_for(lambda: "certificate" in (gateway.output("up").get("lastError") or ""), what="the refusal")
+            sent = gateway.output("up")["acknowledgedReadings"]
+            before = publisher.acknowledged
+            wait_for(lambda: waiting(gateway) > 200 and publisher.acknowledged > before + 200, what="readings that wait")
+            assert gateway.output("up")["acknowledgedReadings"] == sent
+    acknowledged = publisher.stop()
+    wait_for(lambda: gateway.output("up")["acknowledgedReadings"] >= acknowledged, seconds=40, what="every reading")
+    assert gateway.stop() == 0
 
 
 def test_control_in_order_everything_waits_its_turn(workshop):

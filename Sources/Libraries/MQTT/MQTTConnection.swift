@@ -176,8 +176,12 @@ public struct MQTTConnection: ~Copyable {
         return id
     }
 
-    /// Of a connection that the broker refused or closed, its own reason says more than the library's error.
+    /// Of a connection that the broker refused or closed, its own reason says more than the library's error; of TLS, the
+    /// library's log.
     private func checkConnection(_ code: Int32) throws(MQTTError) {
+        if code == Int32(MOSQ_ERR_TLS.rawValue), let complaint = inbox.complaint {
+            throw MQTTError(.reconnect, "TLS: \(complaint)")
+        }
         if code != Int32(MOSQ_ERR_SUCCESS.rawValue), case .disconnected(let reason) = inbox.state {
             throw MQTTError(.reconnect, reason)
         }
@@ -204,6 +208,9 @@ private func setCallbacks(of client: OpaquePointer) {
         // CONNACK flags, bit 0: the broker has kept our session (MQTT 3.1.1, 3.2.2.2).
         MQTTInbox.from(object)?.connected(
             reason: reason, sessionPresent: flags & 1 == 1, maximumPacketSize: known == nil ? nil : size)
+    }
+    mosquitto_log_callback_set(client) { _, object, level, text in
+        if level == Int32(MOSQ_LOG_ERR), let text { MQTTInbox.from(object)?.complained(String(cString: text)) }
     }
     mosquitto_disconnect_v5_callback_set(client) { _, object, reason, _ in
         MQTTInbox.from(object)?.disconnected(reason: reason)

@@ -16,6 +16,8 @@ public final class MQTTInbox {
 
     private(set) var state = State.idle
     private(set) var maximumPacketSize: UInt32?
+    /// The last error in the library's log since the connection was begun.
+    private(set) var complaint: String?
     private let payloadLimit: Int
     private var messages: [MQTTMessage] = []
     /// Of the messages not yet taken.
@@ -34,6 +36,7 @@ public final class MQTTInbox {
 
     func connectionStarts() {
         state = .connecting
+        complaint = nil
         messages.removeAll()
         payloadBytes = 0
         settledMessages.removeAll()
@@ -56,6 +59,12 @@ public final class MQTTInbox {
         if case .disconnected = state { return }
         let text = reason < 128 ? mosquitto_strerror(reason) : mosquitto_reason_string(reason)
         state = .disconnected(reason: text.map { String(cString: $0) } ?? "closed (\(reason))")
+    }
+
+    /// What the library says of TLS is in its log alone.
+    func complained(_ text: String) {
+        // OpenSSL Error[0]: error:0A000086:SSL routines::certificate verify failed
+        complaint = text.split(separator: ":").last.map(String.init)
     }
 
     func received(_ message: mosquitto_message) {

@@ -39,9 +39,11 @@ struct Retention: ~Copyable {
         try deleteSettled(database, books, room, olderThan: now.advanced(byMicroseconds: -settings.keepSent))
         var losses: [Loss] = []
         for lane in Lane.allCases {
-            let old = try database.lastCommitted(
-                lane, before: now.advanced(byMicroseconds: -settings.maxAge), most: Self.evictedAtOnce)
-            if let old { losses += try lose(through: old, .maxAge, database, &books) }
+            let limit = now.advanced(byMicroseconds: -settings.maxAge)
+            guard let old = try database.lastCommitted(lane, before: limit, most: Self.evictedAtOnce),
+                books.clockJump?.lets(old.id, of: lane, goBefore: limit) ?? true
+            else { continue }
+            losses += try lose(through: old, .maxAge, database, &books)
         }
         let size = try database.size() - books.shelf.bytes
         if size > room.bytes {

@@ -1,0 +1,95 @@
+"""A machine and neighbours that are hard on the gateway: floods of the admin address, being stopped for a while, little
+memory. Polls go on, and nothing is lost."""
+
+import contextlib
+import signal
+import socket
+import threading
+import urllib.request
+
+from conftest import events_in, wait_for
+from oracle import Listener, Publisher, Verdict
+from test_disk_faults import await_numbers, is_ready, plant, polls
+from test_mqtt_in import listening
+from test_network_faults import memory_mb
+
+
+def test_a_flood_of_the_admin_address_delays_no_poll_and_ends_by_itself(workshop):
+    configuration, inside, outside = plant(workshop)
+    gateway = workshop.gateway(configuration)
+    listening(gateway)
+    wait_for(lambda: polls(gateway) > 10, what="polls")
+    missed = gateway.metric("headgate_modbus_polls_missed_total") or 0
+    memory = memory_mb(gateway.pid)
+    heard = Listener(outside, "up/#")
+    publisher = Publisher(inside)
+    host, port = gateway.address.removeprefix("http://").split(":")
+
+    # Requests that never end, more than there are places for.
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            one = stack.enter_context(socket.create_connection((host, int(port)), timeout=5))
+            one.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\nX-")
+        assert len(heard.numbers()) < publisher.acknowledged + 10
+        before = publisher.acknowledged
+        wait_for(lambda: before + 200 in heard.numbers(), what="messages meanwhile")
+        # Those that wait are let in once the others are put out, and these with them.
+        wait_for(lambda: is_answering(gateway), seconds=90, what="an answer")
+
+    # And as many whole ones as eight can ask for.
+    running = True
+
+    def ask():
+        while running:
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(gateway.address + "/api/status", timeout=5).read()
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for one in threads:
+        one.start()
+    before = publisher.acknowledged
+    wait_for(lambda: before + 500 in heard.numbers(), what="messages meanwhile")
+    running = False
+    for one in threads:
+        one.join()
+    assert (gateway.metric("headgate_modbus_polls_missed_total") or 0) == missed
+    assert memory_mb(gateway.pid) < memory + 50
+    acknowledged = publisher.stop()
+    await_numbers(heard, acknowledged, "")
+    assert gateway.stop() == 0
+    heard.stop()
+    Verdict(heard.events, acknowledged).check_nothing_lost()
+
+
+def is_answering(gateway):
+    with contextlib.suppress(OSError):
+        return gateway.get("/healthz") == "ok\n"
+
+
+def test_a_gateway_that_is_stopped_for_a_while_goes_on_where_it_was(workshop):
+    configuration, inside, outside = plant(workshop)
+    gateway = workshop.gateway(configuration)
+    listening(gateway)
+    heard = Listener(outside, "up/#")
+    publisher = Publisher(inside)
+    for seconds in (0.2, 3):
+        wait_for(lambda: publisher.acknowledged in heard.numbers(), what="messages")
+        gateway.peer.process.send_signal(signal.SIGSTOP)
+        threading.Event().wait(seconds)
+        gateway.peer.process.send_signal(signal.SIGCONT)
+        # The polls that were not made are not made up for.
+        before = polls(gateway)
+        wait_for(lambda: polls(gateway) > before + 5, what="polls")
+    # Signals that come in heaps end it once, in order.
+    for _ in range(20):
+        gateway.peer.process.send_signal(signal.SIGHUP)
+        gateway.peer.process.send_signal(signal.SIGTERM)
+    assert gateway.peer.process.wait(10) == 0
+    gateway = workshop.gateway(configuration)
+    acknowledged = publisher.stop()
+    await_numbers(heard, acknowledged, "")
+    assert gateway.stop() == 0
+    heard.stop()
+    verdict = Verdict(heard.events, acknowledged)
+    verdict.check_nothing_lost()
+    assert not verdict.gaps
