@@ -8,6 +8,7 @@ import CSQLite
 /// Opened without SQLite's own mutexes: the owner is an actor, so there is no one to guard against.
 public struct Connection: ~Copyable {
     let handle: OpaquePointer
+    private let statements = StatementCache()
 
     /// Pages in the write-ahead log after the last commit; SQLite's hook writes it.
     private let pagesInLog: UnsafeMutablePointer<Int32>
@@ -40,6 +41,7 @@ public struct Connection: ~Copyable {
     }
 
     deinit {
+        statements.close()
         // v2: statements that outlive the connection keep it until they are finalised.
         sqlite3_close_v2(handle)
         pagesInLog.deallocate()
@@ -53,16 +55,33 @@ public struct Connection: ~Copyable {
         guard sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK else { throw error() }
     }
 
-    public func prepare(_ sql: String) throws(SQLiteError) -> Statement {
-        var statement: OpaquePointer?
-        let code = sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
-        guard code == SQLITE_OK, let statement else { throw error() }
-        return Statement(statement)
+    /// A statement with values for its first parameters. Prepared once: a text should have no values in it.
+    public func prepare(_ sql: String, _ values: Int64...) throws(SQLiteError) -> Statement {
+        try prepare(sql, values)
+    }
+
+    private func prepare(_ sql: String, _ values: [Int64]) throws(SQLiteError) -> Statement {
+        var prepared = statements.take(sql)
+        if prepared == nil {
+            let code = sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &prepared, nil)
+            guard code == SQLITE_OK else { throw error() }
+        }
+        // Only a text without a statement gives none.
+        guard let prepared else { throw error() }
+        let statement = Statement(prepared, sql, statements)
+        for (place, value) in values.enumerated() { statement.bind(value, at: Int32(place + 1)) }
+        return statement
+    }
+
+    /// Runs one statement that returns nothing.
+    public func run(_ sql: String, _ values: Int64...) throws(SQLiteError) {
+        let statement = try prepare(sql, values)
+        _ = try statement.step()
     }
 
     /// The first column of the first row, or nil where there is none.
-    public func integer(_ sql: String) throws(SQLiteError) -> Int64? {
-        let statement = try prepare(sql)
+    public func integer(_ sql: String, _ values: Int64...) throws(SQLiteError) -> Int64? {
+        let statement = try prepare(sql, values)
         return try statement.step() ? statement.integer(0) : nil
     }
 
@@ -76,10 +95,10 @@ public struct Connection: ~Copyable {
     public func transaction<Result>(
         _ body: () throws(SQLiteError) -> Result
     ) throws(SQLiteError) -> Result {
-        try execute("BEGIN IMMEDIATE")
+        try run("BEGIN IMMEDIATE")
         do {
             let result = try body()
-            try execute("COMMIT")
+            try run("COMMIT")
             return result
         } catch {
             // Some errors (a full disk among them) have rolled back already; then this one says so, harmlessly.

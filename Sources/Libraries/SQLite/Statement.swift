@@ -6,13 +6,17 @@ import CSQLite
 /// A prepared statement. Parameters count from 1, columns from 0, as in SQLite.
 public struct Statement: ~Copyable {
     private let handle: OpaquePointer
+    private let sql: String
+    private let cache: StatementCache
 
-    init(_ handle: OpaquePointer) {
+    init(_ handle: OpaquePointer, _ sql: String, _ cache: StatementCache) {
         self.handle = handle
+        self.sql = sql
+        self.cache = cache
     }
 
     deinit {
-        sqlite3_finalize(handle)
+        cache.put(handle, sql)
     }
 
     public func bind(_ value: Int64, at parameter: Int32) {

@@ -66,11 +66,11 @@ extension Database {
 
     /// The first block from `id` on, without its body.
     func head(_ lane: Lane, from id: Int64) throws(SQLiteError) -> StoredBlock? {
-        try head(lane, "WHERE id>=\(id) ORDER BY id LIMIT 1")
+        try head(lane, "WHERE id>=? ORDER BY id LIMIT 1", id)
     }
 
     func last(_ lane: Lane) throws(SQLiteError) -> StoredBlock? {
-        try head(lane, "ORDER BY id DESC LIMIT 1")
+        try head(lane, "WHERE id<=? ORDER BY id DESC LIMIT 1", .max)
     }
 
     /// The blocks before `end` that were committed in a span of time: the first, the last, and how many events lie in them.
@@ -79,18 +79,18 @@ extension Database {
     ) throws(SQLiteError) -> (first: Int64, last: Int64, events: Int)? {
         let statement = try connection.prepare(
             "SELECT min(id),max(id),sum(events) FROM block_\(lane.rawValue)"
-                + " WHERE id<\(end) AND committed BETWEEN \(since.microseconds) AND \(until.microseconds)")
+                + " WHERE id<? AND committed BETWEEN ? AND ?", end, since.microseconds, until.microseconds)
         guard try statement.step(), statement.integer(2) > 0 else { return nil }
         return (statement.integer(0), statement.integer(1), Int(clamping: statement.integer(2)))
     }
 
     /// The last block before `id`, without its body.
     func lastBefore(_ lane: Lane, _ id: Int64) throws(SQLiteError) -> StoredBlock? {
-        try head(lane, "WHERE id<\(id) ORDER BY id DESC LIMIT 1")
+        try head(lane, "WHERE id<? ORDER BY id DESC LIMIT 1", id)
     }
 
-    private func head(_ lane: Lane, _ rest: String) throws(SQLiteError) -> StoredBlock? {
-        let statement = try connection.prepare("SELECT \(Self.columns) FROM block_\(lane.rawValue) \(rest)")
+    private func head(_ lane: Lane, _ rest: String, _ id: Int64) throws(SQLiteError) -> StoredBlock? {
+        let statement = try connection.prepare("SELECT \(Self.columns) FROM block_\(lane.rawValue) \(rest)", id)
         return try statement.step() ? Self.block(lane, statement, body: []) : nil
     }
 
@@ -112,7 +112,7 @@ extension Database {
     func lastToEvict(_ lane: Lane, bytes: Int64, most: Int) throws(SQLiteError) -> StoredBlock? {
         let statement = try connection.prepare(
             "SELECT id,length(body) FROM block_\(lane.rawValue)"
-                + " WHERE id<(SELECT max(id) FROM block_\(lane.rawValue)) ORDER BY id LIMIT \(most)")
+                + " WHERE id<(SELECT max(id) FROM block_\(lane.rawValue)) ORDER BY id LIMIT ?", Int64(most))
         var size: Int64 = 0
         var id: Int64?
         while size < bytes, try statement.step() {
@@ -126,7 +126,7 @@ extension Database {
     func lastCommitted(_ lane: Lane, before time: Timestamp, most: Int) throws(SQLiteError) -> StoredBlock? {
         let statement = try connection.prepare(
             "SELECT id,committed FROM block_\(lane.rawValue)"
-                + " WHERE id<(SELECT max(id) FROM block_\(lane.rawValue)) ORDER BY id LIMIT \(most)")
+                + " WHERE id<(SELECT max(id) FROM block_\(lane.rawValue)) ORDER BY id LIMIT ?", Int64(most))
         var id: Int64?
         while try statement.step(), statement.integer(1) < time.microseconds { id = statement.integer(0) }
         return try id.flatMap { id throws(SQLiteError) in try head(lane, from: id) }
@@ -134,13 +134,13 @@ extension Database {
 
     /// Deletes the oldest blocks up to `id`, at most `most` of them.
     func delete(_ lane: Lane, through id: Int64, most: Int) throws(SQLiteError) {
-        try connection.execute(
+        try connection.run(
             "DELETE FROM block_\(lane.rawValue) WHERE id IN"
-                + " (SELECT id FROM block_\(lane.rawValue) WHERE id<=\(id) ORDER BY id LIMIT \(most))")
+                + " (SELECT id FROM block_\(lane.rawValue) WHERE id<=? ORDER BY id LIMIT ?)", id, Int64(most))
     }
 
     /// Deletes the blocks from `id` on.
     func delete(_ lane: Lane, from id: Int64) throws(SQLiteError) {
-        try connection.execute("DELETE FROM block_\(lane.rawValue) WHERE id>=\(id)")
+        try connection.run("DELETE FROM block_\(lane.rawValue) WHERE id>=?", id)
     }
 }

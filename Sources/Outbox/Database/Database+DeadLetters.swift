@@ -68,7 +68,7 @@ extension Database {
     }
 
     func deleteDeadLetter(_ id: Int64) throws(SQLiteError) {
-        try connection.execute("DELETE FROM dead WHERE id=\(id)")
+        try connection.run("DELETE FROM dead WHERE id=?", id)
     }
 
     /// Copies all, as far as they can be read.

@@ -35,26 +35,28 @@ extension Database {
     func set(_ gap: Gap, id: Int64?) throws(SQLiteError) -> Int64 {
         let statement = try connection.prepare(
             "INSERT OR REPLACE INTO gap(id,cause,lane,first,last,count,since,until,outputs,announced)"
-                + " VALUES(\(id.map(String.init) ?? "NULL"),?,?,?,?,?,?,?,?,0)")
-        statement.bind(Int64(gap.cause.rawValue), at: 1)
-        statement.bind(Int64(gap.lane.rawValue), at: 2)
-        statement.bind(Int64(bitPattern: gap.first), at: 3)
-        statement.bind(Int64(bitPattern: gap.last), at: 4)
-        statement.bind(Int64(bitPattern: gap.count), at: 5)
-        statement.bind(gap.since.microseconds, at: 6)
-        statement.bind(gap.until.microseconds, at: 7)
-        statement.bind(gap.outputs.joined(separator: ","), at: 8)
+                + " VALUES(?,?,?,?,?,?,?,?,?,0)")
+        // What is not bound is null: the next number.
+        if let id { statement.bind(id, at: 1) }
+        statement.bind(Int64(gap.cause.rawValue), at: 2)
+        statement.bind(Int64(gap.lane.rawValue), at: 3)
+        statement.bind(Int64(bitPattern: gap.first), at: 4)
+        statement.bind(Int64(bitPattern: gap.last), at: 5)
+        statement.bind(Int64(bitPattern: gap.count), at: 6)
+        statement.bind(gap.since.microseconds, at: 7)
+        statement.bind(gap.until.microseconds, at: 8)
+        statement.bind(gap.outputs.joined(separator: ","), at: 9)
         try statement.run()
         return connection.lastInsertedRow
     }
 
     func deleteOpenGaps() throws(SQLiteError) {
-        try connection.execute("DELETE FROM gap WHERE announced=0")
+        try connection.run("DELETE FROM gap WHERE announced=0")
     }
 
     func markAnnounced(_ ids: [Int64]) throws(SQLiteError) {
-        for id in ids { try connection.execute("UPDATE gap SET announced=1 WHERE id=\(id)") }
+        for id in ids { try connection.run("UPDATE gap SET announced=1 WHERE id=?", id) }
         // What is announced is in the outbox as an event; a few rows stay for whoever looks into the file.
-        if let last = ids.max() { try connection.execute("DELETE FROM gap WHERE announced=1 AND id<\(last)-1000") }
+        if let last = ids.max() { try connection.run("DELETE FROM gap WHERE announced=1 AND id<?-1000", last) }
     }
 }

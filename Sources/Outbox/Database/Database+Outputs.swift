@@ -110,7 +110,7 @@ extension Database {
 
     /// Makes what is stored of an output's replays in a lane what they are.
     func set(_ replays: [Replay], output: Int64, _ lane: Lane) throws(SQLiteError) {
-        try connection.execute("DELETE FROM replay WHERE output=\(output) AND lane=\(lane.rawValue)")
+        try connection.run("DELETE FROM replay WHERE output=? AND lane=?", output, Int64(lane.rawValue))
         for replay in replays {
             let statement = try connection.prepare(
                 "INSERT INTO replay(output,lane,block,done,until,state,crc) VALUES(?,?,?,?,?,?,?)")

@@ -93,7 +93,7 @@ struct Database: ~Copyable {
     }
 
     func setMeta(_ key: String, _ value: Int64) throws(SQLiteError) {
-        try connection.execute("INSERT OR REPLACE INTO meta(key,value) VALUES('\(key)',\(value))")
+        try connection.run("INSERT OR REPLACE INTO meta(key,value) VALUES('\(key)',?)", value)
     }
 }
 
@@ -141,10 +141,10 @@ extension Database {
         for key in try keys() where key != current {
             var isNeeded = false
             for table in Lane.allCases.map({ "block_\($0.rawValue)" }) + ["dead"] where !isNeeded {
-                isNeeded = try connection.integer("SELECT 1 FROM \(table) WHERE key_id=\(key) LIMIT 1") != nil
+                isNeeded = try connection.integer("SELECT 1 FROM \(table) WHERE key_id=? LIMIT 1", key) != nil
             }
             if !isNeeded {
-                try connection.execute("DELETE FROM meta WHERE key='\(Self.keyPrefix)\(KeyRing.name(key))'")
+                try connection.run("DELETE FROM meta WHERE key='\(Self.keyPrefix)\(KeyRing.name(key))'")
             }
         }
     }

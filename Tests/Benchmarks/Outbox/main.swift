@@ -79,22 +79,22 @@ func openOutbox(_ folder: String) throws -> Outbox {
 
 let blocksInWindow = 16
 
-func commits(_ folder: String, readings: Int, seconds: Int) async throws {
-    let outbox = try openOutbox(folder)
+/// On the outbox's own thread, as its loop commits while there is something to commit.
+func commits(_ outbox: isolated Outbox, readings: Int, seconds: Int) {
     var plant = Plant(outbox.catalog)
     var count = 0
     let before = written()
     let start = ContinuousClock.now
     while start.duration(to: .now) < .seconds(seconds) {
         outbox.intake.offer(plant.batch(readings), .normal)
-        await outbox.flush()
+        outbox.flush()
         count += 1
         // As a forwarder does that a broker answers every few milliseconds: a window of several blocks, whose cursor and whose
         // deletion go with the next commit.
         guard count.isMultiple(of: blocksInWindow) else { continue }
-        while let portion = await outbox.next(for: 0, bytes: 1 << 20, events: 1_000) {
+        while let portion = outbox.next(for: 0, bytes: 1 << 20, events: 1_000) {
             guard let last = portion.blocks.last else { break }
-            await outbox.settle(0, portion.stream, last, done: last.events)
+            outbox.settle(0, portion.stream, last, done: last.events)
         }
     }
     let elapsed = start.duration(to: .now) / .seconds(1)
@@ -132,7 +132,7 @@ func fill(_ folder: String, blocks: Int, readings: Int) async throws {
 let words = CommandLine.arguments.dropFirst().map { $0 }
 let numbers = words.map { Int($0) ?? 0 }
 switch (words.first, words.count) {
-case ("commits", 4): try await commits(words[1], readings: numbers[2], seconds: numbers[3])
+case ("commits", 4): await commits(try openOutbox(words[1]), readings: numbers[2], seconds: numbers[3])
 case ("append", 4): append(words[1], bytes: numbers[2], seconds: numbers[3])
 case ("fill", 4): try await fill(words[1], blocks: numbers[2], readings: numbers[3])
 default:
