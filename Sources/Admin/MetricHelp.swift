@@ -12,6 +12,7 @@ enum MetricHelp {
         "headgate_modbus_polls_missed_total": "Polls left out because their link was late.",
         "headgate_modbus_requests_total": "Modbus requests sent.",
         "headgate_modbus_errors_total": "Modbus requests that brought no data, by cause.",
+        "headgate_modbus_poll_delay_seconds": "Time from when a poll fell due to when it was begun.",
         "headgate_modbus_request_duration_seconds": "Time from a Modbus request to its answer or failure.",
         "headgate_mqtt_messages_total": "Messages received.",
         "headgate_mqtt_disconnects_total": "Times a connection to a broker ended or did not come about.",

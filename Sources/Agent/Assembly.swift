@@ -51,7 +51,7 @@ struct Assembly {
             let series = catalog.number(
                 of: Series(device: number, point: point.name, unit: point.unit, lane: point.lane))
             collector.add(series, point)
-            return ModbusDevice.Point(series: series, source: source)
+            return ModbusDevice.Point(series: series, source: source, lane: point.lane)
         }
         return ModbusDevice(id: device.name, number: number, unit: unit, limits: limits, points: points)
     }

@@ -19,8 +19,9 @@ public final class ProblemList {
 
     public init() {}
 
-    public func read(_ path: String) -> Configuration? {
-        ConfigurationFile.read(path, problems: problems)
+    /// - Parameter provesPlans: whether a line that cannot carry its polls is a mistake.
+    public func read(_ path: String, provesPlans: Bool = true) -> Configuration? {
+        ConfigurationFile.read(path, problems: problems, provesPlans: provesPlans)
     }
 
     /// - Returns: what was proved, in words.

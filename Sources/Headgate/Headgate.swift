@@ -16,6 +16,7 @@ struct Headgate: AsyncParsableCommand {
             messages mean.
 
               headgate check --config headgate.yaml      prove the configuration and its maps
+              headgate plan --config headgate.yaml       how busy its polls keep each link
               headgate simulate --config headgate.yaml   answer for its devices, on this machine
               headgate read meter-1                      one real read of a device
               headgate run                               the gateway
@@ -26,7 +27,7 @@ struct Headgate: AsyncParsableCommand {
             """,
         version: Gateway.version,
         subcommands: [
-            Run.self, Check.self, Read.self, Simulate.self, OutboxCommand.self, Tail.self, Status.self,
+            Run.self, Check.self, Plan.self, Read.self, Simulate.self, OutboxCommand.self, Tail.self, Status.self,
         ])
 }
 
@@ -36,9 +37,9 @@ struct ConfigurationOption: ParsableArguments {
     var config = "/etc/headgate/headgate.yaml"
 
     /// The configuration, or every mistake on standard error and exit code 78.
-    func load() throws -> Configuration {
+    func load(provesPlans: Bool = true) throws -> Configuration {
         let problems = ProblemList()
-        guard let configuration = problems.read(config) else {
+        guard let configuration = problems.read(config, provesPlans: provesPlans) else {
             for line in problems.lines { complain(line) }
             complain(
                 "\(problems.lines.count) \(problems.lines.count == 1 ? "mistake" : "mistakes") in the configuration")

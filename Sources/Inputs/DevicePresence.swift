@@ -37,4 +37,7 @@ struct DevicePresence {
     }
 
     var isOffline: Bool { isOnline == false }
+
+    /// Whether it did not answer the last time.
+    var isSilent: Bool { failures > 0 }
 }

@@ -29,11 +29,12 @@ public enum SingleRead {
         }
         var rows: [Int: Row] = [:]
         var cuts = PollCuts()
-        var requests = PollPlan.requests(for: sources, limits)[...]
+        let cost = RequestCost(settings.endpoint)
+        var requests = PollPlan.requests(for: sources, limits, cost)[...]
         while let request = requests.popFirst() {
             let answer = connection.read(request, unit: unit)
             let own = sources.filter { request.points.contains($0.place) }
-            if answer.error?.isOfAddresses ?? false, let parts = cuts.split(request, own, limits) {
+            if answer.error?.isOfAddresses ?? false, let parts = cuts.split(request, own, limits, cost) {
                 requests = parts + requests
                 continue
             }

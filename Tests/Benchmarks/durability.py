@@ -312,6 +312,7 @@ def first_forward(bench, modbus, broker, state):
 
 LIVE_UNITS = 10
 LIVE_INTERVAL = 100_000  # microseconds
+SHAPED_RATE = 500  # events a second; a hundred are live
 LIVE_MAP = """map: live
 version: 1
 title: twenty registers
@@ -324,45 +325,48 @@ examples: [{{ registers: {{ holding: {{ 0: [7] }} }}, gives: {{ r0: 7 }} }}]
 
 
 def drain_benchmark(bench, windows):
-    """Ten units are polled ten times a second, with nothing else to do and while a backlog goes to a broker."""
+    """Ten units are polled ten times a second, with nothing else to do and while a backlog goes to a broker: as fast as it
+    takes it, and shaped."""
     points = "\n".join(f"  r{address}: {{ address: {address} }}" for address in range(20))
     (bench.folder / "maps" / "live.yaml").write_text(LIVE_MAP.format(points=points))
-    full = bench.folder / "drain-state"
-    alone, while_draining, drained, live = [], [], [], []
+    figures = {"alone": [], "drained": [], "shaped": []}
     for number in range(windows.rounds):
         note(f"drain: round {number + 1} of {windows.rounds}")
+        full = bench.folder / f"drain-state-{number}"
         outbox_benchmark(bench, "fill", full, windows.drain_blocks, 1_000)
         with bench.mosquitto() as broker:
-            jitter, rate = polls_over(bench, broker, bench.folder / f"empty-{number}", windows.drain)
-            alone.append(jitter)
-            live.append(rate)
-            jitter, rate = polls_over(bench, broker, full, windows.drain)
-            while_draining.append(jitter)
-            drained.append(rate - live[-1])
-    shares = [rate / own for rate, own in zip(drained, live)]
-    rows = [Row(
-        "Readings a second of a backlog that go out", f"{statistics.median(drained):,.0f}",
-        f"{statistics.median(live):,.0f} live ones, polled meanwhile", f"{statistics.median(shares):.1f}",
-        f"≥ {LEAST_DRAIN}", statistics.median(shares) >= LEAST_DRAIN)]
-    for place, name in enumerate(("median", "99th percentile")):
-        own = statistics.median(one[place] for one in while_draining)
-        idle = statistics.median(one[place] for one in alone)
+            figures["alone"].append(polls_over(bench, broker, bench.folder / f"empty-{number}", windows.drain))
+            # The shaped one first: it leaves a backlog for the other.
+            figures["shaped"].append(polls_over(bench, broker, full, windows.drain, max_rate=SHAPED_RATE))
+            figures["drained"].append(polls_over(bench, broker, full, windows.drain))
+    rows = []
+    for name, words in (("drained", "as fast as the broker takes them"), ("shaped", f"`max_rate: {SHAPED_RATE}`")):
+        shares = [one["rate"] / own["rate"] - 1 for one, own in zip(figures[name], figures["alone"])]
+        rate = statistics.median(one["rate"] - own["rate"] for one, own in zip(figures[name], figures["alone"]))
+        live = statistics.median(own["rate"] for own in figures["alone"])
         rows.append(Row(
-            f"Jitter of polls meanwhile, ms of {LIVE_INTERVAL / 1_000:.0f}, {name}", f"{own / 1_000:.2f}",
-            f"{idle / 1_000:.2f} without a backlog", f"{own / idle:.2f}",
-            # The median of some tenths of a millisecond says how busy the machine is.
-            f"≤ {MOST_JITTER_GROWTH}" if place else "", own <= MOST_JITTER_GROWTH * idle if place else None))
-    return rows, {"alone": alone, "while_draining": while_draining, "drained": drained, "live": live}
+            f"Readings a second of a backlog that go out, {words}", f"{rate:,.0f}", f"{live:,.0f} live ones, polled meanwhile",
+            f"{statistics.median(shares):.1f}", f"≥ {LEAST_DRAIN}", statistics.median(shares) >= LEAST_DRAIN))
+        for place, part in enumerate(("median", "99th percentile")):
+            busy = statistics.median(one["jitter"][place] for one in figures[name])
+            idle = statistics.median(one["jitter"][place] for one in figures["alone"])
+            has_target = name == "shaped" and place == 1
+            rows.append(Row(
+                f"Jitter of polls meanwhile, ms of {LIVE_INTERVAL / 1_000:.0f}, {part}", f"{busy / 1_000:.2f}",
+                f"{idle / 1_000:.2f} without a backlog", f"{busy / idle:.2f}",
+                f"≤ {MOST_JITTER_GROWTH}" if has_target else "", busy <= MOST_JITTER_GROWTH * idle if has_target else None))
+    return rows, figures
 
 
-def polls_over(bench, broker, state, seconds):
+def polls_over(bench, broker, state, seconds, max_rate=None):
     """The jitter of the polls in a window, and how many readings a second were acknowledged."""
     arrivals = bench.folder / "arrivals"
     with bench.modbus_server(arrivals=arrivals) as server:
         configuration = bench.configuration(
             state=str(state), outbox={"max_size": "8GiB"}, links={"line": {"tcp": f"127.0.0.1:{server.port}"}},
             devices={f"unit-{unit}": {"map": "live", "link": "line", "unit": unit}
-                     for unit in range(1, LIVE_UNITS + 1)}, outputs=upstream(broker))
+                     for unit in range(1, LIVE_UNITS + 1)},
+            outputs={"up": upstream(broker)["up"] | ({"max_rate": max_rate} if max_rate else {})})
         with bench.gateway_of(configuration) as gateway:
             time.sleep(1)
             begin = time.monotonic()
@@ -373,7 +377,8 @@ def polls_over(bench, broker, state, seconds):
             waiting = json.loads(gateway.get("/api/status"))["outputs"][0]["lanes"][1]["waitingEvents"]
             if "drain" in state.name and waiting == 0:
                 raise Void("the backlog was gone before the window's end")
-    return jitter_of(arrivals, begin * 1e6, end * 1e6), gained["headgate_output_acknowledged_readings_total"] / gained["at"]
+    rate = gained["headgate_output_acknowledged_readings_total"] / gained["at"]
+    return {"jitter": jitter_of(arrivals, begin * 1e6, end * 1e6), "rate": rate}
 
 
 def jitter_of(arrivals, begin, end):

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Modbus
 import Testing
 
 @testable import DeviceMaps
@@ -18,8 +19,11 @@ struct PollPlanTests {
     private func plan(_ sources: [RegisterSource], _ change: (inout ModbusLimits) -> Void = { _ in }) -> [ReadRequest] {
         var limits = ModbusLimits()
         change(&limits)
-        return PollPlan.requests(for: sources.enumerated().map { ($0.offset, $0.element) }, limits)
+        return PollPlan.requests(for: sources.enumerated().map { ($0.offset, $0.element) }, limits, network)
     }
+
+    /// A request costs so much that unused registers hardly count.
+    private let network = RequestCost(.tcp(host: "", port: 502))
 
     @Test("200 neighbouring registers are two requests")
     func neighbours() {
@@ -61,6 +65,72 @@ struct PollPlanTests {
         #expect(requests.contains { $0.address == 65_535 && $0.count == 1 })
     }
 
+    @Test("on a slow line unused registers are read through only where a request more costs more")
+    func slowLine() {
+        let line = SerialLine(device: "", baud: 9_600, parity: .even, dataBits: 8, stopBits: 1)
+        var limits = ModbusLimits()
+        limits.gap = 125
+        let cost = RequestCost(.serial(line))
+        let worth = Int(cost.request / (2 * cost.byte))
+        for gap in [worth - 1, worth + 1] {
+            let sources = [source(0), source(UInt16(1 + gap))]
+            let requests = PollPlan.requests(
+                for: sources.enumerated().map { ($0.offset, $0.element) }, limits, cost)
+            #expect(requests.count == (gap < worth ? 1 : 2))
+        }
+    }
+
+    @Test("no way to divide the points among requests is cheaper", arguments: 0..<40)
+    func optimal(seed: UInt64) {
+        var random = SplitMix(state: seed)
+        for _ in 0..<10 {
+            let types: [RegisterType] = [.uint16, .float32, .float64]
+            var sources = (0..<Int.random(in: 1...7, using: &random)).map { _ in
+                source(UInt16.random(in: 0...30, using: &random), types.randomElement(using: &random) ?? .uint16)
+            }
+            // One that reaches over others, as a text can.
+            var text = RegisterLayout(type: .string)
+            text.length = Int.random(in: 1...20, using: &random)
+            sources[0].layout = text
+            var limits = ModbusLimits()
+            limits.registers = Int.random(in: 20...40, using: &random)
+            limits.gap = Int.random(in: 0...12, using: &random)
+            let cost = RequestCost(
+                request: Int64.random(in: 0...40, using: &random), byte: Int64.random(in: 1...4, using: &random))
+            let planned = PollPlan.requests(for: sources.enumerated().map { ($0.offset, $0.element) }, limits, cost)
+            let price = planned.reduce(0) { $0 + cost.of($1.count, in: .holding) }
+            #expect(price == cheapest(sources[...], [], limits, cost), "seed \(seed): \(planned)")
+        }
+    }
+
+    /// Tries every way to divide the points, each request reading what lies between its first and its last.
+    private func cheapest(
+        _ rest: ArraySlice<RegisterSource>, _ requests: [[RegisterSource]], _ limits: ModbusLimits, _ cost: RequestCost
+    ) -> Int64 {
+        guard let source = rest.first else {
+            return requests.reduce(0) { sum, points in
+                price(points, limits, cost).map { sum > .max - $0 ? .max : sum + $0 } ?? .max
+            }
+        }
+        let joined = requests.indices.map { place in
+            var more = requests
+            more[place].append(source)
+            return more
+        }
+        return (joined + [requests + [[source]]]).map { cheapest(rest.dropFirst(), $0, limits, cost) }.min() ?? .max
+    }
+
+    /// Nil where the map's limits do not allow the request.
+    private func price(_ points: [RegisterSource], _ limits: ModbusLimits, _ cost: RequestCost) -> Int64? {
+        var reached: Int?
+        for point in points.sorted(by: { $0.address < $1.address }) {
+            if let reached, Int(point.address) - reached > limits.gap { return nil }
+            reached = max(reached ?? 0, Int(point.address) + point.layout.registers)
+        }
+        let count = (reached ?? 0) - Int(points.map(\.address).min() ?? 0)
+        return count <= limits.registers ? cost.of(count, in: .holding) : nil
+    }
+
     @Test("whatever the map, every point is read once, whole and within the limits")
     func everyPoint() {
         var random = SystemRandomNumberGenerator()
@@ -88,5 +158,17 @@ struct PollPlanTests {
                 }
             }
         }
+    }
+}
+
+/// The same numbers from the same seed (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var word = (state ^ state >> 30) &* 0xBF58_476D_1CE4_E5B9
+        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
+        return word ^ word >> 31
     }
 }

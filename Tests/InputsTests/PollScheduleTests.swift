@@ -16,7 +16,7 @@ struct PollScheduleTests {
             RegisterSource(
                 table: .input, address: UInt16(index), layout: RegisterLayout(type: .uint16), every: every * 1_000)
         }
-        return PollSchedule(sources, ModbusLimits(), start: start)
+        return PollSchedule(sources, ModbusLimits(), RequestCost(request: 1_000, byte: 1), start: start)
     }
 
     private func points(_ requests: [ReadRequest]) -> [Int] { requests.flatMap(\.points).sorted() }

@@ -3,6 +3,7 @@
 
 import DeviceMaps
 import Events
+import Inputs
 import Logging
 import MQTT
 import Modbus
@@ -18,14 +19,20 @@ public final class ConfigurationFile {
     private var maps: [String: DeviceMap?] = [:]
     private var mapsFolder = ""
     private let claims = Claims()
+    /// Where each link is written.
+    private var linkNames: [String: YAMLValue] = [:]
 
-    private init(path: String, problems: Problems) {
+    private let provesPlans: Bool
+
+    private init(path: String, problems: Problems, provesPlans: Bool) {
         self.path = path
         self.problems = problems
+        self.provesPlans = provesPlans
     }
 
+    /// - Parameter provesPlans: whether a line that cannot carry its polls is a problem.
     /// - Returns: nil where there is any problem.
-    public static func read(_ path: String, problems: Problems) -> Configuration? {
+    public static func read(_ path: String, problems: Problems, provesPlans: Bool = true) -> Configuration? {
         let text: String
         do {
             text = try TextFile.read(path)
@@ -36,12 +43,15 @@ public final class ConfigurationFile {
                     fix: "name the configuration with --config FILE"))
             return nil
         }
-        return read(text, path: path, problems: problems)
+        return read(text, path: path, problems: problems, provesPlans: provesPlans)
     }
 
-    public static func read(_ text: String, path: String, problems: Problems) -> Configuration? {
+    public static func read(
+        _ text: String, path: String, problems: Problems, provesPlans: Bool = true
+    ) -> Configuration? {
         guard let root = YAMLValue.mapping(of: text, file: path, problems: problems) else { return nil }
-        let configuration = ConfigurationFile(path: path, problems: problems).configuration(root)
+        let configuration = ConfigurationFile(path: path, problems: problems, provesPlans: provesPlans)
+            .configuration(root)
         return problems.isEmpty ? configuration : nil
     }
 
@@ -53,6 +63,7 @@ public final class ConfigurationFile {
         configuration.admin = Configuration.defaultAdmin
         configuration.links = links(root.take("links"), gateway: configuration.gateway)
         configuration.devices = devices(root.take("devices"), links: configuration.links)
+        if provesPlans { configuration.links.forEach { prove($0, configuration) } }
         if let outbox = root.take("outbox")?.mapping() { configuration.outbox = limits(outbox) }
         configuration.outputs = OutputKeys(gateway: configuration.gateway, claims: claims, resolve: resolve).outputs(
             root.take("outputs"))
@@ -79,6 +90,7 @@ public final class ConfigurationFile {
         let links = (value?.mapping()?.all() ?? []).compactMap { key, value -> Configuration.Link? in
             guard let name = Self.name(key), let mapping = value.mapping() else { return nil }
             defer { mapping.finish() }
+            linkNames[name] = key
             return way(mapping, clientID: "\(gateway)-in-\(name)").map { Configuration.Link(name: name, way: $0) }
         }
         if links.count > Self.mostLinks {
@@ -86,6 +98,15 @@ public final class ConfigurationFile {
                 "has \(links.count) links; one gateway serves \(Self.mostLinks)", fix: "run a second gateway")
         }
         return links
+    }
+
+    /// A line has a speed, and more does not go over it. How fast a network is, nobody knows before.
+    private func prove(_ link: Configuration.Link, _ configuration: Configuration) {
+        guard let (endpoint, plan) = configuration.plan(of: link), endpoint.isSerial, plan.load > 1 else { return }
+        let points = plan.costliest.prefix(3).map { "\($0.device) \($0.point)" }.joined(separator: ", ")
+        linkNames[link.name]?.problem(
+            "cannot carry its polls: they take \(Int(clamping: Int64(plan.load * 100))) % of its time",
+            fix: "raise `every` of what costs most (\(points)), or `baud`; headgate plan shows each request")
     }
 
     private func way(_ mapping: YAMLMapping, clientID: String) -> Configuration.Link.Way? {

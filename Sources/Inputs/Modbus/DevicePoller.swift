@@ -7,7 +7,9 @@ import Metrics
 import Modbus
 import Waiting
 
-/// Polls one device: what is due, in few requests, and what it means that an answer does not come.
+/// Polls one device: what is due, in cheap requests, and what it means that an answer does not come.
+///
+/// A poll is a round of requests, and one event in the end. Between two requests of a round others may have the link.
 struct DevicePoller {
     let device: ModbusDevice
     /// The device's points as their answers are taken apart.
@@ -18,59 +20,109 @@ struct DevicePoller {
     /// The request that was not answered last.
     private var hung: ReadRequest?
     private var probePause = Backoff(base: .seconds(1), cap: .seconds(10))
+    private var round: Round?
+    /// The event of the round under way; complete once `step` says so.
+    var batch = Batch()
 
-    init(_ device: ModbusDevice, link: String, start: ContinuousClock.Instant) {
+    private struct Round {
+        var requests: ArraySlice<ReadRequest>
+        var wish: LinkTurns.Wish
+        var eventTime: Timestamp?
+    }
+
+    init(_ device: ModbusDevice, link: String, cost: RequestCost, start: ContinuousClock.Instant) {
         self.device = device
         slots = device.points.map(Slot.init)
         measures = PollMeasures(device: device.id, link: link)
-        schedule = PollSchedule(device.points.map(\.source), device.limits, start: start)
+        schedule = PollSchedule(device.points.map(\.source), device.limits, cost, start: start)
     }
 
     /// A device without points is never due.
-    var nextDue: ContinuousClock.Instant { schedule.nextDue ?? .now + .seconds(3_600) }
+    var wish: LinkTurns.Wish {
+        if let round { return round.wish }
+        let never = ContinuousClock.now + .seconds(3_600)
+        return LinkTurns.Wish(
+            due: schedule.nextDue ?? never, deadline: schedule.nextDeadline ?? never,
+            isCritical: slots.contains(where: \.isCritical), isSilent: isSilent)
+    }
 
-    /// Reads what is due and puts it into `batch` as one event.
-    /// - Returns: whether the device came or went with it.
-    mutating func poll(over connection: inout ModbusConnection, into batch: inout Batch) -> StatusChange? {
-        let (planned, missed) = schedule.take(at: .now)
-        var requests = hungLast(planned)
-        measures.polls.increment()
-        if missed > 0 { measures.missed.increment(by: missed) }
-        var eventTime: Timestamp?
-        var unanswered: ArraySlice<ReadRequest> = []
-        var failure: (time: Timestamp, error: ModbusError)?
-        var index = 0
-        while index < requests.count {
-            let request = requests[index]
-            let asked = ContinuousClock.now
-            let answer = connection.read(request, unit: device.unit)
-            measures.record(answer.error, took: asked.duration(to: .now))
-            guard let error = answer.error else {
-                if hung != nil, request == hung { hung = nil }
-                eventTime = eventTime ?? answer.time
-                decode(request, connection, answer.time, into: &batch)
-                index += 1
-                continue
-            }
+    // MARK: Rounds
+
+    /// What a request was good for.
+    enum Step {
+        /// There is more to ask.
+        case partly
+        /// The round is over, with the device come or gone in it.
+        case over(StatusChange?)
+    }
+
+    /// Whether it did not answer the last time.
+    var isSilent: Bool { presence.isSilent }
+
+    /// Asks for the next of what is due.
+    /// - Parameter silent: how many of the link's units do not answer while others do: they share what asking costs.
+    mutating func step(over connection: inout ModbusConnection, silent: Int) -> Step {
+        var round = round.take() ?? begin()
+        guard let request = round.requests.popFirst() else { return .over(nil) }
+        let asked = ContinuousClock.now
+        let answer = connection.read(request, unit: device.unit)
+        measures.record(answer.error, took: asked.duration(to: .now))
+        if let error = answer.error {
             if error.isOfAddresses, let parts = schedule.split(request) {
                 measures.splits.increment()
-                requests.replaceSubrange(index...index, with: parts)
-                continue
+                round.requests = parts + round.requests
+            } else if error.kind == .exception, !error.isOfGateway {
+                round.eventTime = round.eventTime ?? answer.time
+                spoil(request, answer.time, Reason(error))
+            } else {
+                // One request that hangs says enough: asking on would hold the link for as many timeouts.
+                hung = request
+                let pause = Self.pause(after: error, took: asked.duration(to: .now), silent: silent)
+                return .over(end(round, unanswered: [request] + round.requests, answer.time, error, pause))
             }
-            if error.kind == .exception, !error.isOfGateway {
-                eventTime = eventTime ?? answer.time
-                spoil(request, answer.time, Reason(error), &batch)
-                index += 1
-                continue
-            }
-            // One request that hangs says enough: asking on would hold the link for as many timeouts.
-            failure = (answer.time, error)
-            hung = request
-            unanswered = requests[index...]
-            break
+        } else {
+            if hung != nil, request == hung { hung = nil }
+            round.eventTime = round.eventTime ?? answer.time
+            decode(request, connection, answer.time)
         }
-        guard let eventTime else { return fail(failure, into: &batch) }
-        for request in unanswered { spoil(request, eventTime, failure.map { Reason($0.error) } ?? .timeout, &batch) }
+        guard round.requests.isEmpty else {
+            round.wish.isCritical = isCritical(round.requests.first)
+            self.round = round
+            return .partly
+        }
+        return .over(end(round, answer.time))
+    }
+
+    private mutating func begin() -> Round {
+        var wish = wish
+        measures.record(delay: wish.due.duration(to: .now))
+        let (planned, missed) = schedule.take(at: .now)
+        measures.polls.increment()
+        if missed > 0 { measures.missed.increment(by: missed) }
+        let requests = hungLast(criticalFirst(planned))
+        wish.deadline = schedule.nextDue ?? wish.deadline
+        return Round(requests: requests[...], wish: wish)
+    }
+
+    private func criticalFirst(_ requests: [ReadRequest]) -> [ReadRequest] {
+        requests.filter { isCritical($0) } + requests.filter { !isCritical($0) }
+    }
+
+    private func isCritical(_ request: ReadRequest?) -> Bool {
+        request?.points.contains { slots[$0].isCritical } ?? false
+    }
+
+    /// What hung the last time is asked last: a range that a device never answers does not hide the others.
+    private func hungLast(_ requests: [ReadRequest]) -> [ReadRequest] {
+        guard let hung, let place = requests.firstIndex(of: hung) else { return requests }
+        return Array(requests[(place + 1)...] + requests[...place])
+    }
+
+    // MARK: How a round ends
+
+    /// Every request was answered, if only by a refusal.
+    private mutating func end(_ round: Round, _ time: Timestamp) -> StatusChange? {
+        let eventTime = round.eventTime ?? time
         let change = presence.answered(at: eventTime)
         batch.closeTelemetry(device: device.number, time: eventTime)
         if let change {
@@ -80,32 +132,39 @@ struct DevicePoller {
         return change
     }
 
-    /// What hung the last time is asked last: a range that a device never answers does not hide the others.
-    private func hungLast(_ requests: [ReadRequest]) -> [ReadRequest] {
-        guard let hung, let place = requests.firstIndex(of: hung) else { return requests }
-        return Array(requests[(place + 1)...] + requests[...place])
+    /// A request was not answered: where others were, the device is there.
+    private mutating func end(
+        _ round: Round, unanswered: ArraySlice<ReadRequest>, _ time: Timestamp, _ error: ModbusError, _ pause: Duration
+    ) -> StatusChange? {
+        guard let eventTime = round.eventTime else { return fail(time, Reason(error), pause) }
+        for request in unanswered { spoil(request, eventTime, Reason(error)) }
+        return end(round, eventTime)
     }
 
     /// A poll that brought nothing. The third in a row makes the device offline and its points bad, once; from then on
     /// it is asked less often.
-    private mutating func fail(
-        _ failure: (time: Timestamp, error: ModbusError)?, into batch: inout Batch
-    ) -> StatusChange? {
-        guard let failure else { return nil }
-        let change = presence.failed(at: failure.time, Reason(failure.error))
+    /// - Parameter pause: how long at least it is left alone then.
+    private mutating func fail(_ time: Timestamp, _ reason: Reason, _ pause: Duration) -> StatusChange? {
+        let change = presence.failed(at: time, reason)
         if let change {
-            for point in device.points { batch.readings.append(.bad(point.series, time: failure.time, .offline)) }
-            batch.closeTelemetry(device: device.number, time: failure.time)
-            batch.append(change, device: device.number, time: failure.time)
+            for point in device.points { batch.readings.append(.bad(point.series, time: time, .offline)) }
+            batch.closeTelemetry(device: device.number, time: time)
+            batch.append(change, device: device.number, time: time)
         }
-        if presence.isOffline { schedule.postpone(until: .now + probePause.next(fraction: 1)) }
+        if presence.isOffline { schedule.postpone(until: .now + max(pause, probePause.next(fraction: 1))) }
         return change
+    }
+
+    /// Units that do not answer take a twentieth of their link's time together, while others do; after half a minute each
+    /// is asked all the same. A link that is down is another matter.
+    private static func pause(after error: ModbusError, took: Duration, silent: Int) -> Duration {
+        error.kind == .disconnected ? .zero : min(took * 20 * silent, .seconds(30))
     }
 
     // MARK: Readings
 
-    private func decode(
-        _ request: ReadRequest, _ connection: borrowing ModbusConnection, _ time: Timestamp, into batch: inout Batch
+    private mutating func decode(
+        _ request: ReadRequest, _ connection: borrowing ModbusConnection, _ time: Timestamp
     ) {
         let (registers, flags) = (connection.registers, connection.flags)
         let holdsBits = request.table.holdsBits
@@ -124,7 +183,7 @@ struct DevicePoller {
         }
     }
 
-    private func spoil(_ request: ReadRequest, _ time: Timestamp, _ reason: Reason, _ batch: inout Batch) {
+    private mutating func spoil(_ request: ReadRequest, _ time: Timestamp, _ reason: Reason) {
         for place in request.points {
             batch.readings.append(.bad(device.points[place].series, time: time, reason))
         }
@@ -138,11 +197,13 @@ private struct Slot {
     var address: UInt16
     var layout: RegisterLayout
     var hasAbsent: Bool
+    var isCritical: Bool
 
     init(_ point: ModbusDevice.Point) {
         series = point.series
         address = point.source.address
         layout = point.source.layout
         hasAbsent = !point.source.absent.isEmpty
+        isCritical = point.lane == .critical
     }
 }

@@ -18,8 +18,7 @@ struct ModbusConnection: ~Copyable {
 
     private let settings: ModbusLinkSettings
     private let logger: Logger
-    /// Between two frames on a line: 3.5 characters of 11 bits, at least 1.75 ms above 19,200 baud
-    /// (MODBUS over Serial Line V1.02, 2.5.1.1). In microseconds.
+    /// Between two frames on a line, in microseconds.
     private let silence: UInt32
     private var context: ModbusContext?
     private var backoff = Backoff(base: .milliseconds(500), cap: .seconds(15))
@@ -38,12 +37,7 @@ struct ModbusConnection: ~Copyable {
     init(_ settings: ModbusLinkSettings, logger: Logger) {
         self.settings = settings
         self.logger = logger
-        silence =
-            if case .serial(let line) = settings.endpoint {
-                line.baud > 19_200 ? 1_750 : UInt32(3.5 * 11 * 1_000_000 / Double(max(line.baud, 1)))
-            } else {
-                0
-            }
+        silence = if case .serial(let line) = settings.endpoint { UInt32(clamping: line.silence / 1_000) } else { 0 }
         words.initialize(repeating: 0)
         bits.initialize(repeating: 0)
     }

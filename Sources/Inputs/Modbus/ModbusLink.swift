@@ -22,8 +22,7 @@ public actor ModbusLink {
     private let logger: Logger
     private var connection: ModbusConnection
     private var pollers: [DevicePoller]
-    /// When each poller is due, beside them so that looking for the next copies none.
-    private var due: [ContinuousClock.Instant]
+    private var turns: LinkTurns
 
     public init(_ settings: ModbusLinkSettings, collector: any Collecting, logger: Logger) {
         executor = BlockingExecutor(label: "headgate.modbus.\(settings.name)")
@@ -34,23 +33,29 @@ public actor ModbusLink {
         self.logger = logger
         connection = ModbusConnection(settings, logger: logger)
         let now = ContinuousClock.now
-        pollers = settings.devices.map { DevicePoller($0, link: settings.name, start: now) }
-        due = pollers.map(\.nextDue)
+        let cost = RequestCost(settings.endpoint)
+        pollers = settings.devices.map { DevicePoller($0, link: settings.name, cost: cost, start: now) }
+        turns = LinkTurns(pollers.map(\.wish), now: now)
     }
 
     /// Polls until the task is cancelled.
     public func run() async {
-        var batch = Batch()
         while !Task.isCancelled {
-            guard let next = due.indices.min(by: { due[$0] < due[$1] }) else { return }
-            if due[next] > .now {
-                try? await Task.sleep(until: due[next], tolerance: .milliseconds(1))
+            let now = ContinuousClock.now
+            guard let unit = turns.next(at: now) else {
+                guard let due = turns.nextDue else { return }
+                try? await Task.sleep(until: due, tolerance: .milliseconds(1))
                 continue
             }
-            let change = pollers[next].poll(over: &connection, into: &batch)
-            due[next] = pollers[next].nextDue
-            if let change { log(change, of: pollers[next].device) }
-            collector.take(&batch)
+            let silent = pollers.count(where: \.isSilent)
+            // The one that is asked may be the next of them.
+            let others = silent < pollers.count ? max(1, silent) : 0
+            if case .over(let change) = pollers[unit].step(over: &connection, silent: others) {
+                if let change { log(change, of: pollers[unit].device) }
+                collector.take(&pollers[unit].batch)
+            }
+            let done = ContinuousClock.now
+            turns.had(unit, for: now.duration(to: done), wants: pollers[unit].wish, now: done)
         }
         connection.close()
     }

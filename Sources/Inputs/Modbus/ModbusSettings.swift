@@ -26,10 +26,12 @@ public struct ModbusDevice: Sendable {
     public struct Point: Sendable {
         public var series: SeriesNumber
         public var source: RegisterSource
+        public var lane: Lane
 
-        public init(series: SeriesNumber, source: RegisterSource) {
+        public init(series: SeriesNumber, source: RegisterSource, lane: Lane) {
             self.series = series
             self.source = source
+            self.lane = lane
         }
     }
 

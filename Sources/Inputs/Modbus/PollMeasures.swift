@@ -13,6 +13,7 @@ struct PollMeasures: Sendable {
     let splits: Counter
     private let requests: Counter
     private let duration: Metrics.Timer
+    private let delay: Metrics.Timer
     private let device: String
 
     init(device: String, link: String) {
@@ -22,6 +23,12 @@ struct PollMeasures: Sendable {
         splits = Counter(label: "headgate_modbus_requests_split_total", dimensions: [("device", device)])
         requests = Counter(label: "headgate_modbus_requests_total", dimensions: [("device", device)])
         duration = Metrics.Timer(label: "headgate_modbus_request_duration_seconds", dimensions: [("link", link)])
+        delay = Metrics.Timer(label: "headgate_modbus_poll_delay_seconds", dimensions: [("link", link)])
+    }
+
+    /// - Parameter late: from when a poll fell due to when it was begun: its jitter.
+    func record(delay late: Duration) {
+        delay.record(duration: late)
     }
 
     func record(_ error: ModbusError?, took time: Duration) {

@@ -13,19 +13,29 @@ struct PollSchedule {
 
     private let sources: [RegisterSource]
     private let limits: ModbusLimits
+    private let cost: RequestCost
     private var groups: [Group]
     private var cuts = PollCuts()
     /// Plans already made, by which groups are due.
     private var plans: [UInt64: [ReadRequest]] = [:]
 
     /// All intervals begin together, so that points of different ones share requests whenever they fall together.
-    init(_ sources: [RegisterSource], _ limits: ModbusLimits, start: ContinuousClock.Instant) {
+    init(
+        _ sources: [RegisterSource], _ limits: ModbusLimits, _ cost: RequestCost, start: ContinuousClock.Instant
+    ) {
         self.sources = sources
         self.limits = limits
+        self.cost = cost
         groups = Set(sources.map(\.every)).sorted().prefix(64).map { Group(every: $0, due: start) }
     }
 
     var nextDue: ContinuousClock.Instant? { groups.map(\.due).min() }
+
+    /// When what is due next falls due once more: until then it should be answered.
+    var nextDeadline: ContinuousClock.Instant? {
+        guard let nextDue else { return nil }
+        return groups.filter { $0.due == nextDue }.map { $0.due + .microseconds($0.every) }.min()
+    }
 
     /// The requests of what is due, and how many polls were missed since the last.
     ///
@@ -53,7 +63,7 @@ struct PollSchedule {
         let last = groups.last?.every
         // Of more than 64 intervals the longest ones are read with the 64th.
         let wanted = sources.enumerated().filter { due.contains(min($0.element.every, last ?? $0.element.every)) }
-        let plan = PollPlan.requests(for: wanted.map { ($0.offset, $0.element) }, limits, cuts)
+        let plan = PollPlan.requests(for: wanted.map { ($0.offset, $0.element) }, limits, cost, cuts)
         if plans.count < 256 { plans[key] = plan }
         return plan
     }
@@ -61,7 +71,9 @@ struct PollSchedule {
     /// Takes apart a request whose addresses the device refuses, for good.
     /// - Returns: what is to be asked instead; nil where it is one point already.
     mutating func split(_ request: ReadRequest) -> [ReadRequest]? {
-        guard let parts = cuts.split(request, request.points.map { ($0, sources[$0]) }, limits) else { return nil }
+        guard let parts = cuts.split(request, request.points.map { ($0, sources[$0]) }, limits, cost) else {
+            return nil
+        }
         plans.removeAll()
         return parts
     }

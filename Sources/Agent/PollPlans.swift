@@ -1,0 +1,95 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import FoundationEssentials
+import Inputs
+import Modbus
+
+/// The plan of a link, as `headgate plan` shows it.
+public struct PollPlans: Encodable {
+    public struct Request: Encodable {
+        public var device: String
+        public var table: String
+        /// As it goes over the wire: counted from zero.
+        public var address: Int
+        /// Registers, or bits.
+        public var count: Int
+        public var points: [String]
+        public var requestsPerSecond: Double
+        public var milliseconds: Double
+        /// The part of the link's time.
+        public var load: Double
+    }
+
+    public struct CostlyPoint: Encodable {
+        public var device: String
+        public var point: String
+        public var load: Double
+    }
+
+    public struct Link: Encodable {
+        public var link: String
+        public var endpoint: String
+        /// Whether the time of a request follows from the speed of the line; else it is taken for two milliseconds.
+        public var isTimed: Bool
+        public var requests: [Request]
+        public var requestsPerSecond: Double
+        /// The part of the link's time that is taken: beyond 1 no schedule fits.
+        public var load: Double
+        public var costliest: [CostlyPoint]
+
+        public var fits: Bool { load <= 1 }
+    }
+
+    public var links: [Link]
+
+    /// - Parameter name: of one link; all without.
+    public init(_ configuration: Configuration, link name: String?) throws(StartError) {
+        links = configuration.links.filter { name == nil || $0.name == name }.compactMap { link in
+            configuration.plan(of: link).map { Link(link, $0.endpoint, $0.plan) }
+        }
+        guard links.isEmpty, let name else { return }
+        let known = configuration.links.filter { configuration.plan(of: $0) != nil }.map(\.name)
+        throw StartError("no Modbus link \(name); there are \(known.joined(separator: ", "))")
+    }
+
+    public func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+}
+
+extension PollPlans.Link {
+    init(_ link: Configuration.Link, _ endpoint: ModbusEndpoint, _ plan: LinkPlan) {
+        self.link = link.name
+        self.endpoint = endpoint.description
+        isTimed = endpoint.isSerial
+        requests = plan.requests.map {
+            PollPlans.Request(
+                device: $0.device, table: $0.table.rawValue, address: Int($0.address), count: $0.count,
+                points: $0.points, requestsPerSecond: $0.rate, milliseconds: Double($0.cost) / 1e6, load: $0.load)
+        }
+        requestsPerSecond = plan.rate
+        load = plan.load
+        costliest = plan.costliest.prefix(3).map {
+            PollPlans.CostlyPoint(device: $0.device, point: $0.point, load: $0.load)
+        }
+    }
+}
+
+extension Configuration {
+    /// What polling a link costs; nil where it is not Modbus.
+    func plan(of link: Link) -> (endpoint: ModbusEndpoint, plan: LinkPlan)? {
+        guard case .modbus(let endpoint, _) = link.way else { return nil }
+        let planned = devices.filter { $0.link == link.name }.compactMap { device -> LinkPlan.Device? in
+            guard case .modbus(let limits) = device.map.form else { return nil }
+            let points = device.map.points.compactMap { point -> (name: String, source: RegisterSource)? in
+                if case .register(let source) = point.source { (point.name, source) } else { nil }
+            }
+            return LinkPlan.Device(name: device.name, limits: limits, points: points)
+        }
+        return (endpoint, LinkPlan(planned, RequestCost(endpoint)))
+    }
+}
