@@ -14,6 +14,7 @@ struct Assembly {
     let configuration: Configuration
     let catalog: Catalog
     let logs: Logs
+    let learned: LearnedFile
 
     // MARK: Inputs
 
@@ -25,7 +26,9 @@ struct Assembly {
                 modbusDevice($0, collector: collector)
             }
             let settings = ModbusLinkSettings(name: link.name, endpoint: endpoint, timeout: timeout, devices: devices)
-            let modbus = ModbusLink(settings, collector: collector, logger: logs["modbus"])
+            let modbus = ModbusLink(
+                settings, collector: collector, logger: logs["modbus"],
+                remember: { [learned] in learned.remember($1, of: $0) })
             return { await modbus.run() }
         case .mqtt(let broker):
             let devices = configuration.devices.filter { $0.link == link.name }.compactMap(mqttDevice)
@@ -51,9 +54,11 @@ struct Assembly {
             let series = catalog.number(
                 of: Series(device: number, point: point.name, unit: point.unit, lane: point.lane))
             collector.add(series, point)
-            return ModbusDevice.Point(series: series, source: source, lane: point.lane)
+            return ModbusDevice.Point(name: point.name, series: series, source: source, lane: point.lane)
         }
-        return ModbusDevice(id: device.name, number: number, unit: unit, limits: limits, points: points)
+        return ModbusDevice(
+            id: device.name, number: number, unit: unit, limits: limits, points: points,
+            learned: learned.learned(of: device.name))
     }
 
     func mqttDevice(_ device: Configuration.ConfiguredDevice) -> MQTTDevice? {

@@ -39,7 +39,8 @@ public struct Gateway: Sendable {
         }
         publisher.attach(outbox)
         self.outbox = outbox
-        let assembly = Assembly(configuration: configuration, catalog: outbox.catalog, logs: logs)
+        let assembly = Assembly(
+            configuration: configuration, catalog: outbox.catalog, logs: logs, learned: LearnedFile(configuration))
         let logs = logs
         forwarders = try configuration.outputs.enumerated().map { index, configured in
             Forwarder(

@@ -28,6 +28,16 @@ public struct PollPlans: Encodable {
         public var load: Double
     }
 
+    /// What a device has shown that its map does not say.
+    public struct LearnedOfDevice: Encodable {
+        public var device: String
+        public var map: String
+        /// In the order of their names, with the reason.
+        public var refused: [String: String]
+        /// What to add to the map's `modbus:`, or nil.
+        public var limits: String?
+    }
+
     public struct Link: Encodable {
         public var link: String
         public var endpoint: String
@@ -38,6 +48,7 @@ public struct PollPlans: Encodable {
         /// The part of the link's time that is taken: beyond 1 no schedule fits.
         public var load: Double
         public var costliest: [CostlyPoint]
+        public var learned: [LearnedOfDevice] = []
 
         public var fits: Bool { load <= 1 }
     }
@@ -46,8 +57,14 @@ public struct PollPlans: Encodable {
 
     /// - Parameter name: of one link; all without.
     public init(_ configuration: Configuration, link name: String?) throws(StartError) {
+        let learned = LearnedFile(configuration)
         links = configuration.links.filter { name == nil || $0.name == name }.compactMap { link in
-            configuration.plan(of: link).map { Link(link, $0.endpoint, $0.plan) }
+            configuration.plan(of: link, learned).map { Link(link, $0.endpoint, $0.plan) }
+        }
+        for index in links.indices {
+            links[index].learned = configuration.devices.filter { $0.link == links[index].link }.compactMap {
+                LearnedOfDevice($0, learned.learned(of: $0.name))
+            }
         }
         guard links.isEmpty, let name else { return }
         let known = configuration.links.filter { configuration.plan(of: $0) != nil }.map(\.name)
@@ -81,15 +98,32 @@ extension PollPlans.Link {
 
 extension Configuration {
     /// What polling a link costs; nil where it is not Modbus.
-    func plan(of link: Link) -> (endpoint: ModbusEndpoint, plan: LinkPlan)? {
+    /// - Parameter learned: what was learnt of its devices, where that counts.
+    func plan(of link: Link, _ learned: LearnedFile? = nil) -> (endpoint: ModbusEndpoint, plan: LinkPlan)? {
         guard case .modbus(let endpoint, _) = link.way else { return nil }
         let planned = devices.filter { $0.link == link.name }.compactMap { device -> LinkPlan.Device? in
             guard case .modbus(let limits) = device.map.form else { return nil }
             let points = device.map.points.compactMap { point -> (name: String, source: RegisterSource)? in
                 if case .register(let source) = point.source { (point.name, source) } else { nil }
             }
-            return LinkPlan.Device(name: device.name, limits: limits, points: points)
+            return LinkPlan.Device(
+                name: device.name, limits: limits, points: points,
+                learned: learned?.learned(of: device.name) ?? Learned())
         }
         return (endpoint, LinkPlan(planned, RequestCost(endpoint)))
+    }
+}
+
+extension PollPlans.LearnedOfDevice {
+    init?(_ device: Configuration.ConfiguredDevice, _ learned: Learned) {
+        guard !learned.isEmpty, case .modbus(let limits) = device.map.form else { return nil }
+        let registers = learned.registers ?? limits.registers
+        let bits = learned.bits ?? limits.bits
+        let gap = learned.tight.isEmpty ? limits.gap : 0
+        self.device = device.name
+        map = device.map.name
+        refused = learned.refused
+        let isLimited = learned.registers != nil || learned.bits != nil || !learned.tight.isEmpty
+        self.limits = isLimited ? "limits: { registers: \(registers), bits: \(bits), gap: \(gap) }" : nil
     }
 }

@@ -44,7 +44,16 @@ struct Plan: AsyncParsableCommand {
         let table = Table.text(
             ["device", "table", "from", "count", "points", "about every", "takes", "of the link"], rows,
             rightAligned: [2, 3, 4, 5, 6, 7])
-        return "\(link.link), \(link.endpoint): \(summary(link))\n\n\(table)"
+        return "\(link.link), \(link.endpoint): \(summary(link))\n\n\(table)" + link.learned.map(picture).joined()
+    }
+
+    private func picture(_ learned: PollPlans.LearnedOfDevice) -> String {
+        var lines = ["", "", "learned of \(learned.device); for the map \(learned.map):"]
+        if let limits = learned.limits { lines.append("  modbus: { \(limits) }") }
+        for (point, reason) in learned.refused.sorted(by: { $0.key < $1.key }) {
+            lines.append("  \(point) is not there (\(reason)): leave it out")
+        }
+        return lines.joined(separator: "\n")
     }
 
     private func summary(_ link: PollPlans.Link) -> String {

@@ -28,15 +28,15 @@ public enum SingleRead {
             if case .register(let source) = point.source { (place, source) } else { nil }
         }
         var rows: [Int: Row] = [:]
-        var cuts = PollCuts()
         let cost = RequestCost(settings.endpoint)
         var requests = PollPlan.requests(for: sources, limits, cost)[...]
         while let request = requests.popFirst() {
             let answer = connection.read(request, unit: unit)
-            let own = sources.filter { request.points.contains($0.place) }
-            if answer.error?.isOfAddresses ?? false, let parts = cuts.split(request, own, limits, cost) {
+            if let error = answer.error, error.isOfAddresses {
+                var bisection = Bisection(of: request, sources.map(\.source))
+                let parts = bisection.refuse(request, Reason(error))
                 requests = parts + requests
-                continue
+                if !parts.isEmpty { continue }
             }
             for place in request.points {
                 guard case .register(let source) = points[place].source else { continue }

@@ -24,11 +24,13 @@ struct PollScheduleTests {
     @Test("points of different intervals share requests when they fall together")
     func together() {
         var schedule = schedule([100, 1_000, 100])
-        #expect(points(schedule.take(at: start).requests) == [0, 1, 2])
-        for tick in 1...9 { #expect(points(schedule.take(at: start + .milliseconds(tick * 100)).requests) == [0, 2]) }
-        let (requests, missed) = schedule.take(at: start + .milliseconds(1_000))
-        #expect(points(requests) == [0, 1, 2])
-        #expect(requests.count == 1)
+        #expect(points(schedule.take(at: start).plan.requests) == [0, 1, 2])
+        for tick in 1...9 {
+            #expect(points(schedule.take(at: start + .milliseconds(tick * 100)).plan.requests) == [0, 2])
+        }
+        let (plan, missed) = schedule.take(at: start + .milliseconds(1_000))
+        #expect(points(plan.requests) == [0, 1, 2])
+        #expect(plan.requests.count == 1)
         #expect(missed == 0)
     }
 
@@ -56,7 +58,7 @@ struct PollScheduleTests {
         _ = schedule.take(at: start)
         schedule.postpone(until: start + .seconds(2))
         #expect(schedule.nextDue == start + .seconds(2))
-        #expect(points(schedule.take(at: start + .seconds(2)).requests) == [0])
+        #expect(points(schedule.take(at: start + .seconds(2)).plan.requests) == [0])
     }
 }
 

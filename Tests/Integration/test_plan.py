@@ -2,8 +2,9 @@
 
 import json
 
-from conftest import free_port, headgate, wait_for
+from conftest import events_in, headgate, wait_for
 from test_modbus_peer import serve, write_map
+from test_rogue_devices import MAP, rogue
 
 POINTS = {
     "a": "{ address: 0, every: 200ms }", "b": "{ address: 4, every: 200ms }", "c": "{ address: 20, every: 1s }",
@@ -53,4 +54,46 @@ def test_what_the_plan_says_is_what_is_asked(workshop):
     asked = (counts()[0] - requests) / (counts()[1] - polls) * 5
     assert abs(asked - link["requestsPerSecond"]) < 0.15 * link["requestsPerSecond"]
     assert gateway.metric("headgate_modbus_polls_missed_total") in (0, None)
+    assert gateway.stop() == 0
+
+
+def test_what_a_device_refuses_is_learnt_once_and_for_all_and_shown(workshop):
+    port = rogue(workshop)
+    maps = write_map(workshop, "wide", {f"p{place}": f"{{ address: {place} }}" for place in range(60)}, defaults=MAP)
+    out = workshop.folder / "events.jsonl"
+    path = workshop.configuration(
+        maps=maps, links={"a": {"tcp": f"127.0.0.1:{port}"}},
+        devices={"holed": {"map": "wide", "link": "a", "unit": 5}, "small": {"map": "wide", "link": "a", "unit": 6}},
+        outputs={"f": {"file": str(out)}})
+    gateway = workshop.gateway(path)
+
+    def readings(device, since=0):
+        events = [event["data"].get("readings", []) for event in events_in(out) if event["subject"] == device]
+        return [event for event in events if event][since:]
+
+    for device in ("holed", "small"):
+        wait_for(lambda: len(readings(device)) >= 5, what=f"five polls of {device}")
+        for number, poll in enumerate(readings(device)):
+            values = {one["point"]: one["value"] for one in poll}
+            # What is bad is told once.
+            if device == "holed" and number == 0:
+                assert values["p37"] is None
+            assert device == "small" or values.pop("p37", None) is None
+            assert values == {f"p{place}": 7 for place in range(60) if (device, place) != ("holed", 37)}
+    splits = {device: gateway.metric("headgate_modbus_requests_split_total", device=device) for device in ("holed", "small")}
+    assert 1 <= splits["holed"] <= 6 and 1 <= splits["small"] <= 3
+    assert gateway.stop() == 0
+
+    # The next start knows, and so does the plan.
+    (link,) = json.loads(headgate("plan", "-c", path, "--json").stdout)["links"]
+    learned = {one["device"]: one for one in link["learned"]}
+    assert learned["holed"]["refused"] == {"p37": "illegal_address"}
+    assert "registers: 15" in learned["small"]["limits"]
+    assert sorted(request["count"] for request in link["requests"]) == [15] * 4 + [22, 37]
+    assert "p37 is not there (illegal_address): leave it out" in headgate("plan", "-c", path).stdout
+    before = len(readings("small"))
+    gateway = workshop.gateway(path)
+    wait_for(lambda: len(readings("small", before)) >= 3 and len(readings("holed")) > before, what="polls")
+    assert not gateway.metric("headgate_modbus_requests_split_total", device="holed")
+    assert not gateway.metric("headgate_modbus_requests_split_total", device="small")
     assert gateway.stop() == 0

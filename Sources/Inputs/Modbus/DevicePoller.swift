@@ -21,20 +21,28 @@ struct DevicePoller {
     private var hung: ReadRequest?
     private var probePause = Backoff(base: .seconds(1), cap: .seconds(10))
     private var round: Round?
+    /// When one of the points that it does not have is asked for again, and which was the last.
+    private var retry: (at: ContinuousClock.Instant, last: Int)
+    private var isChanged = false
     /// The event of the round under way; complete once `step` says so.
     var batch = Batch()
 
     private struct Round {
         var requests: ArraySlice<ReadRequest>
         var wish: LinkTurns.Wish
+        /// Points that are known not to be there.
+        var refused: [Int]
         var eventTime: Timestamp?
+        var bisection: Bisection?
     }
 
     init(_ device: ModbusDevice, link: String, cost: RequestCost, start: ContinuousClock.Instant) {
         self.device = device
         slots = device.points.map(Slot.init)
         measures = PollMeasures(device: device.id, link: link)
-        schedule = PollSchedule(device.points.map(\.source), device.limits, cost, start: start)
+        let cuts = PollCuts(device.learned, names: device.points.map(\.name))
+        schedule = PollSchedule(device.points.map(\.source), device.limits, cost, cuts, start: start)
+        retry = (start + Self.retryInterval, -1)
     }
 
     /// A device without points is never due.
@@ -63,26 +71,29 @@ struct DevicePoller {
     /// - Parameter silent: how many of the link's units do not answer while others do: they share what asking costs.
     mutating func step(over connection: inout ModbusConnection, silent: Int) -> Step {
         var round = round.take() ?? begin()
-        guard let request = round.requests.popFirst() else { return .over(nil) }
+        guard let request = round.requests.popFirst() else {
+            spoilRefused(of: round, .now)
+            batch.closeTelemetry(device: device.number, time: .now)
+            return .over(nil)
+        }
         let asked = ContinuousClock.now
         let answer = connection.read(request, unit: device.unit)
         measures.record(answer.error, took: asked.duration(to: .now))
         if let error = answer.error {
-            if error.isOfAddresses, let parts = schedule.split(request) {
-                measures.splits.increment()
-                round.requests = parts + round.requests
-            } else if error.kind == .exception, !error.isOfGateway {
-                round.eventTime = round.eventTime ?? answer.time
-                spoil(request, answer.time, Reason(error))
-            } else {
+            guard error.kind == .exception, !error.isOfGateway else {
                 // One request that hangs says enough: asking on would hold the link for as many timeouts.
                 hung = request
                 let pause = Self.pause(after: error, took: asked.duration(to: .now), silent: silent)
                 return .over(end(round, unanswered: [request] + round.requests, answer.time, error, pause))
             }
+            round.eventTime = round.eventTime ?? answer.time
+            let parts = error.isOfAddresses ? refused(request, Reason(error), in: &round) : []
+            if parts.isEmpty { spoil(request, answer.time, Reason(error)) }
+            round.requests = parts + round.requests
         } else {
             if hung != nil, request == hung { hung = nil }
             round.eventTime = round.eventTime ?? answer.time
+            answered(request, in: &round)
             decode(request, connection, answer.time)
         }
         guard round.requests.isEmpty else {
@@ -99,9 +110,9 @@ struct DevicePoller {
         let (planned, missed) = schedule.take(at: .now)
         measures.polls.increment()
         if missed > 0 { measures.missed.increment(by: missed) }
-        let requests = hungLast(criticalFirst(planned))
+        let requests = hungLast(criticalFirst(planned.requests)) + retried()
         wish.deadline = schedule.nextDue ?? wish.deadline
-        return Round(requests: requests[...], wish: wish)
+        return Round(requests: requests[...], wish: wish, refused: planned.refused)
     }
 
     private func criticalFirst(_ requests: [ReadRequest]) -> [ReadRequest] {
@@ -118,12 +129,64 @@ struct DevicePoller {
         return Array(requests[(place + 1)...] + requests[...place])
     }
 
+    // MARK: Learning
+
+    /// How often a point that a device does not have is asked for again: it may have been given new firmware.
+    private static let retryInterval = Duration.seconds(600)
+
+    private mutating func refused(_ request: ReadRequest, _ reason: Reason, in round: inout Round) -> [ReadRequest] {
+        var bisection = round.bisection ?? Bisection(of: request, device.points.map(\.source))
+        let parts = bisection.refuse(request, reason)
+        if !parts.isEmpty { measures.splits.increment() }
+        conclude(bisection, in: &round)
+        return parts
+    }
+
+    private mutating func answered(_ request: ReadRequest, in round: inout Round) {
+        if let place = request.points.first, schedule.cuts.refused[place] != nil {
+            schedule.cuts.refused[place] = nil
+            isChanged = true
+            round.refused.removeAll { $0 == place }
+        }
+        guard var bisection = round.bisection else { return }
+        bisection.answer(request)
+        conclude(bisection, in: &round)
+    }
+
+    private mutating func conclude(_ bisection: Bisection, in round: inout Round) {
+        round.bisection = bisection.finding == nil ? bisection : nil
+        guard let finding = bisection.finding else { return }
+        let before = schedule.cuts
+        schedule.cuts.learn(finding, of: bisection.whole)
+        isChanged = isChanged || schedule.cuts != before
+    }
+
+    /// What has been learnt; nil where that is nothing new since the last call.
+    mutating func takeLearned() -> Learned? {
+        guard isChanged else { return nil }
+        isChanged = false
+        return Learned(schedule.cuts, names: device.points.map(\.name))
+    }
+
+    /// Each of the points that are not there, in its turn.
+    private mutating func retried() -> [ReadRequest] {
+        let refused = schedule.cuts.refused.keys.sorted()
+        guard retry.at <= .now, let first = refused.first else { return [] }
+        let place = refused.first { $0 > retry.last } ?? first
+        retry = (.now + Self.retryInterval / refused.count, place)
+        let source = device.points[place].source
+        return [
+            ReadRequest(table: source.table, address: source.address, count: source.layout.registers, points: [place])
+        ]
+    }
+
     // MARK: How a round ends
 
     /// Every request was answered, if only by a refusal.
     private mutating func end(_ round: Round, _ time: Timestamp) -> StatusChange? {
         let eventTime = round.eventTime ?? time
         let change = presence.answered(at: eventTime)
+        spoilRefused(of: round, eventTime)
         batch.closeTelemetry(device: device.number, time: eventTime)
         if let change {
             probePause.reset()
@@ -180,6 +243,13 @@ struct DevicePoller {
                     absent: slot.hasAbsent ? device.points[place].source.absent : [], into: &batch)
             }
             batch.readings.append(reading)
+        }
+    }
+
+    private mutating func spoilRefused(of round: Round, _ time: Timestamp) {
+        for place in round.refused {
+            guard let reason = schedule.cuts.refused[place] else { continue }
+            batch.readings.append(.bad(device.points[place].series, time: time, reason))
         }
     }
 

@@ -11,11 +11,15 @@ public struct LinkPlan: Sendable {
         public var name: String
         public var limits: ModbusLimits
         public var points: [(name: String, source: RegisterSource)]
+        public var learned: Learned
 
-        public init(name: String, limits: ModbusLimits, points: [(name: String, source: RegisterSource)]) {
+        public init(
+            name: String, limits: ModbusLimits, points: [(name: String, source: RegisterSource)], learned: Learned
+        ) {
             self.name = name
             self.limits = limits
             self.points = points
+            self.learned = learned
         }
     }
 
@@ -66,13 +70,14 @@ public struct LinkPlan: Sendable {
     /// Polls until all intervals fall together again, and counts.
     private static func requests(of device: Device, _ cost: RequestCost) -> [Request] {
         let start = ContinuousClock.now
-        var schedule = PollSchedule(device.points.map(\.source), device.limits, cost, start: start)
+        let cuts = PollCuts(device.learned, names: device.points.map(\.name))
+        var schedule = PollSchedule(device.points.map(\.source), device.limits, cost, cuts, start: start)
         let end = start + .microseconds(cycle(of: device))
         var counts: [ReadRequest: Int] = [:]
         var order: [ReadRequest] = []
         var polls = 0
         while let due = schedule.nextDue, due < end, polls < mostPolls {
-            for request in schedule.take(at: due).requests {
+            for request in schedule.take(at: due).plan.requests {
                 if counts[request] == nil { order.append(request) }
                 counts[request, default: 0] += 1
             }

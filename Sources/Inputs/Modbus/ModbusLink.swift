@@ -23,14 +23,20 @@ public actor ModbusLink {
     private var connection: ModbusConnection
     private var pollers: [DevicePoller]
     private var turns: LinkTurns
+    private let remember: @Sendable (_ device: String, Learned) -> Void
 
-    public init(_ settings: ModbusLinkSettings, collector: any Collecting, logger: Logger) {
+    /// - Parameter remember: is told what a device has shown that its map does not say.
+    public init(
+        _ settings: ModbusLinkSettings, collector: any Collecting, logger: Logger,
+        remember: @escaping @Sendable (_ device: String, Learned) -> Void
+    ) {
         executor = BlockingExecutor(label: "headgate.modbus.\(settings.name)")
         var logger = logger
         logger[metadataKey: "link"] = "\(settings.name)"
         self.settings = settings
         self.collector = collector
         self.logger = logger
+        self.remember = remember
         connection = ModbusConnection(settings, logger: logger)
         let now = ContinuousClock.now
         let cost = RequestCost(settings.endpoint)
@@ -52,12 +58,23 @@ public actor ModbusLink {
             let others = silent < pollers.count ? max(1, silent) : 0
             if case .over(let change) = pollers[unit].step(over: &connection, silent: others) {
                 if let change { log(change, of: pollers[unit].device) }
+                if let learned = pollers[unit].takeLearned() { note(learned, of: pollers[unit].device) }
                 collector.take(&pollers[unit].batch)
             }
             let done = ContinuousClock.now
             turns.had(unit, for: now.duration(to: done), wants: pollers[unit].wish, now: done)
         }
         connection.close()
+    }
+
+    private func note(_ learned: Learned, of device: ModbusDevice) {
+        logger.notice(
+            "learned what the map does not say: headgate plan shows it",
+            metadata: [
+                "device": "\(device.id)", "refused": "\(learned.refused.keys.sorted().joined(separator: ","))",
+                "registers": "\(learned.registers.map(String.init) ?? "-")", "tight": "\(learned.tight.count)",
+            ])
+        remember(device.id, learned)
     }
 
     private func log(_ change: StatusChange, of device: ModbusDevice) {

@@ -24,11 +24,13 @@ public struct ModbusLinkSettings: Sendable {
 /// One unit on a link.
 public struct ModbusDevice: Sendable {
     public struct Point: Sendable {
+        public var name: String
         public var series: SeriesNumber
         public var source: RegisterSource
         public var lane: Lane
 
-        public init(series: SeriesNumber, source: RegisterSource, lane: Lane) {
+        public init(name: String, series: SeriesNumber, source: RegisterSource, lane: Lane) {
+            self.name = name
             self.series = series
             self.source = source
             self.lane = lane
@@ -40,12 +42,17 @@ public struct ModbusDevice: Sendable {
     public var unit: UInt8
     public var limits: ModbusLimits
     public var points: [Point]
+    /// What it has shown in earlier runs.
+    public var learned: Learned
 
-    public init(id: String, number: DeviceNumber, unit: UInt8, limits: ModbusLimits, points: [Point]) {
+    public init(
+        id: String, number: DeviceNumber, unit: UInt8, limits: ModbusLimits, points: [Point], learned: Learned
+    ) {
         self.id = id
         self.number = number
         self.unit = unit
         self.limits = limits
         self.points = points
+        self.learned = learned
     }
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import DeviceMaps
+import Events
 
 /// One request and the points that its answer holds.
 public struct ReadRequest: Hashable, Sendable {
@@ -13,49 +14,45 @@ public struct ReadRequest: Hashable, Sendable {
     public var points: [Int]
 }
 
-/// What a device has shown that it does not read together.
-public struct PollCuts: Sendable {
-    /// Points between which no gap is read through, as places in the list that is planned.
+/// What a device has shown that its map does not say. Points are places in the list that is planned.
+struct PollCuts: Equatable {
+    /// Points between which no gap is read through.
     var tight: Set<Int> = []
-    /// Points that are read by themselves.
-    var alone: Set<Int> = []
+    /// Points that the device does not have: neither asked for nor read through.
+    var refused: [Int: Reason] = [:]
+    /// The most that one answer carries.
+    var registers: Int?
+    var bits: Int?
 
-    public init() {}
-
-    /// Cuts a request apart: first at the gaps that it reads through, then point by point, so that a register which is
-    /// not there spoils no other.
-    /// - Parameter sources: those of the request.
-    /// - Returns: what is to be asked instead; nil where it is one point already.
-    mutating func split(
-        _ request: ReadRequest, _ sources: [(place: Int, source: RegisterSource)], _ limits: ModbusLimits,
-        _ cost: RequestCost
-    ) -> [ReadRequest]? {
-        for cut in [\PollCuts.tight, \PollCuts.alone] where !request.points.allSatisfy(self[keyPath: cut].contains) {
-            self[keyPath: cut].formUnion(request.points)
-            let parts = PollPlan.requests(for: sources, limits, cost, self)
-            if parts.count > 1 { return parts }
+    mutating func learn(_ finding: Bisection.Finding, of request: ReadRequest) {
+        switch finding {
+        case .refused(let points): refused.merge(points) { $1 }
+        case .gaps(let points): tight.formUnion(points)
+        case .limit(let count) where request.table.holdsBits: bits = count
+        case .limit(let count): registers = count
         }
-        return nil
     }
 }
 
 /// Registers to cheap requests. Pure.
-public enum PollPlan {
+enum PollPlan {
     /// The cheapest requests that read all of `sources` and keep to the map's limits: neighbours are read together, and
     /// unused registers between them are read through where that costs less than a request more, as far as the map allows.
-    /// No point is split between two requests.
+    /// No point is split between two requests, and what the device does not have is not asked for.
     ///
     /// Optimal for the cost: points in the order of their addresses, and for each the cheapest way to have read all before
     /// it. Two requests that took turns in that order could swap points without becoming dearer.
-    public static func requests(
+    static func requests(
         for sources: [(place: Int, source: RegisterSource)], _ limits: ModbusLimits, _ cost: RequestCost,
         _ cuts: PollCuts = PollCuts()
     ) -> [ReadRequest] {
         RegisterTable.allCases.flatMap { table in
-            let sorted = sources.filter { $0.source.table == table }.sorted {
+            let own = sources.filter { $0.source.table == table }
+            let sorted = own.filter { cuts.refused[$0.place] == nil }.sorted {
                 ($0.source.address, $0.source.layout.registers) < ($1.source.address, $1.source.layout.registers)
             }
-            return TablePlan(sorted, table, limits, cost, cuts).cheapest()
+            let walls = own.filter { cuts.refused[$0.place] != nil }.map(\.source.span)
+            return TablePlan(sorted, walls, table, limits, cost, cuts).cheapest()
         }
     }
 }
@@ -63,20 +60,25 @@ public enum PollPlan {
 /// The points of one table, in the order of their addresses.
 private struct TablePlan {
     private let sources: [(place: Int, source: RegisterSource)]
+    /// What is not there.
+    private let walls: [Range<Int>]
     private let table: RegisterTable
-    private let limits: ModbusLimits
+    private let gap: Int
+    private let most: Int
     private let cost: RequestCost
-    private let cuts: PollCuts
+    private let tight: Set<Int>
 
     init(
-        _ sources: [(place: Int, source: RegisterSource)], _ table: RegisterTable, _ limits: ModbusLimits,
-        _ cost: RequestCost, _ cuts: PollCuts
+        _ sources: [(place: Int, source: RegisterSource)], _ walls: [Range<Int>], _ table: RegisterTable,
+        _ limits: ModbusLimits, _ cost: RequestCost, _ cuts: PollCuts
     ) {
         self.sources = sources
+        self.walls = walls
         self.table = table
-        self.limits = limits
+        gap = limits.gap
+        most = table.holdsBits ? min(limits.bits, cuts.bits ?? .max) : min(limits.registers, cuts.registers ?? .max)
         self.cost = cost
-        self.cuts = cuts
+        tight = cuts.tight
     }
 
     func cheapest() -> [ReadRequest] {
@@ -103,25 +105,27 @@ private struct TablePlan {
         let start = Int(sources[first].source.address)
         var reached = start + sources[first].source.layout.registers
         body(first + 1, reached - start)
-        let most = table.holdsBits ? limits.bits : limits.registers
-        var isTight = cuts.tight.contains(sources[first].place)
-        guard !cuts.alone.contains(sources[first].place) else { return }
+        var isTight = tight.contains(sources[first].place)
         for next in sources.indices[(first + 1)...] {
             let (place, source) = sources[next]
-            isTight = isTight || cuts.tight.contains(place)
-            let gap = Int(source.address) - reached
-            reached = max(reached, Int(source.address) + source.layout.registers)
-            guard !cuts.alone.contains(place), gap <= (isTight ? 0 : limits.gap), reached - start <= most else {
-                return
-            }
+            isTight = isTight || tight.contains(place)
+            let unused = reached..<max(reached, Int(source.address))
+            reached = max(reached, source.span.upperBound)
+            guard unused.count <= (isTight ? 0 : gap), !walls.contains(where: unused.overlaps), reached - start <= most
+            else { return }
             body(next + 1, reached - start)
         }
     }
 
     private func request(_ range: Range<Int>) -> ReadRequest {
         let start = sources[range.lowerBound].source.address
-        let end = sources[range].map { Int($0.source.address) + $0.source.layout.registers }.max() ?? Int(start)
+        let end = sources[range].map(\.source.span.upperBound).max() ?? Int(start)
         return ReadRequest(
             table: table, address: start, count: end - Int(start), points: sources[range].map(\.place))
     }
+}
+
+extension RegisterSource {
+    /// The registers, or the bit, that it takes.
+    var span: Range<Int> { Int(address)..<(Int(address) + layout.registers) }
 }

@@ -15,17 +15,29 @@ struct PollSchedule {
     private let limits: ModbusLimits
     private let cost: RequestCost
     private var groups: [Group]
-    private var cuts = PollCuts()
+    /// What was learnt of the device.
+    var cuts: PollCuts {
+        didSet { plans.removeAll() }
+    }
     /// Plans already made, by which groups are due.
-    private var plans: [UInt64: [ReadRequest]] = [:]
+    private var plans: [UInt64: Plan] = [:]
+
+    /// What is due together.
+    struct Plan {
+        var requests: [ReadRequest]
+        /// Points that are due and known not to be there.
+        var refused: [Int]
+    }
 
     /// All intervals begin together, so that points of different ones share requests whenever they fall together.
     init(
-        _ sources: [RegisterSource], _ limits: ModbusLimits, _ cost: RequestCost, start: ContinuousClock.Instant
+        _ sources: [RegisterSource], _ limits: ModbusLimits, _ cost: RequestCost, _ cuts: PollCuts = PollCuts(),
+        start: ContinuousClock.Instant
     ) {
         self.sources = sources
         self.limits = limits
         self.cost = cost
+        self.cuts = cuts
         groups = Set(sources.map(\.every)).sorted().prefix(64).map { Group(every: $0, due: start) }
     }
 
@@ -37,11 +49,11 @@ struct PollSchedule {
         return groups.filter { $0.due == nextDue }.map { $0.due + .microseconds($0.every) }.min()
     }
 
-    /// The requests of what is due, and how many polls were missed since the last.
+    /// The plan of what is due, and how many polls were missed since the last.
     ///
     /// The next deadline follows from the last, not from now, so that intervals do not drift; what was missed is
     /// skipped and counted, never queued up.
-    mutating func take(at now: ContinuousClock.Instant) -> (requests: [ReadRequest], missed: Int) {
+    mutating func take(at now: ContinuousClock.Instant) -> (plan: Plan, missed: Int) {
         var key: UInt64 = 0
         var missed = 0
         for index in groups.indices where groups[index].due <= now {
@@ -57,25 +69,20 @@ struct PollSchedule {
         return (plan(key), missed)
     }
 
-    private mutating func plan(_ key: UInt64) -> [ReadRequest] {
+    private mutating func plan(_ key: UInt64) -> Plan {
         if let known = plans[key] { return known }
         let due = Set(groups.indices.filter { key >> UInt64($0) & 1 == 1 }.map { groups[$0].every })
         let last = groups.last?.every
         // Of more than 64 intervals the longest ones are read with the 64th.
         let wanted = sources.enumerated().filter { due.contains(min($0.element.every, last ?? $0.element.every)) }
-        let plan = PollPlan.requests(for: wanted.map { ($0.offset, $0.element) }, limits, cost, cuts)
+            .map(\.offset)
+        // What is not there is not read through either, whenever it would be due.
+        let planned = Set(wanted).union(cuts.refused.keys).map { (place: $0, source: sources[$0]) }
+        let plan = Plan(
+            requests: PollPlan.requests(for: planned, limits, cost, cuts),
+            refused: wanted.filter { cuts.refused[$0] != nil })
         if plans.count < 256 { plans[key] = plan }
         return plan
-    }
-
-    /// Takes apart a request whose addresses the device refuses, for good.
-    /// - Returns: what is to be asked instead; nil where it is one point already.
-    mutating func split(_ request: ReadRequest) -> [ReadRequest]? {
-        guard let parts = cuts.split(request, request.points.map { ($0, sources[$0]) }, limits, cost) else {
-            return nil
-        }
-        plans.removeAll()
-        return parts
     }
 
     /// Puts everything off: a device that is offline is asked less often.

@@ -6,6 +6,8 @@
     unit 2  drips its answer, a byte every 150 ms
     unit 3  is not there, says the gateway (exception 0x0B), after 150 ms
     unit 4  never answers for registers below 50
+    unit 5  has no register 37 (exception 0x02)
+    unit 6  answers with at most 20 registers (exception 0x03)
 
 VICE "half-open": on the first connection nothing is ever answered, as after a firewall has forgotten it; new ones work.
 """
@@ -35,6 +37,10 @@ def serve(client, is_first):
                 answer = bytes([body[0] | 0x80, 0x0B])
             elif unit == 4 and address < 50:
                 continue
+            elif unit == 5 and address <= 37 < address + count:
+                answer = bytes([body[0] | 0x80, 2])
+            elif unit == 6 and count > 20:
+                answer = bytes([body[0] | 0x80, 3])
             else:
                 answer = bytes([body[0], 2 * count]) + struct.pack(">H", 7) * count
             frame = head[:4] + struct.pack(">H", len(answer) + 1) + bytes([unit]) + answer
