@@ -171,6 +171,18 @@ struct Books {
         isClockJumpUnsaved = true
     }
 
+    /// A jump that was a mistake would keep everything for as long as the mistake was large.
+    mutating func clockIsSetBack(to now: Timestamp) {
+        guard let jump = clockJump, now < jump.at else { return }
+        clockJump?.at = now
+        isClockJumpUnsaved = true
+    }
+
+    /// What is saved from another database was committed before a jump that is known there.
+    mutating func takeOver(_ jump: ClockJump?) {
+        if clockJump == nil, let jump { clockJumped(at: jump.at) }
+    }
+
     private mutating func savePosition(
         _ output: Int, _ lane: Lane, in database: borrowing Database
     ) throws(SQLiteError) {

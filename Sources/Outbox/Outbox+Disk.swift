@@ -42,12 +42,14 @@ extension Outbox {
 
     /// What retention keeps to.
     var room: Retention.Room {
-        if case .disk = medium {
-            Retention.Room(
-                bytes: diskRoom.limit, cause: diskRoom.isBelowMaxSize ? .diskFull : .maxSize, holdsWaiting: true)
-        } else {
-            Retention.Room(bytes: memoryRoom, cause: .diskFull, holdsWaiting: false)
+        guard case .disk = medium else {
+            return Retention.Room(bytes: memoryRoom, cause: .diskFull, holdsWaiting: false)
         }
+        // Dead letters have their room beside max_size, but not beside the disk.
+        let onDisk = max(diskRoom.limit - books.shelf.bytes, diskRoom.limit / 2)
+        return Retention.Room(
+            bytes: min(settings.maxSize, onDisk), cause: onDisk < settings.maxSize ? .diskFull : .maxSize,
+            holdsWaiting: true)
     }
 
     /// Bytes of blocks that may be in memory: SQLite has some of its own beside them.
@@ -187,18 +189,22 @@ extension Outbox {
         }
     }
 
-    /// Looks how much of the disk is ours.
+    /// Looks how much of the disk is ours. The ballast always is, also while it is not there.
     /// - Parameter isSettled: whether that is to count at once, where it is less.
     func lookAtDiskRoom(isSettled: Bool = false) {
         guard let free = settings.files.room else { return }
-        let files = [settings.files.database, settings.files.log].compactMap(Folder.size(of:)).reduce(0, +)
-        let share = files + min(free, 1 << 60) - (ballastIsThere ? 0 : settings.ballastSize)
-        let before = diskRoom.isBelowMaxSize
+        let paths = [settings.files.database, settings.files.log, settings.files.ballast]
+        let files = paths.compactMap(Folder.size(of:)).reduce(0, +)
+        let share = files + min(free, 1 << 60) - settings.ballastSize
+        let before = room.bytes
         if isSettled { diskRoom.set(share) } else { diskRoom.look(share: share, now: .now) }
-        guard diskRoom.isBelowMaxSize != before else { return }
+        // Lanes that are closed are opened by a commit.
+        if room.bytes > before { needsHousekeeping() }
+        guard (room.bytes < settings.maxSize) != (before < settings.maxSize) else { return }
         logger.warning(
-            before ? "the disk has room for max_size again" : "the disk has less room than max_size: it keeps to less",
-            metadata: ["bytes": "\(diskRoom.limit)", "max_size": "\(settings.maxSize)"])
+            room.bytes < settings.maxSize
+                ? "the disk has less room than max_size: it keeps to less" : "the disk has room for max_size again",
+            metadata: ["bytes": "\(room.bytes)", "max_size": "\(settings.maxSize)"])
     }
 
     private func noteLog() {

@@ -32,6 +32,7 @@ extension Outbox {
             salvaged(folder)
             return
         }
+        books.takeOver(begun.clockJump)
         salvage = consume begun
         takeOverPositions(first)
         logger.notice("saving what there is in the database that was put aside")

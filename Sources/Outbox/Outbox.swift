@@ -114,7 +114,7 @@ public actor Outbox {
         turns = outputs.map { _ in 0 }
         retention = Retention(settings, intake)
         fresh = FreshBlocks(age: settings.freshFor)
-        diskRoom = DiskRoom(maxSize: settings.maxSize, reserve: 2 * settings.ballastSize)
+        diskRoom = DiskRoom(reserve: 2 * settings.ballastSize)
         lock = try FolderLock(settings.files)
         let start = try Start.open(settings, outputs: outputs.map(\.name), logger: logger)
         books = start.books
@@ -131,6 +131,10 @@ public actor Outbox {
                 "file": "\(settings.files.database)", "epoch": "\(String(start.record.epoch, radix: 16, padded: 16))",
                 "sqlite": "\(SQLiteLibrary.version)",
             ])
+        // The newest that there is was committed by a clock that nobody had set.
+        let newest = try? Lane.allCases.compactMap { try start.database.last($0)?.committed }.max()
+        if let newest, ClockJump.isUnset(newest), !ClockJump.isUnset(.now) { books.clockJumped(at: .now) }
+        _ = clock.hasJumped(wall: .now, steady: .now)
         database = start.database
     }
 
@@ -149,6 +153,7 @@ public actor Outbox {
             }
             if Task.isCancelled { break }
             lookAfterDisk()
+            if isDiskWell, diskRoom.nextLook <= .now { lookAtDiskRoom() }
             commit(intake.take(dueAt: .now))
             salvageStep()
         }
@@ -158,7 +163,8 @@ public actor Outbox {
     private var nextDue: ContinuousClock.Instant? {
         let due = [intake.nextDue, housekeepingDue, books.ledger.nextDue].compactMap(\.self).min()
         let deadline = due.map { max($0, retryAt ?? $0) }
-        return isDiskWell ? deadline : min(deadline ?? nextTry, nextTry)
+        let look = isDiskWell ? (room.bytes < settings.maxSize ? diskRoom.nextLook : nil) : nextTry
+        return [deadline, look].compactMap(\.self).min()
     }
 
     /// Commits everything that has come in, now.
@@ -214,7 +220,7 @@ public actor Outbox {
 
     private func noticeClockJump() {
         let now = Timestamp.now
-        guard clock.hasJumped(wall: now, steady: .now) else { return }
+        guard clock.hasJumped(wall: now, steady: .now) else { return books.clockIsSetBack(to: now) }
         logger.warning("the system's clock jumped ahead: what waits is not taken for as old as its time says")
         books.clockJumped(at: now)
     }

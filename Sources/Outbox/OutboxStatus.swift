@@ -85,7 +85,7 @@ extension Database {
 extension Outbox {
     public func status() throws -> OutboxStatus {
         var status = try OutboxStatus(
-            of: database, books, epoch: epoch, maxBytes: settings.maxSize, key: settings.keys.current)
+            of: database, books, epoch: epoch, maxBytes: max(room.bytes, 0), key: settings.keys.current)
         status.trouble = trouble ?? troubleWithKeys
         // Letters that the next commit will keep.
         for (output, letter) in deadLetters {

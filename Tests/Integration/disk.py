@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from conftest import HERE
+from conftest import HERE, wait_for
 
 WRITES, SYNCS, OPENS, NAMES = 1, 2, 4, 8
 FIELDS = ("kinds", "error", "skipped", "failing", "failed", "seen", "delay")
@@ -24,29 +24,28 @@ def shim(name, folder):
 
 
 class SmallDisk:
-    """A file system of its own for a gateway's state: in a namespace that only the gateway sees."""
+    """A file system of its own for a gateway's state, in a namespace that outlives the gateway."""
 
     def __init__(self, workshop, size, options="rw"):
-        self.workshop = workshop
-        self.options = f"size={size},{options}"
         self.state = workshop.folder / "state"
         self.state.mkdir()
         if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode != 0:
             pytest.skip("namespaces of one's own are not allowed here")
+        mount = f'mount -t tmpfs -o size={size},{options} none "{self.state}" && echo mounted && exec sleep 3600'
+        self.holder = workshop.start("disk", ["unshare", "-rm", "sh", "-c", mount])
+        wait_for(lambda: "mounted" in self.holder.log.read_text(), what="the file system")
 
     @property
     def wrapper(self):
         """What comes before a command that is to see it."""
-        mount = f'mount -t tmpfs -o {self.options} none "{self.state}" && exec "$@"'
-        return ["unshare", "-rm", "sh", "-c", mount, "sh"]
+        return ["nsenter", "-t", str(self.holder.process.pid), "-U", "-m", "--preserve-credentials"]
 
-    def remount(self, gateway, options):
-        subprocess.run(
-            ["nsenter", "-t", str(gateway.pid), "-U", "-m", "--preserve-credentials",
-             "mount", "-o", f"remount,{options}", self.state], check=True)
+    def remount(self, options):
+        subprocess.run([*self.wrapper, "mount", "-o", f"remount,{options}", self.state], check=True)
 
-    def seen_by(self, gateway):
-        return pathlib.Path(f"/proc/{gateway.pid}/root{self.state}")
+    @property
+    def seen(self):
+        return pathlib.Path(f"/proc/{self.holder.process.pid}/root{self.state}")
 
 
 class FailingDisk:

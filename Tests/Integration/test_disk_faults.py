@@ -208,7 +208,7 @@ def test_a_disk_that_is_read_only_at_the_start_stops_nothing(workshop):
     assert not is_ready(gateway) and "Read-only file system" in gateway.status()["outbox"]["trouble"]
     before = polls(gateway)
     wait_for(lambda: polls(gateway) > before + 5, what="polls")
-    disk.remount(gateway, "rw")
+    disk.remount("rw")
     wait_for(lambda: is_ready(gateway), what="a sound gateway")
     acknowledged = publisher.stop()
     await_numbers(heard, acknowledged, "")
@@ -235,15 +235,20 @@ def test_an_outbox_that_fills_its_disk_loses_the_oldest_bulk_and_tells_it(worksh
     wait_for(lambda: (gateway.metric("headgate_outbox_lost_events_total", cause="disk_full") or 0) > 0, what="a loss")
     before = polls(gateway)
     wait_for(lambda: polls(gateway) > before + 10, what="polls")
-    # It has come to rest on the disk, not in memory: what it acknowledges survives.
+    # It has come to rest on the disk, not in memory: what it acknowledges survives. And the gauge says so.
     wait_for(lambda: is_ready(gateway), seconds=60, what="a sound gateway on a full disk")
+    limit = gateway.metric("headgate_outbox_max_bytes")
+    assert limit < 24 << 20
+    gateway.kill()
+    gateway = workshop.gateway(configuration, wrapper=disk.wrapper)
+    assert gateway.metric("headgate_outbox_max_bytes") > 0.9 * limit
     acknowledged = publisher.stop()
     heard = Listener(outside, "up/#")
     proxy.mend()
     wait_for(lambda: all(one["waitingEvents"] == 0 for one in gateway.output("up")["lanes"]), seconds=60,
              what="an empty outbox")
     wait_for(lambda: is_ready(gateway), seconds=60, what="a sound gateway with its ballast")
-    assert (disk.seen_by(gateway) / "ballast").exists()
+    assert (disk.seen / "ballast").exists()
     # A gap is told once it has not grown for ten seconds.
     wait_for(lambda: not Verdict(heard.events, acknowledged).holes("bulk"), seconds=30, what="every gap")
     assert gateway.stop() == 0
@@ -270,7 +275,7 @@ def test_a_disk_that_somebody_else_fills_and_frees_needs_no_restart(workshop):
     publisher = Publisher(inside, pause=0.01)
     wait_for(lambda: len(heard.numbers()) > 20, what="the first messages")
     proxy.refuse()
-    fill = disk.seen_by(gateway) / "fill"
+    fill = disk.seen / "fill"
     with open(fill, "wb") as file, pytest.raises(OSError):
         while True:
             os.write(file.fileno(), bytes(1 << 16))

@@ -203,7 +203,9 @@ def test_a_broker_whose_certificate_expires_gets_nothing_until_it_has_another(wo
             wait_for(lambda: waiting(gateway) > 200 and publisher.acknowledged > before + 200, what="readings that wait")
             assert gateway.output("up")["acknowledgedReadings"] == sent
     acknowledged = publisher.stop()
-    wait_for(lambda: gateway.output("up")["acknowledgedReadings"] >= acknowledged, seconds=40, what="every reading")
+    wait_for(lambda: waiting(gateway) == 0, seconds=40, what="an empty outbox")
+    assert gateway.output("up")["acknowledgedReadings"] >= acknowledged
+    assert not gateway.metric("headgate_outbox_lost_events_total") and gateway.output("up")["deadLetters"] == 0
     assert gateway.stop() == 0
 
 

@@ -74,8 +74,8 @@ public struct MQTTConnection: ~Copyable {
         if settings.version == .v5, let expiry = settings.sessionExpiry {
             keepForConnect(sessionExpiry: expiry)
         }
-        let code = mosquitto_connect_async(client, settings.host, Int32(settings.port), Int32(settings.keepAlive))
-        try Self.check(code, .reconnect)
+        try checkConnection(
+            mosquitto_connect_async(client, settings.host, Int32(settings.port), Int32(settings.keepAlive)))
     }
 
     /// Puts the session's expiry into the CONNECT to come.
@@ -179,7 +179,7 @@ public struct MQTTConnection: ~Copyable {
     /// Of a connection that the broker refused or closed, its own reason says more than the library's error; of TLS, the
     /// library's log.
     private func checkConnection(_ code: Int32) throws(MQTTError) {
-        if code == Int32(MOSQ_ERR_TLS.rawValue), let complaint = inbox.complaint {
+        if code != Int32(MOSQ_ERR_SUCCESS.rawValue), let complaint = inbox.complaint {
             throw MQTTError(.reconnect, "TLS: \(complaint)")
         }
         if code != Int32(MOSQ_ERR_SUCCESS.rawValue), case .disconnected(let reason) = inbox.state {

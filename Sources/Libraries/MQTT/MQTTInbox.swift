@@ -16,7 +16,7 @@ public final class MQTTInbox {
 
     private(set) var state = State.idle
     private(set) var maximumPacketSize: UInt32?
-    /// The last error in the library's log since the connection was begun.
+    /// The first error in the library's log since the connection was begun: what follows from it says less.
     private(set) var complaint: String?
     private let payloadLimit: Int
     private var messages: [MQTTMessage] = []
@@ -64,7 +64,7 @@ public final class MQTTInbox {
     /// What the library says of TLS is in its log alone.
     func complained(_ text: String) {
         // OpenSSL Error[0]: error:0A000086:SSL routines::certificate verify failed
-        complaint = text.split(separator: ":").last.map(String.init)
+        complaint = complaint ?? text.split(separator: ":").last.map(String.init)
     }
 
     func received(_ message: mosquitto_message) {

@@ -153,6 +153,8 @@ struct Salvage: ~Copyable {
     var outputs: [String] { (try? source.outputs().map(\.name)) ?? [] }
 
     /// Losses that it had noted and not announced.
+    var clockJump: ClockJump? { (try? source.clockJump()) ?? nil }
+
     var openGaps: [Gap] { (try? source.openGaps().map(\.gap)) ?? [] }
 
     /// Blocks before `id` are needed by nobody.

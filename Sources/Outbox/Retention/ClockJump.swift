@@ -14,6 +14,11 @@ struct ClockJump: Equatable {
     /// What the clock said then.
     var at: Timestamp
 
+    /// Before this was written no clock was right.
+    static func isUnset(_ time: Timestamp) -> Bool {
+        time.microseconds < 1_735_689_600_000_000  // 2025-01-01
+    }
+
     /// Whether a block may be as old as its time says.
     /// - Parameter limit: what was committed before is too old.
     func lets(_ block: Int64, of lane: Lane, goBefore limit: Timestamp) -> Bool {
