@@ -49,6 +49,24 @@ public struct Readout {
         }
     }
 
+    /// Every way to read each point's registers, the likeliest first.
+    public func decodings() throws -> [RawDecodings] {
+        guard let link = configuration.links.first(where: { $0.name == device.link }),
+            case .modbus(let endpoint, let timeout) = link.way, case .unit(let unit) = device.address
+        else { throw StartError("\(device.name) is not a Modbus device: only registers can be read in other ways") }
+        let settings = ModbusLinkSettings(name: link.name, endpoint: endpoint, timeout: timeout, devices: [])
+        var quiet = Logger(label: "headgate.read")
+        quiet.logLevel = .critical
+        return try points.compactMap { point in
+            guard case .register(let source) = point.source, !source.table.holdsBits else { return nil }
+            let own = Int(source.address)
+            let (words, error) = SingleRead.words(
+                settings, unit: unit, table: source.table, span: (own - 1)..<(own + 5), logger: quiet)
+            if words.isEmpty, let error { throw error }
+            return RawDecodings(point, source, RawDecoding.all(of: point, source, words: words))
+        }
+    }
+
     /// As `headgate read` shows it.
     public func rows(patience: Duration) throws -> [ReadoutRow] {
         try read(patience: patience).map(ReadoutRow.init)
@@ -74,6 +92,48 @@ public struct ReadoutRow: Encodable {
         reason = row.reading.reason == .none ? nil : "\(row.reading.reason.name)"
         time = row.reading.time.iso8601
         raw = row.raw.map { "0x" + String($0, radix: 16, padded: 4) }.joined(separator: " ")
+    }
+
+    public func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+}
+
+/// The ways to read one point's registers.
+public struct RawDecodings: Encodable {
+    public struct Way: Encodable {
+        public var address: Int
+        public var type: String
+        public var order: String
+        public var raw: String
+        public var value: Double
+        public var score: Int
+        /// Whether the map has it so.
+        public var isOfMap: Bool
+    }
+
+    public var point: String
+    public var table: String
+    public var unit: String
+    /// The likeliest first.
+    public var ways: [Way]
+
+    init(_ point: Point, _ source: RegisterSource, _ decodings: [RawDecoding]) {
+        self.point = point.name
+        table = source.table.rawValue
+        unit = point.unit
+        ways = decodings.map { one in
+            Way(
+                address: one.address, type: one.type.rawValue, order: one.order.rawValue,
+                raw: one.words.map { "0x" + String($0, radix: 16, padded: 4) }.joined(separator: " "), value: one.value,
+                score: one.score,
+                isOfMap: one.address == Int(source.address) && one.type == source.layout.type
+                    && (one.order == source.layout.order
+                        || one.type.registers == 1 && one.order.rawValue.first == source.layout.order.rawValue.first)
+            )
+        }
     }
 
     public func json() throws -> String {

@@ -11,6 +11,10 @@ struct Read: AsyncParsableCommand {
         discussion: """
             A Modbus device is asked over its link, a message is waited for at most `--wait` seconds. Works beside a \
             running gateway over TCP and MQTT; a serial line carries one master at a time.
+
+            With --raw it shows the other ways to read the registers of a Modbus device's points: each type in each \
+            order, also at the addresses beside, as manuals count from 0 and from 1. The score says how much a value \
+            looks like one that was measured, and whether it is in the point's range.
             """)
 
     @OptionGroup var options: ConfigurationOption
@@ -24,11 +28,18 @@ struct Read: AsyncParsableCommand {
     @Option(help: "Seconds to wait for MQTT messages.")
     var wait = 10.0
 
+    @Flag(help: "Show every way to read a point's registers, the likeliest first.")
+    var raw = false
+
+    @Option(help: "With --raw, how many ways to show a point.")
+    var ways = 8
+
     @Flag(help: "Print JSON, a line a point.")
     var json = false
 
     func run() async throws {
         let configuration = try options.load()
+        if raw { return try showDecodings(configuration) }
         let rows: [ReadoutRow]
         do {
             rows = try Readout(configuration, device: device, points: points).rows(patience: .seconds(wait))
@@ -49,6 +60,33 @@ struct Read: AsyncParsableCommand {
         }
         if rows.allSatisfy({ $0.quality == "bad" }) {
             throw fail("\(device) does not answer (\(rows[0].reason ?? "no reason"))", EX_UNAVAILABLE)
+        }
+    }
+
+    private func showDecodings(_ configuration: Configuration) throws {
+        let decodings: [RawDecodings]
+        do {
+            decodings = try Readout(configuration, device: device, points: points).decodings()
+        } catch let error as StartError {
+            throw fail(error.description, EX_USAGE)
+        } catch {
+            throw fail("\(device): \(error)", EX_UNAVAILABLE)
+        }
+        for one in decodings {
+            if json {
+                print(try one.json())
+                continue
+            }
+            let rows = one.ways.prefix(max(1, ways)).map {
+                [
+                    "\($0.value)", one.unit, $0.type, $0.order, "\(one.table) \($0.address)", $0.raw, "\($0.score)",
+                    $0.isOfMap ? Style.good("the map") : "",
+                ]
+            }
+            print("\(one.point)\n")
+            print(
+                Table.text(["value", "unit", "type", "order", "at", "raw", "score", ""], rows, rightAligned: [0, 6])
+                    + "\n")
         }
     }
 }

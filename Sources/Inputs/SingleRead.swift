@@ -28,22 +28,54 @@ public enum SingleRead {
             if case .register(let source) = point.source { (place, source) } else { nil }
         }
         var rows: [Int: Row] = [:]
-        let cost = RequestCost(settings.endpoint)
-        var requests = PollPlan.requests(for: sources, limits, cost)[...]
-        while let request = requests.popFirst() {
-            let answer = connection.read(request, unit: unit)
-            if let error = answer.error, error.isOfAddresses {
-                var bisection = Bisection(of: request, sources.map(\.source))
-                let parts = bisection.refuse(request, Reason(error))
-                requests = parts + requests
-                if !parts.isEmpty { continue }
-            }
+        let requests = PollPlan.requests(for: sources, limits, RequestCost(settings.endpoint))
+        ask(requests, sources.map(\.source), unit, &connection) { request, answer, connection in
             for place in request.points {
                 guard case .register(let source) = points[place].source else { continue }
                 rows[place] = row(points[place], source, request, answer, connection)
             }
         }
         return rows.sorted { $0.key < $1.key }.map(\.value)
+    }
+
+    /// Registers as they are, whatever they mean.
+    /// - Returns: by address, those that the device has; and what it said of the last that it has not.
+    public static func words(
+        _ settings: ModbusLinkSettings, unit: UInt8, table: RegisterTable, span: Range<Int>, logger: Logger
+    ) -> (words: [Int: UInt16], error: ModbusError?) {
+        var connection = ModbusConnection(settings, logger: logger)
+        let span = span.clamped(to: 0..<65_536)
+        let sources = span.map { address in
+            RegisterSource(
+                table: table, address: UInt16(address), layout: RegisterLayout(type: .uint16), every: 1_000_000)
+        }
+        let whole = ReadRequest(
+            table: table, address: UInt16(span.lowerBound), count: span.count, points: Array(sources.indices))
+        var (words, error): ([Int: UInt16], ModbusError?) = ([:], nil)
+        ask([whole], sources, unit, &connection) { request, answer, connection in
+            error = answer.error ?? error
+            guard answer.error == nil else { return }
+            for offset in 0..<request.count { words[Int(request.address) + offset] = connection.registers[offset] }
+        }
+        return (words, error)
+    }
+
+    /// Asks for everything, and for what is refused in parts.
+    private static func ask(
+        _ requests: [ReadRequest], _ sources: [RegisterSource], _ unit: UInt8, _ connection: inout ModbusConnection,
+        _ body: (ReadRequest, ModbusConnection.Answer, borrowing ModbusConnection) -> Void
+    ) {
+        var requests = requests[...]
+        while let request = requests.popFirst() {
+            let answer = connection.read(request, unit: unit)
+            if let error = answer.error, error.isOfAddresses {
+                var bisection = Bisection(of: request, sources)
+                let parts = bisection.refuse(request, Reason(error))
+                requests = parts + requests
+                if !parts.isEmpty { continue }
+            }
+            body(request, answer, connection)
+        }
     }
 
     private static func row(

@@ -97,3 +97,17 @@ def test_what_a_device_refuses_is_learnt_once_and_for_all_and_shown(workshop):
     assert not gateway.metric("headgate_modbus_requests_split_total", device="holed")
     assert not gateway.metric("headgate_modbus_requests_split_total", device="small")
     assert gateway.stop() == 0
+
+
+def test_the_right_way_to_read_a_register_is_found_whatever_the_map_says(workshop):
+    # 230.5 as CDAB, and beside it what is no value at all.
+    port = serve(workshop, {"1": {"holding": [17, 0, 0x8000, 0x4366, 0xFFFF, 0xFFFF, 0, 0]}})
+    maps = write_map(workshop, "wrong", {"voltage": "{ address: 2, type: float32, unit: V, range: [0, 400] }"},
+                     defaults="{ table: holding }")
+    path = workshop.configuration(
+        maps=maps, links={"a": {"tcp": f"127.0.0.1:{port}"}}, devices={"m": {"map": "wrong", "link": "a", "unit": 1}})
+    result = headgate("read", "m", "voltage", "--raw", "--json", "-c", path)
+    ways = json.loads(result.stdout)["ways"]
+    assert (ways[0]["value"], ways[0]["type"], ways[0]["order"], ways[0]["address"]) == (230.5, "float32", "CDAB", 2)
+    assert sum(way["isOfMap"] for way in ways) == 1 and len(ways) > 40
+    assert "230.5" in headgate("read", "m", "--raw", "--ways", "1", "-c", path).stdout
