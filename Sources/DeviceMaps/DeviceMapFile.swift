@@ -70,6 +70,8 @@ public struct DeviceMapFile {
     private func points(
         _ listed: YAMLMapping, isModbus: Bool, defaults: YAMLMapping?, source: (PointKeys) -> Point.Source?
     ) -> [Point] {
+        let before = problems.all.count
+        var names: [YAMLValue] = []
         let points: [Point] = listed.all().compactMap { name, value in
             guard let mapping = value.mapping() else { return nil }
             let keys = PointKeys(mapping, defaults: defaults)
@@ -79,12 +81,30 @@ public struct DeviceMapFile {
             let point = keys.point(named: name.scalar ?? "", source: source(keys))
             let keysOfPoints = PointKeys.common + (isModbus ? ModbusFormFile.pointKeys : MQTTFormFile.pointKeys)
             // A mistake may have ended the reading early; then a key is unknown only where no point has it.
-            if point == nil { mapping.know(keysOfPoints) }
+            if point == nil { mapping.know(keysOfPoints) } else { names.append(name) }
             mapping.finish(elsewhere: keysOfPoints)
             return point
         }
+        if problems.all.count == before { Self.proveApart(points, names) }
         if points.isEmpty, problems.isEmpty { root.problem("needs at least one point under `points`") }
         return points
+    }
+
+    /// The same registers may be read in several ways (bits of them, say); registers that two values share in part are a
+    /// wrong address or type.
+    private static func proveApart(_ points: [Point], _ names: [YAMLValue]) {
+        var seen: [(name: String, table: RegisterTable, span: Range<Int>)] = []
+        for (point, name) in zip(points, names) {
+            guard case .register(let source) = point.source else { continue }
+            let span = Int(source.address)..<(Int(source.address) + source.layout.registers)
+            if let other = seen.first(where: { $0.table == source.table && $0.span != span && $0.span.overlaps(span) })
+            {
+                name.problem(
+                    "shares some registers with `\(other.name)`, and not all",
+                    fix: "look at `address` and `type` of both")
+            }
+            seen.append((point.name, source.table, span))
+        }
     }
 
     /// Lower case letters, digits and underscores: names that every broker and database takes as they are.

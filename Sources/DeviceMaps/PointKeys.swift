@@ -47,8 +47,9 @@ public struct PointKeys {
         let lane = take("lane")?.word(["critical": Lane.critical, "normal": .normal, "bulk": .bulk]) ?? .normal
         let conversion = conversion(source: source)
         let isNumber = source?.isNumber ?? true
-        let range = take("range", where: isNumber && conversion.labels.isEmpty, "is of numbers only, without labels")
-            .flatMap(Self.range)
+        let written = take("range", where: isNumber && conversion.labels.isEmpty, "is of numbers only, without labels")
+        let range = written.flatMap(Self.range)
+        if let written, let range { Self.prove(range, written, source?.layout, conversion) }
         let deadband = take("deadband").flatMap(Self.deadband)
         let atLeast = take("at_least")?.duration(atLeast: 1_000)
         guard let source else { return nil }
@@ -141,6 +142,22 @@ public struct PointKeys {
             return nil
         }
         return low...high
+    }
+
+    /// A bound that no raw value comes to is most often a wrong type or scale: -40 degrees of an unsigned register.
+    private static func prove(
+        _ range: ClosedRange<Double>, _ written: YAMLValue, _ layout: RegisterLayout?, _ conversion: Conversion
+    ) {
+        guard let layout, let reach = layout.reach else { return }
+        let ends = [conversion.scaled(reach.lowerBound), conversion.scaled(reach.upperBound)].sorted()
+        guard range.lowerBound < ends[0] || range.upperBound > ends[1] else { return }
+        written.problem(
+            "reaches beyond what \(layout.type.rawValue) can say here, \(text(ends[0])) to \(text(ends[1]))",
+            fix: "look at `type`, `scale` and `offset`, or give a range within that")
+    }
+
+    private static func text(_ number: Double) -> String {
+        number == number.rounded() && abs(number) < 1e15 ? "\(Int64(number))" : "\(number)"
     }
 
     private static func deadband(_ value: YAMLValue) -> Deadband? {

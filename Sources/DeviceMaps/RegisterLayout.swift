@@ -54,6 +54,21 @@ public struct RegisterLayout: Sendable, Equatable {
         self.absentNaN = absentNaN
     }
 
+    /// The numbers that the registers can say; nil where there is no bound worth naming.
+    var reach: ClosedRange<Double>? {
+        if let bits, bits.count > 1 { return 0...Double(Self.mask(bits.count)) }
+        switch type {
+        case .int16: return Double(Int16.min)...Double(Int16.max)
+        case .uint16: return 0...Double(UInt16.max)
+        case .int32: return Double(Int32.min)...Double(Int32.max)
+        case .uint32: return 0...Double(UInt32.max)
+        case .uint64: return 0...Double(UInt64.max)
+        case .bcd16: return 0...9_999
+        case .bcd32: return 0...99_999_999
+        case .bool, .int64, .float32, .float64, .string: return nil
+        }
+    }
+
     /// Registers that the value takes.
     public var registers: Int { type == .string ? length : type.registers }
 

@@ -64,6 +64,18 @@ struct ConfigurationTests {
         #expect(problems.sorted.contains { $0.description.contains("one gateway serves 200") } == (count > 200))
     }
 
+    @Test("a unit that two devices read with one map is a mistake of one of them")
+    func units() {
+        let problems = Problems()
+        let meter = "{ map: eastron-sdm120, link: a, unit: 1 }"
+        _ = ConfigurationFile.read(
+            "gateway: g\nstate: s\nmaps: \(Self.repository.appending(path: "Devices").path())\n"
+                + "links: { a: { tcp: 127.0.0.1 } }\ndevices: { one: \(meter), two: \(meter) }\n"
+                + "outputs: { f: { file: out.jsonl } }",
+            path: "/etc/x/h.yaml", problems: problems)
+        #expect(problems.sorted.map(\.description).count { $0.contains("is read already, as one") } == 1)
+    }
+
     @Test("a password everyone can read is refused, and so is one that is not there")
     func secrets() throws {
         let path = NSTemporaryDirectory() + "headgate-secret-" + UUID().uuidString

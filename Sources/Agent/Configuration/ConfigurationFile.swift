@@ -19,6 +19,8 @@ public final class ConfigurationFile {
     private var maps: [String: DeviceMap?] = [:]
     private var mapsFolder = ""
     private let claims = Claims()
+    /// Which device reads a unit, by link, unit and map.
+    private var units: [String: String] = [:]
     /// Where each link is written.
     private var linkNames: [String: YAMLValue] = [:]
 
@@ -156,6 +158,13 @@ public final class ConfigurationFile {
         let (unit, topic) = (mapping.take("unit"), mapping.take("topic"))
         guard let map, let link, let linkValue else { return nil }
         guard let address = Self.address(map, link, linkValue, unit, topic, mapping) else { return nil }
+        if case .unit(let unit) = address,
+            let other = units.updateValue(name, forKey: "\(link.name)/\(unit)/\(map.name)")
+        {
+            key.problem(
+                "is read already, as \(other): unit \(unit) of \(link.name) with the map \(map.name)",
+                fix: "look at `unit`, or leave one of them out")
+        }
         return Configuration.ConfiguredDevice(name: name, map: map, link: link.name, address: address, tags: tags)
     }
 
