@@ -14,7 +14,8 @@ public actor ModbusServer {
     nonisolated public var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private enum Peer {
-        case listener
+        /// - Parameter isLine: whether who connects sends frames of a line.
+        case listener(isLine: Bool)
         case stream(buffer: [UInt8])
         case line(buffer: [UInt8])
     }
@@ -30,7 +31,10 @@ public actor ModbusServer {
         answer = ModbusAnswer(
             units: Dictionary(line.devices.map { ($0.unit, SimulatedUnit($0)) }, uniquingKeysWith: { $1 }))
         switch line.endpoint {
-        case .tcp(let host, let port): peers = [try ListeningSocket.open(host: host, port: port): .listener]
+        case .tcp(let host, let port):
+            peers = [try ListeningSocket.open(host: host, port: port): .listener(isLine: false)]
+        case .rtuOverTCP(let host, let port):
+            peers = [try ListeningSocket.open(host: host, port: port): .listener(isLine: true)]
         case .serial(let serial):
             let made = try PseudoTerminal.open(at: serial.device)
             peers = [made.master: .line(buffer: [])]
@@ -53,12 +57,12 @@ public actor ModbusServer {
 
     private func serve(_ descriptor: Int32) {
         switch peers[descriptor] {
-        case .listener:
+        case .listener(let isLine):
             let accepted = accept(descriptor, nil, nil)
             guard accepted >= 0 else { return }
             var on: Int32 = 1
             setsockopt(accepted, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
-            peers[accepted] = .stream(buffer: [])
+            peers[accepted] = isLine ? .line(buffer: []) : .stream(buffer: [])
         case .stream(var buffer):
             guard receive(descriptor, into: &buffer), answerStream(&buffer, descriptor) else {
                 close(descriptor)
@@ -67,7 +71,13 @@ public actor ModbusServer {
             }
             peers[descriptor] = .stream(buffer: buffer)
         case .line(var buffer):
-            guard receive(descriptor, into: &buffer) else { return }
+            guard receive(descriptor, into: &buffer) else {
+                // A terminal that nobody has open is one that somebody will.
+                guard linkPath == nil else { return }
+                close(descriptor)
+                peers[descriptor] = nil
+                return
+            }
             answerLine(&buffer, descriptor)
             peers[descriptor] = .line(buffer: buffer)
         case nil: break

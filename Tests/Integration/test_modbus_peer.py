@@ -28,11 +28,11 @@ def registers(form, value, order):
     return [int.from_bytes(word, "big") for word in words]
 
 
-def serve(workshop, plant):
+def serve(workshop, plant, framing="tcp"):
     path = workshop.folder / "plant.json"
     path.write_text(json.dumps(plant))
     port = free_port()
-    workshop.python("modbus", "modbus_server.py", port, path)
+    workshop.python("modbus", "modbus_server.py", port, path, framing)
     wait_for(lambda: accepts(port), what="pymodbus")
     return port
 
@@ -276,3 +276,33 @@ def test_two_hundred_registers_are_two_requests(workshop):
     polls, requests = (gateway.metric(f"headgate_modbus_{what}_total", device="d") for what in ("polls", "requests"))
     gateway.stop()
     assert 2 * (polls - 1) <= requests <= 2 * (polls + 1)
+
+
+def test_frames_of_a_line_over_tcp(workshop):
+    """The units behind a converter, one of which never answers: the others' values are their own."""
+    port = serve(workshop, {"1": {"holding": [11]}, "2": {"holding": [22]}, "3": {"holding": [33]}, "silent": [2]}, "rtu")
+    maps = write_map(workshop, "one", {"p": "{ address: 0 }"}, defaults="{ table: holding, type: uint16, every: 100ms }")
+    out = workshop.folder / "events.jsonl"
+    configuration = workshop.configuration(
+        maps=maps, links={"a": {"tcp": f"127.0.0.1:{port}", "framing": "rtu", "timeout": "300ms"}},
+        devices={f"d{unit}": {"map": "one", "link": "a", "unit": unit} for unit in (1, 2, 3)},
+        outputs={"f": {"file": str(out)}})
+    gateway = workshop.gateway(configuration)
+    wait_for(lambda: all((gateway.metric("headgate_modbus_polls_total", device=f"d{unit}") or 0) > 30 for unit in (1, 3)),
+             what="thirty polls")
+    assert gateway.stop() == 0
+    values = {(event["subject"], one["value"]) for event in events_in(out) for one in event["data"].get("readings", [])}
+    assert values == {("d1", 11), ("d2", None), ("d3", 33)}
+    states = [(event["subject"], event["data"]["state"]) for event in events_in(out)
+              if event["type"] == "headgate.status.v1"]
+    assert sorted(states) == [("d1", "online"), ("d2", "offline"), ("d3", "online")]
+
+
+def test_a_simulated_converter_is_read_over_tcp_with_frames_of_a_line(workshop):
+    maps = write_map(workshop, "one", {"p": "{ address: 0, range: [0, 9] }"}, defaults="{ table: holding, type: uint16 }")
+    configuration = workshop.configuration(
+        maps=maps, links={"a": {"tcp": f"127.0.0.1:{free_port()}", "framing": "rtu"}},
+        devices={"d": {"map": "one", "link": "a", "unit": 7}})
+    workshop.simulate(configuration)
+    rows, result = read(configuration, "d")
+    assert result.returncode == 0 and rows["p"]["quality"] == "good"

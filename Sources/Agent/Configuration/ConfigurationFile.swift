@@ -122,7 +122,10 @@ public final class ConfigurationFile {
         }
         let timeout = mapping.take("timeout")?.duration(atLeast: 1_000) ?? 1_000_000
         if let tcp {
-            return tcp.endpoint(defaultPort: 502).map { .modbus(.tcp(host: $0.host, port: $0.port), timeout: timeout) }
+            let isRTU = mapping.take("framing")?.word(["tcp": false, "rtu": true]) ?? false
+            return tcp.endpoint(defaultPort: 502).map { host, port in
+                .modbus(isRTU ? .rtuOverTCP(host: host, port: port) : .tcp(host: host, port: port), timeout: timeout)
+            }
         }
         if let rtu {
             return rtu.string().map { .modbus(.serial(Self.line($0, mapping)), timeout: timeout) }
@@ -201,7 +204,9 @@ public final class ConfigurationFile {
     /// endpoint itself. libmodbus refuses the rest.
     private static func unit(_ value: YAMLValue?, on endpoint: ModbusEndpoint) -> UInt8 {
         guard let value else { return 1 }
-        if !endpoint.isSerial, value.scalar == "0" || value.scalar == "255" { return value.scalar == "0" ? 0 : 255 }
+        if endpoint.numbersAnswers, value.scalar == "0" || value.scalar == "255" {
+            return value.scalar == "0" ? 0 : 255
+        }
         return UInt8(value.integer(in: 1...247, "a unit") ?? 1)
     }
 

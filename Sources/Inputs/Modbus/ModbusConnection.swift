@@ -112,7 +112,9 @@ struct ModbusConnection: ~Copyable {
         case .timeout:
             needsFlush = true
             timeouts += 1
-            if timeouts >= Self.timeoutsUntilReconnect, !settings.endpoint.isSerial {
+            // Over a new connection no late answer comes that could be taken for another's.
+            let isOver = !settings.endpoint.numbersAnswers || timeouts >= Self.timeoutsUntilReconnect
+            if isOver, !settings.endpoint.isSerial {
                 timeouts = 0
                 context = nil
             }

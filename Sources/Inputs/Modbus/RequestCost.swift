@@ -33,7 +33,7 @@ extension RequestCost {
     /// Before anything is measured.
     public init(_ endpoint: ModbusEndpoint) {
         switch endpoint {
-        case .tcp: self.init(request: Self.roundTrip, byte: Self.networkByte)
+        case .tcp, .rtuOverTCP: self.init(request: Self.roundTrip, byte: Self.networkByte)
         case .serial(let line):
             // Request: unit, function, address, count, CRC; answer: unit, function, bytes, data, CRC
             // (MODBUS over Serial Line V1.02, 2.5.1; Application Protocol V1.1b3, 6.1).

@@ -31,17 +31,25 @@ public struct SerialLine: Sendable, Equatable {
 /// Where a link's devices are reached.
 public enum ModbusEndpoint: Sendable, Equatable, CustomStringConvertible {
     case tcp(host: String, port: UInt16)
+    /// Frames of a line through a converter that does not know what they are.
+    case rtuOverTCP(host: String, port: UInt16)
     case serial(SerialLine)
 
     public var description: String {
         switch self {
         case .tcp(let host, let port): "\(host):\(port)"
+        case .rtuOverTCP(let host, let port): "\(host):\(port) (RTU)"
         case .serial(let line): line.device
         }
     }
 
     public var isSerial: Bool {
         if case .serial = self { true } else { false }
+    }
+
+    /// Whether its answers say which request they are to. On a line the last one that is late can be taken for the next.
+    public var numbersAnswers: Bool {
+        if case .tcp = self { true } else { false }
     }
 }
 
@@ -50,17 +58,23 @@ public enum ModbusEndpoint: Sendable, Equatable, CustomStringConvertible {
 /// Owns the context and frees it. Every call may block for the response timeout.
 public struct ModbusContext: ~Copyable {
     private let context: OpaquePointer
+    private let endpoint: ModbusEndpoint
+    private let timeout: UInt32
 
     /// - Parameter timeout: the longest wait for an answer, in microseconds.
     public init(_ endpoint: ModbusEndpoint, timeout: UInt32) throws(ModbusError) {
         let made: OpaquePointer? =
             switch endpoint {
             case .tcp(let host, let port): modbus_new_tcp_pi(host, String(port))
+            // A line that is never opened: the frames go through a socket of ours.
+            case .rtuOverTCP: modbus_new_rtu("tcp", 9_600, SerialLine.Parity.none.letter, 8, 1)
             case .serial(let line):
                 modbus_new_rtu(line.device, line.baud, line.parity.letter, line.dataBits, line.stopBits)
             }
         guard let made else { throw ModbusError(code: errno) }
         context = made
+        self.endpoint = endpoint
+        self.timeout = timeout
         modbus_set_response_timeout(context, timeout / 1_000_000, timeout % 1_000_000)
         // Without a limit from byte to byte, that for the answer is for all of it: one that drips holds nobody up.
         modbus_set_byte_timeout(context, 0, 0)
@@ -75,6 +89,10 @@ public struct ModbusContext: ~Copyable {
     }
 
     public func connect() throws(ModbusError) {
+        if case .rtuOverTCP(let host, let port) = endpoint {
+            modbus_set_socket(context, try TCPSocket.connect(host: host, port: port, timeout: timeout))
+            return
+        }
         guard modbus_connect(context) == 0 else { throw ModbusError(code: errno) }
     }
 

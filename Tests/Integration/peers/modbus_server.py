@@ -1,7 +1,7 @@
 """A Modbus server that nobody here wrote (pymodbus), with registers from a JSON file: {unit: {table: [words]}}.
 The units listed as "silent" in the file are listened to and never answered.
 
-    modbus_server.py PORT|LINE FILE     on a TCP port of the loopback, or as RTU on a serial line
+    modbus_server.py PORT|LINE FILE [rtu]   on a TCP port of the loopback, with frames of RTU or not; or on a serial line
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from pymodbus.framer import FramerType
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 
 
-async def main(place, path):
+async def main(place, path, framing="tcp"):
     with open(path) as file:
         plant = json.load(file)
     silent = set(plant.pop("silent", []))
@@ -30,7 +30,7 @@ async def main(place, path):
 
     on_line = not place.isdigit()
     # Where the unit stands: first in a frame of RTU, after the transaction, protocol and length in one of TCP.
-    unit_at = 0 if on_line else 6
+    unit_at = 0 if on_line or framing == "rtu" else 6
 
     def drop(sending, data):
         return b"" if sending and len(data) > unit_at and data[unit_at] in silent else data
@@ -40,8 +40,9 @@ async def main(place, path):
     if on_line:
         server = ModbusSerialServer(context, framer=FramerType.RTU, port=place, baudrate=19200, **tracing)
     else:
-        server = ModbusTcpServer(context, address=("127.0.0.1", int(place)), **tracing)
+        framer = FramerType.RTU if framing == "rtu" else FramerType.SOCKET
+        server = ModbusTcpServer(context, framer=framer, address=("127.0.0.1", int(place)), **tracing)
     await server.serve_forever()
 
 
-asyncio.run(main(sys.argv[1], sys.argv[2]))
+asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,54 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// A TCP connection for frames that libmodbus would send over a line.
+enum TCPSocket {
+    /// Tries each address of a name in turn.
+    /// - Parameter timeout: for each, in microseconds.
+    static func connect(host: String, port: UInt16, timeout: UInt32) throws(ModbusError) -> Int32 {
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var found: UnsafeMutablePointer<addrinfo>?
+        // A name that is not known now may be later.
+        guard getaddrinfo(host, String(port), &hints, &found) == 0 else { throw ModbusError(code: EHOSTUNREACH) }
+        defer { freeaddrinfo(found) }
+        var failure = EHOSTUNREACH
+        var next = found
+        while let address = next?.pointee {
+            let (descriptor, code) = connect(address, timeout)
+            if code == 0 { return descriptor }
+            failure = code
+            next = address.ai_next
+        }
+        throw ModbusError(code: failure)
+    }
+
+    private static func connect(_ address: addrinfo, _ timeout: UInt32) -> (descriptor: Int32, code: Int32) {
+        let type = address.ai_socktype | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        let descriptor = socket(address.ai_family, type, address.ai_protocol)
+        guard descriptor >= 0 else { return (-1, errno) }
+        let code =
+            Glibc.connect(descriptor, address.ai_addr, address.ai_addrlen) == 0 ? 0 : outcome(descriptor, timeout)
+        guard code == 0 else {
+            close(descriptor)
+            return (-1, code)
+        }
+        var on: Int32 = 1
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK)
+        return (descriptor, 0)
+    }
+
+    /// How a connection that was begun has come out.
+    private static func outcome(_ descriptor: Int32, _ timeout: UInt32) -> Int32 {
+        guard errno == EINPROGRESS else { return errno }
+        var watched = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        guard poll(&watched, 1, Int32(clamping: timeout / 1_000)) > 0 else { return ECONNREFUSED }
+        var code: Int32 = 0
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &size)
+        return code
+    }
+}
