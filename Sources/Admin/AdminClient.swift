@@ -96,9 +96,8 @@ public struct AdminClient: Sendable {
             }
             guard status == .ok else {
                 let reason = String(decoding: refusal, as: UTF8.self).split(separator: "\n").first.map(String.init)
-                throw AdminClientError(
-                    description: status == .badRequest
-                        ? reason ?? "\(status)" : "\(host):\(port)\(path) answers \(status)")
+                if status == .badRequest, let reason { throw DeskError(reason) }
+                throw AdminClientError(description: "\(host):\(port)\(path) answers \(status)")
             }
             return next
         }

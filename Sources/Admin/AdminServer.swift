@@ -21,6 +21,8 @@ public protocol GatewayView: Sendable {
 /// Why there is no admin address.
 public struct AdminError: Error, CustomStringConvertible {
     public let description: String
+    /// Whether another process has the address.
+    public let isInUse: Bool
 }
 
 /// Health, metrics, the status API, the outbox's desk and the page, on a loopback address.
@@ -60,7 +62,7 @@ public struct AdminServer: Service {
         } catch let error as IOError {
             throw AdminError(
                 description: "admin: cannot listen on \(host):\(port): \(String(cString: strerror(error.errnoCode))); "
-                    + "give another address under admin: { listen: … }")
+                    + "give another address under admin: { listen: … }", isInUse: error.errnoCode == EADDRINUSE)
         }
     }
 

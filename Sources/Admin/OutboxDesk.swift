@@ -37,6 +37,11 @@ public struct EventPage: Sendable {
 
 /// What `verify` has found.
 public struct OutboxVerdict: Codable, Sendable {
+    /// Of a file that does not even open.
+    public init(damage: String) {
+        findings = [Finding(lane: "all", block: 0, problem: damage)]
+    }
+
     public struct Finding: Codable, Sendable {
         public var lane: String
         public var block: Int

@@ -249,8 +249,9 @@ private struct Pace {
 
     var isWaiting: Bool { pause != nil }
 
-    /// Events at once: little enough that a critical one waits for a quarter of a second at most.
-    var window: Int { rate.map { max(1, $0 / 4) } ?? .max }
+    /// Events at once: little enough that a critical one waits for a twentieth of a second, and that polls have the cores in
+    /// between.
+    var window: Int { rate.map { max(1, $0 / 20) } ?? .max }
 
     mutating func sent(_ count: Int) {
         guard let rate else { return }

@@ -28,7 +28,11 @@ public enum GatewayProcess {
         } catch let error as OutboxError where error.kind == .inUse {
             throw InUse(description: error.description)
         }
-        try await gateway.run()
+        do {
+            try await gateway.run()
+        } catch let error as AdminError where error.isInUse {
+            throw InUse(description: error.description)
+        }
     }
 
     /// libmodbus watches sockets with `select` and aborts the whole process when one is numbered 1024 or higher

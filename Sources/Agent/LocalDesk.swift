@@ -112,8 +112,12 @@ struct LocalDesk: OutboxDesk {
     // MARK: Replay
 
     func replay(to output: String, since: String, until: String) async throws -> Count {
-        Count(
-            try await outbox.replay(to: output, since: EventFilter.time(since), until: EventFilter.time(until)))
+        do {
+            return Count(
+                try await outbox.replay(to: output, since: EventFilter.time(since), until: EventFilter.time(until)))
+        } catch let error as OutboxError {
+            throw DeskError(error.description)
+        }
     }
 }
 

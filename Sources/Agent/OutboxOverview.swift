@@ -76,9 +76,15 @@ public struct OutboxOverview: Codable {
         } catch let error as OutboxError where error.kind == .inUse {
             throw InUse(description: "\(error.description); its admin address does not answer")
         } catch let error as SQLiteError {
-            throw StartError("\(error): `headgate outbox repair` saves what there is, as the next start does")
+            throw DamagedOutbox(
+                description: "\(error): `headgate outbox repair` saves what there is, as the next start does")
         }
     }
+}
+
+/// The file of a stopped gateway does not hang together.
+public struct DamagedOutbox: Error, CustomStringConvertible {
+    public let description: String
 }
 
 /// The gateway of a configuration, asked over its admin address.

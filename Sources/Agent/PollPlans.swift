@@ -101,6 +101,11 @@ extension Configuration {
     /// - Parameter learned: what was learnt of its devices, where that counts.
     func plan(of link: Link, _ learned: LearnedFile? = nil) -> (endpoint: ModbusEndpoint, plan: LinkPlan)? {
         guard case .modbus(let endpoint, _) = link.way else { return nil }
+        return plan(of: link, at: endpoint, learned).map { (endpoint, $0) }
+    }
+
+    /// The same at another speed.
+    func plan(of link: Link, at endpoint: ModbusEndpoint, _ learned: LearnedFile? = nil) -> LinkPlan? {
         let planned = devices.filter { $0.link == link.name }.compactMap { device -> LinkPlan.Device? in
             guard case .modbus(let limits) = device.map.form else { return nil }
             let points = device.map.points.compactMap { point -> (name: String, source: RegisterSource)? in
@@ -110,7 +115,7 @@ extension Configuration {
                 name: device.name, limits: limits, points: points,
                 learned: learned?.learned(of: device.name) ?? Learned())
         }
-        return (endpoint, LinkPlan(planned, RequestCost(endpoint)))
+        return LinkPlan(planned, RequestCost(endpoint))
     }
 }
 

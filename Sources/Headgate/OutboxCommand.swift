@@ -35,6 +35,10 @@ func atDesk(_ options: ConfigurationOption, _ body: (any OutboxDesk) async throw
         try await body(OutboxOverview.desk(configuration))
     } catch let exit as ExitCode {
         throw exit
+    } catch let error as DeskError {
+        throw fail(error.description, EX_USAGE)
+    } catch let error as DamagedOutbox {
+        throw fail(error.description, EXIT_FAILURE)
     } catch let error as InUse {
         throw fail(error.description, EX_TEMPFAIL)
     } catch {
@@ -66,7 +70,7 @@ struct OutboxStatusCommand: AsyncParsableCommand {
             if json { return try printJSON(overview) }
             print("\(overview.file): \(size(overview.bytes)) of \(size(overview.maxBytes)), epoch \(overview.epoch)")
             if let written = overview.writtenBytesPerDay {
-                print("writes \(size(written)) a day, at the rate of the last hour")
+                print("writes \(size(written)) a day, at the rate of the last hour, or since its start")
             }
             if !overview.keys.isEmpty { print("sealed with \(overview.keys.joined(separator: ", "))") }
             print(
@@ -107,21 +111,31 @@ struct OutboxVerifyCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        try await atDesk(options) { desk in
-            let verdict = try await desk.verify()
-            if json {
-                try printJSON(verdict)
-            } else {
-                for finding in verdict.findings {
-                    print("\(finding.lane) block \(finding.block): \(Style.bad(finding.problem))")
-                }
-                let wrong = verdict.findings.count
-                print(
-                    "\(verdict.blocks) blocks, \(verdict.events) events, \(verdict.readings) readings: "
-                        + (wrong == 0 ? Style.good("all sound") : Style.bad("\(wrong) wrong")))
-            }
-            if !verdict.findings.isEmpty { throw ExitCode.failure }
+        let configuration = try options.load()
+        let verdict: OutboxVerdict
+        do {
+            verdict = try await OutboxOverview.desk(configuration).verify()
+        } catch let error as DamagedOutbox {
+            // That it does not hang together is what was asked about.
+            if json { try printJSON(OutboxVerdict(damage: error.description)) }
+            throw fail(error.description, EXIT_FAILURE)
+        } catch let error as InUse {
+            throw fail(error.description, EX_TEMPFAIL)
+        } catch {
+            throw fail("\(error)", EX_UNAVAILABLE)
         }
+        if json {
+            try printJSON(verdict)
+        } else {
+            for finding in verdict.findings {
+                print("\(finding.lane) block \(finding.block): \(Style.bad(finding.problem))")
+            }
+            let wrong = verdict.findings.count
+            print(
+                "\(verdict.blocks) blocks, \(verdict.events) events, \(verdict.readings) readings: "
+                    + (wrong == 0 ? Style.good("all sound") : Style.bad("\(wrong) wrong")))
+        }
+        if !verdict.findings.isEmpty { throw ExitCode.failure }
     }
 }
 
@@ -170,7 +184,10 @@ struct OutboxShowCommand: AsyncParsableCommand {
         try await atDesk(options) { desk in
             var shown = 0
             try await events.each(desk, id: id) { line in
-                guard shown < limit else { return false }
+                guard shown < limit else {
+                    complain("there are more: --limit shows them, `headgate outbox export` all")
+                    return false
+                }
                 shown += 1
                 print(String(decoding: line, as: UTF8.self))
                 try flush()
@@ -227,8 +244,10 @@ struct OutboxReplayCommand: AsyncParsableCommand {
     func run() async throws {
         try await atDesk(options) { desk in
             let count = try await desk.replay(to: output, since: since, until: until).count
-            print("\(count) events go to \(output) once more")
-            if count == 0 { throw ExitCode.failure }
+            guard count > 0 else {
+                throw fail("nothing that \(output) has sent lies between these times any more", EXIT_FAILURE)
+            }
+            print("\(count) events go to \(output) once more\(desk is RemoteDesk ? "" : ", from its next start on")")
         }
     }
 }

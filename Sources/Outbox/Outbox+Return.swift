@@ -43,6 +43,8 @@ extension Outbox {
     }
 
     private func openFile() throws -> OpenedFile {
+        // The lock went with the folder.
+        if settings.files.restore() { lock = try FolderLock(settings.files) }
         let names = outputs.map(\.name)
         // Noted first: the file may have it though its opening fails.
         let epoch = UInt64.random(in: 1...UInt64.max)

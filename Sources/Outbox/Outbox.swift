@@ -49,7 +49,7 @@ public actor Outbox {
     let codec: BlockCodec
     let logger: Logger
     let measures = OutboxMeasures()
-    private let lock: FolderLock
+    var lock: FolderLock
     private let onCommit: @Sendable (Committed) -> Void
 
     var database: Database

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 enum {
-    UNITS = 32,  // any unit below SILENT is answered, by the remainder
+    UNITS = 32,  // any unit but one is answered, by the remainder
     SILENT = 240,
     REGISTERS = 256,
     CONNECTIONS = 32,
@@ -102,7 +102,7 @@ static void answer(modbus_t *context, int i) {
         }
         if (in->filled < length) return;
         if (arrivals) fprintf(arrivals, "%d %lld\n", in->bytes[UNIT], microseconds());
-        if (in->bytes[UNIT] < SILENT) modbus_reply(context, in->bytes, (int)length, units[in->bytes[UNIT] % UNITS]);
+        if (in->bytes[UNIT] != SILENT) modbus_reply(context, in->bytes, (int)length, units[in->bytes[UNIT] % UNITS]);
         requests++;
         in->filled -= length;
         memmove(in->bytes, in->bytes + length, in->filled);

@@ -154,6 +154,13 @@ struct RecoveryTests {
         try await ward.checkRecovery(mostMissing: 0)
     }
 
+    @Test("a folder that is deleted under a running gateway is made again, and nothing is lost")
+    func deletedFolder() async throws {
+        try await ward.fill(leavingLog: true, keepingOpen: true)
+        try FileManager.default.removeItem(atPath: ward.path(""))
+        try await ward.checkRecovery(mostMissing: 0)
+    }
+
     @Test("pages that are overwritten under a running gateway cost what was on them")
     func damagedWhileRunning() async throws {
         try await ward.fill(leavingLog: false, keepingOpen: true)

@@ -14,6 +14,7 @@ struct DevicePoller {
     let device: ModbusDevice
     /// The device's points as their answers are taken apart.
     private let slots: [Slot]
+    private let hasCritical: Bool
     private let measures: PollMeasures
     private var schedule: PollSchedule
     private var presence = DevicePresence()
@@ -39,6 +40,7 @@ struct DevicePoller {
     init(_ device: ModbusDevice, link: String, cost: RequestCost, start: ContinuousClock.Instant) {
         self.device = device
         slots = device.points.map(Slot.init)
+        hasCritical = device.points.contains { $0.lane == .critical }
         measures = PollMeasures(device: device.id, link: link)
         let cuts = PollCuts(device.learned, names: device.points.map(\.name))
         schedule = PollSchedule(device.points.map(\.source), device.limits, cost, cuts, start: start)
@@ -48,10 +50,13 @@ struct DevicePoller {
     /// A device without points is never due.
     var wish: LinkTurns.Wish {
         if let round { return round.wish }
-        let never = ContinuousClock.now + .seconds(3_600)
+        guard let due = schedule.nextDue, let deadline = schedule.nextDeadline else {
+            let never = ContinuousClock.now + .seconds(3_600)
+            return LinkTurns.Wish(due: never, deadline: never)
+        }
         return LinkTurns.Wish(
-            due: schedule.nextDue ?? never, deadline: schedule.nextDeadline ?? never,
-            isCritical: slots.contains(where: \.isCritical), isSilent: isSilent)
+            due: due, deadline: deadline,
+            isCritical: hasCritical, isSilent: isSilent)
     }
 
     // MARK: Rounds
@@ -116,11 +121,11 @@ struct DevicePoller {
     }
 
     private func criticalFirst(_ requests: [ReadRequest]) -> [ReadRequest] {
-        requests.filter { isCritical($0) } + requests.filter { !isCritical($0) }
+        hasCritical ? requests.filter { isCritical($0) } + requests.filter { !isCritical($0) } : requests
     }
 
     private func isCritical(_ request: ReadRequest?) -> Bool {
-        request?.points.contains { slots[$0].isCritical } ?? false
+        hasCritical && request?.points.contains { slots[$0].isCritical } ?? false
     }
 
     /// What hung the last time is asked last: a range that a device never answers does not hide the others.
@@ -143,7 +148,7 @@ struct DevicePoller {
     }
 
     private mutating func answered(_ request: ReadRequest, in round: inout Round) {
-        if let place = request.points.first, schedule.cuts.refused[place] != nil {
+        if let place = request.points.first, request.points.count == 1, schedule.cuts.refused[place] != nil {
             schedule.cuts.refused[place] = nil
             isChanged = true
             round.refused.removeAll { $0 == place }
@@ -170,8 +175,9 @@ struct DevicePoller {
 
     /// Each of the points that are not there, in its turn.
     private mutating func retried() -> [ReadRequest] {
+        guard !schedule.cuts.refused.isEmpty, retry.at <= .now else { return [] }
         let refused = schedule.cuts.refused.keys.sorted()
-        guard retry.at <= .now, let first = refused.first else { return [] }
+        guard let first = refused.first else { return [] }
         let place = refused.first { $0 > retry.last } ?? first
         retry = (.now + Self.retryInterval / refused.count, place)
         let source = device.points[place].source

@@ -27,16 +27,21 @@ struct LinkTurns {
 
     private struct Unit {
         var wish: Wish
-        /// Seconds of the link, decayed.
+        /// Seconds of the link, each weighed by `weight` of its moment: so that nothing has to be decayed.
         var used = 0.0
-        var usedAt: ContinuousClock.Instant
     }
 
     private var units: [Unit]
+    /// Where weights are 1.
+    private var origin: ContinuousClock.Instant
 
     init(_ wishes: [Wish], now: ContinuousClock.Instant) {
-        units = wishes.map { Unit(wish: $0, usedAt: now) }
+        units = wishes.map { Unit(wish: $0) }
+        origin = now
     }
+
+    /// How many units do not answer.
+    var silent: Int { units.count { $0.wish.isSilent } }
 
     /// When the next poll falls due; nil where there is no unit.
     var nextDue: ContinuousClock.Instant? { units.map(\.wish.due).min() }
@@ -44,23 +49,33 @@ struct LinkTurns {
     /// The unit to ask now; nil where nothing is due.
     func next(at now: ContinuousClock.Instant) -> Int? {
         let isLate = units.contains { $0.wish.due <= now && $0.wish.deadline < now }
+        // Who has the link all the time comes to its half-life over the logarithm of 2.
+        let whole = isLate ? Self.halfLife / log(2) * weight(at: now) : .infinity
         var best: (unit: Int, rank: Rank)?
         for unit in units.indices where units[unit].wish.due <= now {
-            let rank = rank(of: unit, isLate: isLate, at: now)
-            if best.map({ rank < $0.rank }) ?? true { best = (unit, rank) }
+            let rank = rank(of: unit, whole: whole)
+            if let known = best?.rank, !(rank < known) { continue }
+            best = (unit, rank)
         }
         return best?.unit
     }
 
     /// Notes that a unit had the link for a while, and what it wants next.
     mutating func had(_ unit: Int, for time: Duration, wants wish: Wish, now: ContinuousClock.Instant) {
-        units[unit].used = used(by: unit, at: now) + time / .seconds(1)
-        units[unit].usedAt = now
+        units[unit].used += time / .seconds(1) * weight(at: now)
         units[unit].wish = wish
+        if origin.duration(to: now) > .seconds(400) { move(origin: now) }
     }
 
-    private func used(by unit: Int, at now: ContinuousClock.Instant) -> Double {
-        units[unit].used * exp2(-(units[unit].usedAt.duration(to: now) / .seconds(1)) / Self.halfLife)
+    private func weight(at moment: ContinuousClock.Instant) -> Double {
+        exp2(origin.duration(to: moment) / .seconds(1) / Self.halfLife)
+    }
+
+    /// Before the weights become too large to be told.
+    private mutating func move(origin now: ContinuousClock.Instant) {
+        let weight = weight(at: now)
+        for unit in units.indices { units[unit].used /= weight }
+        origin = now
     }
 
     private struct Rank: Comparable {
@@ -77,18 +92,14 @@ struct LinkTurns {
         }
     }
 
-    private func rank(of unit: Int, isLate: Bool, at now: ContinuousClock.Instant) -> Rank {
+    /// - Parameter whole: what a unit has used that had the link all the time.
+    private func rank(of unit: Int, whole: Double) -> Rank {
         let wish = units[unit].wish
-        return Rank(
-            isSilent: wish.isSilent, isBeyondShare: isLate && isBeyondShare(unit, at: now),
-            isOrdinary: !wish.isCritical, deadline: wish.deadline)
-    }
-
-    /// An equal part for each unit; half the link for one with critical points.
-    private func isBeyondShare(_ unit: Int, at now: ContinuousClock.Instant) -> Bool {
+        // An equal part for each unit; half the link for one with critical points.
         let equal = 1 / Double(units.count)
-        // Who has the link all the time comes to its half-life over the logarithm of 2.
-        let share = used(by: unit, at: now) / (Self.halfLife / log(2))
-        return share > (units[unit].wish.isCritical ? max(equal, 0.5) : equal)
+        let share = wish.isCritical ? max(equal, 0.5) : equal
+        return Rank(
+            isSilent: wish.isSilent, isBeyondShare: units[unit].used > whole * share, isOrdinary: !wish.isCritical,
+            deadline: wish.deadline)
     }
 }

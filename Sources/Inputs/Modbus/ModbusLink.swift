@@ -53,7 +53,7 @@ public actor ModbusLink {
                 try? await Task.sleep(until: due, tolerance: .milliseconds(1))
                 continue
             }
-            let silent = pollers.count(where: \.isSilent)
+            let silent = turns.silent
             // The one that is asked may be the next of them.
             let others = silent < pollers.count ? max(1, silent) : 0
             if case .over(let change) = pollers[unit].step(over: &connection, silent: others) {

@@ -41,12 +41,13 @@ struct PollSchedule {
         groups = Set(sources.map(\.every)).sorted().prefix(64).map { Group(every: $0, due: start) }
     }
 
-    var nextDue: ContinuousClock.Instant? { groups.map(\.due).min() }
+    var nextDue: ContinuousClock.Instant? { groups.lazy.map(\.due).min() }
 
     /// When what is due next falls due once more: until then it should be answered.
     var nextDeadline: ContinuousClock.Instant? {
         guard let nextDue else { return nil }
-        return groups.filter { $0.due == nextDue }.map { $0.due + .microseconds($0.every) }.min()
+        // The groups are in the order of their intervals.
+        return groups.first { $0.due == nextDue }.map { $0.due + .microseconds($0.every) }
     }
 
     /// The plan of what is due, and how many polls were missed since the last.

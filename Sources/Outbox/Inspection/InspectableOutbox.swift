@@ -110,7 +110,8 @@ enum Inspection {
         to name: String, since: Timestamp, until: Timestamp, in database: borrowing Database, _ books: inout Books
     ) throws -> Int {
         guard let output = books.outputs.firstIndex(where: { $0.name == name }) else {
-            throw OutboxError(.retry, "there is no output \(name); there are \(books.outputs.map(\.name))")
+            throw OutboxError(
+                .retry, "there is no output \(name); there are \(books.outputs.map(\.name).joined(separator: ", "))")
         }
         var changed = books
         var count = 0

@@ -14,6 +14,12 @@ struct Folder: Sendable {
     /// A folder for each database that was put aside.
     var quarantine: String { path + "/quarantine" }
 
+    /// Makes the folder where somebody took it away.
+    /// - Returns: whether it had to be made.
+    func restore() -> Bool {
+        mkdir(path, 0o750) == 0
+    }
+
     /// A new file's name is safe only once its folder is.
     static func sync(of path: String) throws(OutboxError) {
         let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
