@@ -51,7 +51,7 @@ def test_verify_show_and_export_of_a_running_gateway_and_a_stopped_one(workshop,
         none = headgate("outbox", "show", "normal/5000", "-c", configuration)
         assert none.returncode == 1 and "no such event" in none.stderr
         wrong = headgate("outbox", "show", "--device", "nobody", "-c", configuration)
-        assert wrong.returncode == 69 and "knows no device nobody" in wrong.stderr
+        assert wrong.returncode == 64 and "knows no device nobody" in wrong.stderr
         answers.append(events)
     assert answers[0] == answers[1]
 
@@ -73,7 +73,7 @@ def test_what_was_sent_is_sent_once_more_under_its_ids(workshop, backlog):
     done = headgate("outbox", "replay", "--output", "up", "--since", since, "--until", until, "-c", configuration)
     assert done.returncode == 0, done.stderr
     unknown = headgate("outbox", "replay", "--output", "upp", "--since", since, "--until", until, "-c", configuration)
-    assert unknown.returncode == 69 and "there is no output upp" in unknown.stderr
+    assert unknown.returncode == 64 and "there is no output upp" in unknown.stderr
     workshop.gateway(configuration)
     wait_for(lambda: sum(event["id"] in first for event in heard.events) == 3 * len(first), what="all a third time")
     heard.stop()
@@ -126,7 +126,9 @@ def test_damage_is_found_and_repaired(workshop, backlog):
     # Not a database any more.
     file.write_bytes(b"x" * 4096 + good[4096:])
     verdict = headgate("outbox", "verify", "-c", configuration)
-    assert verdict.returncode == 69 and "outbox repair" in verdict.stderr
+    assert verdict.returncode == 1 and "outbox repair" in verdict.stderr
+    verdict = headgate("outbox", "verify", "--json", "-c", configuration)
+    assert verdict.returncode == 1 and len(json.loads(verdict.stdout)["findings"]) == 1
     repaired = headgate("outbox", "repair", "-c", configuration)
     assert repaired.returncode == 0 and "blocks saved" in repaired.stdout
     exported = lines(headgate("outbox", "export", "--device", "d", "--lane", "normal", "-c", configuration))

@@ -23,7 +23,7 @@ def test_a_line_that_cannot_carry_its_polls_is_refused_with_what_costs_most(work
     path = configuration(workshop, {"rtu": "/dev/none", "baud": 1200})
     result = headgate("check", "-c", path)
     assert result.returncode == 78
-    assert "cannot carry its polls" in result.stderr and "2 points of one" in result.stderr and "baud: 2400" in result.stderr
+    assert "cannot carry its polls" in result.stderr and "2 points of one" in result.stderr and "baud: 4800" in result.stderr
     assert headgate("run", "-c", path).returncode == 78
     result = headgate("plan", "-c", path)
     assert result.returncode == 1 and "what costs most: one a" in result.stdout

@@ -69,6 +69,8 @@ struct DevicePoller {
         case over(StatusChange?)
     }
 
+    var isUnderWay: Bool { round != nil }
+
     /// Whether it did not answer the last time.
     var isSilent: Bool { presence.isSilent }
 
@@ -117,6 +119,7 @@ struct DevicePoller {
         if missed > 0 { measures.missed.increment(by: missed) }
         let requests = hungLast(criticalFirst(planned.requests)) + retried()
         wish.deadline = schedule.nextDue ?? wish.deadline
+        wish.isBegun = true
         return Round(requests: requests[...], wish: wish, refused: planned.refused)
     }
 

@@ -5,7 +5,7 @@ import Glibc
 
 /// Whose request goes next on a link. Pure: moments come in as arguments.
 ///
-/// Critical points first, then the earliest deadline: that keeps every deadline there is a way to keep. Two rules are for
+/// Critical points first, then the poll that is begun, then the earliest deadline: that keeps the deadlines. Two rules are for
 /// when there is none: a unit that does not answer waits until all that do have had their turn, as it costs a timeout each
 /// time; and once a deadline has passed, a unit that has had more than its share of the link lately waits for those that
 /// have not.
@@ -20,40 +20,57 @@ struct LinkTurns {
         var isCritical = false
         /// Whether it did not answer the last time.
         var isSilent = false
+        /// Whether a part of its poll is done: what is read together is read at one time.
+        var isBegun = false
     }
 
     /// The share of the link that a unit has had is forgotten by half in this time.
     private static let halfLife = 4.0
 
+    /// Small and trivially copied, as all are looked at for each request. Moments are microseconds from the start.
     private struct Unit {
-        var wish: Wish
+        var due: Int64
+        var deadline: Int64
+        var isCritical: Bool
+        var isSilent: Bool
+        var isBegun: Bool
         /// Seconds of the link, each weighed by `weight` of its moment: so that nothing has to be decayed.
         var used = 0.0
+
+        init(_ wish: Wish, start: ContinuousClock.Instant) {
+            due = start.duration(to: wish.due).microseconds
+            deadline = start.duration(to: wish.deadline).microseconds
+            isCritical = wish.isCritical
+            isSilent = wish.isSilent
+            isBegun = wish.isBegun
+        }
     }
 
+    private let start: ContinuousClock.Instant
     private var units: [Unit]
     /// Where weights are 1.
-    private var origin: ContinuousClock.Instant
+    private var origin: Int64 = 0
 
     init(_ wishes: [Wish], now: ContinuousClock.Instant) {
-        units = wishes.map { Unit(wish: $0) }
-        origin = now
+        start = now
+        units = wishes.map { Unit($0, start: now) }
     }
 
     /// How many units do not answer.
-    var silent: Int { units.count { $0.wish.isSilent } }
+    var silent: Int { units.count(where: \.isSilent) }
 
     /// When the next poll falls due; nil where there is no unit.
-    var nextDue: ContinuousClock.Instant? { units.map(\.wish.due).min() }
+    var nextDue: ContinuousClock.Instant? { units.lazy.map(\.due).min().map { start + .microseconds($0) } }
 
     /// The unit to ask now; nil where nothing is due.
-    func next(at now: ContinuousClock.Instant) -> Int? {
-        let isLate = units.contains { $0.wish.due <= now && $0.wish.deadline < now }
+    func next(at moment: ContinuousClock.Instant) -> Int? {
+        let now = start.duration(to: moment).microseconds
+        let isLate = units.contains { $0.due <= now && $0.deadline < now }
         // Who has the link all the time comes to its half-life over the logarithm of 2.
         let whole = isLate ? Self.halfLife / log(2) * weight(at: now) : .infinity
         var best: (unit: Int, rank: Rank)?
-        for unit in units.indices where units[unit].wish.due <= now {
-            let rank = rank(of: unit, whole: whole)
+        for unit in units.indices where units[unit].due <= now {
+            let rank = rank(of: units[unit], whole: whole)
             if let known = best?.rank, !(rank < known) { continue }
             best = (unit, rank)
         }
@@ -61,45 +78,43 @@ struct LinkTurns {
     }
 
     /// Notes that a unit had the link for a while, and what it wants next.
-    mutating func had(_ unit: Int, for time: Duration, wants wish: Wish, now: ContinuousClock.Instant) {
-        units[unit].used += time / .seconds(1) * weight(at: now)
-        units[unit].wish = wish
-        if origin.duration(to: now) > .seconds(400) { move(origin: now) }
+    mutating func had(_ unit: Int, for time: Duration, wants wish: Wish, now moment: ContinuousClock.Instant) {
+        let now = start.duration(to: moment).microseconds
+        let used = units[unit].used + Double(time.microseconds) / 1e6 * weight(at: now)
+        units[unit] = Unit(wish, start: start)
+        units[unit].used = used
+        if now - origin > 400_000_000 { move(origin: now) }
     }
 
-    private func weight(at moment: ContinuousClock.Instant) -> Double {
-        exp2(origin.duration(to: moment) / .seconds(1) / Self.halfLife)
+    private func weight(at moment: Int64) -> Double {
+        exp2(Double(moment - origin) / 1e6 / Self.halfLife)
     }
 
     /// Before the weights become too large to be told.
-    private mutating func move(origin now: ContinuousClock.Instant) {
+    private mutating func move(origin now: Int64) {
         let weight = weight(at: now)
         for unit in units.indices { units[unit].used /= weight }
         origin = now
     }
 
     private struct Rank: Comparable {
-        var isSilent: Bool
-        var isBeyondShare: Bool
-        var isOrdinary: Bool
-        var deadline: ContinuousClock.Instant
+        /// One bit for each rule that puts a unit behind others, the weightiest first.
+        var behind: UInt8
+        var deadline: Int64
 
         static func < (one: Rank, other: Rank) -> Bool {
-            if one.isSilent != other.isSilent { return other.isSilent }
-            if one.isBeyondShare != other.isBeyondShare { return other.isBeyondShare }
-            if one.isOrdinary != other.isOrdinary { return other.isOrdinary }
-            return one.deadline < other.deadline
+            one.behind != other.behind ? one.behind < other.behind : one.deadline < other.deadline
         }
     }
 
     /// - Parameter whole: what a unit has used that had the link all the time.
-    private func rank(of unit: Int, whole: Double) -> Rank {
-        let wish = units[unit].wish
+    private func rank(of unit: Unit, whole: Double) -> Rank {
         // An equal part for each unit; half the link for one with critical points.
         let equal = 1 / Double(units.count)
-        let share = wish.isCritical ? max(equal, 0.5) : equal
-        return Rank(
-            isSilent: wish.isSilent, isBeyondShare: units[unit].used > whole * share, isOrdinary: !wish.isCritical,
-            deadline: wish.deadline)
+        let isBeyondShare = unit.used > whole * (unit.isCritical ? max(equal, 0.5) : equal)
+        let isOrdinary = !unit.isCritical || isBeyondShare
+        let behind: UInt8 =
+            (unit.isSilent ? 8 : 0) | (isOrdinary ? 4 : 0) | (unit.isBegun ? 0 : 2) | (isBeyondShare ? 1 : 0)
+        return Rank(behind: behind, deadline: unit.deadline)
     }
 }

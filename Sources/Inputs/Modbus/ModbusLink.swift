@@ -23,6 +23,8 @@ public actor ModbusLink {
     private var connection: ModbusConnection
     private var pollers: [DevicePoller]
     private var turns: LinkTurns
+    /// Handed from poll to poll: where none is interrupted, one is enough, and stays in the processor's cache.
+    private var spare = Batch()
     private let remember: @Sendable (_ device: String, Learned) -> Void
 
     /// - Parameter remember: is told what a device has shown that its map does not say.
@@ -56,10 +58,12 @@ public actor ModbusLink {
             let silent = turns.silent
             // The one that is asked may be the next of them.
             let others = silent < pollers.count ? max(1, silent) : 0
+            if !pollers[unit].isUnderWay { swap(&pollers[unit].batch, &spare) }
             if case .over(let change) = pollers[unit].step(over: &connection, silent: others) {
                 if let change { log(change, of: pollers[unit].device) }
                 if let learned = pollers[unit].takeLearned() { note(learned, of: pollers[unit].device) }
                 collector.take(&pollers[unit].batch)
+                swap(&pollers[unit].batch, &spare)
             }
             let done = ContinuousClock.now
             turns.had(unit, for: now.duration(to: done), wants: pollers[unit].wish, now: done)
