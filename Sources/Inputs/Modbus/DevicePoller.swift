@@ -9,7 +9,8 @@ import Waiting
 
 /// Polls one device: what is due, in cheap requests, and what it means that an answer does not come.
 ///
-/// A poll is a round of requests, and one event in the end. Between two requests of a round others may have the link.
+/// A poll is a round of requests, and one event in the end. Between two requests of a round a unit with critical points may
+/// have the link.
 struct DevicePoller {
     let device: ModbusDevice
     /// The device's points as their answers are taken apart.
