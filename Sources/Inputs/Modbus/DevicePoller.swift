@@ -100,6 +100,7 @@ struct DevicePoller {
             round.requests = parts + round.requests
         } else {
             if hung != nil, request == hung { hung = nil }
+            round.wish.isSilent = false
             round.eventTime = round.eventTime ?? answer.time
             answered(request, in: &round)
             decode(request, connection, answer.time)

@@ -83,7 +83,7 @@ public struct LinkPlan: Sendable {
             }
             polls += 1
         }
-        let seconds = min(end, schedule.nextDue ?? end).duration(to: start) / .seconds(-1)
+        let seconds = start.duration(to: min(end, schedule.nextDue ?? end)) / .seconds(1)
         return order.map { request in
             Request(
                 device: device.name, table: request.table, address: request.address, count: request.count,
