@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import DeviceMaps
-import FoundationEssentials
 import Inputs
 import Modbus
 
@@ -69,12 +68,6 @@ public struct PollPlans: Encodable {
         guard links.isEmpty, let name else { return }
         let known = configuration.links.filter { configuration.plan(of: $0) != nil }.map(\.name)
         throw StartError("no Modbus link \(name); there are \(known.joined(separator: ", "))")
-    }
-
-    public func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 }
 

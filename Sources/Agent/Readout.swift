@@ -3,7 +3,6 @@
 
 import DeviceMaps
 import Events
-import FoundationEssentials
 import Inputs
 import Logging
 import MQTT
@@ -93,12 +92,6 @@ public struct ReadoutRow: Encodable {
         time = row.reading.time.iso8601
         raw = row.raw.map { "0x" + String($0, radix: 16, padded: 4) }.joined(separator: " ")
     }
-
-    public func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
-    }
 }
 
 /// The ways to read one point's registers.
@@ -131,14 +124,8 @@ public struct RawDecodings: Encodable {
                 score: one.score,
                 isOfMap: one.address == Int(source.address) && one.type == source.layout.type
                     && (one.order == source.layout.order
-                        || one.type.registers == 1 && one.order.rawValue.first == source.layout.order.rawValue.first)
+                        || one.type.registers == 1 && one.order.swapsBytes == source.layout.order.swapsBytes)
             )
         }
-    }
-
-    public func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 }

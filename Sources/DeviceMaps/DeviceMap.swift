@@ -85,6 +85,9 @@ public struct RegisterSource: Sendable {
     /// Microseconds between two polls.
     public var every: Int64
 
+    /// The registers, or the bit, that it takes.
+    public var span: Range<Int> { Int(address)..<(Int(address) + layout.registers) }
+
     public init(
         table: RegisterTable, address: UInt16, layout: RegisterLayout, absent: [UInt64] = [], every: Int64
     ) {

@@ -96,7 +96,7 @@ public struct DeviceMapFile {
         var seen: [(name: String, table: RegisterTable, span: Range<Int>)] = []
         for (point, name) in zip(points, names) {
             guard case .register(let source) = point.source else { continue }
-            let span = Int(source.address)..<(Int(source.address) + source.layout.registers)
+            let span = source.span
             if let other = seen.first(where: { $0.table == source.table && $0.span != span && $0.span.overlaps(span) })
             {
                 name.problem(

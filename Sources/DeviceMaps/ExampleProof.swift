@@ -47,7 +47,7 @@ public enum ExampleProof {
         case .registers(let tables):
             for point in map.points {
                 guard case .register(let source) = point.source else { continue }
-                let places = Int(source.address)..<(Int(source.address) + source.layout.registers)
+                let places = source.span
                 let words = places.compactMap { tables[source.table]?[$0] }
                 guard words.count == source.layout.registers else { continue }
                 keep(

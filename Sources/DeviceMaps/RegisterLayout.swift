@@ -28,7 +28,7 @@ public enum RegisterType: String, Sendable, CaseIterable {
 public enum ByteOrder: String, Sendable, CaseIterable {
     case ABCD, CDAB, BADC, DCBA
 
-    var swapsBytes: Bool { self == .BADC || self == .DCBA }
+    public var swapsBytes: Bool { self == .BADC || self == .DCBA }
     var reversesWords: Bool { self == .CDAB || self == .DCBA }
 }
 

@@ -28,11 +28,16 @@ struct OutboxCommand: AsyncParsableCommand {
         defaultSubcommand: OutboxStatusCommand.self)
 }
 
-/// Runs what asks an outbox; its errors become exit codes.
+/// Runs what asks an outbox.
 func atDesk(_ options: ConfigurationOption, _ body: (any OutboxDesk) async throws -> Void) async throws {
     let configuration = try options.load()
+    try await withExitCodes { try await body(OutboxOverview.desk(configuration)) }
+}
+
+/// What goes wrong with an outbox, as exit codes.
+func withExitCodes(_ body: () async throws -> Void) async throws {
     do {
-        try await body(OutboxOverview.desk(configuration))
+        try await body()
     } catch let exit as ExitCode {
         throw exit
     } catch let error as DeskError {
@@ -65,7 +70,7 @@ struct OutboxStatusCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try options.load()
-        do {
+        try await withExitCodes {
             let overview = try await OutboxOverview.read(configuration)
             if json { return try printJSON(overview) }
             print("\(overview.file): \(size(overview.bytes)) of \(size(overview.maxBytes)), epoch \(overview.epoch)")
@@ -84,10 +89,6 @@ struct OutboxStatusCommand: AsyncParsableCommand {
                             ]
                         }
                     }, rightAligned: [2, 4, 5]))
-        } catch let error as InUse {
-            throw fail(error.description, EX_TEMPFAIL)
-        } catch {
-            throw fail("\(error)", EX_UNAVAILABLE)
         }
     }
 }
@@ -112,18 +113,18 @@ struct OutboxVerifyCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try options.load()
-        let verdict: OutboxVerdict
-        do {
-            verdict = try await OutboxOverview.desk(configuration).verify()
-        } catch let error as DamagedOutbox {
-            // That it does not hang together is what was asked about.
-            if json { try printJSON(OutboxVerdict(damage: error.description)) }
-            throw fail(error.description, EXIT_FAILURE)
-        } catch let error as InUse {
-            throw fail(error.description, EX_TEMPFAIL)
-        } catch {
-            throw fail("\(error)", EX_UNAVAILABLE)
+        try await withExitCodes {
+            do {
+                try show(await OutboxOverview.desk(configuration).verify())
+            } catch let error as DamagedOutbox {
+                // That it does not hang together is what was asked about.
+                if json { try printJSON(OutboxVerdict(damage: error.description)) }
+                throw error
+            }
         }
+    }
+
+    private func show(_ verdict: OutboxVerdict) throws {
         if json {
             try printJSON(verdict)
         } else {

@@ -9,7 +9,7 @@ struct Plan: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "What is asked of which device how often, and how busy that keeps each link.",
         discussion: """
-            Opens nothing. Points are read together where that takes less of the link's time; on a serial line that \
+            Asks nobody. Points are read together where that takes less of the link's time; on a serial line that \
             follows from its speed, over TCP a request is taken for 2 ms. Registers are numbered as on the wire, from \
             0. Ends with 1 where a link cannot carry what is asked of it.
             """)
@@ -29,7 +29,7 @@ struct Plan: AsyncParsableCommand {
         } catch let error as StartError {
             throw fail(error.description, EX_USAGE)
         }
-        print(json ? try plans.json() : plans.links.map(picture).joined(separator: "\n\n"))
+        if json { try printJSON(plans) } else { print(plans.links.map(picture).joined(separator: "\n\n")) }
         guard plans.links.allSatisfy(\.fits) else { throw ExitCode.failure }
     }
 
@@ -37,8 +37,7 @@ struct Plan: AsyncParsableCommand {
         let rows = link.requests.map {
             [
                 $0.device, $0.table, "\($0.address)", "\($0.count)", "\($0.points.count)",
-                interval($0.requestsPerSecond),
-                decimals($0.milliseconds, 1) + " ms", percent($0.load),
+                interval($0.requestsPerSecond), decimals($0.milliseconds, 1) + " ms", percent($0.load),
             ]
         }
         let table = Table.text(

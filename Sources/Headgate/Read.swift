@@ -50,7 +50,7 @@ struct Read: AsyncParsableCommand {
         }
         guard !rows.isEmpty else { throw fail("\(device): no message within \(wait) s", EX_UNAVAILABLE) }
         if json {
-            for row in rows { print(try row.json()) }
+            for row in rows { try printJSON(row) }
         } else {
             print(
                 Table.text(
@@ -74,7 +74,7 @@ struct Read: AsyncParsableCommand {
         }
         for one in decodings {
             if json {
-                print(try one.json())
+                try printJSON(one)
                 continue
             }
             let rows = one.ways.prefix(max(1, ways)).map {

@@ -297,40 +297,6 @@ public actor Outbox {
         }
     }
 
-    /// More than one block only for what gathered while commits failed, or for long texts: a block is read back whole.
-    static let eventsInBlock = 16_384
-    private static let textBytesInBlock = 4 << 20
-
-    private static func parts(of batch: Batch) -> [Batch] {
-        guard batch.events.count > eventsInBlock || batch.textBytes > textBytesInBlock else { return [batch] }
-        var parts = [Batch()]
-        for event in batch.events {
-            let last = parts[parts.count - 1]
-            if last.events.count >= eventsInBlock || last.textBytes > textBytesInBlock { parts.append(Batch()) }
-            parts[parts.count - 1].append(event, of: batch)
-        }
-        return parts
-    }
-
-    private func makeBlocks(
-        _ batch: Batch, _ lane: Lane, _ now: Timestamp
-    ) throws -> [(stored: StoredBlock, batch: Batch)] {
-        let at = Int(lane.rawValue)
-        return try Self.parts(of: batch).map { part in
-            let next = books.next[at]
-            let block = try codec.encode(
-                part, lane: lane, id: next.block, epoch: record.epoch, first: next.sequence, committed: now)
-            books.next[at] = Books.Next(block: next.block + 1, sequence: next.sequence + UInt64(part.events.count))
-            return (block, part)
-        }
-    }
-
-    private func deadBody(_ letter: DeadLetter) throws -> StoredBlock {
-        try codec.encode(
-            letter.event, lane: letter.lane, id: 0, epoch: letter.epoch, first: letter.sequence, committed: letter.at
-        ).letter
-    }
-
     /// A dead letter that is kept no longer is lost like any other event.
     private func note(_ letter: DeadLetterShelf.Discarded) {
         guard let name = books.name(ofOutput: letter.output) else { return }

@@ -56,6 +56,17 @@ def await_numbers(heard, acknowledged, context):
                     f" gaps {Verdict(heard.events, acknowledged).gaps}")
 
 
+def all_came(gateway, publisher, heard, context=""):
+    """Ends a test: whatever was acknowledged has come. Gives the verdict."""
+    acknowledged = publisher.stop()
+    await_numbers(heard, acknowledged, context)
+    assert gateway.stop() == 0
+    heard.stop()
+    verdict = Verdict(heard.events, acknowledged)
+    verdict.check_nothing_lost(context)
+    return verdict
+
+
 def is_ready(gateway):
     try:
         return gateway.get("/readyz") == "ready\n"
@@ -88,13 +99,7 @@ def test_calls_that_fail_cost_nothing_acknowledged(workshop):
     assert fired > ROUNDS / 3
     before = polls(gateway)
     wait_for(lambda: polls(gateway) > before + 3, what="polls that go on")
-    acknowledged = publisher.stop()
-    await_numbers(heard, acknowledged, f"seed {seed}")
-    assert gateway.stop() == 0
-    heard.stop()
-    verdict = Verdict(heard.events, acknowledged)
-    verdict.check_nothing_lost(f"seed {seed}")
-    verdict.report("faults of the disk that struck", fired)
+    all_came(gateway, publisher, heard, f"seed {seed}").report("faults of the disk that struck", fired)
 
 
 def test_control_a_disk_that_lies_does_lose(workshop):
@@ -145,13 +150,7 @@ def test_a_disk_that_is_gone_for_long_stops_neither_polls_nor_forwarding(worksho
     assert count == len(heard.numbers("fast"))  # its value does not change
     disk.mend()
     wait_for(lambda: is_ready(gateway), what="a sound gateway")
-    acknowledged = publisher.stop()
-    await_numbers(heard, acknowledged, "")
-    assert gateway.stop() == 0
-    heard.stop()
-    verdict = Verdict(heard.events, acknowledged)
-    verdict.check_nothing_lost()
-    assert not verdict.gaps
+    assert not all_came(gateway, publisher, heard).gaps
 
 
 def test_syncs_of_two_seconds_delay_no_poll(workshop):
@@ -168,11 +167,7 @@ def test_syncs_of_two_seconds_delay_no_poll(workshop):
     wait_for(lambda: polls(gateway) > before + 60, seconds=30, what="sixty polls")
     assert (gateway.metric("headgate_modbus_polls_missed_total") or 0) == missed
     disk.mend()
-    acknowledged = publisher.stop()
-    await_numbers(heard, acknowledged, "")
-    assert gateway.stop() == 0
-    heard.stop()
-    Verdict(heard.events, acknowledged).check_nothing_lost()
+    all_came(gateway, publisher, heard)
 
 
 def fill_with_texts(workshop, inside, megabytes):
@@ -210,13 +205,7 @@ def test_a_disk_that_is_read_only_at_the_start_stops_nothing(workshop):
     wait_for(lambda: polls(gateway) > before + 5, what="polls")
     disk.remount("rw")
     wait_for(lambda: is_ready(gateway), what="a sound gateway")
-    acknowledged = publisher.stop()
-    await_numbers(heard, acknowledged, "")
-    assert gateway.stop() == 0
-    heard.stop()
-    verdict = Verdict(heard.events, acknowledged)
-    verdict.check_nothing_lost()
-    assert not verdict.gaps
+    assert not all_came(gateway, publisher, heard).gaps
 
 
 def test_an_outbox_that_fills_its_disk_loses_the_oldest_bulk_and_tells_it(workshop):

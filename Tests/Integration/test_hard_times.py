@@ -1,5 +1,5 @@
-"""A machine and neighbours that are hard on the gateway: floods of the admin address, being stopped for a while, little
-memory. Polls go on, and nothing is lost."""
+"""A machine and neighbours that are hard on the gateway: floods of the admin address, being stopped for a while. Polls go
+on, and nothing is lost."""
 
 import contextlib
 import os
@@ -8,9 +8,9 @@ import socket
 import threading
 import urllib.request
 
-from conftest import events_in, wait_for
-from oracle import Listener, Publisher, Verdict
-from test_disk_faults import await_numbers, is_ready, plant, polls
+from conftest import wait_for
+from oracle import Listener, Publisher
+from test_disk_faults import all_came, plant, polls
 from test_mqtt_in import listening
 from test_network_faults import memory_mb
 
@@ -61,11 +61,7 @@ def test_a_flood_of_the_admin_address_delays_no_poll_and_ends_by_itself(workshop
         one.join()
     assert (gateway.metric("headgate_modbus_polls_missed_total") or 0) == missed
     assert memory_mb(gateway.pid) < memory + 50
-    acknowledged = publisher.stop()
-    await_numbers(heard, acknowledged, "")
-    assert gateway.stop() == 0
-    heard.stop()
-    Verdict(heard.events, acknowledged).check_nothing_lost()
+    all_came(gateway, publisher, heard)
 
 
 def descriptors(gateway):
@@ -98,10 +94,4 @@ def test_a_gateway_that_is_stopped_for_a_while_goes_on_where_it_was(workshop):
         gateway.peer.process.send_signal(signal.SIGTERM)
     assert gateway.peer.process.wait(10) == 0
     gateway = workshop.gateway(configuration)
-    acknowledged = publisher.stop()
-    await_numbers(heard, acknowledged, "")
-    assert gateway.stop() == 0
-    heard.stop()
-    verdict = Verdict(heard.events, acknowledged)
-    verdict.check_nothing_lost()
-    assert not verdict.gaps
+    assert not all_came(gateway, publisher, heard).gaps

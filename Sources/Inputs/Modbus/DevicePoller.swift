@@ -57,7 +57,7 @@ struct DevicePoller {
         }
         return LinkTurns.Wish(
             due: due, deadline: deadline,
-            isCritical: hasCritical, isSilent: isSilent)
+            isCritical: hasCritical, isSilent: presence.isSilent)
     }
 
     // MARK: Rounds
@@ -71,9 +71,6 @@ struct DevicePoller {
     }
 
     var isUnderWay: Bool { round != nil }
-
-    /// Whether it did not answer the last time.
-    var isSilent: Bool { presence.isSilent }
 
     /// Asks for the next of what is due.
     /// - Parameter silent: how many of the link's units do not answer while others do: they share what asking costs.

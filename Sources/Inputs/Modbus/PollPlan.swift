@@ -124,8 +124,3 @@ private struct TablePlan {
             table: table, address: start, count: end - Int(start), points: sources[range].map(\.place))
     }
 }
-
-extension RegisterSource {
-    /// The registers, or the bit, that it takes.
-    var span: Range<Int> { Int(address)..<(Int(address) + layout.registers) }
-}

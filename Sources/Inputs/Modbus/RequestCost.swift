@@ -30,7 +30,6 @@ extension RequestCost {
     /// A byte at 100 Mbit/s.
     private static let networkByte: Int64 = 80
 
-    /// Before anything is measured.
     public init(_ endpoint: ModbusEndpoint) {
         switch endpoint {
         case .tcp, .rtuOverTCP: self.init(request: Self.roundTrip, byte: Self.networkByte)
@@ -40,13 +39,6 @@ extension RequestCost {
             let frames = (8 + 5) * line.character
             self.init(request: frames + 2 * line.silence + Self.turnaround, byte: line.character)
         }
-    }
-
-    /// Once round trips are measured.
-    /// - Parameter roundTrip: nanoseconds that an answer of a few registers takes.
-    public init(_ endpoint: ModbusEndpoint, roundTrip: Int64) {
-        self.init(endpoint)
-        request = max(roundTrip, endpoint.isSerial ? request - Self.turnaround : 1)
     }
 }
 
