@@ -11,6 +11,8 @@ public struct OutboxError: Error, Equatable, CustomStringConvertible {
         case inUse
         /// It is no outbox, or another gateway's.
         case foreign
+        /// It is an outbox, of which a part that all depends on is damaged.
+        case damaged
         /// It is sealed with a key that is not there.
         case sealed
         /// It was made by a newer version.

@@ -111,3 +111,24 @@ def test_the_right_way_to_read_a_register_is_found_whatever_the_map_says(worksho
     assert (ways[0]["value"], ways[0]["type"], ways[0]["order"], ways[0]["address"]) == (230.5, "float32", "CDAB", 2)
     assert sum(way["isOfMap"] for way in ways) == 1 and len(ways) > 40
     assert "230.5" in headgate("read", "m", "--raw", "--ways", "1", "-c", path).stdout
+
+
+def test_a_device_that_is_still_starting_has_its_points_once_it_has_started(workshop):
+    port = rogue(workshop)
+    maps = write_map(workshop, "some", {f"p{place}": f"{{ address: {place} }}" for place in range(8)}, defaults=MAP)
+    out = workshop.folder / "events.jsonl"
+    path = workshop.configuration(
+        maps=maps, links={"a": {"tcp": f"127.0.0.1:{port}"}}, devices={"slow": {"map": "some", "link": "a", "unit": 7}},
+        outputs={"f": {"file": str(out)}})
+    gateway = workshop.gateway(path)
+
+    def good():
+        return {one["point"] for event in events_in(out) for one in event["data"].get("readings", [])
+                if one["quality"] == "good"}
+
+    wait_for(lambda: gateway.metric("headgate_modbus_requests_split_total", device="slow"), what="a refusal")
+    assert not good()
+    wait_for(lambda: len(good()) == 8, seconds=25, what="every point")
+    assert gateway.stop() == 0
+    (link,) = json.loads(headgate("plan", "-c", path, "--json").stdout)["links"]
+    assert not link["learned"]

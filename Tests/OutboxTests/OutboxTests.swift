@@ -448,7 +448,7 @@ struct OutboxTests {
     @Test("a file of a newer version is refused and left alone")
     func newer() throws {
         do { _ = try open() }
-        do { try Connection(path: folder.path + "/outbox.db").execute("PRAGMA user_version=99") }
+        do { try Connection(path: folder.path + "/outbox.db").execute("CREATE TABLE more(a); PRAGMA user_version=99") }
         for _ in 0..<2 {
             do {
                 _ = try open()

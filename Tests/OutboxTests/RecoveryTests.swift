@@ -57,6 +57,17 @@ struct RecoveryTests {
     }
 
     @Test(
+        "a header or a list of tables that is damaged costs nothing",
+        arguments: [0...99, 100...4_095], 0..<SeededGenerator.rounds(6))
+    func firstPage(bytes: ClosedRange<Int>, round: Int) async throws {
+        try await ward.fill(leavingLog: false)
+        try ward.damage("outbox.db") { file in
+            file[Int.random(in: bytes, using: &ward.random)] ^= UInt8.random(in: 1...255, using: &ward.random)
+        }
+        try await ward.checkRecovery(mostMissing: 0)
+    }
+
+    @Test(
         "a file that is cut, empty, gone or another's is put aside, and what is lost is told",
         arguments: ["cut", "empty", "gone", "text", "foreign", "other gateway"])
     func replacedFiles(how: String) async throws {

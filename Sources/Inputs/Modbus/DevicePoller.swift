@@ -23,8 +23,9 @@ struct DevicePoller {
     private var hung: ReadRequest?
     private var probePause = Backoff(base: .seconds(1), cap: .seconds(10))
     private var round: Round?
-    /// When one of the points that it does not have is asked for again, and which was the last.
-    private var retry: (at: ContinuousClock.Instant, last: Int)
+    /// When one of the points that it does not have is asked for again: one that was only starting up has them soon.
+    private var retryAt: ContinuousClock.Instant
+    private var retryPause = Backoff(base: .seconds(10), cap: .seconds(600))
     private var isChanged = false
     /// The event of the round under way; complete once `step` says so.
     var batch = Batch()
@@ -45,7 +46,7 @@ struct DevicePoller {
         measures = PollMeasures(device: device.id, link: link)
         let cuts = PollCuts(device.learned, names: device.points.map(\.name))
         schedule = PollSchedule(device.points.map(\.source), device.limits, cost, cuts, start: start)
-        retry = (start + Self.retryInterval, -1)
+        retryAt = start + retryPause.next(fraction: 1)
     }
 
     /// A device without points is never due.
@@ -138,9 +139,6 @@ struct DevicePoller {
 
     // MARK: Learning
 
-    /// How often a point that a device does not have is asked for again: it may have been given new firmware.
-    private static let retryInterval = Duration.seconds(600)
-
     private mutating func refused(_ request: ReadRequest, _ reason: Reason, in round: inout Round) -> [ReadRequest] {
         var bisection = round.bisection ?? Bisection(of: request, device.points.map(\.source))
         let parts = bisection.refuse(request, reason)
@@ -151,9 +149,10 @@ struct DevicePoller {
 
     private mutating func answered(_ request: ReadRequest, in round: inout Round) {
         if let place = request.points.first, request.points.count == 1, schedule.cuts.refused[place] != nil {
-            schedule.cuts.refused[place] = nil
+            // It may have all of them by now: what it has not is found out again.
+            schedule.cuts.refused.removeAll()
             isChanged = true
-            round.refused.removeAll { $0 == place }
+            round.refused.removeAll()
         }
         guard var bisection = round.bisection else { return }
         bisection.answer(request)
@@ -165,7 +164,10 @@ struct DevicePoller {
         guard let finding = bisection.finding else { return }
         let before = schedule.cuts
         schedule.cuts.learn(finding, of: bisection.whole)
-        isChanged = isChanged || schedule.cuts != before
+        guard schedule.cuts != before else { return }
+        isChanged = true
+        retryPause.reset()
+        retryAt = .now + retryPause.next(fraction: 1)
     }
 
     /// What has been learnt; nil where that is nothing new since the last call.
@@ -175,17 +177,12 @@ struct DevicePoller {
         return Learned(schedule.cuts, names: device.points.map(\.name))
     }
 
-    /// Each of the points that are not there, in its turn.
+    /// One of the points that are not there, less and less often.
     private mutating func retried() -> [ReadRequest] {
-        guard !schedule.cuts.refused.isEmpty, retry.at <= .now else { return [] }
-        let refused = schedule.cuts.refused.keys.sorted()
-        guard let first = refused.first else { return [] }
-        let place = refused.first { $0 > retry.last } ?? first
-        retry = (.now + Self.retryInterval / refused.count, place)
+        guard retryAt <= .now, let place = schedule.cuts.refused.keys.randomElement() else { return [] }
+        retryAt = .now + retryPause.next(fraction: 1)
         let source = device.points[place].source
-        return [
-            ReadRequest(table: source.table, address: source.address, count: source.layout.registers, points: [place])
-        ]
+        return [ReadRequest(table: source.table, address: source.address, count: source.span.count, points: [place])]
     }
 
     // MARK: How a round ends

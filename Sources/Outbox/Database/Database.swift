@@ -15,7 +15,7 @@ struct Database: ~Copyable {
 
     /// Opens a database, or makes it; an older version is brought to this one.
     /// - Parameter maxPages: beyond it, writing fails as on a full disk.
-    /// - Throws: `OutboxError` of kind `inUse` or `newer`; `SQLiteError` where the file or the disk is at fault.
+    /// - Throws: `OutboxError` of kind `inUse`, `newer`, `foreign` or `damaged`; `SQLiteError` where the file or the disk is at fault.
     init(path: String, maxPages: Int64? = nil) throws {
         connection = try Self.open(path, maxPages)
     }
@@ -27,12 +27,13 @@ struct Database: ~Copyable {
 
     private static func open(_ path: String, _ maxPages: Int64?) throws -> Connection {
         do {
+            let firstPage = FirstPage(of: path)
             let connection = try Connection(path: path)
             try connection.execute("PRAGMA locking_mode=EXCLUSIVE")
             if try connection.integer("SELECT count(*) FROM sqlite_master") == 0 {
                 try create(connection)
             } else {
-                try prepare(connection, path)
+                try prepare(connection, path, firstPage)
             }
             if let maxPages { _ = try connection.integer("PRAGMA max_page_count=\(maxPages)") }
             return connection
@@ -48,19 +49,51 @@ struct Database: ~Copyable {
         try connection.execute("BEGIN EXCLUSIVE; \(Schema.tables); COMMIT")
     }
 
-    private static func prepare(_ connection: borrowing Connection, _ path: String) throws {
+    private static func prepare(
+        _ connection: borrowing Connection, _ path: String, _ firstPage: FirstPage?
+    ) throws {
+        let isShapedAsOurs = try shape(connection) == shapeOfOurs()
         // Looked at before anything is changed: a file that is not ours stays as it is.
-        guard try connection.integer("PRAGMA application_id") == Schema.applicationID else {
+        guard try isShapedAsOurs || connection.integer("PRAGMA application_id") == Schema.applicationID else {
             throw OutboxError(.foreign, "\(path) is not an outbox")
         }
         let version = try connection.integer("PRAGMA user_version") ?? 0
-        guard version <= Schema.version else {
+        // A newer version differs in its tables too: else the number is damaged.
+        guard version <= Schema.version || isShapedAsOurs else {
             throw OutboxError(
                 .newer,
                 "\(path) has schema version \(version), this headgate knows \(Schema.version): use the newer one")
         }
+        guard firstPage?.isSound ?? true else { throw OutboxError(.damaged, "\(path) has a damaged header") }
         try connection.execute(Schema.opening)
         if version < Schema.version { try Migration.run(on: connection, from: version) }
+        try checkSchema(connection, path)
+    }
+
+    /// A name or a number that a bit has changed is noticed by nothing else until it is asked for.
+    private static func checkSchema(_ connection: borrowing Connection, _ path: String) throws {
+        guard try connection.integer("PRAGMA application_id") == Schema.applicationID,
+            try connection.integer("PRAGMA user_version") == Schema.version,
+            try shape(connection) == shapeOfOurs()
+        else { throw OutboxError(.damaged, "\(path) has a damaged list of tables") }
+    }
+
+    private static func shapeOfOurs() throws(SQLiteError) -> [String] {
+        let model = try Connection(path: ":memory:")
+        try model.execute(Schema.tables)
+        return try shape(model)
+    }
+
+    /// The tables with the names, the types and the order of their columns.
+    private static func shape(_ connection: borrowing Connection) throws(SQLiteError) -> [String] {
+        let columns = try connection.prepare(
+            """
+            SELECT t.name,c.name,c.type,c."notnull",c.pk FROM sqlite_master t,pragma_table_info(t.name) c
+            WHERE t.type='table' ORDER BY t.name,c.cid
+            """)
+        var shape: [String] = []
+        while try columns.step() { shape.append((0..<5).map { columns.text($0) }.joined(separator: " ")) }
+        return shape
     }
 
     func transaction<Result>(_ body: () throws(SQLiteError) -> Result) throws(SQLiteError) -> Result {

@@ -48,7 +48,7 @@ struct OpenedFile: ~Copyable {
     private static func isDamage(_ error: any Error) -> Bool {
         switch error {
         case let error as SQLiteError: error.kind == .corrupt || error.kind == .other
-        case let error as OutboxError: error.kind == .foreign || error.kind == .sealed
+        case let error as OutboxError: [.foreign, .damaged, .sealed].contains(error.kind)
         default: false
         }
     }

@@ -311,30 +311,6 @@ extension Salvage {
     static func source(in folder: String) -> Database? {
         let path = folder + "/outbox.db"
         if let database = try? Database(path: path) { return database }
-        return mendFirstPage(path) ? try? Database(path: path) : nil
-    }
-
-    /// The first page holds the header and the list of tables, and is the same in every outbox but for its size: one that
-    /// is damaged is taken from a new one.
-    private static func mendFirstPage(_ path: String) -> Bool {
-        let model = path + ".model"
-        defer { for name in ["", "-wal"] { unlink(model + name) } }
-        guard let database = try? Database(path: model), (try? database.checkpoint(truncate: true)) != nil else {
-            return false
-        }
-        var page = [UInt8](repeating: 0, count: Int(Database.pageSize))
-        let from = open(model, O_RDONLY | O_CLOEXEC)
-        let to = open(path, O_RDWR | O_CLOEXEC)
-        defer {
-            if from >= 0 { close(from) }
-            if to >= 0 { close(to) }
-        }
-        guard from >= 0, to >= 0,
-            page.withUnsafeMutableBytes({ pread(from, $0.baseAddress, $0.count, 0) }) == page.count
-        else { return false }
-        // Two counters that differ tell SQLite to take the size from the file system (fileformat2.html, 1.3.7).
-        page[24] ^= 0xFF
-        guard page.withUnsafeBytes({ pwrite(to, $0.baseAddress, $0.count, 0) }) == page.count else { return false }
-        return fsync(to) == 0
+        return FirstPage.mend(path) ? try? Database(path: path) : nil
     }
 }

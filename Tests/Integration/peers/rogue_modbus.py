@@ -7,6 +7,7 @@
     unit 3  is not there, says the gateway (exception 0x0B), after 150 ms
     unit 4  never answers for registers below 50
     unit 5  has no register 37 (exception 0x02)
+    unit 7  has no register at all for its first two seconds (exception 0x02)
     unit 6  answers with at most 20 registers (exception 0x03)
 
 VICE "half-open": on the first connection nothing is ever answered, as after a firewall has forgotten it; new ones work.
@@ -20,6 +21,7 @@ import time
 
 from streams import read_exactly
 
+STARTED = time.monotonic()
 HALF_OPEN = "half-open" in sys.argv[2:]
 
 
@@ -38,6 +40,8 @@ def serve(client, is_first):
             elif unit == 4 and address < 50:
                 continue
             elif unit == 5 and address <= 37 < address + count:
+                answer = bytes([body[0] | 0x80, 2])
+            elif unit == 7 and time.monotonic() < STARTED + 2:
                 answer = bytes([body[0] | 0x80, 2])
             elif unit == 6 and count > 20:
                 answer = bytes([body[0] | 0x80, 3])
