@@ -137,7 +137,7 @@ def test_a_disk_that_is_gone_for_long_stops_neither_polls_nor_forwarding(worksho
     listening(gateway)
     heard = Listener(outside, "up/#")
     publisher = Publisher(inside)
-    wait_for(lambda: len(heard.numbers()) > 20, what="the first messages")
+    wait_for(lambda: len(heard.numbers()) > 20 and heard.numbers("fast"), what="the first messages")
     disk.fail(WRITES | OPENS | NAMES, errno.EROFS, count=1 << 30)
     wait_for(lambda: not is_ready(gateway), what="trouble that is told")
     status = gateway.status()["outbox"]

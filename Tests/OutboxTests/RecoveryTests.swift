@@ -53,7 +53,8 @@ struct RecoveryTests {
             if isThere { bytes[start + Int.random(in: 0..<4_096, using: &ward.random)] ^= 0x55 }
         }
         try #require(isThere)
-        try await ward.checkRecovery(mostMissing: 3 * 8)
+        // The three that follow the header and its map are the first of each lane's tree: without one, its lane is lost.
+        try await ward.checkRecovery(mostMissing: (3...5).contains(page) ? ward.mostInLane : 3 * 8)
     }
 
     @Test(
@@ -203,7 +204,7 @@ struct RecoveryTests {
             }
             try connection.execute(
                 """
-                ALTER TABLE dead DROP COLUMN key_id; DROP TABLE replay; DROP TABLE mark; DELETE FROM meta WHERE key='identity';
+                ALTER TABLE dead DROP COLUMN key_id; DROP TABLE replay; DROP TABLE mark; DROP TABLE device_copy; DROP TABLE series_copy; DELETE FROM meta WHERE key='identity';
                 PRAGMA user_version=1
                 """)
             try connection.checkpoint(truncate: true)

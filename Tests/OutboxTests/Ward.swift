@@ -9,8 +9,6 @@ import Testing
 
 @testable import Outbox
 
-/// Damage to the files of an outbox: it goes on at once, what can be saved is sent under its old names, and the rest is
-/// told.
 /// An outbox, and what is known of it from outside.
 final class Ward {
     private struct Name: Hashable {
@@ -30,6 +28,8 @@ final class Ward {
     private var gaps: [Gap] = []
     private var lastNumber: Int64 = 0
     private var outbox: Outbox?
+    /// Events of the lane that has most.
+    var mostInLane: Int { Dictionary(grouping: committed.keys, by: \.lane).values.map(\.count).max() ?? 0 }
     private var seed: Comment { "HEADGATE_SEED=\(random.seed)" }
 
     init() throws {

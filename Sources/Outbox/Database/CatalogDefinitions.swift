@@ -50,9 +50,18 @@ enum CatalogDefinitions {
     /// What earlier runs knew. In the place of a definition that is damaged stands one without a name: whatever refers
     /// to it is not to be shown under another's.
     static func catalog(in database: borrowing Database) throws(SQLiteError) -> Catalog {
+        catalog(try database.definitions(.device), try database.definitions(.series))
+    }
+
+    /// The same of a database that is damaged: as much as can be read.
+    static func legibleCatalog(in database: borrowing Database) -> Catalog {
+        catalog(database.legibleDefinitions(.device), database.legibleDefinitions(.series))
+    }
+
+    private static func catalog(_ devices: [[UInt8]?], _ series: [[UInt8]?]) -> Catalog {
         Catalog(
-            devices: try database.definitions("device").map { $0.flatMap { try? device($0) } ?? .damaged },
-            series: try database.definitions("series").map { $0.flatMap { try? series($0) } ?? .damaged })
+            devices: devices.map { $0.flatMap { try? device($0) } ?? .damaged },
+            series: series.map { $0.flatMap { try? Self.series($0) } ?? .damaged })
     }
 
     /// Writes what `catalog` has beyond what is stored.
@@ -61,10 +70,10 @@ enum CatalogDefinitions {
         _ catalog: Catalog.Contents, beyond stored: inout (devices: Int, series: Int), in database: borrowing Database
     ) throws(SQLiteError) {
         for number in stored.devices..<max(stored.devices, catalog.devices.count) {
-            try database.addDefinition("device", number: number, encode(catalog.devices[number]))
+            try database.addDefinition(.device, number: number, encode(catalog.devices[number]))
         }
         for number in stored.series..<max(stored.series, catalog.series.count) {
-            try database.addDefinition("series", number: number, encode(catalog.series[number]))
+            try database.addDefinition(.series, number: number, encode(catalog.series[number]))
         }
         stored = (catalog.devices.count, catalog.series.count)
     }

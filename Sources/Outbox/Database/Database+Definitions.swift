@@ -4,27 +4,65 @@
 import Events
 import SQLite
 
+/// A table of definitions, and its copy.
+enum DefinitionTable: String, CaseIterable {
+    case device
+    case series
+
+    fileprivate var both: [String] { [rawValue, rawValue + "_copy"] }
+}
+
 extension Database {
-    /// The definitions of a table in the order of their numbers; nil stands for one that is damaged or missing.
-    func definitions(_ table: String) throws(SQLiteError) -> [[UInt8]?] {
-        let statement = try connection.prepare("SELECT id,definition,crc FROM \(table) ORDER BY id")
+    /// The definitions of a table in the order of their numbers; nil stands for one that is damaged or missing in both
+    /// copies.
+    func definitions(_ table: DefinitionTable) throws(SQLiteError) -> [[UInt8]?] {
         var definitions: [[UInt8]?] = []
+        for copy in table.both { try read(copy, into: &definitions) }
+        return definitions
+    }
+
+    /// Those that can be read of a database that is damaged.
+    func legibleDefinitions(_ table: DefinitionTable) -> [[UInt8]?] {
+        var definitions: [[UInt8]?] = []
+        for copy in table.both { try? read(copy, into: &definitions) }
+        return definitions
+    }
+
+    /// Puts what one copy lacks into it, from the other.
+    func mendDefinitions(_ table: DefinitionTable) throws(SQLiteError) {
+        let all = try definitions(table)
+        for copy in table.both {
+            var own: [[UInt8]?] = []
+            try read(copy, into: &own)
+            for (number, definition) in all.enumerated() {
+                guard let definition, !own.indices.contains(number) || own[number] == nil else { continue }
+                try add(definition, number: number, to: copy)
+            }
+        }
+    }
+
+    func addDefinition(_ table: DefinitionTable, number: Int, _ definition: [UInt8]) throws(SQLiteError) {
+        for copy in table.both { try add(definition, number: number, to: copy) }
+    }
+
+    private func read(_ copy: String, into definitions: inout [[UInt8]?]) throws(SQLiteError) {
+        let statement = try connection.prepare("SELECT id,definition,crc FROM \(copy) ORDER BY id")
         while try statement.step() {
             let number = statement.integer(0)
-            guard number >= definitions.count, number < Self.mostDefinitions else { continue }
-            while definitions.count < number { definitions.append(nil) }
+            guard number >= 0, number < Self.mostDefinitions else { continue }
+            while definitions.count <= number { definitions.append(nil) }
             let definition = statement.bytes(1)
-            definitions.append(
-                statement.integer(2) == Self.checksum(ofDefinition: definition, number: number) ? definition : nil)
+            if statement.integer(2) == Self.checksum(ofDefinition: definition, number: number) {
+                definitions[Int(number)] = definition
+            }
         }
-        return definitions
     }
 
     /// More than any gateway has; a number beyond is a damaged one.
     private static let mostDefinitions: Int64 = 1 << 24
 
-    func addDefinition(_ table: String, number: Int, _ definition: [UInt8]) throws(SQLiteError) {
-        let statement = try connection.prepare("INSERT OR REPLACE INTO \(table)(id,definition,crc) VALUES(?,?,?)")
+    private func add(_ definition: [UInt8], number: Int, to copy: String) throws(SQLiteError) {
+        let statement = try connection.prepare("INSERT OR REPLACE INTO \(copy)(id,definition,crc) VALUES(?,?,?)")
         statement.bind(Int64(number), at: 1)
         statement.bind(definition, at: 2)
         statement.bind(Self.checksum(ofDefinition: definition, number: Int64(number)), at: 3)

@@ -10,8 +10,11 @@ enum Migration {
     static func run(on connection: borrowing Connection, from version: Int64) throws(SQLiteError) {
         try connection.transaction { () throws(SQLiteError) in
             if version < 2 { try addChecksums(connection) }
-            try addChecksumsToDeadLetters(connection)
-            try connection.execute(Schema.markTable)
+            if version < 3 {
+                try addChecksumsToDeadLetters(connection)
+                try connection.execute(Schema.markTable)
+            }
+            try addCopies(connection)
             try connection.execute("PRAGMA user_version=\(Schema.version)")
         }
     }
@@ -48,6 +51,13 @@ enum Migration {
             write.bind(Int64(Database.letter(read).block.checksum()), at: 1)
             write.bind(read.integer(0), at: 2)
             try write.run()
+        }
+    }
+
+    private static func addCopies(_ connection: borrowing Connection) throws(SQLiteError) {
+        try connection.execute(Schema.copyTables)
+        for table in ["device", "series"] {
+            try connection.execute("INSERT INTO \(table)_copy SELECT id,definition,crc FROM \(table)")
         }
     }
 

@@ -12,9 +12,9 @@ enum Schema {
     /// "HGAT": tells that a database is an outbox.
     static let applicationID: Int64 = 0x4847_4154
     /// Version 1 had no checksums beside those of blocks, no thinned blocks and no replays; in version 2 those of dead
-    /// letters could not be checked, and there were no marks; see `Migration`. Each version changes a table, so that a
+    /// letters could not be checked, and there were no marks; in version 3 definitions were there once; see `Migration`. Each version changes a table, so that a
     /// damaged number is not taken for a newer version.
-    static let version: Int64 = 3
+    static let version: Int64 = 4
 
     /// Before the first table is made. `auto_vacuum` cannot be changed later: FULL gives the space of sent blocks back
     /// and writes a little less than NONE while blocks come and go (45.5 against 49.7 bytes a reading in blocks of 1,000).
@@ -51,9 +51,10 @@ enum Schema {
         CREATE TABLE dead(id INTEGER PRIMARY KEY, output INTEGER NOT NULL, epoch INTEGER NOT NULL, lane INTEGER NOT NULL,
             sequence INTEGER NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL, codec INTEGER NOT NULL,
             crc INTEGER NOT NULL, body BLOB NOT NULL, key_id INTEGER NOT NULL DEFAULT 0);
-        CREATE TABLE device(id INTEGER PRIMARY KEY, definition BLOB NOT NULL, crc INTEGER NOT NULL DEFAULT 0);
-        CREATE TABLE series(id INTEGER PRIMARY KEY, definition BLOB NOT NULL, crc INTEGER NOT NULL DEFAULT 0);
+        CREATE TABLE device(\(definitionColumns));
+        CREATE TABLE series(\(definitionColumns));
         CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+        \(copyTables);
         PRAGMA application_id=\(applicationID);
         PRAGMA user_version=\(version)
         """
@@ -65,6 +66,15 @@ enum Schema {
         readings INTEGER NOT NULL,
         since INTEGER NOT NULL, until INTEGER NOT NULL, committed INTEGER NOT NULL, codec INTEGER NOT NULL,
         key_id INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL, last INTEGER NOT NULL DEFAULT 0
+        """
+
+    private static let definitionColumns =
+        "id INTEGER PRIMARY KEY, definition BLOB NOT NULL, crc INTEGER NOT NULL DEFAULT 0"
+
+    /// Every block needs its definitions: they lie on two pages.
+    static let copyTables = """
+        CREATE TABLE device_copy(\(definitionColumns));
+        CREATE TABLE series_copy(\(definitionColumns))
         """
 
     /// How far an output is at a place of its broker.

@@ -93,7 +93,7 @@ struct Salvage: ~Copyable {
                     shift: lastID < until ? 0 : until - 1 - lastID))
         }
         self.source = source
-        try readDefinitions(catalog)
+        readDefinitions(catalog)
     }
 
     /// Every output has a position in every lane from its first commit on.
@@ -108,8 +108,8 @@ struct Salvage: ~Copyable {
         }
     }
 
-    private mutating func readDefinitions(_ catalog: Catalog) throws(SQLiteError) {
-        let old = (try? CatalogDefinitions.catalog(in: source))?.contents ?? Catalog.Contents()
+    private mutating func readDefinitions(_ catalog: Catalog) {
+        let old = CatalogDefinitions.legibleCatalog(in: source).contents
         for device in old.devices {
             devices.append(device.id.isEmpty ? DeviceNumber(raw: .max) : catalog.number(of: device))
         }
