@@ -165,7 +165,8 @@ def test_syncs_of_two_seconds_delay_no_poll(workshop):
     missed = gateway.metric("headgate_modbus_polls_missed_total") or 0
     before = polls(gateway)
     wait_for(lambda: polls(gateway) > before + 60, seconds=30, what="sixty polls")
-    assert (gateway.metric("headgate_modbus_polls_missed_total") or 0) == missed
+    # A sync that held the polls up would cost nineteen of twenty; a busy machine may cost one.
+    assert (gateway.metric("headgate_modbus_polls_missed_total") or 0) <= missed + 3
     disk.mend()
     all_came(gateway, publisher, heard)
 

@@ -25,6 +25,7 @@ struct ModbusConnection: ~Copyable {
     private var nextTry = ContinuousClock.now
     private var lastFailure: ModbusError?
     private var needsFlush = false
+    private var owed = OwedAnswers()
     /// How many requests in a row, to whatever unit, brought nothing.
     private var timeouts = 0
     /// A TCP connection on which nothing came this often may be dead without either end having been told.
@@ -63,6 +64,7 @@ struct ModbusConnection: ~Copyable {
             // An answer that came too late must not be taken for the one to come.
             if needsFlush { context?.flush() }
             needsFlush = false
+            if let probe = owed.probe(before: request, unit: unit, at: .now) { try settle(probe, unit) }
             let asked = ContinuousClock.now
             let sent = Timestamp.now
             try ask(request, unit: unit)
@@ -74,14 +76,54 @@ struct ModbusConnection: ~Copyable {
         }
     }
 
-    private func ask(_ request: ReadRequest, unit: UInt8) throws(ModbusError) {
+    /// Asks what no late answer can be taken for an answer to.
+    private mutating func settle(_ probe: ReadRequest, _ unit: UInt8) throws(ModbusError) {
+        do throws(ModbusError) {
+            try ask(probe, unit: unit)
+        } catch  where error.kind == .exception && !error.isOfGateway {}
+        if silence > 0 { usleep(silence) }
+    }
+
+    private mutating func ask(_ request: ReadRequest, unit: UInt8) throws(ModbusError) {
+        do throws(ModbusError) {
+            try transfer(request, unit: unit)
+        } catch {
+            guard !settings.endpoint.numbersAnswers else { throw error }
+            switch error.kind {
+            case .timeout, .garbled: owed.note(request, unit: unit, at: .now)
+            case .exception where error.isOfGateway: owed.note(request, unit: unit, at: .now)
+            case .exception: owed.settle(unit: unit)
+            case .disconnected, .setup: break
+            }
+            throw error
+        }
+        owed.settle(unit: unit)
+    }
+
+    private func transfer(_ request: ReadRequest, unit: UInt8) throws(ModbusError) {
         guard context != nil else { throw lastFailure ?? ModbusError(code: ENOTCONN) }
         try context?.select(unit: unit)
         let table = request.table.onTheWire
-        if request.table.holdsBits {
-            try context?.readBits(table, at: request.address, count: request.count, into: bits)
-        } else {
-            try context?.readRegisters(table, at: request.address, count: request.count, into: words)
+        let begun = ContinuousClock.now
+        do throws(ModbusError) {
+            if request.table.holdsBits {
+                try context?.readBits(table, at: request.address, count: request.count, into: bits)
+            } else {
+                try context?.readRegisters(table, at: request.address, count: request.count, into: words)
+            }
+        } catch  where error.isOfAnother && settings.endpoint.isSerial {
+            let left = max(0, settings.timeout - begun.duration(to: .now).microseconds)
+            try context?.awaitAnswer(
+                table, of: unit, bytes: request.answerBytes, microseconds: UInt32(clamping: left)
+            ) { [words, bits] data in
+                if request.table.holdsBits {
+                    for place in 0..<request.count { bits[place] = data[place / 8] >> UInt8(place % 8) & 1 }
+                } else {
+                    for place in 0..<request.count {
+                        words[place] = UInt16(data[2 * place]) << 8 | UInt16(data[2 * place + 1])
+                    }
+                }
+            }
         }
     }
 

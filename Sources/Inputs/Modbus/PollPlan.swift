@@ -12,6 +12,9 @@ public struct ReadRequest: Hashable, Sendable {
     public var count: Int
     /// As places in the list that was planned.
     public var points: [Int]
+
+    /// How many bytes of data its answer carries.
+    var answerBytes: Int { table.holdsBits ? (count + 7) / 8 : 2 * count }
 }
 
 /// What a device has shown that its map does not say. Points are places in the list that is planned.

@@ -7,6 +7,16 @@ import Glibc
 /// One of the four tables of a Modbus device (MODBUS Application Protocol V1.1b3, 4.3).
 public enum ModbusTable: Sendable {
     case coil, discrete, input, holding
+
+    /// The code of the function that reads it (ibid., 6.1 to 6.4).
+    fileprivate var function: UInt8 {
+        switch self {
+        case .coil: 1
+        case .discrete: 2
+        case .holding: 3
+        case .input: 4
+        }
+    }
 }
 
 /// How a serial line is set up.
@@ -103,6 +113,35 @@ public struct ModbusContext: ~Copyable {
     /// Throws away what came in too late for the request it answers.
     public func flush() {
         modbus_flush(context)
+    }
+
+    /// Waits on for the answer to the last request, after a frame that answered something else: it may be behind it.
+    /// - Parameters:
+    ///   - bytes: how many the answer carries.
+    ///   - microseconds: the longest this takes.
+    ///   - take: is given those bytes.
+    public func awaitAnswer(
+        _ table: ModbusTable, of unit: UInt8, bytes: Int, microseconds: UInt32,
+        take: (UnsafeBufferPointer<UInt8>) -> Void
+    ) throws(ModbusError) {
+        let end = ContinuousClock.now + .microseconds(microseconds)
+        defer { modbus_set_response_timeout(context, timeout / 1_000_000, timeout % 1_000_000) }
+        var frame = [UInt8](repeating: 0, count: Int(MODBUS_MAX_ADU_LENGTH))
+        while case let left = ContinuousClock.now.duration(to: end) / .microseconds(1), left >= 1 {
+            modbus_set_response_timeout(context, UInt32(left) / 1_000_000, UInt32(left) % 1_000_000)
+            let length = Int(modbus_receive_confirmation(context, &frame))
+            guard length > 0 else {
+                let error = ModbusError(code: errno)
+                guard error.kind == .garbled else { throw error }
+                continue
+            }
+            guard frame[0] == unit else { continue }
+            if frame[1] == table.function | 0x80 { throw ModbusError(code: MODBUS_ENOBASE + Int32(frame[2])) }
+            guard frame[1] == table.function, Int(frame[2]) == bytes, length == bytes + 5 else { continue }
+            frame.withUnsafeBufferPointer { take(UnsafeBufferPointer(rebasing: $0[3..<(3 + bytes)])) }
+            return
+        }
+        throw ModbusError(code: ETIMEDOUT)
     }
 
     public func select(unit: UInt8) throws(ModbusError) {

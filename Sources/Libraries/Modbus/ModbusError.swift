@@ -52,6 +52,9 @@ public struct ModbusError: Error, Equatable, CustomStringConvertible {
     /// A gateway in between says that the device does not answer (exceptions 0x0A and 0x0B, ibid.).
     public var isOfGateway: Bool { exceptionCode == 10 || exceptionCode == 11 }
 
+    /// A whole frame came that is another unit's or to another request (EMBBADDATA, EMBBADSLAVE).
+    public var isOfAnother: Bool { code == MODBUS_ENOBASE + 13 || code == MODBUS_ENOBASE + 17 }
+
     /// A short stable name, for metrics and the `reason` of a bad reading.
     public var name: String {
         switch kind {

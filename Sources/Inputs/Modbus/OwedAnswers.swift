@@ -1,0 +1,61 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+
+/// Answers on a line that may still come.
+///
+/// An answer in RTU framing says which unit it is of and how long it is, not which request it is to. One that comes late
+/// can so be told from that to a later request by its length alone: no request is sent whose answer could be taken for
+/// one that is owed. A unit answers in the order it is asked, so that whatever it answers to a request of another length
+/// ends what it owes.
+struct OwedAnswers {
+    /// What an answer looks like: its function, and how many bytes it carries.
+    private struct Shape: Hashable {
+        var table: RegisterTable
+        var bytes: Int
+
+        init(_ request: ReadRequest) {
+            table = request.table
+            bytes = request.answerBytes
+        }
+    }
+
+    private struct Debt {
+        var shapes: Set<Shape> = []
+        var since: ContinuousClock.Instant
+    }
+
+    /// Nothing is as late as that: the slowest converters keep a request for a few seconds.
+    private static let longest = Duration.seconds(30)
+    private var debts: [UInt8: Debt] = [:]
+
+    /// A request was sent to which no answer came, or not its own.
+    mutating func note(_ request: ReadRequest, unit: UInt8, at now: ContinuousClock.Instant) {
+        debts[unit, default: Debt(since: now)].shapes.insert(Shape(request))
+        debts[unit]?.since = now
+    }
+
+    /// The unit has answered what it was asked.
+    mutating func settle(unit: UInt8) {
+        if !debts.isEmpty { debts[unit] = nil }
+    }
+
+    /// What to ask before `request`, so that its answer is its own; nil where nothing needs to be.
+    /// - Returns: a request of a few registers at the same place. It may well be refused, which is an answer too.
+    mutating func probe(before request: ReadRequest, unit: UInt8, at now: ContinuousClock.Instant) -> ReadRequest? {
+        guard !debts.isEmpty, let debt = debts[unit] else { return nil }
+        guard debt.since.duration(to: now) < Self.longest else {
+            debts[unit] = nil
+            return nil
+        }
+        guard debt.shapes.contains(Shape(request)) else { return nil }
+        var probe = request
+        let most = request.table.holdsBits ? ModbusLimits.protocolBits : ModbusLimits.protocolRegisters
+        for count in stride(from: 1, through: most, by: request.table.holdsBits ? 8 : 1) {
+            probe.count = count
+            if !debt.shapes.contains(Shape(probe)) { return probe }
+        }
+        return probe
+    }
+}

@@ -1,0 +1,110 @@
+"""A serial line on which answers come late, short, damaged, from somebody else, or not at all: none is taken for data."""
+
+import os
+import select
+import signal
+import struct
+import sys
+import termios
+import tty
+
+from conftest import HERE, events_in, wait_for
+from test_modbus_peer import write_map
+from test_rogue_devices import states
+
+sys.path.insert(0, str(HERE / "peers"))
+
+PATIENCE = 0.15
+POINTS = {"first": "{ address: 10 }", "second": "{ address: 20 }", "pair": "{ address: 30, type: uint32 }"}
+MAP = "{ table: holding, type: uint16, every: 500ms }"
+UNITS = {"late": 2, "short": 3, "foreign": 4, "damaged": 5, "echo": 6, "excuses": 7}
+
+
+def line(workshop):
+    link = workshop.folder / "line"
+    peer = workshop.python("line", "rogue_line.py", link, PATIENCE)
+    wait_for(lambda: link.exists(), what="the line")
+    return link, peer
+
+
+def gateway_at(workshop, link, units, points=POINTS):
+    maps = write_map(workshop, "some", points, limits="{ gap: 0 }", defaults=MAP)
+    out = workshop.folder / "events.jsonl"
+    configuration = workshop.configuration(
+        maps=maps, links={"bus": {"rtu": str(link), "baud": 115200, "timeout": f"{PATIENCE * 1000:.0f}ms"}},
+        devices={name: {"map": "some", "link": "bus", "unit": unit} for name, unit in units.items()},
+        outputs={"f": {"file": str(out)}})
+    return workshop.gateway(configuration), out
+
+
+def values(out, device):
+    """All good ones, by point."""
+    values = {point: [] for point in POINTS}
+    for event in events_in(out):
+        if event["subject"] == device:
+            for one in event["data"].get("readings", []):
+                if one["quality"] == "good":
+                    values[one["point"]].append(one["value"])
+    return values
+
+
+def right(unit):
+    base = 1000 * unit
+    return {"first": base + 10, "second": base + 20, "pair": (base + 30) << 16 | base + 31}
+
+
+def polls_of(gateway, device):
+    return gateway.metric("headgate_modbus_polls_total", device=device) or 0
+
+
+def test_no_answer_is_taken_for_that_to_another_request(workshop):
+    link, _ = line(workshop)
+    gateway, out = gateway_at(workshop, link, UNITS | {"good": 1})
+    wait_for(lambda: min(polls_of(gateway, device) for device in UNITS) >= 4, seconds=60, what="four polls of each")
+    wait_for(lambda: polls_of(gateway, "good") >= 30, seconds=60, what="thirty polls of the good one")
+    assert gateway.stop() == 0
+    assert states(out, "good") == ["online"]
+    for device, unit in (UNITS | {"good": 1}).items():
+        for point, seen in values(out, device).items():
+            assert set(seen) <= {right(unit)[point]}, f"{device}, {point}"
+        assert any(values(out, device).values()), f"nothing good of {device}"
+
+
+def test_what_a_unit_owes_is_never_taken_for_another_answer_of_the_same_length(workshop):
+    link, _ = line(workshop)
+    points = {point: POINTS[point].replace(" }", ", every: 200ms }") for point in ("first", "second")}
+    gateway, out = gateway_at(workshop, link, {"late": 2}, points)
+    wait_for(lambda: polls_of(gateway, "late") >= 30, seconds=60, what="thirty polls")
+    assert gateway.stop() == 0
+    seen = values(out, "late")
+    assert (set(seen["first"]), set(seen["second"])) == ({2010}, {2020})
+
+
+def test_control_a_master_that_only_flushes_takes_late_answers_for_others(workshop):
+    from rogue_line import framed
+
+    link, _ = line(workshop)
+    port = os.open(link, os.O_RDWR | os.O_NOCTTY)
+    tty.setraw(port)
+    wrong = 0
+    for turn in range(60):
+        address = 10 if turn % 2 else 20
+        termios.tcflush(port, termios.TCIFLUSH)
+        os.write(port, framed(struct.pack(">BBHH", 2, 3, address, 1)))
+        if select.select([port], [], [], PATIENCE)[0]:
+            answer = os.read(port, 64)
+            wrong += len(answer) == 7 and struct.unpack(">H", answer[3:5])[0] != 2000 + address
+    os.close(port)
+    assert wrong > 0
+
+
+def test_an_adapter_that_vanishes_is_used_again_once_it_is_back(workshop):
+    link, peer = line(workshop)
+    gateway, out = gateway_at(workshop, link, {"good": 1})
+    wait_for(lambda: states(out, "good") == ["online"], what="online")
+    peer.stop(signal.SIGKILL)
+    link.unlink()
+    wait_for(lambda: states(out, "good") == ["online", "offline"], what="offline")
+    line(workshop)
+    wait_for(lambda: states(out, "good") == ["online", "offline", "online"], seconds=30, what="online again")
+    assert gateway.stop() == 0
