@@ -30,9 +30,10 @@ struct Assembly {
                 settings, collector: collector, logger: logs["modbus"],
                 remember: { [learned] in learned.remember($1, of: $0) })
             return { await modbus.run() }
-        case .mqtt(let broker):
+        case .mqtt(let broker, let share):
             let devices = configuration.devices.filter { $0.link == link.name }.compactMap(mqttDevice)
-            let settings = MQTTSourceSettings(name: link.name, connection: try broker.revealed(), devices: devices)
+            let settings = MQTTSourceSettings(
+                name: link.name, connection: try broker.revealed(), share: share, devices: devices)
             let source = MQTTSource(settings, catalog: catalog, collector: collector, logger: logs["mqtt"])
             return { await source.run() }
         }

@@ -38,7 +38,7 @@ public struct Readout {
             var quiet = Logger(label: "headgate.read")
             quiet.logLevel = .critical
             return SingleRead.read(settings, unit: unit, limits: limits, points: points, logger: quiet)
-        case (.mqtt(let broker), .mqtt(let form), .topic(let topic)):
+        case (.mqtt(let broker, _), .mqtt(let form), .topic(let topic)):
             var settings = try broker.revealed()
             settings.clientID += "-read-\(UInt32.random(in: 0...UInt32.max))"
             settings.sessionExpiry = nil

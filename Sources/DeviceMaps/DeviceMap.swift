@@ -115,6 +115,10 @@ public struct MQTTForm: Sendable {
     public var time: (place: Place, format: TimeFormat)?
     /// Which device a message is of, where one subscription serves many.
     public var id: Place?
+    /// Where a list lies whose every element is read like a message; nil where the payload is one.
+    public var items: JSONPath?
+    /// The silence after which a device is taken for gone; nil where that is learnt from how often it sends.
+    public var silentAfter: Duration?
 }
 
 /// Where in a product's messages a point is found.

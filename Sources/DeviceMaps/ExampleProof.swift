@@ -57,8 +57,11 @@ public enum ExampleProof {
         case .message(let topic, let payload):
             guard case .mqtt(let form) = map.form else { break }
             let layout = MessageLayout(points: map.points, topic: topic, form: form)
-            guard let contents = try? layout.read(payload, into: &batch) else { break }
-            for value in contents.values { keep(map.points[value.point], (value.value, value.quality, value.reason)) }
+            // Of a list, each point's last value.
+            guard let items = try? layout.readAll(payload, into: &batch) else { break }
+            for value in items.flatMap(\.values) {
+                keep(map.points[value.point], (value.value, value.quality, value.reason))
+            }
         }
         return (readings, batch)
     }

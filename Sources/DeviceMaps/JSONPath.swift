@@ -11,6 +11,14 @@ public struct JSONPath: Sendable, Equatable, CustomStringConvertible {
     public let steps: [Step]
     public let description: String
 
+    /// The whole payload.
+    public static let root = JSONPath(steps: [], description: ".")
+
+    private init(steps: [Step], description: String) {
+        self.steps = steps
+        self.description = description
+    }
+
     /// Nil where the text is no path.
     public init?(_ text: String) {
         var steps: [Step] = []
@@ -59,6 +67,17 @@ public struct JSONPathTree: Sendable {
     }
 
     private(set) var nodes: [Node] = [Node()]
+
+    /// Where a path ends that is one of the tree's.
+    func node(of path: JSONPath) -> Int? {
+        path.steps.reduce(0) { node, step in
+            guard let node else { return nil }
+            return switch step {
+            case .key(let key): nodes[node].keys[key]
+            case .element(let index): nodes[node].elements[index]
+            }
+        }
+    }
 
     /// - Parameter paths: named by their place in this list when they are found.
     public init(_ paths: [JSONPath]) {

@@ -33,10 +33,14 @@ public struct JSONScanner {
     private let tree: JSONPathTree
     private var position = 0
     private var found: [(target: Int, leaf: JSONLeaf)] = []
+    /// The node whose list is taken apart, and where its elements lie.
+    private let listNode: Int?
+    private var elements: [Range<Int>]?
 
-    private init(_ bytes: [UInt8], _ tree: JSONPathTree) {
+    private init(_ bytes: [UInt8], _ tree: JSONPathTree, list: Int? = nil) {
         self.bytes = bytes
         self.tree = tree
+        listNode = list
     }
 
     /// The values the paths lead to, by the place of the path in its tree. Where a key stands twice, the last counts.
@@ -44,10 +48,24 @@ public struct JSONScanner {
         _ bytes: [UInt8], for tree: JSONPathTree
     ) throws(JSONError) -> [(target: Int, leaf: JSONLeaf)] {
         var scanner = JSONScanner(bytes, tree)
-        try scanner.value(node: 0, depth: 0)
-        scanner.skipBlanks()
-        guard scanner.position == bytes.count else { throw scanner.error("the end") }
+        try scanner.all()
         return scanner.found
+    }
+
+    /// The texts of the elements of a list; of something else in its place, that.
+    /// - Throws: also where there is nothing at `path`.
+    public static func elements(of bytes: [UInt8], at path: JSONPath) throws(JSONError) -> [[UInt8]] {
+        let tree = JSONPathTree([path])
+        var scanner = JSONScanner(bytes, tree, list: tree.node(of: path))
+        try scanner.all()
+        guard let elements = scanner.elements else { throw JSONError(offset: 0, expected: "a list at \(path)") }
+        return elements.map { Array(bytes[$0]) }
+    }
+
+    private mutating func all() throws(JSONError) {
+        try value(node: 0, depth: 0)
+        skipBlanks()
+        guard position == bytes.count else { throw error("the end") }
     }
 
     private func error(_ expected: String) -> JSONError {
@@ -72,6 +90,8 @@ public struct JSONScanner {
     private mutating func value(node: Int?, depth: Int) throws(JSONError) {
         guard depth <= Self.depthLimit else { throw error("fewer than \(Self.depthLimit) levels") }
         skipBlanks()
+        let start = position
+        defer { if let node, node == listNode, elements == nil { elements = [start..<position] } }
         let leaf: JSONLeaf
         switch next {
         case UInt8(ascii: "{"):
@@ -110,10 +130,16 @@ public struct JSONScanner {
     private mutating func list(node: Int?, depth: Int) throws(JSONError) {
         position += 1
         skipBlanks()
+        let isWanted = node != nil && node == listNode
+        var ranges: [Range<Int>] = []
+        defer { if isWanted { elements = ranges } }
         if take("]") { return }
         var index = 0
         while true {
+            skipBlanks()
+            let start = position
             try value(node: node.flatMap { tree.nodes[$0].elements[index] }, depth: depth + 1)
+            if isWanted { ranges.append(start..<position) }
             index += 1
             skipBlanks()
             if take("]") { return }

@@ -18,7 +18,9 @@ struct MQTTFormFile {
         topic = mapping.take("topic").flatMap(Self.topic) ?? ""
         payload = mapping.take("payload")?.word(Self.payloads) ?? .json
         form = MQTTForm(
-            time: mapping.take("time").flatMap(Self.time), id: mapping.take("id").flatMap { Self.place($0, also: nil) })
+            time: mapping.take("time").flatMap(Self.time), id: mapping.take("id").flatMap { Self.place($0, also: nil) },
+            items: mapping.take("items").flatMap(Self.items),
+            silentAfter: mapping.take("silent_after")?.duration(atLeast: 1_000_000).map { .microseconds($0) })
         defaults = mapping.take("defaults")?.mapping()
         defaults?.finishDefaults()
     }
@@ -71,6 +73,10 @@ struct MQTTFormFile {
             return nil
         }
         return path
+    }
+
+    private static func items(_ value: YAMLValue) -> JSONPath? {
+        value.scalar == "." ? .root : path(value)
     }
 
     private static func time(_ value: YAMLValue) -> (place: MQTTForm.Place, format: MQTTForm.TimeFormat)? {

@@ -17,6 +17,10 @@ public struct MessageLayout: Sendable {
     private let tree: JSONPathTree
     /// What each path of the tree is for.
     private let targets: [Target]
+    private let items: JSONPath?
+    /// The time and the id, looked for around the items.
+    private let outerTree: JSONPathTree
+    private let outerTargets: [Target]
 
     private enum Target: Sendable {
         case point(Int, MessageSource.JSONType)
@@ -52,6 +56,10 @@ public struct MessageLayout: Sendable {
         self.sources = sources
         self.targets = targets
         tree = JSONPathTree(paths)
+        items = form.items
+        let outer = zip(paths, targets).filter { if case .point = $0.1 { false } else { true } }
+        outerTree = JSONPathTree(outer.map(\.0))
+        outerTargets = outer.map(\.1)
     }
 
     /// The topics a map listens to, below the device's own.
@@ -63,9 +71,39 @@ public struct MessageLayout: Sendable {
         return topics
     }
 
-    /// Takes a message apart.
+    /// Takes a message apart: once, or element by element where the map says where a list of them is. What an element
+    /// does not say of its time and its device, the message around it may.
+    public func readAll(_ payload: [UInt8], into batch: inout Batch) throws(JSONError) -> [Contents] {
+        guard let items, !targets.isEmpty else { return [try read(payload, into: &batch)] }
+        let elements = try JSONScanner.elements(of: payload, at: items)
+        guard elements.count <= Self.mostItems else {
+            throw JSONError(offset: 0, expected: "at most \(Self.mostItems) elements at \(items)")
+        }
+        let outer = try outer(payload)
+        var all: [Contents] = []
+        for element in elements {
+            var contents = try read(element, into: &batch)
+            contents.time = contents.time ?? outer.time
+            contents.id = contents.id ?? outer.id
+            all.append(contents)
+        }
+        return all
+    }
+
+    /// What one message may hold of one device.
+    private static let mostItems = 10_000
+
+    private func outer(_ payload: [UInt8]) throws(JSONError) -> Contents {
+        var contents = Contents()
+        for (target, leaf) in try JSONScanner.scan(payload, for: outerTree) {
+            if case .time = outerTargets[target] { contents.time = leaf } else { contents.id = leaf }
+        }
+        return contents
+    }
+
+    /// Takes a message, or an element of one, apart.
     /// - Throws: where the payload is not JSON though points are read from it as such.
-    public func read(_ payload: [UInt8], into batch: inout Batch) throws(JSONError) -> Contents {
+    func read(_ payload: [UInt8], into batch: inout Batch) throws(JSONError) -> Contents {
         var contents = Contents()
         for source in sources {
             let (value, quality, reason) = Self.read(payload, as: source.payload, into: &batch)

@@ -57,6 +57,8 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case retained = 19
     /// A text longer than any that is kept.
     case tooLong = 20
+    /// Nothing was heard of it for much longer than is usual for it.
+    case silent = 21
 
     /// The word that stands in events.
     public var name: StaticString {
@@ -82,6 +84,7 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
         case .tooShort: "too_short"
         case .retained: "retained"
         case .tooLong: "too_long"
+        case .silent: "silent"
         }
     }
 }

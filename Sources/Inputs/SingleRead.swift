@@ -133,7 +133,9 @@ public enum SingleRead {
             }
             for message in connection.takeMessages() {
                 var batch = Batch()
-                guard (try? router.route(message, arrival: .now, into: &batch)) != nil else { continue }
+                guard (try? router.route(message, arrival: MessageRouter.Arrival(), into: &batch)) != nil else {
+                    continue
+                }
                 for reading in batch.readings {
                     guard let name = catalog.contents[reading.series]?.point,
                         let point = points.first(where: { $0.name == name })

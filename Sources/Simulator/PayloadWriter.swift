@@ -38,6 +38,11 @@ struct PayloadWriter: Sendable {
             tree.set(Self.time(seconds, format), at: path.steps[...])
         }
         if case .path(let path)? = form.id { tree.set(.string(id), at: path.steps[...]) }
+        if let items = form.items {
+            var message = JSONTree.object([:])
+            message.set(.list([tree]), at: items.steps[...])
+            tree = message
+        }
         var out = ByteWriter()
         tree.write(to: &out)
         return out.bytes

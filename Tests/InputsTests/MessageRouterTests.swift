@@ -22,7 +22,7 @@ struct MessageRouterTests {
 
     private let catalog = Catalog()
     private let known = Known()
-    private let arrival = Timestamp(microseconds: 1_795_251_600_000_000)
+    private let arrival = MessageRouter.Arrival(time: Timestamp(microseconds: 1_795_251_600_000_000))
 
     private func router(_ topic: String, _ mqtt: String, _ points: String) throws -> MessageRouter {
         let text = """
@@ -92,10 +92,10 @@ struct MessageRouterTests {
         #expect(
             try route(&unix, "a", #"{"ts":1795251000.5,"t":1}"#).time == Timestamp(microseconds: 1_795_251_000_500_000))
         for nonsense in ["0", "-5", "\"x\"", "null", "1e300"] {
-            #expect(try route(&unix, "a", "{\"ts\":\(nonsense),\"t\":1}").time == arrival)
+            #expect(try route(&unix, "a", "{\"ts\":\(nonsense),\"t\":1}").time == arrival.time)
         }
         var iso = try router("b", "{ time: { path: ts, format: iso8601 } }", "{ t: { path: t } }")
-        #expect(try route(&iso, "b", #"{"ts":"2026-11-21T09:00:00+00:00","t":1}"#).time == arrival)
+        #expect(try route(&iso, "b", #"{"ts":"2026-11-21T09:00:00+00:00","t":1}"#).time == arrival.time)
     }
 
     @Test("a retained message without a time of its own is of unknown age, and proves no device")
@@ -152,10 +152,78 @@ struct MessageRouterTests {
         var batches: [Batch] = []
         for _ in 0..<5 {
             var batch = Batch()
-            router.linkDown(since: arrival, at: arrival, into: &batch)
+            router.linkDown(since: arrival.time, at: arrival.time, into: &batch)
             batches.append(batch)
         }
         #expect(batches.map(\.events.count) == [2, 0, 0, 0, 0])
         #expect(batches[0].readings.map(\.quality) == [.bad])
+    }
+
+    @Test("a device that is silent for three times its usual interval is offline, once, and back when it sends")
+    func silence() throws {
+        var router = try router("plug", "{}", "{ p: { path: P } }")
+        var now = arrival
+        func pass(_ seconds: Int) {
+            now.time = now.time.advanced(byMicroseconds: Int64(seconds) * 1_000_000)
+            now.instant += .seconds(seconds)
+        }
+        func states(_ change: (inout Batch) throws -> Void) rethrows -> [StatusChange] {
+            var batch = Batch()
+            try change(&batch)
+            return batch.events.compactMap { if case .status(let change) = $0.detail { change } else { nil } }
+        }
+        let message = MQTTMessage(topic: "plug", payload: Array(#"{"P":5}"#.utf8), retained: false)
+        for _ in 0..<6 {
+            _ = try states { try router.route(message, arrival: now, into: &$0) }
+            pass(60)
+        }
+        let last = now.time.advanced(byMicroseconds: -60_000_000)
+        pass(119)
+        #expect(states { router.markSilent(listening: arrival, at: now, into: &$0) }.isEmpty)
+        pass(2)
+        #expect(states { router.markSilent(listening: now, at: now, into: &$0) }.isEmpty)
+        let gone = states { router.markSilent(listening: arrival, at: now, into: &$0) }
+        #expect(gone == [StatusChange(state: .offline, since: last, reason: .silent)])
+        #expect(states { router.markSilent(listening: arrival, at: now, into: &$0) }.isEmpty)
+        #expect(try states { try router.route(message, arrival: now, into: &$0) }.map(\.state) == [.online])
+    }
+
+    @Test("a device whose map says how often it sends is missed though it was never heard of")
+    func neverHeard() throws {
+        var router = try router("plug", "{ silent_after: 1min }", "{ p: { path: P } }")
+        var batch = Batch()
+        var later = arrival
+        later.instant += .seconds(59)
+        router.markSilent(listening: arrival, at: later, into: &batch)
+        #expect(batch.isEmpty)
+        later.instant += .seconds(2)
+        router.markSilent(listening: arrival, at: later, into: &batch)
+        #expect(batch.readings.map(\.reason) == [.offline])
+    }
+
+    @Test("a list is read element by element, each with its time, and the message around them says the rest")
+    func items() throws {
+        var router = try router(
+            "in/+", "{ items: data.list, id: { path: mac }, time: { path: ts, format: unix } }", "{ t: { path: t } }")
+        var batch = Batch()
+        let payload =
+            #"{"mac":"a","data":{"list":[{"t":1,"ts":1795251600},{"t":2,"ts":1795251660},{"mac":"b","t":3}]}}"#
+        try router.route(
+            MQTTMessage(topic: "in/x", payload: Array(payload.utf8), retained: false), arrival: arrival, into: &batch)
+        #expect(batch.readings.map(\.value) == [.integer(1), .integer(2), .integer(3)])
+        let telemetry = batch.events.filter { $0.kind == .telemetry }
+        #expect(telemetry.map { catalog.contents[$0.device]?.id } == ["dev.a", "dev.a", "dev.b"])
+        #expect(
+            telemetry.map(\.time.microseconds) == [1_795_251_600_000_000, 1_795_251_660_000_000, 1_795_251_600_000_000])
+    }
+
+    @Test("a payload that is a list, or has nothing where the list should be")
+    func rootItems() throws {
+        var root = try router("a", "{ items: . }", "{ t: { path: t } }")
+        #expect(try route(&root, "a", #" [ {"t":1} , {"t":2} ] "#).readings == ["t": .integer(2)])
+        #expect(try route(&root, "a", "[]").readings.isEmpty)
+        #expect(try route(&root, "a", #"{"t":5}"#).readings == ["t": .integer(5)])
+        var inner = try router("b", "{ items: list }", "{ t: { path: t } }")
+        #expect(throws: MessageRouter.Refusal.self) { try route(&inner, "b", #"{"t":5}"#) }
     }
 }

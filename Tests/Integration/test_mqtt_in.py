@@ -190,3 +190,60 @@ def test_a_message_is_acknowledged_only_once_it_is_committed(workshop):
         gateway = workshop.gateway(configuration)
     wait_for(lambda: set(values(out)) == set(range(30)), what="every number")
     gateway.stop()
+
+
+def states(path, subject="d"):
+    return [(event["data"]["state"], event["data"].get("reason")) for event in events_in(path)
+            if event["type"] == "headgate.status.v1" and event["subject"] == subject]
+
+
+def test_a_device_that_falls_silent_is_offline_and_its_points_are_bad(workshop):
+    broker, _ = workshop.mosquitto()
+    out = workshop.folder / "events.jsonl"
+    configuration = counting(workshop, broker, out=out)
+    map = workshop.folder / "maps" / "counter.yaml"
+    map.write_text(map.read_text().replace("payload: number", "payload: number, silent_after: 2s"))
+    gateway = workshop.gateway(configuration)
+    listening(gateway)
+    publish(broker, 1)
+    wait_for(lambda: states(out) == [("online", None), ("offline", "silent")], what="offline")
+    wait_for(lambda: [(one["quality"], one["reason"]) for event in events_in(out)
+                      for one in event["data"].get("readings", []) if one["quality"] != "good"] == [("bad", "offline")],
+             what="a bad point")
+    publish(broker, 2)
+    wait_for(lambda: len(states(out)) == 3 and values(out) == [1, 2], what="online again")
+    gateway.stop()
+
+
+def test_two_gateways_share_what_comes_and_each_message_is_read_once(workshop):
+    broker, _ = workshop.mosquitto()
+    gateways, outs = [], []
+    for name in ("one", "two"):
+        outs.append(workshop.folder / f"{name}.jsonl")
+        path = counting(workshop, broker, {"share": "ward"}, outs[-1], gateway=name, state=str(workshop.folder / name))
+        gateways.append(workshop.gateway(path.rename(workshop.folder / f"{name}.yaml")))
+    # Both write into one log.
+    wait_for(lambda: gateways[0].peer.log.read_bytes().count(b"subscribed") == 2, what="two subscriptions")
+    publish(broker, *range(20))
+    wait_for(lambda: sum(len(values(out)) for out in outs) == 20, what="every message")
+    assert all(values(out) for out in outs) and sorted(values(outs[0]) + values(outs[1])) == list(range(20))
+    for gateway in gateways:
+        gateway.stop()
+
+
+def test_a_list_of_readings_is_an_event_for_each_with_its_own_time(workshop):
+    broker, _ = workshop.mosquitto()
+    out = workshop.folder / "events.jsonl"
+    configuration = counting(workshop, broker, out=out)
+    (workshop.folder / "maps" / "counter.yaml").write_text(NUMBER_MAP.replace(
+        "{ payload: number }", "{ items: readings, time: { path: at, format: unix } }").replace(
+        "{ n: {} }", "{ n: { path: n } }").replace(
+        '''payload: "5"''', '''payload: '{"readings":[{"n":4,"at":1795251600},{"n":5,"at":1795251660}]}' '''))
+    gateway = workshop.gateway(configuration)
+    listening(gateway)
+    publish(broker, '{"readings":[{"n":1,"at":1795251600},{"n":2,"at":1795251660}]}', "[]", '{"readings":[]}')
+    wait_for(lambda: values(out) == [1, 2], what="both")
+    times = [event["time"] for event in events_in(out) if event["type"] == "headgate.telemetry.v1"]
+    assert times == ["2026-11-21T09:00:00.000000Z", "2026-11-21T09:01:00.000000Z"]
+    wait_for(lambda: gateway.metric("headgate_mqtt_refused_messages_total", cause="malformed") == 1, what="a refusal")
+    gateway.stop()

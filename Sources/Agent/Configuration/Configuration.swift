@@ -14,7 +14,8 @@ public struct Configuration: Sendable {
     public struct Link: Sendable {
         public enum Way: Sendable {
             case modbus(ModbusEndpoint, timeout: Int64)
-            case mqtt(Broker)
+            /// - Parameter share: the name under which several gateways share what comes.
+            case mqtt(Broker, share: String?)
         }
 
         public var name: String

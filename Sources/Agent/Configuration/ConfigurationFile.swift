@@ -107,8 +107,9 @@ public final class ConfigurationFile {
             mapping.problem("needs one of `tcp`, `rtu` and `mqtt`", fix: "make a link of each")
         }
         if let mqtt {
+            let share = mapping.take("share").flatMap(Self.share)
             return BrokerKeys(mapping, claims: claims, resolve: resolve)
-                .broker(mqtt, clientID: clientID, keepsSession: true).map { .mqtt($0) }
+                .broker(mqtt, clientID: clientID, keepsSession: true).map { .mqtt($0, share: share) }
         }
         let timeout = mapping.take("timeout")?.duration(atLeast: 1_000) ?? 1_000_000
         if let tcp {
@@ -122,6 +123,16 @@ public final class ConfigurationFile {
         }
         mapping.problem("needs `tcp`, `rtu` or `mqtt`", fix: "write { tcp: 10.20.0.31:502 }")
         return nil
+    }
+
+    /// The name of a shared subscription (MQTT 5.0, 4.8.2).
+    private static func share(_ value: YAMLValue) -> String? {
+        guard let name = value.string() else { return nil }
+        if name.isEmpty || name.utf8.contains(where: { "/+#".utf8.contains($0) }) {
+            value.problem("should be a name without /, + and #", fix: "give each gateway that shares the same")
+            return nil
+        }
+        return name
     }
 
     private static func line(_ device: String, _ mapping: YAMLMapping) -> SerialLine {
@@ -207,7 +218,7 @@ public final class ConfigurationFile {
             return nil
         }
         if topic.hasPrefix("$share/") {
-            value.problem("is a shared subscription, which is not supported yet", fix: "leave out $share/NAME/")
+            value.problem("is a shared subscription", fix: "write share: NAME at the link, and leave out $share/NAME/")
         }
         let isWild = topic.contains("+") || topic.contains("#")
         if isWild, form.id == nil {

@@ -26,6 +26,8 @@ public actor MQTTSource {
     private var hasSubscribed = false
     private var subscribedAt: ContinuousClock.Instant?
     private var downSince: Timestamp?
+    private var upSince = MessageRouter.Arrival()
+    private var lookedForSilence = ContinuousClock.now
 
     public init(
         _ settings: MQTTSourceSettings, catalog: Catalog, collector: any Collecting, logger: Logger
@@ -62,6 +64,11 @@ public actor MQTTSource {
         }
     }
 
+    private var filters: [String] {
+        guard let share = settings.share else { return router.filters }
+        return router.filters.map { "$share/\(share)/\($0)" }
+    }
+
     private var address: String { "\(settings.connection.host):\(settings.connection.port)" }
 
     private func tellFailure() {
@@ -90,13 +97,14 @@ public actor MQTTSource {
         let sessionPresent = try Self.awaitConnection(connection)
         whenUp()
         downSince = nil
+        upSince = MessageRouter.Arrival()
         logger.notice("link up", metadata: ["broker": "\(address)", "session": "\(sessionPresent)"])
         // The first time always: the broker may keep a session from before the configuration changed.
         // And until the broker has answered once: a SUBSCRIBE may be lost with its connection.
         if !sessionPresent { hasSubscribed = false }
-        if !hasSubscribed, !router.filters.isEmpty {
+        if !hasSubscribed, !filters.isEmpty {
             subscribedAt = .now
-            try connection.subscribe(router.filters)
+            try connection.subscribe(filters)
         }
         while !Task.isCancelled {
             if case .disconnected(let reason) = connection.state { throw MQTTError(.reconnect, reason) }
@@ -105,14 +113,25 @@ public actor MQTTSource {
             if let allowed = connection.takeSubscribed() { report(allowed) }
             if !hasSubscribed, let subscribedAt, subscribedAt.duration(to: .now) > Self.subscribeInterval {
                 self.subscribedAt = .now
-                try connection.subscribe(router.filters)
+                try connection.subscribe(filters)
             }
             guard await take(connection.takeMessages()) else { return }
             measures.tooLarge.increment(by: connection.takeRefused())
             try connection.write()
+            tellSilence()
             await Task.yield()
         }
         connection.disconnect()
+    }
+
+    /// Looks once a second whether somebody has not been heard of for too long.
+    private func tellSilence() {
+        let now = MessageRouter.Arrival()
+        guard lookedForSilence.duration(to: now.instant) >= .seconds(1) else { return }
+        lookedForSilence = now.instant
+        var batch = Batch()
+        router.markSilent(listening: upSince, at: now, into: &batch)
+        if !batch.isEmpty { collector.take(&batch) }
     }
 
     /// - Returns: whether the broker kept our session.
@@ -135,7 +154,7 @@ public actor MQTTSource {
         hasSubscribed = allowed.allSatisfy { $0 }
         subscribedAt = .now
         logger.notice("subscribed", metadata: ["topics": "\(allowed.count { $0 })"])
-        for (filter, isAllowed) in zip(router.filters, allowed) where !isAllowed {
+        for (filter, isAllowed) in zip(filters, allowed) where !isAllowed {
             measures.refusedSubscriptions.increment()
             logger.error("subscription refused: the broker does not allow this topic", metadata: ["topic": "\(filter)"])
         }
@@ -147,7 +166,7 @@ public actor MQTTSource {
         guard !messages.isEmpty else { return true }
         measures.messages.increment(by: messages.count)
         var batch = Batch()
-        let arrival = Timestamp.now
+        let arrival = MessageRouter.Arrival()
         for message in messages {
             do throws(MessageRouter.Refusal) {
                 try router.route(message, arrival: arrival, into: &batch)

@@ -9,11 +9,14 @@ import MQTT
 public struct MQTTSourceSettings: Sendable {
     public var name: String
     public var connection: MQTTSettings
+    /// The name under which several gateways share what comes (MQTT 5.0, 4.8.2); nil where this one gets all of it.
+    public var share: String?
     public var devices: [MQTTDevice]
 
-    public init(name: String, connection: MQTTSettings, devices: [MQTTDevice]) {
+    public init(name: String, connection: MQTTSettings, share: String?, devices: [MQTTDevice]) {
         self.name = name
         self.connection = connection
+        self.share = share
         self.devices = devices
     }
 }

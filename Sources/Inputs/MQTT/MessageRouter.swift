@@ -24,6 +24,9 @@ struct MessageRouter {
         var id: String
         var series: [SeriesNumber]
         var presence = DevicePresence()
+        var interval: UsualInterval
+        /// When it was heard of last.
+        var heard: Timestamp?
     }
 
     private struct Subscription {
@@ -63,8 +66,14 @@ struct MessageRouter {
 
     var filters: [String] { exact.keys.sorted() + wild.map(\.filter) }
 
+    /// When a message came, by both clocks.
+    struct Arrival {
+        var time = Timestamp.now
+        var instant = ContinuousClock.now
+    }
+
     /// Puts what a message says into `batch`, an event for each device that it is of.
-    mutating func route(_ message: MQTTMessage, arrival: Timestamp, into batch: inout Batch) throws(Refusal) {
+    mutating func route(_ message: MQTTMessage, arrival: Arrival, into batch: inout Batch) throws(Refusal) {
         let subscriptions = (exact[message.topic] ?? []) + wild.filter { TopicFilter.matches($0.filter, message.topic) }
         guard !subscriptions.isEmpty else { throw .unmatched }
         // What one device cannot make sense of, another may.
@@ -80,19 +89,35 @@ struct MessageRouter {
     }
 
     private mutating func read(
-        _ message: MQTTMessage, _ subscription: Subscription, _ arrival: Timestamp, into batch: inout Batch
+        _ message: MQTTMessage, _ subscription: Subscription, _ arrival: Arrival, into batch: inout Batch
     ) throws(Refusal) {
         let device = devices[subscription.device]
-        let contents: MessageLayout.Contents
+        let items: [MessageLayout.Contents]
         do {
-            contents = try subscription.layout.read(message.payload, into: &batch)
+            items = try subscription.layout.readAll(message.payload, into: &batch)
         } catch {
             throw .malformed(device: device.name, error)
         }
+        var refusal: Refusal?
+        for item in items {
+            do throws(Refusal) {
+                try take(item, of: message, subscription, arrival, into: &batch)
+            } catch {
+                refusal = error
+            }
+        }
+        if let refusal { throw refusal }
+    }
+
+    private mutating func take(
+        _ contents: MessageLayout.Contents, of message: MQTTMessage, _ subscription: Subscription, _ arrival: Arrival,
+        into batch: inout Batch
+    ) throws(Refusal) {
+        let device = devices[subscription.device]
         let id = try id(of: message, contents, device)
         let one = try self.device(subscription.device, id)
         let ownTime = time(of: message, contents, device)
-        let time = ownTime ?? arrival
+        let time = ownTime ?? arrival.time
         // A retained message is as old as it likes to be: it does not prove that the device is there, nor, without a time
         // of its own, its values.
         let isStale = message.retained && ownTime == nil
@@ -103,21 +128,49 @@ struct MessageRouter {
             if isStale, reading.quality == .good { (reading.quality, reading.reason) = (.uncertain, .retained) }
             batch.readings.append(reading)
         }
-        let change = message.retained ? nil : known[subscription.device][id]?.presence.answered(at: arrival)
+        let change = message.retained ? nil : known[subscription.device][id]?.hear(arrival)
         batch.closeTelemetry(device: one.number, time: time)
-        if let change { batch.append(change, device: one.number, time: arrival) }
+        if let change { batch.append(change, device: one.number, time: arrival.time) }
     }
+
+    // MARK: Who is gone
 
     /// Marks every device that was heard of as offline, once.
     mutating func linkDown(since: Timestamp, at time: Timestamp, into batch: inout Batch) {
         for device in known.indices {
-            for (id, one) in known[device] {
-                guard let change = known[device][id]?.presence.cutOff(since: since, .disconnected) else { continue }
-                for series in one.series { batch.readings.append(.bad(series, time: time, .offline)) }
-                batch.closeTelemetry(device: one.number, time: time)
-                batch.append(change, device: one.number, time: time)
+            for id in known[device].keys { cutOff(device, id, since: since, .disconnected, at: time, into: &batch) }
+        }
+    }
+
+    /// Marks as offline, once, whose silence has lasted longer than is usual for it.
+    /// - Parameter listening: when the link came up.
+    mutating func markSilent(listening: Arrival, at now: Arrival, into batch: inout Batch) {
+        for device in known.indices {
+            expect(device)
+            for (id, one) in known[device] where !one.presence.isOffline {
+                guard one.interval.isOver(at: now.instant, listening: listening.instant) else { continue }
+                cutOff(device, id, since: one.heard ?? listening.time, .silent, at: now.time, into: &batch)
             }
         }
+    }
+
+    /// A device of its own topic, whose map says how often it sends, is missed also if it was never heard of.
+    private mutating func expect(_ index: Int) {
+        let device = devices[index]
+        guard known[index].isEmpty, device.form.silentAfter != nil, !device.topic.utf8.contains(where: Self.isWildcard)
+        else { return }
+        _ = try? self.device(index, device.name)
+    }
+
+    private mutating func cutOff(
+        _ device: Int, _ id: String, since: Timestamp, _ reason: Reason, at time: Timestamp, into batch: inout Batch
+    ) {
+        guard let one = known[device][id], let change = known[device][id]?.presence.cutOff(since: since, reason) else {
+            return
+        }
+        for series in one.series { batch.readings.append(.bad(series, time: time, .offline)) }
+        batch.closeTelemetry(device: one.number, time: time)
+        batch.append(change, device: one.number, time: time)
     }
 
     // MARK: Whose it is
@@ -179,7 +232,7 @@ struct MessageRouter {
             collector.add(number, point)
             return number
         }
-        let one = Known(number: number, id: id, series: series)
+        let one = Known(number: number, id: id, series: series, interval: UsualInterval(fixed: device.form.silentAfter))
         known[index][id] = one
         return one
     }
@@ -221,5 +274,13 @@ struct MessageRouter {
         // A device that was never told the time counts from 0, or from the year its clock begins.
         guard let number, number * scale > Self.earliest, number * scale < 9e18 else { return nil }
         return Timestamp(microseconds: Int64(number * scale))
+    }
+}
+
+extension MessageRouter.Known {
+    fileprivate mutating func hear(_ arrival: MessageRouter.Arrival) -> StatusChange? {
+        interval.hear(at: arrival.instant)
+        heard = arrival.time
+        return presence.answered(at: arrival.time)
     }
 }
