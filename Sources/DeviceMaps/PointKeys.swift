@@ -42,7 +42,7 @@ public struct PointKeys {
 
     /// The point with what does not depend on how it is read.
     func point(named name: String, source: Point.Source?) -> Point? {
-        let unit = take("unit")?.string() ?? ""
+        let unit = take("unit").flatMap(Self.unit) ?? ""
         let kind = take("kind")?.word(["gauge": Point.Kind.gauge, "counter": .counter]) ?? .gauge
         let lane = take("lane")?.word(["critical": Lane.critical, "normal": .normal, "bulk": .bulk]) ?? .normal
         let conversion = conversion(source: source)
@@ -56,6 +56,15 @@ public struct PointKeys {
         return Point(
             name: name, unit: unit, kind: kind, lane: lane, source: source, conversion: conversion, range: range,
             deadband: deadband, atLeast: atLeast)
+    }
+
+    private static func unit(_ value: YAMLValue) -> String? {
+        guard let text = value.string() else { return nil }
+        if text.isEmpty || UCUM.isUnit(text) { return text }
+        value.problem(
+            "is no unit of UCUM: `\(text)`",
+            fix: UCUM.meant(by: text).map { "write \($0)" } ?? "see ucum.org, or write {\(text)}: a name of your own")
+        return nil
     }
 
     // MARK: From raw to meaning

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from proxy import Proxy
+from schemas import check_configuration
 
 HERE = pathlib.Path(__file__).parent
 REPOSITORY = HERE.parent.parent
@@ -182,6 +183,8 @@ class Gateway:
                 return False
 
         wait_for(ready, what="the gateway")
+        # What it takes, an editor must not mark.
+        check_configuration(pathlib.Path(self.configuration))
 
     def metric(self, name, **labels):
         for line in self.get("/metrics").splitlines():

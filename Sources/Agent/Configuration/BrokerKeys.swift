@@ -54,6 +54,16 @@ struct BrokerKeys {
         return Configuration.Broker(settings: settings, password: password)
     }
 
+    /// The name of a shared subscription (MQTT 5.0, 4.8.2).
+    static func share(_ value: YAMLValue) -> String? {
+        guard let name = value.string() else { return nil }
+        if name.isEmpty || name.utf8.contains(where: { "/+#".utf8.contains($0) }) {
+            value.problem("should be a name without /, + and #", fix: "give each gateway that shares the same")
+            return nil
+        }
+        return name
+    }
+
     private static func parse(_ url: YAMLValue) -> (isSecure: Bool, host: String, port: UInt16)? {
         let text = url.scalar ?? ""
         for (scheme, isSecure, port) in [("mqtt://", false, UInt16(1_883)), ("mqtts://", true, UInt16(8_883))] {

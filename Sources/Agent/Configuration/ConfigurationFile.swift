@@ -107,7 +107,7 @@ public final class ConfigurationFile {
             mapping.problem("needs one of `tcp`, `rtu` and `mqtt`", fix: "make a link of each")
         }
         if let mqtt {
-            let share = mapping.take("share").flatMap(Self.share)
+            let share = mapping.take("share").flatMap(BrokerKeys.share)
             return BrokerKeys(mapping, claims: claims, resolve: resolve)
                 .broker(mqtt, clientID: clientID, keepsSession: true).map { .mqtt($0, share: share) }
         }
@@ -123,16 +123,6 @@ public final class ConfigurationFile {
         }
         mapping.problem("needs `tcp`, `rtu` or `mqtt`", fix: "write { tcp: 10.20.0.31:502 }")
         return nil
-    }
-
-    /// The name of a shared subscription (MQTT 5.0, 4.8.2).
-    private static func share(_ value: YAMLValue) -> String? {
-        guard let name = value.string() else { return nil }
-        if name.isEmpty || name.utf8.contains(where: { "/+#".utf8.contains($0) }) {
-            value.problem("should be a name without /, + and #", fix: "give each gateway that shares the same")
-            return nil
-        }
-        return name
     }
 
     private static func line(_ device: String, _ mapping: YAMLMapping) -> SerialLine {
