@@ -34,24 +34,32 @@ public final class ProblemList {
     }
 
     public func check(maps paths: [String]) -> String {
-        var examples = 0
-        for path in paths {
+        let maps = maps(at: paths)
+        return "\(paths.count) maps with \(maps.reduce(0) { $0 + $1.examples.count }) examples"
+    }
+
+    /// Maps as people read them, in Markdown.
+    public func pages(of paths: [String]) -> [String] { maps(at: paths).map(MapDocument.markdown) }
+
+    /// Those without a mistake.
+    private func maps(at paths: [String]) -> [DeviceMap] {
+        paths.compactMap { path in
             let name = path.split(separator: "/").last.map(String.init) ?? path
             do {
                 let text = try TextFile.read(path)
                 let map = DeviceMapFile.read(
                     text, name: name.hasSuffix(".yaml") ? String(name.dropLast(5)) : name, file: path,
                     problems: problems)
-                examples += map?.examples.count ?? 0
                 for failure in map.map(ExampleProof.failures) ?? [] {
                     problems.add(
                         Problem(file: path, line: failure.line, column: 1, message: failure.description, fix: ""))
                 }
+                return map
             } catch {
                 problems.add(Problem(file: path, line: 1, column: 1, message: "cannot be read: \(error)", fix: ""))
+                return nil
             }
         }
-        return "\(paths.count) maps with \(examples) examples"
     }
 
     public var lines: [String] { problems.sorted.map(\.description) }

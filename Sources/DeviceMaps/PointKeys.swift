@@ -161,12 +161,8 @@ public struct PointKeys {
         let ends = [conversion.scaled(reach.lowerBound), conversion.scaled(reach.upperBound)].sorted()
         guard range.lowerBound < ends[0] || range.upperBound > ends[1] else { return }
         written.problem(
-            "reaches beyond what \(layout.type.rawValue) can say here, \(text(ends[0])) to \(text(ends[1]))",
+            "reaches beyond what \(layout.type.rawValue) can say here, \(ends[0].plain) to \(ends[1].plain)",
             fix: "look at `type`, `scale` and `offset`, or give a range within that")
-    }
-
-    private static func text(_ number: Double) -> String {
-        number == number.rounded() && abs(number) < 1e15 ? "\(Int64(number))" : "\(number)"
     }
 
     private static func deadband(_ value: YAMLValue) -> Deadband? {

@@ -27,7 +27,8 @@ struct Headgate: AsyncParsableCommand {
             """,
         version: Gateway.version,
         subcommands: [
-            Run.self, Check.self, Plan.self, Read.self, Simulate.self, OutboxCommand.self, Tail.self, Status.self,
+            Run.self, Check.self, Plan.self, Read.self, MapCommand.self, Simulate.self, OutboxCommand.self, Tail.self,
+            Status.self,
         ])
 }
 

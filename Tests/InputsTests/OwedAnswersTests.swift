@@ -57,13 +57,16 @@ struct OwedAnswersTests {
         #expect(probe(before: request(8, .coil))?.count == 9)
     }
 
-    @Test("an answer ends it, and so does half a minute")
+    @Test("an answer ends it, and so do ten seconds, for each request of its own")
     mutating func ends() {
         owed.note(request(1), unit: 1, at: start)
         owed.settle(unit: 1)
         #expect(probe(before: request(1)) == nil)
         owed.note(request(1), unit: 1, at: start)
-        #expect(probe(before: request(1), after: 31) == nil)
-        #expect(probe(before: request(1), after: 1) == nil)
+        #expect(probe(before: request(1), after: 11) == nil)
+        owed.note(request(1), unit: 1, at: start)
+        owed.note(request(2), unit: 1, at: start + .seconds(8))
+        #expect(probe(before: request(1), after: 11) == nil)
+        #expect(probe(before: request(2), after: 11)?.count == 1)
     }
 }

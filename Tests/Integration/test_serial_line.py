@@ -80,6 +80,14 @@ def test_what_a_unit_owes_is_never_taken_for_another_answer_of_the_same_length(w
     assert (set(seen["first"]), set(seen["second"])) == ({2010}, {2020})
 
 
+def test_a_unit_that_ignores_what_it_does_not_like_is_read_again_after_a_miss(workshop):
+    link, _ = line(workshop)
+    gateway, out = gateway_at(workshop, link, {"shy": 8}, {"first": POINTS["first"]})
+    wait_for(lambda: states(out, "shy") == ["online", "offline", "online"], seconds=40, what="online again")
+    assert gateway.stop() == 0
+    assert set(values(out, "shy")["first"]) == {8010}
+
+
 def test_control_a_master_that_only_flushes_takes_late_answers_for_others(workshop):
     from rogue_line import framed
 

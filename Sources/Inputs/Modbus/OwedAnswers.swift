@@ -21,19 +21,14 @@ struct OwedAnswers {
         }
     }
 
-    private struct Debt {
-        var shapes: Set<Shape> = []
-        var since: ContinuousClock.Instant
-    }
-
-    /// Nothing is as late as that: the slowest converters keep a request for a few seconds.
-    private static let longest = Duration.seconds(30)
-    private var debts: [UInt8: Debt] = [:]
+    /// Nothing is as late as that. A unit that ignores what it does not like, and so every probe, is asked as before then.
+    private static let longest = Duration.seconds(10)
+    /// By unit, when it was asked for what it owes.
+    private var debts: [UInt8: [Shape: ContinuousClock.Instant]] = [:]
 
     /// A request was sent to which no answer came, or not its own.
     mutating func note(_ request: ReadRequest, unit: UInt8, at now: ContinuousClock.Instant) {
-        debts[unit, default: Debt(since: now)].shapes.insert(Shape(request))
-        debts[unit]?.since = now
+        debts[unit, default: [:]][Shape(request)] = now
     }
 
     /// The unit has answered what it was asked.
@@ -44,17 +39,16 @@ struct OwedAnswers {
     /// What to ask before `request`, so that its answer is its own; nil where nothing needs to be.
     /// - Returns: a request of a few registers at the same place. It may well be refused, which is an answer too.
     mutating func probe(before request: ReadRequest, unit: UInt8, at now: ContinuousClock.Instant) -> ReadRequest? {
-        guard !debts.isEmpty, let debt = debts[unit] else { return nil }
-        guard debt.since.duration(to: now) < Self.longest else {
-            debts[unit] = nil
+        guard !debts.isEmpty, let owed = debts[unit]?.filter({ $0.value.duration(to: now) < Self.longest }) else {
             return nil
         }
-        guard debt.shapes.contains(Shape(request)) else { return nil }
+        debts[unit] = owed.isEmpty ? nil : owed
+        guard owed[Shape(request)] != nil else { return nil }
         var probe = request
         let most = request.table.holdsBits ? ModbusLimits.protocolBits : ModbusLimits.protocolRegisters
         for count in stride(from: 1, through: most, by: request.table.holdsBits ? 8 : 1) {
             probe.count = count
-            if !debt.shapes.contains(Shape(probe)) { return probe }
+            if owed[Shape(probe)] == nil { return probe }
         }
         return probe
     }

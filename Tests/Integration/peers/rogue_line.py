@@ -11,6 +11,7 @@ Line specification V1.02.
     unit 5  every second answer has a wrong bit
     unit 6  the line's echo of the request comes before every second answer
     unit 7  every second answer is exception 5, 6 or 11
+    unit 8  misses its fifth request, and never answers one for more than a register
 """
 
 import os
@@ -98,7 +99,7 @@ class Line:
             self.send(unit, frame + good)
         elif unit == 7 and is_bad:
             self.send(unit, framed(bytes([unit, function | 0x80, choose.choice([5, 6, 11])])))
-        elif unit <= 7:
+        elif unit <= 7 or unit == 8 and count == 1 and turn != 5:
             self.send(unit, good)
 
 
