@@ -112,13 +112,21 @@ public struct MQTTForm: Sendable {
         case unix, unixMilliseconds, unixMicroseconds, iso8601
     }
 
+    public enum Silence: Sendable, Equatable {
+        /// From how often it sends.
+        case learnt
+        /// So many microseconds.
+        case after(Int64)
+        case never
+    }
+
     public var time: (place: Place, format: TimeFormat)?
     /// Which device a message is of, where one subscription serves many.
     public var id: Place?
     /// Where a list lies whose every element is read like a message; nil where the payload is one.
     public var items: JSONPath?
-    /// The silence after which a device is taken for gone; nil where that is learnt from how often it sends.
-    public var silentAfter: Duration?
+    /// The silence after which a device is taken for gone.
+    public var silence = Silence.learnt
 }
 
 /// Where in a product's messages a point is found.

@@ -91,7 +91,9 @@ public struct JSONScanner {
         guard depth <= Self.depthLimit else { throw error("fewer than \(Self.depthLimit) levels") }
         skipBlanks()
         let start = position
-        defer { if let node, node == listNode, elements == nil { elements = [start..<position] } }
+        // A list is taken apart below.
+        let isOneItem = node != nil && node == listNode && next != UInt8(ascii: "[")
+        defer { if isOneItem { elements = [start..<position] } }
         let leaf: JSONLeaf
         switch next {
         case UInt8(ascii: "{"):

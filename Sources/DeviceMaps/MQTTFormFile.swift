@@ -20,7 +20,7 @@ struct MQTTFormFile {
         form = MQTTForm(
             time: mapping.take("time").flatMap(Self.time), id: mapping.take("id").flatMap { Self.place($0, also: nil) },
             items: mapping.take("items").flatMap(Self.items),
-            silentAfter: mapping.take("silent_after")?.duration(atLeast: 1_000_000).map { .microseconds($0) })
+            silence: mapping.take("silent_after").flatMap(Self.silence) ?? .learnt)
         defaults = mapping.take("defaults")?.mapping()
         defaults?.finishDefaults()
     }
@@ -73,6 +73,10 @@ struct MQTTFormFile {
             return nil
         }
         return path
+    }
+
+    private static func silence(_ value: YAMLValue) -> MQTTForm.Silence? {
+        value.scalar == "never" ? .never : value.duration(atLeast: 1_000_000).map { .after($0) }
     }
 
     private static func items(_ value: YAMLValue) -> JSONPath? {

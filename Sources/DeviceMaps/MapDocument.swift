@@ -41,7 +41,7 @@ public enum MapDocument {
         case .mqtt(let form):
             var parts = ["MQTT"]
             if let items = form.items { parts.append("a list at `\(items)`") }
-            if let silent = form.silentAfter { parts.append("offline after \(silent.components.seconds) s of silence") }
+            if case .after(let silence) = form.silence { parts.append("offline after \(duration(silence)) of silence") }
             return parts.joined(separator: ", ") + "."
         }
     }

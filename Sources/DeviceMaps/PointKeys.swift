@@ -63,7 +63,8 @@ public struct PointKeys {
         if text.isEmpty || UCUM.isUnit(text) { return text }
         value.problem(
             "is no unit of UCUM: `\(text)`",
-            fix: UCUM.meant(by: text).map { "write \($0)" } ?? "see ucum.org, or write {\(text)}: a name of your own")
+            fix: UCUM.meant(by: text).map { "write \($0)" }
+                ?? "see ucum.org, or write \(UCUM.isUnit("{\(text)}") ? "{\(text)}" : "{name}") for one of your own")
         return nil
     }
 

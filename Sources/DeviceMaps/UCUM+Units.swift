@@ -43,13 +43,14 @@ extension UCUM {
         "degc": "Cel", "deg c": "Cel", "celsius": "Cel", "°c": "Cel", "℃": "Cel", "°f": "[degF]", "degf": "[degF]",
         "fahrenheit": "[degF]", "kwh": "kW.h", "wh": "W.h", "MWh": "MW.h", "mWh": "mW.h", "va": "V.A", "kva": "kV.A",
         "vah": "V.A.h",
-        "kvah": "kV.A.h", "varh": "var.h", "kvarh": "kvar.h", "kvar": "kvar", "ah": "A.h", "mah": "mA.h", "rpm": "/min",
-        "r/min": "/min", "1/min": "/min", "bpm": "/min", "psi": "[psi]", "ppm": "[ppm]", "ppb": "[ppb]", "°": "deg",
+        "kvah": "kV.A.h", "varh": "var.h", "kvarh": "kvar.h", "ah": "A.h", "mah": "mA.h", "rpm": "/min",
+        "r/min": "/min", "bpm": "/min", "psi": "[psi]", "ppm": "[ppm]", "ppb": "[ppb]", "°": "deg",
         "ohm": "Ohm", "ω": "Ohm", "sec": "s", "second": "s", "seconds": "s", "hour": "h", "hours": "h", "hrs": "h",
         "minutes": "min", "days": "d", "mmhg": "mm[Hg]", "inhg": "[in_i'Hg]", "mmh2o": "mm[H2O]", "cmh2o": "cm[H2O]",
         "dbm": "dB[mW]", "inch": "[in_i]", "in": "[in_i]", "ft": "[ft_i]", "gal": "[gal_us]", "gpm": "[gal_us]/min",
         "lb": "[lb_av]", "lbs": "[lb_av]", "%rh": "%", "percent": "%", "iu": "[IU]", "cfm": "[cft_i]/min",
         "volt": "V", "volts": "V", "amps": "A", "watt": "W", "watts": "W", "hertz": "Hz", "lux": "lx", "kph": "km/h",
+        "pH": "[pH]",
         "lpm": "l/min", "bytes": "By", "byte": "By", "bits": "bit", "hp": "[HP]", "btu": "[Btu]", "mph": "[mi_i]/h",
     ]
 

@@ -7,6 +7,8 @@
 enum UCUM {
     static func isUnit(_ text: String) -> Bool {
         guard text.utf8.count <= 64, text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else { return false }
+        // Femtotonnes and picohenries are not what is meant.
+        guard others[text] == nil else { return false }
         var reader = Reader(rest: text[...])
         return reader.mainTerm() && reader.rest.isEmpty
     }

@@ -25,7 +25,7 @@ struct UCUMTests {
         arguments: [
             "kWh", "degC", "°C", "m/", "{a", "a}", "2m", "m²", "", "m//s", ".m", "(m", "m)", "kmin", "V A", "k", "m2-",
             "[abc]",
-            "m..s", "{a{b}}", "Ki", "hh",
+            "m..s", "{a{b}}", "Ki", "hh", "ft", "pH", "mph",
         ])
     func others(text: String) {
         #expect(!UCUM.isUnit(text))

@@ -173,7 +173,7 @@ struct MessageRouterTests {
             return batch.events.compactMap { if case .status(let change) = $0.detail { change } else { nil } }
         }
         let message = MQTTMessage(topic: "plug", payload: Array(#"{"P":5}"#.utf8), retained: false)
-        for _ in 0..<6 {
+        for _ in 0..<10 {
             _ = try states { try router.route(message, arrival: now, into: &$0) }
             pass(60)
         }

@@ -41,4 +41,4 @@ def check_configuration(path):
     configuration = load(path)
     VALIDATORS["headgate"].validate(configuration)
     for device in (configuration.get("devices") or {}).values():
-        check_map(path.parent / configuration["maps"] / f"{device['map']}.yaml")
+        check_map(path.parent / configuration.get("maps", "/usr/share/headgate/devices") / f"{device['map']}.yaml")

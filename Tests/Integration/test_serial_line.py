@@ -37,9 +37,9 @@ def gateway_at(workshop, link, units, points=POINTS):
     return workshop.gateway(configuration), out
 
 
-def values(out, device):
+def values(out, device, points=POINTS):
     """All good ones, by point."""
-    values = {point: [] for point in POINTS}
+    values = {point: [] for point in points}
     for event in events_in(out):
         if event["subject"] == device:
             for one in event["data"].get("readings", []):
@@ -78,6 +78,18 @@ def test_what_a_unit_owes_is_never_taken_for_another_answer_of_the_same_length(w
     assert gateway.stop() == 0
     seen = values(out, "late")
     assert (set(seen["first"]), set(seen["second"])) == ({2010}, {2020})
+
+
+def test_a_late_exception_is_not_taken_for_the_answer_to_what_is_asked_now(workshop):
+    link, _ = line(workshop)
+    places = {"one": (10, "uint16"), "left": (20, "uint32"), "right": (40, "uint32"), "other": (60, "uint16")}
+    points = {name: f"{{ address: {at}, type: {kind}, every: 200ms }}" for name, (at, kind) in places.items()}
+    gateway, out = gateway_at(workshop, link, {"busy": 9}, points)
+    wait_for(lambda: polls_of(gateway, "busy") >= 30, seconds=90, what="thirty polls")
+    assert gateway.stop() == 0
+    for name, (at, kind) in places.items():
+        base = 9000 + at
+        assert set(values(out, "busy", points)[name]) <= {base if kind == "uint16" else base << 16 | base + 1}, name
 
 
 def test_a_unit_that_ignores_what_it_does_not_like_is_read_again_after_a_miss(workshop):

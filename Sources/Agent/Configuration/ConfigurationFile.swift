@@ -107,9 +107,12 @@ public final class ConfigurationFile {
             mapping.problem("needs one of `tcp`, `rtu` and `mqtt`", fix: "make a link of each")
         }
         if let mqtt {
-            let share = mapping.take("share").flatMap(BrokerKeys.share)
-            return BrokerKeys(mapping, claims: claims, resolve: resolve)
-                .broker(mqtt, clientID: clientID, keepsSession: true).map { .mqtt($0, share: share) }
+            let share = mapping.take("share")
+            let broker = BrokerKeys(mapping, claims: claims, resolve: resolve)
+                .broker(mqtt, clientID: clientID, keepsSession: true)
+            if broker?.settings.version == .v311 { share?.problem("is of MQTT 5", fix: "write version: 5") }
+            let name = share.flatMap(BrokerKeys.share)
+            return broker.map { .mqtt($0, share: name) }
         }
         let timeout = mapping.take("timeout")?.duration(atLeast: 1_000) ?? 1_000_000
         if let tcp {

@@ -124,8 +124,10 @@ public actor MQTTSource {
         connection.disconnect()
     }
 
-    /// Looks once a second whether somebody has not been heard of for too long.
+    /// Looks once a second whether somebody has not been heard of for too long. Who shares hears a part only, and no more
+    /// once another gateway is sent the rest.
     private func tellSilence() {
+        guard settings.share == nil else { return }
         let now = MessageRouter.Arrival()
         guard lookedForSilence.duration(to: now.instant) >= .seconds(1) else { return }
         lookedForSilence = now.instant
@@ -175,7 +177,11 @@ public actor MQTTSource {
             }
         }
         // A message that means nothing is acknowledged all the same: it would come again and mean as little.
-        return batch.isEmpty ? true : await collector.takeDurably(batch)
+        guard !batch.isEmpty else { return true }
+        let isSafe = await collector.takeDurably(batch)
+        // What came meanwhile has not been read yet: nobody was silent.
+        if arrival.instant.duration(to: .now) > .seconds(1) { upSince = MessageRouter.Arrival() }
+        return isSafe
     }
 
     private func refuse(_ message: MQTTMessage, _ refusal: MessageRouter.Refusal) {

@@ -157,7 +157,8 @@ struct MessageRouter {
     /// A device of its own topic, whose map says how often it sends, is missed also if it was never heard of.
     private mutating func expect(_ index: Int) {
         let device = devices[index]
-        guard known[index].isEmpty, device.form.silentAfter != nil, !device.topic.utf8.contains(where: Self.isWildcard)
+        guard known[index].isEmpty, case .after = device.form.silence,
+            !device.topic.utf8.contains(where: Self.isWildcard)
         else { return }
         _ = try? self.device(index, device.name)
     }
@@ -232,7 +233,7 @@ struct MessageRouter {
             collector.add(number, point)
             return number
         }
-        let one = Known(number: number, id: id, series: series, interval: UsualInterval(fixed: device.form.silentAfter))
+        let one = Known(number: number, id: id, series: series, interval: UsualInterval(device.form.silence))
         known[index][id] = one
         return one
     }

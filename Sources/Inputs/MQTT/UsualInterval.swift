@@ -1,6 +1,8 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import DeviceMaps
+
 /// How often a device is heard of, and after what silence it is taken for gone.
 struct UsualInterval {
     /// So many times its usual interval.
@@ -11,22 +13,23 @@ struct UsualInterval {
     private static let burst = Duration.seconds(1)
     private static let mostKept = 16
     /// Before it has come as often, nobody knows what is usual.
-    private static let fewest = 4
+    private static let fewest = 8
+    /// What comes when there is news has no interval: its long ones are so many times its usual ones.
+    private static let irregular = 4
 
-    /// What the map says; nil where it is learnt.
-    private let fixed: Duration?
+    private let silence: MQTTForm.Silence
     private var intervals: [Duration] = []
     private var next = 0
     private var burstBegan: ContinuousClock.Instant?
     private(set) var heard: ContinuousClock.Instant?
 
-    init(fixed: Duration? = nil) {
-        self.fixed = fixed
+    init(_ silence: MQTTForm.Silence = .learnt) {
+        self.silence = silence
     }
 
     mutating func hear(at now: ContinuousClock.Instant) {
         heard = now
-        guard fixed == nil else { return }
+        guard silence == .learnt else { return }
         if let burstBegan {
             let interval = burstBegan.duration(to: now)
             guard interval >= Self.burst else { return }
@@ -38,12 +41,19 @@ struct UsualInterval {
 
     /// The silence after which it is gone; nil while that is not known.
     ///
-    /// The second longest of its last intervals is the usual one: some devices send when there is news and every now and
-    /// then, and one long silence, which may have been an outage, is no habit yet.
+    /// The second longest of its last intervals is the usual one: one long silence, which may have been an outage, is no
+    /// habit yet.
     var limit: Duration? {
-        if let fixed { return fixed }
+        switch silence {
+        case .never: return nil
+        case .after(let microseconds): return .microseconds(microseconds)
+        case .learnt: break
+        }
         guard intervals.count >= Self.fewest else { return nil }
-        return max(Self.shortest, intervals.sorted()[intervals.count - 2] * Self.patience)
+        let sorted = intervals.sorted()
+        let usual = sorted[sorted.count - 2]
+        guard usual <= sorted[sorted.count / 2] * Self.irregular else { return nil }
+        return max(Self.shortest, usual * Self.patience)
     }
 
     /// - Parameter listening: since when what it sends would have been heard.

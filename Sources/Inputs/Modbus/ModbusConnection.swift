@@ -111,10 +111,25 @@ struct ModbusConnection: ~Copyable {
             } else {
                 try context?.readRegisters(table, at: request.address, count: request.count, into: words)
             }
-        } catch  where error.isOfAnother && settings.endpoint.isSerial {
+        } catch  where mayBeLate(error, of: unit) {
             let left = max(0, settings.timeout - begun.duration(to: .now).microseconds)
+            try awaitAnswer(to: request, unit: unit, microseconds: UInt32(clamping: left), behind: error)
+        }
+    }
+
+    /// Whether what came may answer an earlier request. All exceptions look alike.
+    private func mayBeLate(_ error: ModbusError, of unit: UInt8) -> Bool {
+        guard !settings.endpoint.numbersAnswers else { return false }
+        return error.isOfAnother || error.kind == .exception && owed.isOwed(by: unit)
+    }
+
+    /// - Parameter first: what came before; where nothing follows an exception, it was the answer.
+    private func awaitAnswer(
+        to request: ReadRequest, unit: UInt8, microseconds: UInt32, behind first: ModbusError
+    ) throws(ModbusError) {
+        do throws(ModbusError) {
             try context?.awaitAnswer(
-                table, of: unit, bytes: request.answerBytes, microseconds: UInt32(clamping: left)
+                request.table.onTheWire, of: unit, bytes: request.answerBytes, microseconds: microseconds
             ) { [words, bits] data in
                 if request.table.holdsBits {
                     for place in 0..<request.count { bits[place] = data[place / 8] >> UInt8(place % 8) & 1 }
@@ -124,6 +139,8 @@ struct ModbusConnection: ~Copyable {
                     }
                 }
             }
+        } catch {
+            throw first.kind == .exception && error.kind == .timeout ? first : error
         }
     }
 

@@ -31,6 +31,8 @@ struct OwedAnswers {
         debts[unit, default: [:]][Shape(request)] = now
     }
 
+    func isOwed(by unit: UInt8) -> Bool { debts[unit] != nil }
+
     /// The unit has answered what it was asked.
     mutating func settle(unit: UInt8) {
         if !debts.isEmpty { debts[unit] = nil }

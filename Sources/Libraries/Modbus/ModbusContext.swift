@@ -130,13 +130,15 @@ public struct ModbusContext: ~Copyable {
         while case let left = ContinuousClock.now.duration(to: end) / .microseconds(1), left >= 1 {
             modbus_set_response_timeout(context, UInt32(left) / 1_000_000, UInt32(left) % 1_000_000)
             let length = Int(modbus_receive_confirmation(context, &frame))
+            // A frame of another unit.
+            if length == 0 { continue }
             guard length > 0 else {
                 let error = ModbusError(code: errno)
                 guard error.kind == .garbled else { throw error }
                 continue
             }
             guard frame[0] == unit else { continue }
-            if frame[1] == table.function | 0x80 { throw ModbusError(code: MODBUS_ENOBASE + Int32(frame[2])) }
+            if frame[1] == table.function | 0x80 { throw ModbusError(exception: frame[2]) }
             guard frame[1] == table.function, Int(frame[2]) == bytes, length == bytes + 5 else { continue }
             frame.withUnsafeBufferPointer { take(UnsafeBufferPointer(rebasing: $0[3..<(3 + bytes)])) }
             return

@@ -29,6 +29,11 @@ public struct ModbusError: Error, Equatable, CustomStringConvertible {
         kind = Self.kind(of: code)
     }
 
+    /// An answer's exception code; one that no device should give is a garbled answer (EMBBADEXC).
+    init(exception: UInt8) {
+        self.init(code: MODBUS_ENOBASE + ((1...11).contains(exception) ? Int32(exception) : 14))
+    }
+
     private static func kind(of code: Int32) -> Kind {
         // libmodbus reports exception code n as MODBUS_ENOBASE + n (modbus.h, "EMBX…").
         if code > MODBUS_ENOBASE, code <= MODBUS_ENOBASE + 11 { return .exception }

@@ -12,6 +12,7 @@ Line specification V1.02.
     unit 6  the line's echo of the request comes before every second answer
     unit 7  every second answer is exception 5, 6 or 11
     unit 8  misses its fifth request, and never answers one for more than a register
+    unit 9  the same as unit 2, and every second of the late ones is exception 6
 """
 
 import os
@@ -88,10 +89,13 @@ class Line:
         good, is_bad = framed(body), turn % 2 == 0
         if unit == 2 and choose.random() < 0.35:
             self.send(unit, good, after=PATIENCE * choose.uniform(1, 6))
+        elif unit == 9 and choose.random() < 0.35:
+            busy = framed(bytes([unit, function | 0x80, 6]))
+            self.send(unit, choose.choice([busy, good]), after=PATIENCE * choose.uniform(1, 6))
         elif unit == 3 and is_bad:
             self.send(unit, good[:choose.randrange(1, len(good))])
         elif unit == 4 and is_bad:
-            self.send(unit, framed(bytes([9]) + body[1:]))
+            self.send(unit, framed(bytes([10]) + body[1:]))
         elif unit == 5 and is_bad:
             bit = choose.randrange(8 * len(good))
             self.send(unit, bytes(b ^ (1 << bit % 8 if place == bit // 8 else 0) for place, b in enumerate(good)))
@@ -99,7 +103,7 @@ class Line:
             self.send(unit, frame + good)
         elif unit == 7 and is_bad:
             self.send(unit, framed(bytes([unit, function | 0x80, choose.choice([5, 6, 11])])))
-        elif unit <= 7 or unit == 8 and count == 1 and turn != 5:
+        elif unit in (1, 2, 3, 4, 5, 6, 7, 9) or unit == 8 and count == 1 and turn != 5:
             self.send(unit, good)
 
 
