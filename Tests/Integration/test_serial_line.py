@@ -85,7 +85,7 @@ def test_a_late_exception_is_not_taken_for_the_answer_to_what_is_asked_now(works
     places = {"one": (10, "uint16"), "left": (20, "uint32"), "right": (40, "uint32"), "other": (60, "uint16")}
     points = {name: f"{{ address: {at}, type: {kind}, every: 200ms }}" for name, (at, kind) in places.items()}
     gateway, out = gateway_at(workshop, link, {"busy": 9}, points)
-    wait_for(lambda: polls_of(gateway, "busy") >= 30, seconds=90, what="thirty polls")
+    wait_for(lambda: polls_of(gateway, "busy") >= 60, seconds=90, what="sixty polls")
     assert gateway.stop() == 0
     for name, (at, kind) in places.items():
         base = 9000 + at

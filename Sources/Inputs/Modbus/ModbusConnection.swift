@@ -78,9 +78,7 @@ struct ModbusConnection: ~Copyable {
 
     /// Asks what no late answer can be taken for an answer to.
     private mutating func settle(_ probe: ReadRequest, _ unit: UInt8) throws(ModbusError) {
-        do throws(ModbusError) {
-            try ask(probe, unit: unit)
-        } catch  where error.kind == .exception && !error.isOfGateway {}
+        try ask(probe, unit: unit)
         if silence > 0 { usleep(silence) }
     }
 
@@ -89,13 +87,12 @@ struct ModbusConnection: ~Copyable {
             try transfer(request, unit: unit)
         } catch {
             guard !settings.endpoint.numbersAnswers else { throw error }
-            switch error.kind {
-            case .timeout, .garbled: owed.note(request, unit: unit, at: .now)
-            case .exception where error.isOfGateway: owed.note(request, unit: unit, at: .now)
-            case .exception: owed.settle(unit: unit)
-            case .disconnected, .setup: break
-            }
-            throw error
+            guard error.kind != .disconnected, error.kind != .setup else { throw error }
+            let isRefusal = error.kind == .exception && !error.isOfGateway
+            guard !isRefusal || owed.isOwed(by: unit) else { throw error }
+            owed.note(request, unit: unit, at: .now)
+            // All exceptions look alike: while something is owed, nobody knows what is refused.
+            throw isRefusal ? .ambiguous : error
         }
         owed.settle(unit: unit)
     }
@@ -113,7 +110,7 @@ struct ModbusConnection: ~Copyable {
             }
         } catch  where mayBeLate(error, of: unit) {
             let left = max(0, settings.timeout - begun.duration(to: .now).microseconds)
-            try awaitAnswer(to: request, unit: unit, microseconds: UInt32(clamping: left), behind: error)
+            try awaitAnswer(to: request, unit: unit, microseconds: UInt32(clamping: left))
         }
     }
 
@@ -123,24 +120,17 @@ struct ModbusConnection: ~Copyable {
         return error.isOfAnother || error.kind == .exception && owed.isOwed(by: unit)
     }
 
-    /// - Parameter first: what came before; where nothing follows an exception, it was the answer.
-    private func awaitAnswer(
-        to request: ReadRequest, unit: UInt8, microseconds: UInt32, behind first: ModbusError
-    ) throws(ModbusError) {
-        do throws(ModbusError) {
-            try context?.awaitAnswer(
-                request.table.onTheWire, of: unit, bytes: request.answerBytes, microseconds: microseconds
-            ) { [words, bits] data in
-                if request.table.holdsBits {
-                    for place in 0..<request.count { bits[place] = data[place / 8] >> UInt8(place % 8) & 1 }
-                } else {
-                    for place in 0..<request.count {
-                        words[place] = UInt16(data[2 * place]) << 8 | UInt16(data[2 * place + 1])
-                    }
+    private func awaitAnswer(to request: ReadRequest, unit: UInt8, microseconds: UInt32) throws(ModbusError) {
+        try context?.awaitAnswer(
+            request.table.onTheWire, of: unit, bytes: request.answerBytes, microseconds: microseconds
+        ) { [words, bits] data in
+            if request.table.holdsBits {
+                for place in 0..<request.count { bits[place] = data[place / 8] >> UInt8(place % 8) & 1 }
+            } else {
+                for place in 0..<request.count {
+                    words[place] = UInt16(data[2 * place]) << 8 | UInt16(data[2 * place + 1])
                 }
             }
-        } catch {
-            throw first.kind == .exception && error.kind == .timeout ? first : error
         }
     }
 

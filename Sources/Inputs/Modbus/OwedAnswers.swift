@@ -7,8 +7,8 @@ import DeviceMaps
 ///
 /// An answer in RTU framing says which unit it is of and how long it is, not which request it is to. One that comes late
 /// can so be told from that to a later request by its length alone: no request is sent whose answer could be taken for
-/// one that is owed. A unit answers in the order it is asked, so that whatever it answers to a request of another length
-/// ends what it owes.
+/// one that is owed. A unit answers in the order it is asked, so that the data of a request of another length ends what it
+/// owes. An exception does not: all of them are alike.
 struct OwedAnswers {
     /// What an answer looks like: its function, and how many bytes it carries.
     private struct Shape: Hashable {
@@ -39,7 +39,7 @@ struct OwedAnswers {
     }
 
     /// What to ask before `request`, so that its answer is its own; nil where nothing needs to be.
-    /// - Returns: a request of a few registers at the same place. It may well be refused, which is an answer too.
+    /// - Returns: a request of a few registers at the same place.
     mutating func probe(before request: ReadRequest, unit: UInt8, at now: ContinuousClock.Instant) -> ReadRequest? {
         guard !debts.isEmpty, let owed = debts[unit]?.filter({ $0.value.duration(to: now) < Self.longest }) else {
             return nil

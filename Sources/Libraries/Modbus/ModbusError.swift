@@ -34,6 +34,9 @@ public struct ModbusError: Error, Equatable, CustomStringConvertible {
         self.init(code: MODBUS_ENOBASE + ((1...11).contains(exception) ? Int32(exception) : 14))
     }
 
+    /// An answer of which nobody knows what it is to (EMBBADDATA).
+    public static var ambiguous: ModbusError { ModbusError(code: MODBUS_ENOBASE + 13) }
+
     private static func kind(of code: Int32) -> Kind {
         // libmodbus reports exception code n as MODBUS_ENOBASE + n (modbus.h, "EMBX…").
         if code > MODBUS_ENOBASE, code <= MODBUS_ENOBASE + 11 { return .exception }

@@ -12,7 +12,7 @@ Line specification V1.02.
     unit 6  the line's echo of the request comes before every second answer
     unit 7  every second answer is exception 5, 6 or 11
     unit 8  misses its fifth request, and never answers one for more than a register
-    unit 9  the same as unit 2, and every second of the late ones is exception 6
+    unit 9  one answer in five comes so late, and every second of these is exception 6
 """
 
 import os
@@ -89,7 +89,7 @@ class Line:
         good, is_bad = framed(body), turn % 2 == 0
         if unit == 2 and choose.random() < 0.35:
             self.send(unit, good, after=PATIENCE * choose.uniform(1, 6))
-        elif unit == 9 and choose.random() < 0.35:
+        elif unit == 9 and choose.random() < 0.2:
             busy = framed(bytes([unit, function | 0x80, 6]))
             self.send(unit, choose.choice([busy, good]), after=PATIENCE * choose.uniform(1, 6))
         elif unit == 3 and is_bad:
