@@ -68,17 +68,6 @@ public struct JSONPathTree: Sendable {
 
     private(set) var nodes: [Node] = [Node()]
 
-    /// Where a path ends that is one of the tree's.
-    func node(of path: JSONPath) -> Int? {
-        path.steps.reduce(0) { node, step in
-            guard let node else { return nil }
-            return switch step {
-            case .key(let key): nodes[node].keys[key]
-            case .element(let index): nodes[node].elements[index]
-            }
-        }
-    }
-
     /// - Parameter paths: named by their place in this list when they are found.
     public init(_ paths: [JSONPath]) {
         for (target, path) in paths.enumerated() {

@@ -56,7 +56,7 @@ public struct JSONScanner {
     /// - Throws: also where there is nothing at `path`.
     public static func elements(of bytes: [UInt8], at path: JSONPath) throws(JSONError) -> [[UInt8]] {
         let tree = JSONPathTree([path])
-        var scanner = JSONScanner(bytes, tree, list: tree.node(of: path))
+        var scanner = JSONScanner(bytes, tree, list: tree.nodes.firstIndex { !$0.targets.isEmpty })
         try scanner.all()
         guard let elements = scanner.elements else { throw JSONError(offset: 0, expected: "a list at \(path)") }
         return elements.map { Array(bytes[$0]) }

@@ -22,7 +22,7 @@ struct MQTTFormFile {
             items: mapping.take("items").flatMap(Self.items),
             silence: mapping.take("silent_after").flatMap(Self.silence) ?? .learnt)
         defaults = mapping.take("defaults")?.mapping()
-        defaults?.finishDefaults()
+        defaults?.finishDefaults(ofForm: ["topic", "payload"])
     }
 
     func source(of keys: PointKeys) -> Point.Source? {

@@ -11,6 +11,8 @@ public struct MessageLayout: Sendable {
         /// The device's own time and id, where the map takes them from the payload.
         public var time: JSONLeaf?
         public var id: JSONLeaf?
+
+        public init() {}
     }
 
     private let sources: [(point: Int, payload: MessageSource.Payload)]
@@ -95,6 +97,7 @@ public struct MessageLayout: Sendable {
 
     private func outer(_ payload: [UInt8]) throws(JSONError) -> Contents {
         var contents = Contents()
+        guard !outerTargets.isEmpty else { return contents }
         for (target, leaf) in try JSONScanner.scan(payload, for: outerTree) {
             if case .time = outerTargets[target] { contents.time = leaf } else { contents.id = leaf }
         }

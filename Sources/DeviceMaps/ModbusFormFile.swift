@@ -19,7 +19,7 @@ struct ModbusFormFile {
                 "zero-based": Addressing.zeroBased, "one-based": .oneBased, "modicon": .modicon,
             ]) ?? .zeroBased
         defaults = mapping.take("defaults")?.mapping()
-        defaults?.finishDefaults()
+        defaults?.finishDefaults(ofForm: ["table", "every"])
         limits = mapping.take("limits")?.mapping().map(Self.limits) ?? ModbusLimits()
     }
 
@@ -125,14 +125,13 @@ struct ModbusFormFile {
 }
 
 extension YAMLMapping {
-    /// Reports defaults that no point can have.
-    func finishDefaults() {
-        for key in [
-            "table", "type", "order", "every", "unit", "lane", "deadband", "at_least", "scale", "offset", "absent",
-            "range", "kind", "payload", "topic",
-        ] {
-            _ = take(key)
-        }
+    /// Reports defaults that no point of a form can have.
+    /// - Parameter ofForm: those beside the ones that points of every form can have.
+    func finishDefaults(ofForm: [String]) {
+        let common = [
+            "type", "order", "unit", "lane", "deadband", "at_least", "scale", "offset", "absent", "range", "kind",
+        ]
+        for key in ofForm + common { _ = take(key) }
         finish()
     }
 }

@@ -1,7 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
-/// The units there are (The Unified Code for Units of Measure, version 2.1, tables 1 to 29): symbols only.
+/// The units there are (The Unified Code for Units of Measure, version 2.1): symbols only.
 extension UCUM {
     static let prefixes = words("Y Z E P T G M k h da d c m u n p f a z y Ki Mi Gi Ti")
 
@@ -42,16 +42,15 @@ extension UCUM {
     static let others: [String: String] = [
         "degc": "Cel", "deg c": "Cel", "celsius": "Cel", "°c": "Cel", "℃": "Cel", "°f": "[degF]", "degf": "[degF]",
         "fahrenheit": "[degF]", "kwh": "kW.h", "wh": "W.h", "MWh": "MW.h", "mWh": "mW.h", "va": "V.A", "kva": "kV.A",
-        "vah": "V.A.h",
-        "kvah": "kV.A.h", "varh": "var.h", "kvarh": "kvar.h", "ah": "A.h", "mah": "mA.h", "rpm": "/min",
-        "r/min": "/min", "bpm": "/min", "psi": "[psi]", "ppm": "[ppm]", "ppb": "[ppb]", "°": "deg",
+        "vah": "V.A.h", "kvah": "kV.A.h", "varh": "var.h", "kvarh": "kvar.h", "ah": "A.h", "mah": "mA.h",
+        "rpm": "/min", "r/min": "/min", "bpm": "/min", "psi": "[psi]", "ppm": "[ppm]", "ppb": "[ppb]", "°": "deg",
         "ohm": "Ohm", "ω": "Ohm", "sec": "s", "second": "s", "seconds": "s", "hour": "h", "hours": "h", "hrs": "h",
         "minutes": "min", "days": "d", "mmhg": "mm[Hg]", "inhg": "[in_i'Hg]", "mmh2o": "mm[H2O]", "cmh2o": "cm[H2O]",
         "dbm": "dB[mW]", "inch": "[in_i]", "in": "[in_i]", "ft": "[ft_i]", "gal": "[gal_us]", "gpm": "[gal_us]/min",
         "lb": "[lb_av]", "lbs": "[lb_av]", "%rh": "%", "percent": "%", "iu": "[IU]", "cfm": "[cft_i]/min",
         "volt": "V", "volts": "V", "amps": "A", "watt": "W", "watts": "W", "hertz": "Hz", "lux": "lx", "kph": "km/h",
-        "pH": "[pH]",
-        "lpm": "l/min", "bytes": "By", "byte": "By", "bits": "bit", "hp": "[HP]", "btu": "[Btu]", "mph": "[mi_i]/h",
+        "pH": "[pH]", "lpm": "l/min", "bytes": "By", "byte": "By", "bits": "bit", "hp": "[HP]", "btu": "[Btu]",
+        "mph": "[mi_i]/h",
     ]
 
     static let plainCharacters: [Character: String] = [

@@ -20,7 +20,7 @@ enum UCUM {
         return isUnit(plain) ? plain : nil
     }
 
-    /// The grammar of §§ 4 to 12.
+    /// A term: units, factors and annotations with `.` and `/` between them, exponents behind, parentheses around.
     private struct Reader {
         var rest: Substring
 

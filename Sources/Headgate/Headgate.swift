@@ -19,6 +19,7 @@ struct Headgate: AsyncParsableCommand {
               headgate plan --config headgate.yaml       how busy its polls keep each link
               headgate simulate --config headgate.yaml   answer for its devices, on this machine
               headgate read meter-1                      one real read of a device
+              headgate map docs Devices/*.yaml           device maps as pages to read
               headgate run                               the gateway
               headgate status --watch                    what a running gateway does
 

@@ -226,4 +226,28 @@ struct MessageRouterTests {
         var inner = try router("b", "{ items: list }", "{ t: { path: t } }")
         #expect(throws: MessageRouter.Refusal.self) { try route(&inner, "b", #"{"t":5}"#) }
     }
+
+    @Test("a list with nothing in it gives no reading, and shows that the device is there")
+    func emptyList() throws {
+        var router = try router("a", "{ items: ., silent_after: 1min }", "{ t: { path: t } }")
+        let listening = arrival
+        var now = arrival
+        var batch = Batch()
+        func say(_ payload: String) throws {
+            let message = MQTTMessage(topic: "a", payload: Array(payload.utf8), retained: false)
+            try router.route(message, arrival: now, into: &batch)
+        }
+        try say(#"[{"t":1}]"#)
+        for _ in 0..<3 {
+            now.instant += .seconds(50)
+            try say("[]")
+            router.markSilent(listening: listening, at: now, into: &batch)
+        }
+        #expect(batch.readings.map(\.quality) == [.good])
+        now.instant += .seconds(61)
+        router.markSilent(listening: listening, at: now, into: &batch)
+        #expect(batch.readings.map(\.quality) == [.good, .bad])
+        try say("[]")
+        #expect(batch.events.count { if case .status = $0.detail { true } else { false } } == 3)
+    }
 }

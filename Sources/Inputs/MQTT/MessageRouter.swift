@@ -98,6 +98,7 @@ struct MessageRouter {
         } catch {
             throw .malformed(device: device.name, error)
         }
+        if items.isEmpty { try greet(message, device, subscription.device, arrival, into: &batch) }
         var refusal: Refusal?
         for item in items {
             do throws(Refusal) {
@@ -107,6 +108,17 @@ struct MessageRouter {
             }
         }
         if let refusal { throw refusal }
+    }
+
+    /// A list with nothing in it has no news, but somebody sent it.
+    private mutating func greet(
+        _ message: MQTTMessage, _ device: MQTTDevice, _ index: Int, _ arrival: Arrival, into batch: inout Batch
+    ) throws(Refusal) {
+        let id = try id(of: message, MessageLayout.Contents(), device)
+        guard !message.retained, let number = known[index][id]?.number,
+            let change = known[index][id]?.hear(arrival)
+        else { return }
+        batch.append(change, device: number, time: arrival.time)
     }
 
     private mutating func take(

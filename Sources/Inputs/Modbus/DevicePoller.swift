@@ -100,7 +100,7 @@ struct DevicePoller {
             if hung != nil, request == hung { hung = nil }
             round.wish.isSilent = false
             round.eventTime = round.eventTime ?? answer.time
-            answered(request, in: &round)
+            answered(request, in: &round, answer.time)
             decode(request, connection, answer.time)
         }
         guard round.requests.isEmpty else {
@@ -147,12 +147,14 @@ struct DevicePoller {
         return parts
     }
 
-    private mutating func answered(_ request: ReadRequest, in round: inout Round) {
+    private mutating func answered(_ request: ReadRequest, in round: inout Round, _ time: Timestamp) {
         if let place = request.points.first, request.points.count == 1, schedule.cuts.refused[place] != nil {
+            round.refused.removeAll { $0 == place }
+            spoilRefused(of: round, time)
+            round.refused.removeAll()
             // It may have all of them by now: what it has not is found out again.
             schedule.cuts.refused.removeAll()
             isChanged = true
-            round.refused.removeAll()
         }
         guard var bisection = round.bisection else { return }
         bisection.answer(request)

@@ -5,10 +5,10 @@ import Glibc
 
 /// Whose request goes next on a link. Pure: moments come in as arguments.
 ///
-/// Critical points first, then the poll that is begun, then the earliest deadline: that keeps the deadlines. Two rules are for
-/// when there is none: a unit that does not answer waits until all that do have had their turn, as it costs a timeout each
-/// time; and once a deadline has passed, a unit that has had more than its share of the link lately waits for those that
-/// have not.
+/// Critical points first, then the poll that is begun, then the earliest deadline: that keeps the deadlines. Two rules are
+/// for when it does not: a unit that does not answer waits until all that do have had their turn, as it costs a timeout
+/// each time; and once a deadline has passed, a unit that has had more than its share of the link lately waits for those
+/// that have not.
 struct LinkTurns {
     /// What a unit wants.
     struct Wish: Equatable {

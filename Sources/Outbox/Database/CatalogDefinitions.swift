@@ -49,8 +49,10 @@ enum CatalogDefinitions {
 
     /// What earlier runs knew. In the place of a definition that is damaged stands one without a name: whatever refers
     /// to it is not to be shown under another's.
-    static func catalog(in database: borrowing Database) throws(SQLiteError) -> Catalog {
-        catalog(try database.definitions(.device), try database.definitions(.series))
+    /// - Parameter mending: whether a copy that is damaged is made good.
+    static func catalog(in database: borrowing Database, mending: Bool = false) throws(SQLiteError) -> Catalog {
+        catalog(
+            try database.definitions(.device, mending: mending), try database.definitions(.series, mending: mending))
     }
 
     /// The same of a database that is damaged: as much as can be read.

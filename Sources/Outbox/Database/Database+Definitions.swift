@@ -5,7 +5,7 @@ import Events
 import SQLite
 
 /// A table of definitions, and its copy.
-enum DefinitionTable: String, CaseIterable {
+enum DefinitionTable: String {
     case device
     case series
 
@@ -15,29 +15,38 @@ enum DefinitionTable: String, CaseIterable {
 extension Database {
     /// The definitions of a table in the order of their numbers; nil stands for one that is damaged or missing in both
     /// copies.
-    func definitions(_ table: DefinitionTable) throws(SQLiteError) -> [[UInt8]?] {
-        var definitions: [[UInt8]?] = []
-        for copy in table.both { try read(copy, into: &definitions) }
-        return definitions
+    /// - Parameter mending: whether what one copy lacks is put into it, from the other.
+    func definitions(_ table: DefinitionTable, mending: Bool = false) throws(SQLiteError) -> [[UInt8]?] {
+        var copies: [[[UInt8]?]] = []
+        for name in table.both {
+            var copy: [[UInt8]?] = []
+            try read(name, into: &copy)
+            copies.append(copy)
+        }
+        let all = Self.merged(copies)
+        guard mending else { return all }
+        for (name, copy) in zip(table.both, copies) {
+            for (number, definition) in all.enumerated() {
+                guard let definition, !copy.indices.contains(number) || copy[number] == nil else { continue }
+                try add(definition, number: number, to: name)
+            }
+        }
+        return all
     }
 
     /// Those that can be read of a database that is damaged.
     func legibleDefinitions(_ table: DefinitionTable) -> [[UInt8]?] {
-        var definitions: [[UInt8]?] = []
-        for copy in table.both { try? read(copy, into: &definitions) }
-        return definitions
+        Self.merged(
+            table.both.map { name in
+                var copy: [[UInt8]?] = []
+                try? read(name, into: &copy)
+                return copy
+            })
     }
 
-    /// Puts what one copy lacks into it, from the other.
-    func mendDefinitions(_ table: DefinitionTable) throws(SQLiteError) {
-        let all = try definitions(table)
-        for copy in table.both {
-            var own: [[UInt8]?] = []
-            try read(copy, into: &own)
-            for (number, definition) in all.enumerated() {
-                guard let definition, !own.indices.contains(number) || own[number] == nil else { continue }
-                try add(definition, number: number, to: copy)
-            }
+    private static func merged(_ copies: [[[UInt8]?]]) -> [[UInt8]?] {
+        (0..<(copies.map(\.count).max() ?? 0)).map { number in
+            copies.lazy.compactMap { $0.indices.contains(number) ? $0[number] : nil }.first
         }
     }
 

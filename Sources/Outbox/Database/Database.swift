@@ -15,7 +15,8 @@ struct Database: ~Copyable {
 
     /// Opens a database, or makes it; an older version is brought to this one.
     /// - Parameter maxPages: beyond it, writing fails as on a full disk.
-    /// - Throws: `OutboxError` of kind `inUse`, `newer`, `foreign` or `damaged`; `SQLiteError` where the file or the disk is at fault.
+    /// - Throws: `OutboxError` of kind `inUse`, `newer`, `foreign` or `damaged`; `SQLiteError` where the file or the disk
+    ///   is at fault.
     init(path: String, maxPages: Int64? = nil) throws {
         connection = try Self.open(path, maxPages)
     }
@@ -52,7 +53,8 @@ struct Database: ~Copyable {
     private static func prepare(
         _ connection: borrowing Connection, _ path: String, _ firstPage: FirstPage?
     ) throws {
-        let isShapedAsOurs = try shape(connection) == shapeOfOurs()
+        let ours = try shapeOfOurs()
+        let isShapedAsOurs = try shape(connection) == ours
         // Looked at before anything is changed: a file that is not ours stays as it is.
         guard try isShapedAsOurs || connection.integer("PRAGMA application_id") == Schema.applicationID else {
             throw OutboxError(.foreign, "\(path) is not an outbox")
@@ -66,15 +68,12 @@ struct Database: ~Copyable {
         }
         guard firstPage?.isSound ?? true else { throw OutboxError(.damaged, "\(path) has a damaged header") }
         try connection.execute(Schema.opening)
-        if version < Schema.version { try Migration.run(on: connection, from: version) }
-        try checkSchema(connection, path)
-    }
-
-    /// A name or a number that a bit has changed is noticed by nothing else until it is asked for.
-    private static func checkSchema(_ connection: borrowing Connection, _ path: String) throws {
+        let isOld = version < Schema.version
+        if isOld { try Migration.run(on: connection, from: version) }
+        // A name or a number that a bit has changed is noticed by nothing else until it is asked for.
         guard try connection.integer("PRAGMA application_id") == Schema.applicationID,
             try connection.integer("PRAGMA user_version") == Schema.version,
-            try shape(connection) == shapeOfOurs()
+            try isOld ? shape(connection) == ours : isShapedAsOurs
         else { throw OutboxError(.damaged, "\(path) has a damaged list of tables") }
     }
 

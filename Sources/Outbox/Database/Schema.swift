@@ -12,8 +12,8 @@ enum Schema {
     /// "HGAT": tells that a database is an outbox.
     static let applicationID: Int64 = 0x4847_4154
     /// Version 1 had no checksums beside those of blocks, no thinned blocks and no replays; in version 2 those of dead
-    /// letters could not be checked, and there were no marks; in version 3 there was one copy of definitions; see `Migration`. Each version changes a table, so that a
-    /// damaged number is not taken for a newer version.
+    /// letters could not be checked, and there were no marks; in version 3 there was one copy of definitions; see
+    /// `Migration`. Each version changes a table, so that a damaged number is not taken for a newer version.
     static let version: Int64 = 4
 
     /// Before the first table is made. `auto_vacuum` cannot be changed later: FULL gives the space of sent blocks back

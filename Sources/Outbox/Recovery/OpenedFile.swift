@@ -89,8 +89,7 @@ struct OpenedFile: ~Copyable {
             catalog = Catalog()
         } else {
             books = try Books(reading: database, maxSize: settings.maxSize, outputs: names)
-            for table in DefinitionTable.allCases { try database.mendDefinitions(table) }
-            catalog = try CatalogDefinitions.catalog(in: database)
+            catalog = try CatalogDefinitions.catalog(in: database, mending: true)
         }
         try copyLog(of: database)
         var record = RunRecord(
