@@ -63,7 +63,7 @@ let package = Package(
     ],
     targets: [
         part("Events", []),
-        part("DeviceMaps", ["Events", "YAMLText"]),
+        part("DeviceMaps", ["Events", "YAMLText", crypto]),
         part("Inputs", ["Events", "DeviceMaps", "Modbus", "MQTT", "Waiting", logging, metrics, lifecycle]),
         part("Pipeline", ["Events", "DeviceMaps"]),
         part("Outbox", ["Events", "SQLite", "Zstd", "Waiting", crypto, logging, metrics, lifecycle]),
@@ -76,7 +76,7 @@ let package = Package(
             "Agent",
             [
                 "Events", "DeviceMaps", "Inputs", "Pipeline", "Outbox", "Outputs", "Admin", "YAMLText", "Modbus",
-                "MQTT", "SQLite", "Waiting", "CMalloc", unixSignals,
+                "MQTT", "SQLite", "Waiting", "CGlibc", unixSignals,
                 logging, metrics, lifecycle,
             ]),
         .executableTarget(
@@ -96,7 +96,7 @@ let package = Package(
         library("SQLite", ["CSQLite"]),
         library("Zstd", ["CZstd"]),
         library("YAMLText", [.product(name: "Yams", package: "Yams")]),
-        .systemLibrary(name: "CMalloc", path: "Sources/Libraries/CMalloc"),
+        .systemLibrary(name: "CGlibc", path: "Sources/Libraries/CGlibc"),
         systemLibrary("CModbus", pkgConfig: "libmodbus", apt: "libmodbus-dev"),
         systemLibrary("CMosquitto", pkgConfig: "libmosquitto", apt: "libmosquitto-dev"),
         systemLibrary("CRdKafka", pkgConfig: "rdkafka", apt: "librdkafka-dev"),

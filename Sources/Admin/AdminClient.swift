@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Events
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -20,6 +21,21 @@ public struct AdminClient: Sendable {
     public init(host: String, port: Int) {
         self.host = host
         self.port = port
+    }
+
+    /// A path with a query.
+    static func path(_ path: String, _ parameters: [(name: String, value: String?)]) -> String {
+        let given = parameters.compactMap { name, value in value.map { "\(name)=\(escaped($0))" } }
+        return path + (given.isEmpty ? "" : "?" + given.joined(separator: "&"))
+    }
+
+    /// RFC 3986, 2.3: everything but the unreserved.
+    private static func escaped(_ text: String) -> String {
+        text.utf8.map { byte in
+            let character = Character(Unicode.Scalar(byte))
+            let isPlain = byte < 128 && (character.isLetter || character.isNumber || "-._~".contains(character))
+            return isPlain ? String(character) : "%" + String(byte, radix: 16, padded: 2)
+        }.joined()
     }
 
     /// The body of the answer to `GET path`.

@@ -31,17 +31,19 @@ public struct AdminServer: Service {
     private let port: Int
     private let view: any GatewayView
     let desk: any OutboxDesk
+    let writer: any PointWriter
     private let metrics: PrometheusRegistry
     private let logger: Logger
 
     public init(
-        host: String, port: Int, view: any GatewayView, desk: any OutboxDesk, metrics: PrometheusRegistry,
-        logger: Logger
+        host: String, port: Int, view: any GatewayView, desk: any OutboxDesk, writer: any PointWriter,
+        metrics: PrometheusRegistry, logger: Logger
     ) {
         self.host = host
         self.port = port
         self.view = view
         self.desk = desk
+        self.writer = writer
         self.metrics = metrics
         self.logger = logger
     }
@@ -86,6 +88,7 @@ public struct AdminServer: Service {
         }
         router.get("/api/events") { [view] _, _ in Self.stream(view.liveEvents()) }
         addDesk(to: router)
+        addWriter(to: router)
         router.get("/") { _, _ in Self.text(Page.html, type: "text/html; charset=utf-8") }
         return router
     }

@@ -49,16 +49,6 @@ public struct RemoteDesk: OutboxDesk {
     }
 
     private static func path(_ name: String, _ parameters: [(name: String, value: String?)]) -> String {
-        let given = parameters.compactMap { name, value in value.map { "\(name)=\(escaped($0))" } }
-        return "/api/outbox/\(name)" + (given.isEmpty ? "" : "?" + given.joined(separator: "&"))
-    }
-
-    /// RFC 3986, 2.3: everything but the unreserved.
-    private static func escaped(_ text: String) -> String {
-        text.utf8.map { byte in
-            let character = Character(Unicode.Scalar(byte))
-            let isPlain = byte < 128 && (character.isLetter || character.isNumber || "-._~".contains(character))
-            return isPlain ? String(character) : "%" + String(byte, radix: 16, padded: 2)
-        }.joined()
+        AdminClient.path("/api/outbox/\(name)", parameters)
     }
 }

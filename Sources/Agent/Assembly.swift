@@ -15,11 +15,15 @@ struct Assembly {
     let catalog: Catalog
     let logs: Logs
     let learned: LearnedFile
+    /// By link, where something on it may be written.
+    let writeQueues: [String: WriteQueue]
 
     // MARK: Inputs
 
     /// An input, ready to run.
-    func input(_ link: Configuration.Link, collector: any Collecting) throws -> @Sendable () async -> Void {
+    func input(
+        _ link: Configuration.Link, collector: any Collecting, commands: CommandTopic?
+    ) throws -> @Sendable () async -> Void {
         switch link.way {
         case .modbus(let endpoint, let timeout):
             let devices = configuration.devices.filter { $0.link == link.name }.compactMap {
@@ -27,16 +31,33 @@ struct Assembly {
             }
             let settings = ModbusLinkSettings(name: link.name, endpoint: endpoint, timeout: timeout, devices: devices)
             let modbus = ModbusLink(
-                settings, collector: collector, logger: logs["modbus"],
+                settings, collector: collector, writes: writeQueues[link.name], logger: logs["modbus"],
                 remember: { [learned] in learned.remember($1, of: $0) })
             return { await modbus.run() }
         case .mqtt(let broker, let share):
             let devices = configuration.devices.filter { $0.link == link.name }.compactMap(mqttDevice)
             let settings = MQTTSourceSettings(
                 name: link.name, connection: try broker.revealed(), share: share, devices: devices)
-            let source = MQTTSource(settings, catalog: catalog, collector: collector, logger: logs["mqtt"])
+            let source = MQTTSource(
+                settings, catalog: catalog, collector: collector, commands: commands, logger: logs["mqtt"])
             return { await source.run() }
         }
+    }
+
+    /// What may be written, to the links whose queues there are.
+    func writeDesk(collector: any Collecting) -> WriteDesk {
+        let targets = configuration.devices.compactMap { device -> (String, WriteDesk.Target)? in
+            guard configuration.writes.devices.contains(device.name), case .unit(let unit) = device.address,
+                let queue = writeQueues[device.link]
+            else { return nil }
+            return (
+                device.name,
+                WriteDesk.Target(device: device, number: number(of: device), unit: unit, queue: queue)
+            )
+        }
+        return WriteDesk(
+            targets: Dictionary(targets, uniquingKeysWith: { $1 }), known: Set(configuration.devices.map(\.name)),
+            collector: collector)
     }
 
     func number(of device: Configuration.ConfiguredDevice) -> DeviceNumber {
@@ -59,7 +80,7 @@ struct Assembly {
         }
         return ModbusDevice(
             id: device.name, number: number, unit: unit, limits: limits, points: points,
-            learned: learned.learned(of: device.name))
+            learned: learned.learned(of: device.name), mapHash: device.tellsProvenance ? device.map.hash : nil)
     }
 
     func mqttDevice(_ device: Configuration.ConfiguredDevice) -> MQTTDevice? {

@@ -27,12 +27,16 @@ final class Collector: Collecting {
     private let catalog: Catalog
     private let latest: LatestReadings
     private let totals: Totals
+    private let clock: SystemClock
 
-    init(intake: Intake, catalog: Catalog, latest: LatestReadings, totals: Totals) {
+    init(
+        intake: Intake, catalog: Catalog, latest: LatestReadings, totals: Totals, clock: SystemClock
+    ) {
         self.intake = intake
         self.catalog = catalog
         self.latest = latest
         self.totals = totals
+        self.clock = clock
     }
 
     func add(_ series: SeriesNumber, _ point: Point) {
@@ -59,6 +63,8 @@ final class Collector: Collecting {
 
     private func process(_ batch: inout Batch) -> [(lane: Lane, batch: Batch)] {
         totals.received(batch, catalog.contents)
+        let clock = clock.state
+        if clock != .good { batch.mark(clock) }
         return state.withLock { state in
             state.pipeline.interpret(&batch)
             latest.note(batch)

@@ -4,6 +4,7 @@
 import Admin
 import Events
 import Glibc
+import Inputs
 import Logging
 import Metrics
 import Outbox
@@ -20,6 +21,7 @@ public struct Gateway: Sendable {
     private let forwarders: [Forwarder]
     private let inputs: [@Sendable () async -> Void]
     private let view: LiveView
+    private let writes: WriteDesk
     private let metrics: PrometheusRegistry
 
     /// Opens the outbox and makes every part. Nothing is polled or connected yet.
@@ -32,6 +34,7 @@ public struct Gateway: Sendable {
         let totals = Totals()
         let live = LiveEvents()
         let latest = LatestReadings()
+        let clock = SystemClock()
         let publisher = Publisher(live: live, totals: totals, gateway: configuration.gateway)
         let outputs = configuration.outputs.map { OutboxOutput(name: $0.name, isInOrder: $0.isInOrder) }
         let outbox = try Outbox(configuration.outboxSettings(), outputs: outputs, logger: logs["outbox"]) {
@@ -40,16 +43,24 @@ public struct Gateway: Sendable {
         publisher.attach(outbox)
         self.outbox = outbox
         let assembly = Assembly(
-            configuration: configuration, catalog: outbox.catalog, logs: logs, learned: LearnedFile(configuration))
+            configuration: configuration, catalog: outbox.catalog, logs: logs, learned: LearnedFile(configuration),
+            writeQueues: configuration.writeQueues())
         let logs = logs
         forwarders = try configuration.outputs.enumerated().map { index, configured in
             Forwarder(
                 name: configured.name, index: index, outbox: outbox, output: try assembly.output(configured),
                 renderer: assembly.renderer(configured), maxRate: configured.maxRate, logger: logs["outputs"])
         }
+        func collector() -> Collector {
+            Collector(intake: outbox.intake, catalog: outbox.catalog, latest: latest, totals: totals, clock: clock)
+        }
+        let writes = assembly.writeDesk(collector: collector())
+        self.writes = writes
         inputs = try configuration.links.map { link in
-            let collector = Collector(intake: outbox.intake, catalog: outbox.catalog, latest: latest, totals: totals)
-            return try assembly.input(link, collector: collector)
+            let commands = configuration.writes.commands.flatMap { $0.link == link.name ? $0.topic : nil }
+            return try assembly.input(
+                link, collector: collector(),
+                commands: commands.map { CommandTopic(topic: $0, link: link.name, desk: writes) })
         }
         view = LiveView(
             configuration: configuration, outbox: outbox, forwarders: forwarders, latest: latest, totals: totals,
@@ -68,8 +79,8 @@ public struct Gateway: Sendable {
         if let admin = configuration.admin {
             let server = AdminServer(
                 host: admin.host, port: admin.port, view: view,
-                desk: LocalDesk(outbox: outbox, gateway: configuration.gateway), metrics: metrics, logger: logs["admin"]
-            )
+                desk: LocalDesk(outbox: outbox, gateway: configuration.gateway), writer: writes, metrics: metrics,
+                logger: logs["admin"])
             services.append(.init(service: server, serviceName: "admin"))
         }
         var group = ServiceGroupConfiguration(
@@ -115,6 +126,12 @@ public struct Gateway: Sendable {
 }
 
 extension Configuration {
+    /// One for each link on which something may be written.
+    func writeQueues() -> [String: WriteQueue] {
+        let links = devices.filter { writes.devices.contains($0.name) }.map(\.link)
+        return Dictionary(uniqueKeysWithValues: Set(links).map { ($0, WriteQueue()) })
+    }
+
     /// Where the outbox is and what it keeps.
     /// - Throws: where the keys cannot be had that its events are to be sealed with.
     func outboxSettings() throws(StartError) -> OutboxSettings {

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Admin
-import CMalloc
+import CGlibc
 import Glibc
 import Logging
 import Metrics

@@ -19,6 +19,8 @@ public struct DeviceMap: Sendable {
     public var form: Form
     public var points: [Point]
     public var examples: [Example]
+    /// Of its file, SHA-256 in hexadecimal.
+    public var hash: String
 }
 
 /// How much one request may ask of the product.
@@ -56,6 +58,8 @@ public struct Point: Sendable {
     public var deadband: Deadband?
     /// Microseconds after which a reading is sent whatever the deadband says.
     public var atLeast: Int64?
+    /// Nil where the point is only read.
+    public var writable: Writable?
 }
 
 /// How far a value may move before it is news.

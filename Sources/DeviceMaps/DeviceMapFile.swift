@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Crypto
 import Events
 import YAMLText
 
@@ -15,10 +16,14 @@ public struct DeviceMapFile {
     /// - Returns: nil where a mistake leaves no map to speak of.
     public static func read(_ text: String, name: String, file: String, problems: Problems) -> DeviceMap? {
         guard let root = YAMLValue.mapping(of: text, file: file, problems: problems) else { return nil }
-        return DeviceMapFile(root: root, problems: problems).map(named: name)
+        return DeviceMapFile(root: root, problems: problems).map(named: name, hash: hash(of: text))
     }
 
-    private func map(named name: String) -> DeviceMap? {
+    private static func hash(of text: String) -> String {
+        SHA256.hash(data: Array(text.utf8)).map { String($0, radix: 16, padded: 2) }.joined()
+    }
+
+    private func map(named name: String, hash: String) -> DeviceMap? {
         let before = problems.all.count
         let title = root.require("title", fix: "name the product as its maker does")?.string() ?? ""
         let source = root.require("source", fix: "name the document the registers were taken from")?.string() ?? ""
@@ -33,7 +38,7 @@ public struct DeviceMapFile {
         guard problems.all.count == before, let version else { return nil }
         return DeviceMap(
             name: name, version: version, title: title, source: source, form: form, points: points,
-            examples: examples)
+            examples: examples, hash: hash)
     }
 
     private func formPointsAndExamples() -> (DeviceMap.Form, [Point], [Example])? {

@@ -23,15 +23,19 @@ public enum MapDocument {
             """
     }
 
-    private static let head = ["point", "where", "type", "unit", "value", "range", "sent", "every", "lane"]
+    private static let head = ["point", "where", "type", "unit", "value", "range", "sent", "every", "lane", "writable"]
 
     private static func row(_ point: Point) -> [String] {
         let (place, type, every) = source(point.source)
         return [
             "`\(point.name)`", place, type, code(point.unit), meaning(point.conversion),
             point.range.map { "\($0.lowerBound.plain) to \($0.upperBound.plain)" } ?? "", sending(point), every,
-            point.lane == .normal ? "" : point.lane.name,
+            point.lane == .normal ? "" : point.lane.name, point.writable.map(writing) ?? "",
         ]
+    }
+
+    private static func writing(_ writable: Writable) -> String {
+        writable.range.map { "\($0.lowerBound.plain) to \($0.upperBound.plain)" } ?? "yes"
     }
 
     private static func way(_ form: DeviceMap.Form) -> String {

@@ -5,7 +5,7 @@ import YAMLText
 
 /// The `modbus:` part of a device map, and the points that are read from registers.
 struct ModbusFormFile {
-    static let pointKeys = ["address", "table", "type", "order", "bit", "bits", "length", "every"]
+    static let pointKeys = ["address", "table", "type", "order", "bit", "bits", "length", "every", "writable"]
 
     private enum Addressing { case zeroBased, oneBased, modicon }
 

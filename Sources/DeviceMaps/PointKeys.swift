@@ -53,9 +53,11 @@ public struct PointKeys {
         let deadband = take("deadband").flatMap(Self.deadband)
         let atLeast = take("at_least")?.duration(atLeast: 1_000)
         guard let source else { return nil }
+        var writable: Writable?
+        if case .register(let register) = source { writable = self.writable(register, conversion) }
         return Point(
             name: name, unit: unit, kind: kind, lane: lane, source: source, conversion: conversion, range: range,
-            deadband: deadband, atLeast: atLeast)
+            deadband: deadband, atLeast: atLeast, writable: writable)
     }
 
     private static func unit(_ value: YAMLValue) -> String? {
@@ -145,7 +147,7 @@ public struct PointKeys {
         return decimal
     }
 
-    private static func range(_ value: YAMLValue) -> ClosedRange<Double>? {
+    static func range(_ value: YAMLValue) -> ClosedRange<Double>? {
         guard let ends = value.sequence() else { return nil }
         guard ends.count == 2, let low = ends[0].number(), let high = ends[1].number(), low < high else {
             value.problem("should be two numbers, the lower first", fix: "write [0, 500]")
@@ -155,7 +157,7 @@ public struct PointKeys {
     }
 
     /// A bound that no raw value comes to is most often a wrong type or scale: -40 degrees of an unsigned register.
-    private static func prove(
+    static func prove(
         _ range: ClosedRange<Double>, _ written: YAMLValue, _ layout: RegisterLayout?, _ conversion: Conversion
     ) {
         guard let layout, let reach = layout.reach else { return }

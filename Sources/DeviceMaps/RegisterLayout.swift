@@ -194,7 +194,7 @@ public struct RegisterLayout: Sendable, Equatable {
         var rest = UInt64(number)
         var raw: UInt64 = 0
         for shift in stride(from: UInt64(0), through: 28, by: 4) {
-            raw |= rest % 10 << shift
+            raw |= (rest % 10) << shift
             rest /= 10
         }
         return raw

@@ -10,6 +10,7 @@ public struct Batch: Sendable, Equatable {
         public var time: Timestamp
         /// The event's readings, as places in the batch's `readings`. Events follow one another without holes.
         public var readings: Range<Int>
+        public var origin = Origin()
 
         public var kind: EventKind { detail.kind }
     }
@@ -44,14 +45,17 @@ public struct Batch: Sendable, Equatable {
     }
 
     /// Makes a telemetry event of the readings added since the last event. None without readings.
-    public mutating func closeTelemetry(device: DeviceNumber, time: Timestamp) {
-        let start = events.last?.readings.upperBound ?? 0
-        guard start < readings.count else { return }
-        events.append(Event(detail: .telemetry, device: device, time: time, readings: start..<readings.count))
+    public mutating func closeTelemetry(device: DeviceNumber, time: Timestamp, origin: Origin = Origin()) {
+        guard events.last?.readings.upperBound ?? 0 < readings.count else { return }
+        close(.telemetry, device: device, time: time, origin: origin)
     }
 
     public mutating func append(_ status: StatusChange, device: DeviceNumber, time: Timestamp) {
         append(.status(status), device: device, time: time)
+    }
+
+    public mutating func append(_ attempt: WriteAttempt, device: DeviceNumber, time: Timestamp) {
+        append(.write(attempt), device: device, time: time)
     }
 
     public mutating func append(_ gap: Gap, time: Timestamp) {
@@ -64,9 +68,17 @@ public struct Batch: Sendable, Equatable {
     }
 
     /// Makes an event as it was stored, of the readings added since the last one.
-    public mutating func close(_ detail: EventDetail, device: DeviceNumber, time: Timestamp) {
+    public mutating func close(
+        _ detail: EventDetail, device: DeviceNumber, time: Timestamp, origin: Origin = Origin()
+    ) {
         let start = events.last?.readings.upperBound ?? 0
-        events.append(Event(detail: detail, device: device, time: time, readings: start..<readings.count))
+        events.append(
+            Event(detail: detail, device: device, time: time, readings: start..<readings.count, origin: origin))
+    }
+
+    /// Says of every event how far the system's clock was to be trusted.
+    public mutating func mark(_ clock: ClockState) {
+        for index in events.indices { events[index].origin.clock = clock }
     }
 
     /// Adds a text where reading back needs it at its old place.

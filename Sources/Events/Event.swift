@@ -6,12 +6,14 @@ public enum EventKind: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case telemetry = 0
     case status = 1
     case gap = 2
+    case write = 3
 
     public var name: String {
         switch self {
         case .telemetry: "telemetry"
         case .status: "status"
         case .gap: "gap"
+        case .write: "write"
         }
     }
 
@@ -107,12 +109,14 @@ public enum EventDetail: Hashable, Sendable {
     case telemetry
     indirect case status(StatusChange)
     indirect case gap(Gap)
+    indirect case write(WriteAttempt)
 
     public var kind: EventKind {
         switch self {
         case .telemetry: .telemetry
         case .status: .status
         case .gap: .gap
+        case .write: .write
         }
     }
 }

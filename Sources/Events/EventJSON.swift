@@ -51,7 +51,9 @@ public struct EventJSON: Sendable {
         case .telemetry: writeReadings(event, of: batch, to: &out)
         case .status(let status): write(status, to: &out)
         case .gap(let gap): write(gap, to: &out)
+        case .write(let attempt): write(attempt, hasDevice: devices.indices.contains(event.device.index), to: &out)
         }
+        write(event.origin, to: &out)
         if isReplayed { out.text(#","replayed":true"#) }
         out.byte(UInt8(ascii: "}"))
     }
@@ -146,6 +148,57 @@ public struct EventJSON: Sendable {
         out.byte(UInt8(ascii: "]"))
     }
 
+    /// - Parameter hasDevice: false where it was asked of one that there is not.
+    private func write(_ attempt: WriteAttempt, hasDevice: Bool, to out: inout ByteWriter) {
+        if !hasDevice { out.member("device", attempt.device) }
+        out.member("write", attempt.id)
+        out.member("point", attempt.point)
+        out.text(#","value":"#)
+        out.raw(attempt.value.utf8)
+        out.text(#","phase":""#)
+        out.text(attempt.phase.name)
+        out.byte(UInt8(ascii: "\""))
+        if !attempt.reason.isEmpty { out.member("reason", attempt.reason) }
+        if !attempt.found.isEmpty {
+            out.text(#","found":"#)
+            out.raw(attempt.found.utf8)
+        }
+        out.member("by", attempt.by)
+        out.text(#","deadline":""#)
+        attempt.deadline.write(to: &out)
+        out.byte(UInt8(ascii: "\""))
+    }
+
+    private func write(_ origin: Origin, to out: inout ByteWriter) {
+        if origin.uncertainty > 0 {
+            out.text(#","time_uncertainty_us":"#)
+            out.decimal(Int64(origin.uncertainty))
+        }
+        if origin.clock != .good {
+            out.text(#","clock":""#)
+            out.text(origin.clock.name)
+            out.byte(UInt8(ascii: "\""))
+        }
+        if let provenance = origin.provenance { write(provenance, to: &out) }
+    }
+
+    private func write(_ provenance: Provenance, to out: inout ByteWriter) {
+        out.member("map_hash", provenance.mapHash)
+        out.text(#","raw":["#)
+        for (place, span) in provenance.spans.enumerated() {
+            out.text(place == 0 ? #"{"address":"# : #",{"address":"#)
+            out.decimal(Int64(span.address))
+            out.member("table", span.table)
+            out.text(#","words":["#)
+            for (index, word) in span.words.enumerated() {
+                if index > 0 { out.byte(UInt8(ascii: ",")) }
+                out.decimal(Int64(word))
+            }
+            out.text("]}")
+        }
+        out.byte(UInt8(ascii: "]"))
+    }
+
     // MARK: Ready bytes
 
     private mutating func refresh() {
@@ -204,6 +257,14 @@ extension ByteWriter {
         case .number(let value): value.isFinite ? raw(value.description.utf8) : text("null")
         case .single(let value): value.isFinite ? raw(value.description.utf8) : text("null")
         }
+    }
+
+    /// A further member of an object.
+    fileprivate mutating func member(_ name: StaticString, _ value: String) {
+        text(#",""#)
+        text(name)
+        text(#"":"#)
+        jsonString(value)
     }
 
     /// A quoted string (RFC 8259, 7).

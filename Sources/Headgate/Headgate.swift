@@ -19,6 +19,7 @@ struct Headgate: AsyncParsableCommand {
               headgate plan --config headgate.yaml       how busy its polls keep each link
               headgate simulate --config headgate.yaml   answer for its devices, on this machine
               headgate read meter-1                      one real read of a device
+              headgate write heater-1 setpoint 45        one real write, where it is allowed
               headgate map docs Devices/*.yaml           device maps as pages to read
               headgate run                               the gateway
               headgate status --watch                    what a running gateway does
@@ -28,7 +29,8 @@ struct Headgate: AsyncParsableCommand {
             """,
         version: Gateway.version,
         subcommands: [
-            Run.self, Check.self, Plan.self, Read.self, MapCommand.self, Simulate.self, OutboxCommand.self, Tail.self,
+            Run.self, Check.self, Plan.self, Read.self, Write.self, MapCommand.self, Simulate.self, OutboxCommand.self,
+            Tail.self,
             Status.self,
         ])
 }

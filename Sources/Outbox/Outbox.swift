@@ -134,7 +134,7 @@ public actor Outbox {
         // The newest that there is was committed by a clock that nobody had set.
         let newest = try? Lane.allCases.compactMap { try start.database.last($0)?.committed }.max()
         if let newest, ClockJump.isUnset(newest), !ClockJump.isUnset(.now) { books.clockJumped(at: .now) }
-        _ = clock.hasJumped(wall: .now, steady: .now)
+        _ = clock.jump(wall: .now, steady: .now) > ClockJump.tolerance
         database = start.database
     }
 
@@ -220,7 +220,7 @@ public actor Outbox {
 
     private func noticeClockJump() {
         let now = Timestamp.now
-        guard clock.hasJumped(wall: now, steady: .now) else { return books.clockIsSetBack(to: now) }
+        guard clock.jump(wall: now, steady: .now) > ClockJump.tolerance else { return books.clockIsSetBack(to: now) }
         logger.warning("the system's clock jumped ahead: what waits is not taken for as old as its time says")
         books.clockJumped(at: now)
     }

@@ -20,7 +20,7 @@ public actor ModbusServer {
         case line(buffer: [UInt8])
     }
 
-    private let answer: ModbusAnswer
+    private var answer: ModbusAnswer
     private var peers: [Int32: Peer] = [:]
     private var linkPath: String?
     /// Kept open: a terminal nobody holds reports errors instead of silence.
@@ -112,20 +112,24 @@ public actor ModbusServer {
         return true
     }
 
-    /// Every request for reading is eight bytes long: unit, function, address, count, checksum.
+    /// Most requests are eight bytes long: unit, function, address, count or value, checksum. Those that write several say
+    /// how many bytes they bring.
     private func answerLine(_ buffer: inout [UInt8], _ descriptor: Int32) {
         while buffer.count >= 8 {
-            let crc = UInt16(buffer[6]) | UInt16(buffer[7]) << 8
-            guard ModbusAnswer.crc16(buffer[..<6]) == crc else {
+            let length = buffer[1] == 15 || buffer[1] == 16 ? 9 + Int(buffer[6]) : 8
+            guard buffer.count >= length else { return }
+            let end = length - 2
+            let crc = UInt16(buffer[end]) | UInt16(buffer[end + 1]) << 8
+            guard ModbusAnswer.crc16(buffer[..<end]) == crc else {
                 buffer.removeFirst()
                 continue
             }
-            if let pdu = answer.pdu(to: buffer[1..<6], unit: buffer[0], isLine: true, seconds: Self.seconds) {
+            if let pdu = answer.pdu(to: buffer[1..<end], unit: buffer[0], isLine: true, seconds: Self.seconds) {
                 let frame = [buffer[0]] + pdu
                 let crc = ModbusAnswer.crc16(frame)
                 _ = Self.send(frame + [UInt8(crc & 0xFF), UInt8(crc >> 8)], descriptor)
             }
-            buffer.removeFirst(8)
+            buffer.removeFirst(length)
         }
     }
 

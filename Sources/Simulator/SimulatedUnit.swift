@@ -9,12 +9,17 @@ struct SimulatedUnit: Sendable {
     private let limits: ModbusLimits
     /// From the first to the last address of each table.
     private let spans: [RegisterTable: ClosedRange<Int>]
+    /// Where somebody may write, and what somebody has written.
+    private let writable: [RegisterTable: Set<Int>]
+    private var written: [RegisterTable: [Int: UInt16]] = [:]
 
     init(_ device: Plant.ModbusDevice) {
         var points: [(point: SimulatedPoint, source: RegisterSource)] = []
         var spans: [RegisterTable: ClosedRange<Int>] = [:]
+        var writable: [RegisterTable: Set<Int>] = [:]
         for point in device.map.points {
             guard case .register(let source) = point.source else { continue }
+            if point.writable != nil { writable[source.table, default: []].formUnion(source.span) }
             points.append((SimulatedPoint(point, of: device.name), source))
             let first = Int(source.address)
             let last = first + source.layout.registers - 1
@@ -23,6 +28,7 @@ struct SimulatedUnit: Sendable {
         }
         self.points = points
         self.spans = spans
+        self.writable = writable
         limits = if case .modbus(let limits) = device.map.form { limits } else { ModbusLimits() }
     }
 
@@ -41,8 +47,17 @@ struct SimulatedUnit: Sendable {
                 covered[place + offset - address] = true
             }
         }
+        for (place, word) in written[table] ?? [:] where wanted.contains(place) { words[place - address] = word }
         // A map that reads through gaps says that the device allows it.
         return limits.gap > 0 || covered.allSatisfy(\.self) ? words : nil
+    }
+
+    /// - Returns: false where the map does not say that all of it is writable.
+    mutating func write(_ table: RegisterTable, at address: Int, _ words: [UInt16]) -> Bool {
+        let span = address..<(address + words.count)
+        guard !words.isEmpty, span.allSatisfy({ writable[table]?.contains($0) ?? false }) else { return false }
+        for (place, word) in zip(span, words) { written[table, default: [:]][place] = word }
+        return true
     }
 
     /// The most a request may ask for.

@@ -1,4 +1,4 @@
-"""The schemas of the two files that people write."""
+"""The schemas of the two files that people write, and of events."""
 
 import json
 import pathlib
@@ -8,7 +8,7 @@ import jsonschema
 import yaml
 
 FOLDER = pathlib.Path(__file__).parent.parent.parent / "deploy/schemas"
-FILES = {name: json.loads((FOLDER / f"{name}.json").read_text()) for name in ("device-map", "headgate")}
+FILES = {path.name.removesuffix(".json"): json.loads(path.read_text()) for path in FOLDER.glob("*.json")}
 VALIDATORS = {name: jsonschema.Draft202012Validator(schema) for name, schema in FILES.items()}
 
 
@@ -42,3 +42,8 @@ def check_configuration(path):
     VALIDATORS["headgate"].validate(configuration)
     for device in (configuration.get("devices") or {}).values():
         check_map(path.parent / configuration.get("maps", "/usr/share/headgate/devices") / f"{device['map']}.yaml")
+
+
+def check_event(event):
+    """One of the gateway's own, by its type."""
+    VALIDATORS[event["type"]].validate(event)

@@ -47,3 +47,4 @@ def test_a_clock_that_jumps_costs_nothing(workshop):
     verdict.check_nothing_lost()
     assert not verdict.gaps
     assert any(event["time"].startswith("1970-") for event in heard.events)
+    assert any(event["data"].get("clock") == "jumped" for event in heard.events)

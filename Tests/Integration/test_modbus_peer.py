@@ -1,5 +1,6 @@
 """Modbus against pymodbus as the server: types, orders, exceptions, units that never answer."""
 
+import hashlib
 import json
 import re
 import struct
@@ -8,6 +9,7 @@ import subprocess
 import pytest
 
 from conftest import events_in, free_port, headgate, wait_for, accepts
+from schemas import check_event
 
 ORDERS = ["ABCD", "CDAB", "BADC", "DCBA"]
 NUMBERS = {
@@ -125,6 +127,34 @@ def test_all_four_tables_bits_scale_absent_and_labels(workshop):
         "beyond": ("2305", "out_of_range"),
     }
     assert rows["scaled"]["raw"] == "0x0901"
+
+
+def test_an_event_says_what_it_is_made_of_where_that_is_asked_for(workshop):
+    port = serve(workshop, {"1": {"holding": [1, 2, 3], "coil": [0, 1]}})
+    points = {"low": "{ address: 0, table: holding }", "high": "{ address: 2, table: holding }",
+              "bit": "{ address: 1, table: coil, type: bool }"}
+    for name in ("traced", "plain"):
+        maps = write_map(workshop, name, points, defaults="{ type: uint16, every: 100ms }")
+    out = workshop.folder / "events.jsonl"
+    configuration = workshop.configuration(
+        maps=maps, links={"a": {"tcp": f"127.0.0.1:{port}"}}, outputs={"f": {"file": str(out)}},
+        devices={"with": {"map": "traced", "link": "a", "unit": 1, "provenance": "full"},
+                 "also": {"map": "plain", "link": "a", "unit": 1}})
+    workshop.gateway(configuration)
+
+    def data(device):
+        return [event["data"] for event in events_in(out)
+                if event["type"] == "headgate.telemetry.v1" and event["subject"] == device]
+
+    wait_for(lambda: data("with") and data("also"), what="events of both")
+    for event in events_in(out):
+        check_event(event)
+    traced, plain = data("with")[0], data("also")[0]
+    assert traced["map_hash"] == hashlib.sha256((workshop.folder / "maps/traced.yaml").read_bytes()).hexdigest()
+    assert sorted(traced["raw"], key=lambda span: span["table"]) == [
+        {"table": "coil", "address": 1, "words": [1]}, {"table": "holding", "address": 0, "words": [1, 2, 3]}]
+    assert "raw" not in plain and "map_hash" not in plain
+    assert 0 < plain["time_uncertainty_us"] < 1_000_000
 
 
 def test_an_exception_spoils_only_the_points_it_is_about(workshop):

@@ -17,6 +17,19 @@ struct BlockBodyTests {
         }
     }
 
+    @Test("a body from before events had origins is read")
+    func withoutOrigins() throws {
+        // One event of device 3 at 7 µs with one reading, 42 of series 5: kind, device, time, readings, then a reading's
+        // columns (series, quality, reason, time, tag, bits), and no text.
+        let bytes: [UInt8] = [1, 1, 0, 6, 14, 1, 10, 0, 0, 14, 3, 84, 0]
+        var reader = ByteReader(bytes)
+        var expected = Batch()
+        let time = Timestamp(microseconds: 7)
+        expected.readings.append(Reading(series: SeriesNumber(raw: 5), time: time, value: .integer(42)))
+        expected.closeTelemetry(device: DeviceNumber(raw: 3), time: time)
+        #expect(try BlockBody.decode(&reader, .old) == expected)
+    }
+
     @Test("bytes that are cut short or changed are an error or another batch, never a trap")
     func damaged() {
         var random = SeededGenerator()
@@ -76,6 +89,12 @@ extension Batch {
             switch Int.random(in: 0...9, using: &random) {
             case 0:
                 batch.append(StatusChange(state: .offline, since: time, reason: .timeout), device: device, time: time)
+            case 2:
+                batch.append(
+                    WriteAttempt(
+                        id: "a", device: "d", point: "p", value: "1", by: "somebody", deadline: time,
+                        phase: WriteAttempt.Phase.allCases.randomElement(using: &random) ?? .done, reason: "busy",
+                        found: "2"), device: device, time: time)
             case 1:
                 batch.append(
                     Gap(
@@ -85,10 +104,24 @@ extension Batch {
                 for _ in 0..<Int.random(in: 1...30, using: &random) {
                     batch.readings.append(Reading.random(time, &batch, using: &random))
                 }
-                batch.closeTelemetry(device: device, time: time)
+                batch.closeTelemetry(device: device, time: time, origin: .random(using: &random))
             }
         }
         return batch
+    }
+}
+
+extension Origin {
+    fileprivate static func random(using random: inout some RandomNumberGenerator) -> Origin {
+        var origin = Origin(
+            uncertainty: UInt32.random(in: 0...5_000, using: &random),
+            clock: ClockState.allCases.randomElement(using: &random) ?? .good)
+        guard Bool.random(using: &random) else { return origin }
+        let words = (0..<Int.random(in: 0...9, using: &random)).map { _ in UInt16.random(in: 0 ... .max, using: &random)
+        }
+        origin.provenance = Provenance(
+            mapHash: "c0ffee", spans: [Provenance.Span(table: "holding", address: .max, words: words)])
+        return origin
     }
 }
 

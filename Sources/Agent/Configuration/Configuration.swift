@@ -39,6 +39,19 @@ public struct Configuration: Sendable {
         public var link: String
         public var address: Address
         public var tags: [Device.Tag]
+        /// Whether its events say what their readings are made of.
+        public var tellsProvenance = false
+    }
+
+    /// Who may be written, and who may ask for it beside `headgate write`.
+    public struct Writes: Sendable {
+        public struct Commands: Sendable {
+            public var link: String
+            public var topic: String
+        }
+
+        public var devices: Set<String> = []
+        public var commands: Commands?
     }
 
     public struct OutboxLimits: Sendable {
@@ -86,6 +99,7 @@ public struct Configuration: Sendable {
     public var state: String
     public var links: [Link] = []
     public var devices: [ConfiguredDevice] = []
+    public var writes = Writes()
     public var outbox = OutboxLimits()
     public var outputs: [ConfiguredOutput] = []
     /// Nil where it is switched off.

@@ -65,6 +65,9 @@ public final class ConfigurationFile {
         configuration.links = links(root.take("links"), gateway: configuration.gateway)
         configuration.devices = devices(root.take("devices"), links: configuration.links)
         if provesPlans { configuration.links.forEach { prove($0, configuration) } }
+        if let writes = root.take("writes")?.mapping() {
+            configuration.writes = WriteKeys(links: configuration.links, devices: configuration.devices).writes(writes)
+        }
         if let outbox = root.take("outbox")?.mapping() { configuration.outbox = limits(outbox) }
         configuration.outputs = OutputKeys(gateway: configuration.gateway, claims: claims, resolve: resolve).outputs(
             root.take("outputs"))
@@ -153,6 +156,7 @@ public final class ConfigurationFile {
         let link = linkValue.flatMap { self.link($0, among: links) }
         let tags = Self.tags(mapping.take("tags"))
         let (unit, topic) = (mapping.take("unit"), mapping.take("topic"))
+        let provenance = mapping.take("provenance")
         guard let map, let link, let linkValue else { return nil }
         guard let address = Self.address(map, link, linkValue, unit, topic, mapping) else { return nil }
         if case .unit(let unit) = address,
@@ -162,7 +166,17 @@ public final class ConfigurationFile {
                 "is read already, as \(other): unit \(unit) of \(link.name) with the map \(map.name)",
                 fix: "look at `unit`, or leave one of them out")
         }
-        return Configuration.ConfiguredDevice(name: name, map: map, link: link.name, address: address, tags: tags)
+        return Configuration.ConfiguredDevice(
+            name: name, map: map, link: link.name, address: address, tags: tags,
+            tellsProvenance: Self.tellsProvenance(provenance, map))
+    }
+
+    private static func tellsProvenance(_ value: YAMLValue?, _ map: DeviceMap) -> Bool {
+        let isFull = value?.word(["full": true, "none": false]) ?? false
+        if isFull, case .mqtt = map.form {
+            value?.problem("is of registers: a message is what it is", fix: "leave it out")
+        }
+        return isFull
     }
 
     private func link(_ value: YAMLValue, among links: [Configuration.Link]) -> Configuration.Link? {

@@ -23,6 +23,9 @@ public actor MQTTSource {
     private let logger: Logger
     private let measures: MQTTSourceMeasures
     private var router: MessageRouter
+    private let commands: (any CommandTaking)?
+    /// What commands that are safe want done.
+    private var works: [@Sendable () async -> Void] = []
     private var hasSubscribed = false
     private var subscribedAt: ContinuousClock.Instant?
     private var downSince: Timestamp?
@@ -30,13 +33,15 @@ public actor MQTTSource {
     private var lookedForSilence = ContinuousClock.now
 
     public init(
-        _ settings: MQTTSourceSettings, catalog: Catalog, collector: any Collecting, logger: Logger
+        _ settings: MQTTSourceSettings, catalog: Catalog, collector: any Collecting,
+        commands: (any CommandTaking)? = nil, logger: Logger
     ) {
         executor = BlockingExecutor(label: "headgate.mqtt.\(settings.name)")
         var logger = logger
         logger[metadataKey: "link"] = "\(settings.name)"
         self.settings = settings
         self.collector = collector
+        self.commands = commands
         self.logger = logger
         measures = MQTTSourceMeasures(link: settings.name)
         router = MessageRouter(settings.devices, catalog: catalog, collector: collector)
@@ -65,8 +70,9 @@ public actor MQTTSource {
     }
 
     private var filters: [String] {
-        guard let share = settings.share else { return router.filters }
-        return router.filters.map { "$share/\(share)/\($0)" }
+        let devices = settings.share.map { share in router.filters.map { "$share/\(share)/\($0)" } }
+        // A command is for this gateway, whoever shares what devices say.
+        return (devices ?? router.filters) + (commands.map { [$0.topic] } ?? [])
     }
 
     private var address: String { "\(settings.connection.host):\(settings.connection.port)" }
@@ -117,6 +123,7 @@ public actor MQTTSource {
             }
             guard await take(connection.takeMessages()) else { return }
             measures.tooLarge.increment(by: connection.takeRefused())
+            defer { startWorks() }
             try connection.write()
             tellSilence()
             await Task.yield()
@@ -170,6 +177,10 @@ public actor MQTTSource {
         var batch = Batch()
         let arrival = MessageRouter.Arrival()
         for message in messages {
+            if let commands, message.topic == commands.topic {
+                if let work = commands.take(message, into: &batch) { works.append(work) }
+                continue
+            }
             do throws(MessageRouter.Refusal) {
                 try router.route(message, arrival: arrival, into: &batch)
             } catch {
@@ -182,6 +193,12 @@ public actor MQTTSource {
         // What came meanwhile has not been read yet: nobody was silent.
         if arrival.instant.duration(to: .now) > .seconds(1) { upSince = MessageRouter.Arrival() }
         return isSafe
+    }
+
+    /// Commands are begun after their acknowledgement: one that is sent again was not.
+    private func startWorks() {
+        for work in works { Task { await work() } }
+        works = []
     }
 
     private func refuse(_ message: MQTTMessage, _ refusal: MessageRouter.Refusal) {

@@ -37,6 +37,13 @@ struct DevicePoller {
         var refused: [Int]
         var eventTime: Timestamp?
         var bisection: Bisection?
+        var origin: Origin
+
+        /// Notes how well the time of an answer is known.
+        mutating func note(_ answer: ModbusConnection.Answer) {
+            eventTime = eventTime ?? answer.time
+            origin.uncertainty = max(origin.uncertainty, UInt32(clamping: answer.uncertainty))
+        }
     }
 
     init(_ device: ModbusDevice, link: String, cost: RequestCost, start: ContinuousClock.Instant) {
@@ -99,9 +106,10 @@ struct DevicePoller {
         } else {
             if hung != nil, request == hung { hung = nil }
             round.wish.isSilent = false
-            round.eventTime = round.eventTime ?? answer.time
+            round.note(answer)
             answered(request, in: &round, answer.time)
             decode(request, connection, answer.time)
+            keep(request, connection, &round.origin)
         }
         guard round.requests.isEmpty else {
             round.wish.isCritical = isCritical(round.requests.first)
@@ -120,7 +128,9 @@ struct DevicePoller {
         let requests = hungLast(criticalFirst(planned.requests)) + retried()
         wish.deadline = schedule.nextDue ?? wish.deadline
         wish.isBegun = true
-        return Round(requests: requests[...], wish: wish, refused: planned.refused)
+        let provenance = device.mapHash.map { Provenance(mapHash: $0) }
+        return Round(
+            requests: requests[...], wish: wish, refused: planned.refused, origin: Origin(provenance: provenance))
     }
 
     private func criticalFirst(_ requests: [ReadRequest]) -> [ReadRequest] {
@@ -194,7 +204,7 @@ struct DevicePoller {
         let eventTime = round.eventTime ?? time
         let change = presence.answered(at: eventTime)
         spoilRefused(of: round, eventTime)
-        batch.closeTelemetry(device: device.number, time: eventTime)
+        batch.closeTelemetry(device: device.number, time: eventTime, origin: round.origin)
         if let change {
             probePause.reset()
             batch.append(change, device: device.number, time: eventTime)
@@ -229,6 +239,17 @@ struct DevicePoller {
     /// is asked all the same. A link that is down is another matter.
     private static func pause(after error: ModbusError, took: Duration, silent: Int) -> Duration {
         error.kind == .disconnected ? .zero : min(took * 20 * silent, .seconds(30))
+    }
+
+    /// Where it is asked for, what the readings are made of goes with them.
+    private func keep(_ request: ReadRequest, _ connection: borrowing ModbusConnection, _ origin: inout Origin) {
+        guard origin.provenance != nil else { return }
+        let words =
+            request.table.holdsBits
+            ? connection.flags.prefix(request.count).map(UInt16.init)
+            : Array(connection.registers.prefix(request.count))
+        origin.provenance?.spans.append(
+            Provenance.Span(table: request.table.rawValue, address: request.address, words: words))
     }
 
     // MARK: Readings

@@ -14,6 +14,8 @@ struct ModbusConnection: ~Copyable {
     struct Answer {
         var error: ModbusError?
         var time: Timestamp
+        /// Half of the time between them, in microseconds: so much the moment may be off.
+        var uncertainty: Int64 = 0
     }
 
     private let settings: ModbusLinkSettings
@@ -59,21 +61,49 @@ struct ModbusConnection: ~Copyable {
     mutating func read(_ request: ReadRequest, unit: UInt8) -> Answer {
         let start = Timestamp.now
         do throws(ModbusError) {
-            try connectIfNeeded()
-            if silence > 0 { usleep(silence) }
-            // An answer that came too late must not be taken for the one to come.
-            if needsFlush { context?.flush() }
-            needsFlush = false
+            try prepare()
             if let probe = owed.probe(before: request, unit: unit, at: .now) { try settle(probe, unit) }
             let asked = ContinuousClock.now
             let sent = Timestamp.now
             try ask(request, unit: unit)
             timeouts = 0
-            return Answer(error: nil, time: sent.advanced(byMicroseconds: asked.duration(to: .now).microseconds / 2))
+            let half = asked.duration(to: .now).microseconds / 2
+            return Answer(error: nil, time: sent.advanced(byMicroseconds: half), uncertainty: half)
         } catch {
             handle(error)
             return Answer(error: error, time: start)
         }
+    }
+
+    /// Tells `unit` to take a value. An error does not say that it has not: only reading it back does.
+    /// - Returns: whether anything was sent at all.
+    mutating func write(_ order: WriteOrder, _ words: [UInt16]) -> (error: ModbusError?, isSent: Bool) {
+        var isSent = false
+        do throws(ModbusError) {
+            try prepare()
+            guard context != nil else { throw lastFailure ?? ModbusError(code: ENOTCONN) }
+            try context?.select(unit: order.unit)
+            isSent = true
+            if order.table.holdsBits {
+                try context?.writeCoil(words.first != 0, at: order.address, usesMultiple: order.usesMultiple)
+            } else {
+                try context?.writeRegisters(words, at: order.address, usesMultiple: order.usesMultiple)
+            }
+            timeouts = 0
+            return (nil, isSent)
+        } catch {
+            handle(error)
+            return (error, isSent)
+        }
+    }
+
+    /// Before each request.
+    private mutating func prepare() throws(ModbusError) {
+        try connectIfNeeded()
+        if silence > 0 { usleep(silence) }
+        // An answer that came too late must not be taken for the one to come.
+        if needsFlush { context?.flush() }
+        needsFlush = false
     }
 
     /// Asks what no late answer can be taken for an answer to.

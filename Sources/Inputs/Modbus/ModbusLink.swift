@@ -10,6 +10,7 @@ import Waiting
 /// Polls the devices of one line or endpoint.
 ///
 ///     schedule ─▶ requests ─▶ libmodbus ─▶ registers ─▶ decode ─▶ batch ─▶ collector
+///                    orders ─────┘
 ///
 /// Serialises everything on the link: a bus carries one request at a time, so units on it share this actor. It runs on
 /// a queue of its own and blocks there; a dead link delays no other.
@@ -23,13 +24,16 @@ public actor ModbusLink {
     private var connection: ModbusConnection
     private var pollers: [DevicePoller]
     private var turns: LinkTurns
+    /// Nil where nothing on the link may be written.
+    private let writes: WriteQueue?
+    private var wasWrite = false
     /// Handed from poll to poll: where none is interrupted, one is enough, and stays in the processor's cache.
     private var spare = Batch()
     private let remember: @Sendable (_ device: String, Learned) -> Void
 
     /// - Parameter remember: is told what a device has shown that its map does not say.
     public init(
-        _ settings: ModbusLinkSettings, collector: any Collecting, logger: Logger,
+        _ settings: ModbusLinkSettings, collector: any Collecting, writes: WriteQueue? = nil, logger: Logger,
         remember: @escaping @Sendable (_ device: String, Learned) -> Void
     ) {
         executor = BlockingExecutor(label: "headgate.modbus.\(settings.name)")
@@ -39,6 +43,7 @@ public actor ModbusLink {
         self.collector = collector
         self.logger = logger
         self.remember = remember
+        self.writes = writes
         connection = ModbusConnection(settings, logger: logger)
         let now = ContinuousClock.now
         let cost = RequestCost(settings.endpoint)
@@ -50,9 +55,11 @@ public actor ModbusLink {
     public func run() async {
         while !Task.isCancelled {
             let now = ContinuousClock.now
-            guard let unit = turns.next(at: now) else {
-                guard let due = turns.nextDue else { return }
-                try? await Task.sleep(until: due, tolerance: .milliseconds(1))
+            let next = turns.next(at: now)
+            if writes != nil, !wasWrite || next == nil, write(at: now) { continue }
+            wasWrite = false
+            guard let unit = next else {
+                guard await sleep() else { break }
                 continue
             }
             let silent = turns.silent
@@ -68,7 +75,28 @@ public actor ModbusLink {
             let done = ContinuousClock.now
             turns.had(unit, for: now.duration(to: done), wants: pollers[unit].wish, now: done)
         }
+        writes?.close()
         connection.close()
+    }
+
+    /// Until a poll falls due, or an order comes.
+    /// - Returns: false where neither ever does.
+    private func sleep() async -> Bool {
+        guard let writes else {
+            guard let due = turns.nextDue else { return false }
+            try? await Task.sleep(until: due, tolerance: .milliseconds(1))
+            return true
+        }
+        await writes.bell.wait(until: [turns.nextDue, writes.nextDue].compactMap(\.self).min())
+        return true
+    }
+
+    /// - Returns: false where no order is due.
+    private func write(at now: ContinuousClock.Instant) -> Bool {
+        guard var job = writes?.take(at: now) else { return false }
+        wasWrite = true
+        if !job.step(over: &connection) { writes?.putBack(job) }
+        return true
     }
 
     private func note(_ learned: Learned, of device: ModbusDevice) {

@@ -44,9 +44,12 @@ public struct ModbusDevice: Sendable {
     public var points: [Point]
     /// What it has shown in earlier runs.
     public var learned: Learned
+    /// Of its map, where events are to say what they are made of; else nil.
+    public var mapHash: String?
 
     public init(
-        id: String, number: DeviceNumber, unit: UInt8, limits: ModbusLimits, points: [Point], learned: Learned
+        id: String, number: DeviceNumber, unit: UInt8, limits: ModbusLimits, points: [Point], learned: Learned,
+        mapHash: String? = nil
     ) {
         self.id = id
         self.number = number
@@ -54,5 +57,6 @@ public struct ModbusDevice: Sendable {
         self.limits = limits
         self.points = points
         self.learned = learned
+        self.mapHash = mapHash
     }
 }

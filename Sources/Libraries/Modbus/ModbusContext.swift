@@ -174,6 +174,25 @@ public struct ModbusContext: ~Copyable {
         guard read == Int32(count) else { throw ModbusError(code: read == -1 ? errno : Self.badData) }
     }
 
+    /// Writes registers from `address` on (functions 6 and 16; ibid., 6.6 and 6.12).
+    /// - Parameter usesMultiple: whether one register goes by the function for several.
+    public func writeRegisters(_ words: [UInt16], at address: UInt16, usesMultiple: Bool) throws(ModbusError) {
+        let written =
+            words.count == 1 && !usesMultiple
+            ? modbus_write_register(context, Int32(address), words[0])
+            : modbus_write_registers(context, Int32(address), Int32(words.count), words)
+        guard written == Int32(words.count) else { throw ModbusError(code: written == -1 ? errno : Self.badData) }
+    }
+
+    /// Writes a coil (functions 5 and 15; ibid., 6.5 and 6.11).
+    public func writeCoil(_ value: Bool, at address: UInt16, usesMultiple: Bool) throws(ModbusError) {
+        let written =
+            usesMultiple
+            ? modbus_write_bits(context, Int32(address), 1, [value ? 1 : 0])
+            : modbus_write_bit(context, Int32(address), value ? 1 : 0)
+        guard written == 1 else { throw ModbusError(code: written == -1 ? errno : Self.badData) }
+    }
+
     /// EMBBADDATA, a macro that does not import: the answer's length is not what was asked for.
     private static var badData: Int32 { MODBUS_ENOBASE + 13 }
 }

@@ -9,10 +9,18 @@ import Events
 /// so each is stored as its difference to the one before it in its series; zstd then finds little left. A format that
 /// is on disk is never changed: a new one gets a new codec number.
 enum BlockBody {
-    /// The number of this format in a block's `codec`, zstd around it included.
-    static let codec: Int64 = 1
-    /// The same with the events' sequence numbers before it, for blocks that have lost some.
-    static let codecWithSequences: Int64 = 2
+    /// What a block's `codec` says of its body, zstd around it included.
+    enum Format: Int64 {
+        /// Events without their origins.
+        case old = 1
+        case oldWithSequences = 2
+        case plain = 3
+        /// With the events' sequence numbers before it, for blocks that have lost some.
+        case withSequences = 4
+
+        var hasSequences: Bool { self == .oldWithSequences || self == .withSequences }
+        fileprivate var hasOrigins: Bool { self == .plain || self == .withSequences }
+    }
 
     // MARK: To bytes
 
@@ -42,6 +50,7 @@ enum BlockBody {
         }
         for event in batch.events { out.varint(UInt64(event.readings.count)) }
         for event in batch.events { write(event.detail, to: &out) }
+        writeOrigins(batch.events, to: &out)
     }
 
     private static func writeReadings(_ readings: [Reading], to out: inout ByteWriter) {
@@ -69,14 +78,15 @@ enum BlockBody {
 
     static func decode(_ bytes: [UInt8]) throws(MalformedBytes) -> Batch {
         var reader = ByteReader(bytes)
-        return try decode(&reader)
+        return try decode(&reader, .plain)
     }
 
-    static func decode(_ reader: inout ByteReader) throws(MalformedBytes) -> Batch {
+    static func decode(_ reader: inout ByteReader, _ format: Format) throws(MalformedBytes) -> Batch {
         let events = try reader.count()
         let readings = try reader.count()
         var batch = Batch()
-        let heads = try readEvents(events, &reader)
+        var heads = try readEvents(events, &reader)
+        if format.hasOrigins { try readOrigins(&heads, &reader) }
         let all = try readReadings(readings, &reader)
         for _ in 0..<(try reader.count()) { batch.append(text: try reader.string()) }
         guard reader.isAtEnd else { throw MalformedBytes(expected: "the end") }
@@ -85,13 +95,19 @@ enum BlockBody {
             guard head.readings <= all.count - next else { throw MalformedBytes(expected: "as many readings") }
             batch.readings.append(contentsOf: all[next..<(next + head.readings)])
             next += head.readings
-            batch.close(head.detail, device: head.device, time: head.time)
+            batch.close(head.detail, device: head.device, time: head.time, origin: head.origin)
         }
         guard next == all.count else { throw MalformedBytes(expected: "no more readings than events have") }
         return batch
     }
 
-    private typealias Head = (detail: EventDetail, device: DeviceNumber, time: Timestamp, readings: Int)
+    private struct Head {
+        var detail = EventDetail.telemetry
+        var device: DeviceNumber
+        var time = Timestamp(microseconds: 0)
+        var readings = 0
+        var origin = Origin()
+    }
 
     private static func readEvents(_ count: Int, _ reader: inout ByteReader) throws(MalformedBytes) -> [Head] {
         var kinds: [EventKind] = []
@@ -105,8 +121,7 @@ enum BlockBody {
         var device: Int64 = 0
         for _ in 0..<count {
             device = device &+ (try reader.zigzag())
-            heads.append(
-                (.telemetry, DeviceNumber(raw: Int32(truncatingIfNeeded: device)), Timestamp(microseconds: 0), 0))
+            heads.append(Head(device: DeviceNumber(raw: Int32(truncatingIfNeeded: device))))
         }
         var time: Int64 = 0
         for index in 0..<count {
@@ -283,6 +298,12 @@ extension BlockBody {
             out.zigzag(gap.until.microseconds)
             out.varint(UInt64(gap.outputs.count))
             for output in gap.outputs { out.string(output) }
+        case .write(let attempt):
+            out.byte(attempt.phase.rawValue)
+            out.zigzag(attempt.deadline.microseconds)
+            for text in [
+                attempt.id, attempt.device, attempt.point, attempt.value, attempt.found, attempt.by, attempt.reason,
+            ] { out.string(text) }
         }
     }
 
@@ -306,6 +327,65 @@ extension BlockBody {
                 until: Timestamp(microseconds: try reader.zigzag()), outputs: [])
             for _ in 0..<(try reader.count()) { gap.outputs.append(try reader.string()) }
             return .gap(gap)
+        case .write:
+            guard let phase = WriteAttempt.Phase(rawValue: try reader.byte()) else {
+                throw MalformedBytes(expected: "a phase of writing")
+            }
+            let deadline = Timestamp(microseconds: try reader.zigzag())
+            var texts: [String] = []
+            for _ in 0..<7 { texts.append(try reader.string()) }
+            return .write(
+                WriteAttempt(
+                    id: texts[0], device: texts[1], point: texts[2], value: texts[3], by: texts[5], deadline: deadline,
+                    phase: phase, reason: texts[6], found: texts[4]))
+        }
+    }
+}
+
+// MARK: Origins
+
+extension BlockBody {
+    /// In the byte of the clock's state: that a provenance follows.
+    private static let hasProvenance: UInt8 = 0x80
+
+    private static func writeOrigins(_ events: [Batch.Event], to out: inout ByteWriter) {
+        for event in events { out.varint(UInt64(event.origin.uncertainty)) }
+        for event in events {
+            out.byte(event.origin.clock.rawValue | (event.origin.provenance == nil ? 0 : hasProvenance))
+        }
+        for event in events {
+            guard let provenance = event.origin.provenance else { continue }
+            out.string(provenance.mapHash)
+            out.varint(UInt64(provenance.spans.count))
+            for span in provenance.spans {
+                out.string(span.table)
+                out.varint(UInt64(span.address))
+                out.varint(UInt64(span.words.count))
+                for word in span.words { out.varint(UInt64(word)) }
+            }
+        }
+    }
+
+    private static func readOrigins(_ heads: inout [Head], _ reader: inout ByteReader) throws(MalformedBytes) {
+        for index in heads.indices { heads[index].origin.uncertainty = UInt32(clamping: try reader.varint()) }
+        var traced: [Int] = []
+        for index in heads.indices {
+            let byte = try reader.byte()
+            guard let clock = ClockState(rawValue: byte & ~hasProvenance) else {
+                throw MalformedBytes(expected: "a state of the clock")
+            }
+            heads[index].origin.clock = clock
+            if byte & hasProvenance != 0 { traced.append(index) }
+        }
+        for index in traced {
+            var provenance = Provenance(mapHash: try reader.string())
+            for _ in 0..<(try reader.count()) {
+                var span = Provenance.Span(
+                    table: try reader.string(), address: UInt16(clamping: try reader.varint()), words: [])
+                for _ in 0..<(try reader.count()) { span.words.append(UInt16(clamping: try reader.varint())) }
+                provenance.spans.append(span)
+            }
+            heads[index].origin.provenance = provenance
         }
     }
 }

@@ -36,6 +36,9 @@ public struct StoredBlock: Sendable, Equatable {
         return checksum.value
     }
 
+    /// Nil where it is none that is known.
+    var format: BlockBody.Format? { BlockBody.Format(rawValue: codec) }
+
     var isWhole: Bool { crc == checksum() }
 
     /// What its body is sealed to: who its events are. Neither its number, which a block that is saved or sent again
@@ -116,7 +119,7 @@ public struct BlockCodec: ~Copyable {
         var block = StoredBlock(
             lane: lane, id: id, epoch: epoch, first: first, events: batch.events.count, readings: batch.readings.count,
             since: batch.events.map(\.time).min() ?? committed, until: batch.events.map(\.time).max() ?? committed,
-            committed: committed, codec: BlockBody.codec, crc: 0, body: [])
+            committed: committed, codec: BlockBody.Format.plain.rawValue, crc: 0, body: [])
         try fill(&block, with: BlockBody.encode(batch))
         return block
     }
@@ -125,7 +128,7 @@ public struct BlockCodec: ~Copyable {
     func tombstone(_ lane: Lane, id: Int64, first: UInt64, last: UInt64, committed: Timestamp) -> StoredBlock {
         var block = StoredBlock(
             lane: lane, id: id, epoch: 0, first: first, last: last, events: 0, readings: 0, since: committed,
-            until: committed, committed: committed, codec: BlockBody.codec, crc: 0, body: [])
+            until: committed, committed: committed, codec: BlockBody.Format.plain.rawValue, crc: 0, body: [])
         block.crc = block.checksum()
         return block
     }
@@ -138,9 +141,9 @@ public struct BlockCodec: ~Copyable {
         block.readings = opened.batch.readings.count
         var body = ByteWriter()
         if opened.sequences.isEmpty {
-            block.codec = BlockBody.codec
+            block.codec = BlockBody.Format.plain.rawValue
         } else {
-            block.codec = BlockBody.codecWithSequences
+            block.codec = BlockBody.Format.withSequences.rawValue
             block.last = old.end - 1
             BlockBody.write(opened.sequences, from: old.first, to: &body)
         }
@@ -157,7 +160,7 @@ public struct BlockCodec: ~Copyable {
     }
 
     public func decode(_ block: StoredBlock) throws(CorruptBlock) -> OpenedBlock {
-        guard block.codec == BlockBody.codec || block.codec == BlockBody.codecWithSequences else {
+        guard let format = block.format else {
             throw CorruptBlock(description: "codec \(block.codec) is not known")
         }
         guard block.isWhole else { throw CorruptBlock(description: "the checksum does not match") }
@@ -166,10 +169,10 @@ public struct BlockCodec: ~Copyable {
         do {
             let body = try keys.open(block.body, key: block.keyID, epoch: block.epoch, header: block.identity)
             var reader = ByteReader(try zstd.expand(body, limit: Self.expandedLimit))
-            if block.codec == BlockBody.codecWithSequences {
+            if format.hasSequences {
                 opened.sequences = try BlockBody.readSequences(from: block.first, &reader)
             }
-            opened.batch = try BlockBody.decode(&reader)
+            opened.batch = try BlockBody.decode(&reader, format)
         } catch {
             throw CorruptBlock(description: "\(error)")
         }

@@ -14,6 +14,9 @@ struct ClockJump: Equatable {
     /// What the clock said then.
     var at: Timestamp
 
+    /// What a clock that is slewed does not reach between two looks. Microseconds.
+    static let tolerance: Int64 = 60_000_000
+
     /// Before this was written no clock was right.
     static func isUnset(_ time: Timestamp) -> Bool {
         time.microseconds < 1_735_689_600_000_000  // 2025-01-01
@@ -23,22 +26,6 @@ struct ClockJump: Equatable {
     /// - Parameter limit: what was committed before is too old.
     func lets(_ block: Int64, of lane: Lane, goBefore limit: Timestamp) -> Bool {
         block >= blocks[Int(lane.rawValue)] || at < limit
-    }
-}
-
-/// Compares the system's clock with one that does not jump.
-struct ClockWatch {
-    /// What a clock that is slewed does not reach between two looks. Microseconds.
-    private static let tolerance: Int64 = 60_000_000
-    private var last: (wall: Timestamp, steady: ContinuousClock.Instant)?
-
-    /// - Parameter steady: goes on while the machine sleeps.
-    /// - Returns: whether the clock has jumped ahead since the last look.
-    mutating func hasJumped(wall: Timestamp, steady: ContinuousClock.Instant) -> Bool {
-        defer { last = (wall, steady) }
-        guard let last else { return false }
-        let passed = Int64(clamping: Int((last.steady.duration(to: steady) / .microseconds(1)).rounded()))
-        return wall.microseconds(since: last.wall.advanced(byMicroseconds: passed)) > Self.tolerance
     }
 }
 

@@ -172,7 +172,7 @@ struct Retention: ~Copyable {
         let run = blocks.prefix { $0.since.microseconds - first.since.microseconds < settings.thinInterval }
         thinnedBefore[at] = (run.last ?? last).id + 1
         var thinning = Thinning(interval: settings.thinInterval)
-        let opened = run.filter { $0.codec == BlockBody.codec }.compactMap { block in
+        let opened = run.filter { $0.format.map { !$0.hasSequences } ?? false }.compactMap { block in
             (try? codec.decode(block)).map { (block: block, opened: $0) }
         }
         for one in opened { thinning.look(at: one.opened.batch) }

@@ -1,0 +1,64 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import MQTT
+import YAMLText
+
+/// The `writes` of a configuration: which devices may be written, and who may ask for it beside `headgate write`.
+struct WriteKeys {
+    let links: [Configuration.Link]
+    let devices: [Configuration.ConfiguredDevice]
+
+    func writes(_ mapping: YAMLMapping) -> Configuration.Writes {
+        var writes = Configuration.Writes()
+        if let list = mapping.take("devices") {
+            writes.devices = Set((list.sequence() ?? []).compactMap(device))
+        } else {
+            mapping.problem("needs `devices`", fix: "name those that may be written: devices: [heater-1]")
+        }
+        if let commands = mapping.take("commands")?.mapping() { writes.commands = self.commands(commands) }
+        mapping.finish()
+        return writes
+    }
+
+    private func device(_ value: YAMLValue) -> String? {
+        guard let name = value.string() else { return nil }
+        guard let device = devices.first(where: { $0.name == name }) else {
+            let nearest = Spelling.nearest(to: name, among: devices.map(\.name))
+            value.problem("is no device", fix: nearest.map { "did you mean \($0)?" } ?? "add it under `devices`")
+            return nil
+        }
+        if !device.map.points.contains(where: { $0.writable != nil }) {
+            value.problem(
+                "has nothing to write: no point of \(device.map.name) is `writable`",
+                fix: "leave it out, or say in the map what may be written")
+        }
+        return name
+    }
+
+    private func commands(_ mapping: YAMLMapping) -> Configuration.Writes.Commands? {
+        defer { mapping.finish() }
+        let link = mapping.require("link", fix: "name an mqtt link").flatMap(broker)
+        let topic = mapping.require("topic", fix: "name the topic: topic: headgate/press-shop-3/commands")
+            .flatMap(Self.topic)
+        guard let link, let topic else { return nil }
+        return Configuration.Writes.Commands(link: link, topic: topic)
+    }
+
+    private func broker(_ value: YAMLValue) -> String? {
+        guard let name = value.string() else { return nil }
+        if let way = links.first(where: { $0.name == name })?.way, case .mqtt = way { return name }
+        value.problem("is no mqtt link", fix: "name the one whose broker brings the commands")
+        return nil
+    }
+
+    private static func topic(_ value: YAMLValue) -> String? {
+        guard let text = value.string() else { return nil }
+        if TopicFilter.isValid(text), !text.contains("+"), !text.contains("#"), !text.hasPrefix("$share/") {
+            return text
+        }
+        value.problem("should be one topic", fix: "leave out + and #")
+        return nil
+    }
+}

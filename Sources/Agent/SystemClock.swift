@@ -1,0 +1,69 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import CGlibc
+import Events
+import Metrics
+import Synchronization
+
+/// How far the system's clock is to be trusted, for events that have their time from it.
+final class SystemClock: Sendable {
+    private struct State {
+        var judge = ClockJudge()
+        var askedAt: ContinuousClock.Instant?
+        var isSynchronised = true
+    }
+
+    private let jumps = Counter(label: "headgate_clock_jumps_total")
+    private let gauge = Gauge(label: "headgate_clock_synchronised")
+    private let mutex = Mutex(State())
+
+    /// Now. Asks the kernel once a second.
+    var state: ClockState {
+        let (wall, steady) = (Timestamp.now, ContinuousClock.now)
+        return mutex.withLock { state in
+            if state.askedAt.map({ $0.duration(to: steady) >= .seconds(1) }) ?? true {
+                state.askedAt = steady
+                state.isSynchronised = Self.isSynchronised
+                gauge.record(state.isSynchronised ? 1 : 0)
+            }
+            let before = state.judge.jumps
+            let now = state.judge.judge(wall: wall, steady: steady, isSynchronised: state.isSynchronised)
+            if state.judge.jumps > before { jumps.increment() }
+            return now
+        }
+    }
+
+    /// adjtimex(2): TIME_ERROR while nothing keeps the clock. It is the same in a container.
+    private static var isSynchronised: Bool {
+        var answer = timex()
+        let state = adjtimex(&answer)
+        // Where it may not be asked, nobody knows better.
+        return state != TIME_ERROR
+    }
+}
+
+/// Pure: clocks come in as arguments.
+struct ClockJudge {
+    /// A clock that is slewed moves by less between two looks: at most 500 parts in a million by the kernel alone, a
+    /// hundred thousand by chrony after a start. Microseconds, beside a tenth of the time between the looks.
+    private static let tolerance: Int64 = 500_000
+    /// Who knows the old time from it needs to hear that it was set: for so long it is said of each event.
+    private static let memory = Duration.seconds(60)
+
+    private var watch = ClockWatch()
+    private var lookedAt: ContinuousClock.Instant?
+    private var jumpedAt: ContinuousClock.Instant?
+    private(set) var jumps = 0
+
+    mutating func judge(wall: Timestamp, steady: ContinuousClock.Instant, isSynchronised: Bool) -> ClockState {
+        let passed = lookedAt.map { $0.duration(to: steady) / .microseconds(1) } ?? 0
+        lookedAt = steady
+        if abs(Double(watch.jump(wall: wall, steady: steady))) > Double(Self.tolerance) + passed / 10 {
+            jumpedAt = steady
+            jumps += 1
+        }
+        if let jumpedAt, jumpedAt.duration(to: steady) < Self.memory { return .jumped }
+        return isSynchronised ? .good : .unsynchronised
+    }
+}

@@ -1,0 +1,186 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Admin
+import DeviceMaps
+import Events
+import Inputs
+import Metrics
+
+/// Writes points where map and configuration allow it, and leaves an event of every attempt.
+///
+///     headgate write ─┐                 ┌─▶ event (accepted) ─▶ COMMIT ─▶ queue of the link ─▶ device ─▶ read back
+///     command topic ──┴─▶ wish ─▶ judge ┴─▶ event (refused)                                       event (done, failed) ◀─┘
+final class WriteDesk: PointWriter {
+    /// Where each device is: who may be written at all is in here.
+    private let targets: [String: Target]
+    private let known: Set<String>
+    private let collector: any Collecting
+
+    struct Target: Sendable {
+        var device: Configuration.ConfiguredDevice
+        var number: DeviceNumber
+        var unit: UInt8
+        var queue: WriteQueue
+    }
+
+    /// - Parameters:
+    ///   - targets: the devices that may be written.
+    ///   - known: the names of all devices.
+    init(targets: [String: Target], known: Set<String>, collector: any Collecting) {
+        self.targets = targets
+        self.known = known
+        self.collector = collector
+    }
+
+    // MARK: From this machine
+
+    func write(_ request: WriteRequest) async -> WriteReport {
+        let wish = WriteWish(
+            id: WriteWish.randomID(), device: request.device, point: request.point,
+            value: AskedValue(argument: request.value), by: request.by,
+            deadline: Timestamp.now.advanced(byMicroseconds: Int64(request.within) * 1_000))
+        let outcome = await carryOut(wish)
+        return WriteReport(
+            id: wish.id, device: wish.device, point: wish.point, value: wish.value.json,
+            phase: "\(outcome.phase.name)", reason: outcome.reason.isEmpty ? nil : outcome.reason,
+            explanation: outcome.explanation.isEmpty ? nil : outcome.explanation,
+            found: outcome.found.isEmpty ? nil : outcome.found)
+    }
+
+    private func carryOut(_ wish: WriteWish) async -> WriteOutcome {
+        do throws(WriteRefusal) {
+            let order = try judge(wish)
+            var batch = Batch()
+            record(wish, WriteOutcome(.accepted), into: &batch)
+            guard await collector.takeDurably(batch) else { throw WriteRefusal("stopping", "the gateway stops") }
+            return await finish(wish, order)
+        } catch {
+            let outcome = WriteOutcome(.refused, error.reason, error.description)
+            var batch = Batch()
+            record(wish, outcome, into: &batch)
+            _ = await collector.takeDurably(batch)
+            return outcome
+        }
+    }
+
+    // MARK: The way of a wish
+
+    struct Order: Sendable {
+        var target: Target
+        var point: Point
+        var write: WriteOrder
+    }
+
+    /// Whether a wish may be carried out, and as what.
+    func judge(_ wish: WriteWish) throws(WriteRefusal) -> Order {
+        guard let target = targets[wish.device] else {
+            guard known.contains(wish.device) else {
+                throw WriteRefusal("unknown_device", "there is no device \(wish.device)")
+            }
+            throw WriteRefusal(
+                "not_allowed", "the gateway does not write to \(wish.device): name it under writes: { devices: [...] }")
+        }
+        guard let point = target.device.map.points.first(where: { $0.name == wish.point }) else {
+            throw WriteRefusal("unknown_point", "\(target.device.map.name) has no point \(wish.point)")
+        }
+        let value = try point.encode(wish.value)
+        guard case .register(let source) = point.source, let writable = point.writable else {
+            throw WriteRefusal("not_writable", "the map does not say that \(point.name) is writable")
+        }
+        let left = wish.deadline.microseconds(since: .now)
+        guard left > 0 else { throw WriteRefusal("expired", "its deadline has passed") }
+        return Order(
+            target: target, point: point,
+            write: WriteOrder(
+                unit: target.unit, table: source.table, address: source.address, value: value,
+                usesMultiple: writable.usesMultiple, deadline: .now + .microseconds(min(left, WriteWish.longest)),
+                isKept: { point.holds(value, $0) }))
+    }
+
+    /// Waits for the device, and leaves the event that says how it went.
+    func finish(_ wish: WriteWish, _ order: Order) async -> WriteOutcome {
+        let outcome =
+            switch await order.target.queue.perform(order.write) {
+            case .done(let found): WriteOutcome(.done, found: order.point.json(of: found))
+            case .refused(let reason): WriteOutcome(.refused, reason, Self.explain(reason))
+            case .failed(let reason, let found):
+                WriteOutcome(
+                    .failed, reason, Self.explain(reason), found: found.isEmpty ? "" : order.point.json(of: found))
+            }
+        var batch = Batch()
+        record(wish, outcome, into: &batch)
+        _ = await collector.takeDurably(batch)
+        return outcome
+    }
+
+    private static func explain(_ reason: String) -> String {
+        switch reason {
+        case "busy": "too many orders wait for this link already"
+        case "expired": "its turn did not come before its deadline"
+        case "stopping": "the gateway stops"
+        case "not_kept": "the device has another value, which it was read back with"
+        case "timeout": "the device does not answer, and may have it or not"
+        default: "the device or its link says \(reason)"
+        }
+    }
+
+    func record(_ wish: WriteWish, _ outcome: WriteOutcome, into batch: inout Batch) {
+        Counter(label: "headgate_writes_total", dimensions: [("phase", "\(outcome.phase.name)")]).increment()
+        batch.append(
+            WriteAttempt(
+                id: wish.id, device: wish.device, point: wish.point, value: wish.value.json, by: wish.by,
+                deadline: wish.deadline, phase: outcome.phase, reason: outcome.reason, found: outcome.found),
+            device: targets[wish.device]?.number ?? .gateway, time: .now)
+    }
+}
+
+/// What somebody wants written.
+struct WriteWish: Sendable {
+    var id: String
+    var device: String
+    var point: String
+    var value: AskedValue
+    var by: String
+    var deadline: Timestamp
+
+    /// Microseconds. No order waits longer, whatever its deadline.
+    static let longest: Int64 = 3_600_000_000
+
+    static func randomID() -> String { String(UInt64.random(in: .min ... .max), radix: 16, padded: 16) }
+}
+
+/// How it went.
+struct WriteOutcome: Sendable {
+    var phase: WriteAttempt.Phase
+    var reason: String
+    var explanation: String
+    /// As JSON.
+    var found: String
+
+    init(_ phase: WriteAttempt.Phase, _ reason: String = "", _ explanation: String = "", found: String = "") {
+        self.phase = phase
+        self.reason = reason
+        self.explanation = explanation
+        self.found = found
+    }
+}
+
+extension Point {
+    /// What registers or a bit mean, as JSON.
+    fileprivate func json(of words: [UInt16]) -> String {
+        var batch = Batch()
+        var reading = Reading(series: SeriesNumber(raw: 0), time: .now, value: .none)
+        if case .register(let source) = source, source.table.holdsBits {
+            reading.value = .boolean(words.first != 0)
+        } else if case .register(let source) = source {
+            (reading.value, reading.quality, reading.reason) = words.withUnsafeBufferPointer {
+                source.layout.decode($0, absent: source.absent, into: &batch)
+            }
+        }
+        interpret(&reading, texts: &batch)
+        var out = ByteWriter()
+        out.json(reading.value, of: batch)
+        return String(decoding: out.bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,186 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+import Modbus
+import Synchronization
+import Waiting
+
+/// What is to be written to a unit of a link.
+public struct WriteOrder: Sendable {
+    public var unit: UInt8
+    public var table: RegisterTable
+    public var address: UInt16
+    public var value: EncodedValue
+    public var usesMultiple: Bool
+    /// Whether what was read back is what was written.
+    public var isKept: @Sendable ([UInt16]) -> Bool
+    /// After it nothing is begun.
+    public var deadline: ContinuousClock.Instant
+
+    public init(
+        unit: UInt8, table: RegisterTable, address: UInt16, value: EncodedValue, usesMultiple: Bool,
+        deadline: ContinuousClock.Instant, isKept: @escaping @Sendable ([UInt16]) -> Bool
+    ) {
+        self.unit = unit
+        self.table = table
+        self.address = address
+        self.value = value
+        self.usesMultiple = usesMultiple
+        self.deadline = deadline
+        self.isKept = isKept
+    }
+
+    /// The request that reads it back.
+    var whole: ReadRequest {
+        ReadRequest(table: table, address: address, count: value.words.count, points: [])
+    }
+}
+
+/// What became of an order.
+public enum WriteResult: Sendable {
+    /// The device has it.
+    case done(found: [UInt16])
+    /// Nothing was sent: too many wait already, the time was up, or the gateway stops.
+    case refused(String)
+    /// It was sent, and the device does not have it, or nobody knows.
+    case failed(String, found: [UInt16])
+}
+
+/// Orders for one link, and who waits for them. The link takes one after at most one request of its polls, and asks at
+/// least once for a poll that is due before it takes the next: neither can starve the other.
+public final class WriteQueue: Sendable {
+    /// More than wait for a link at any time: whoever orders faster than it writes is told so.
+    private static let most = 64
+
+    private struct State {
+        var jobs: [WriteJob] = []
+        var isClosed = false
+    }
+
+    private let state = Mutex(State())
+    let bell = Doorbell()
+
+    public init() {}
+
+    /// Waits until the order is carried out or given up.
+    public func perform(_ order: WriteOrder) async -> WriteResult {
+        await withCheckedContinuation { continuation in
+            let refusal: String? = state.withLock { state in
+                if state.isClosed { return "stopping" }
+                if state.jobs.count >= Self.most { return "busy" }
+                state.jobs.append(WriteJob(order) { continuation.resume(returning: $0) })
+                return nil
+            }
+            if let refusal { continuation.resume(returning: .refused(refusal)) } else { bell.ring() }
+        }
+    }
+
+    /// The first whose moment has come.
+    func take(at now: ContinuousClock.Instant) -> WriteJob? {
+        state.withLock { state in
+            state.jobs.firstIndex { $0.due <= now }.map { state.jobs.remove(at: $0) }
+        }
+    }
+
+    /// To go on with later; before those that came after it.
+    func putBack(_ job: WriteJob) {
+        state.withLock { $0.jobs.insert(job, at: 0) }
+    }
+
+    /// When the next is due.
+    var nextDue: ContinuousClock.Instant? {
+        state.withLock { $0.jobs.map(\.due).min() }
+    }
+
+    /// The link is no more.
+    func close() {
+        let left = state.withLock { state in
+            state.isClosed = true
+            defer { state.jobs = [] }
+            return state.jobs
+        }
+        for job in left { job.end(job.isSent ? .failed("stopping", found: []) : .refused("stopping")) }
+    }
+}
+
+/// An order under way: written once, read back until it is there.
+struct WriteJob: Sendable {
+    /// A device may take a moment until it shows what it has taken.
+    private static let pauses: [Duration] = [.milliseconds(100), .milliseconds(400), .seconds(1)]
+
+    private let order: WriteOrder
+    let end: @Sendable (WriteResult) -> Void
+    private(set) var due = ContinuousClock.now
+    private(set) var isSent = false
+    /// Why the device may not have taken it.
+    private var doubt: ModbusError?
+    private var looks = 0
+
+    init(_ order: WriteOrder, end: @escaping @Sendable (WriteResult) -> Void) {
+        self.order = order
+        self.end = end
+    }
+
+    /// One exchange with the device: the order, or a look whether it is kept.
+    /// - Returns: whether that was the end of it.
+    mutating func step(over connection: inout ModbusConnection) -> Bool {
+        if isSent { return look(over: &connection) }
+        guard order.deadline > .now else {
+            end(.refused("expired"))
+            return true
+        }
+        return send(over: &connection)
+    }
+
+    private mutating func send(over connection: inout ModbusConnection) -> Bool {
+        var words = order.value.words
+        if !order.value.isWhole {
+            // The other bits of the register are somebody else's: they stay as they are.
+            if let error = connection.read(order.whole, unit: order.unit).error {
+                end(.refused(Reason(error).text))
+                return true
+            }
+            words = order.value.merged(into: connection.registers.prefix(words.count))
+        }
+        (doubt, isSent) = connection.write(order, words)
+        guard let doubt else { return false }
+        guard isSent else {
+            end(.refused(Reason(doubt).text))
+            return true
+        }
+        // A device that says no has not taken it, unless it says that it needs a while (exception 5). Any other error may
+        // be of an answer that was lost.
+        guard doubt.kind == .exception, !doubt.isOfGateway, doubt.exceptionCode != 5 else { return false }
+        end(.failed(Reason(doubt).text, found: []))
+        return true
+    }
+
+    private mutating func look(over connection: inout ModbusConnection) -> Bool {
+        let answer = connection.read(order.whole, unit: order.unit)
+        let found = answer.error == nil ? words(of: connection) : []
+        if answer.error == nil, order.isKept(found) {
+            end(.done(found: found))
+            return true
+        }
+        guard looks < Self.pauses.count else {
+            let reason = answer.error ?? doubt
+            end(.failed(found.isEmpty ? reason.map { Reason($0).text } ?? "unknown" : "not_kept", found: found))
+            return true
+        }
+        due = .now + Self.pauses[looks]
+        looks += 1
+        return false
+    }
+
+    private func words(of connection: borrowing ModbusConnection) -> [UInt16] {
+        let count = order.value.words.count
+        return order.table.holdsBits
+            ? connection.flags.prefix(count).map(UInt16.init) : Array(connection.registers.prefix(count))
+    }
+}
+
+extension Reason {
+    fileprivate var text: String { "\(name)" }
+}
