@@ -66,6 +66,7 @@ let package = Package(
         part("DeviceMaps", ["Events", "YAMLText", crypto]),
         part("Inputs", ["Events", "DeviceMaps", "Modbus", "MQTT", "Waiting", logging, metrics, lifecycle]),
         part("Pipeline", ["Events", "DeviceMaps"]),
+        part("MapImport", ["Events", "DeviceMaps", "YAMLText"]),
         part("Outbox", ["Events", "SQLite", "Zstd", "Waiting", crypto, logging, metrics, lifecycle]),
         part("Outputs", ["Events", "Kafka", "MQTT", "Waiting", logging, metrics]),
         part(
@@ -81,7 +82,10 @@ let package = Package(
             ]),
         .executableTarget(
             name: "Headgate",
-            dependencies: ["Admin", "Agent", "DeviceMaps", "MQTT", "Simulator", argumentParser, unixSignals],
+            dependencies: [
+                "Admin", "Agent", "DeviceMaps", "MQTT", "MapImport", "Simulator", "YAMLText", argumentParser,
+                unixSignals,
+            ],
             path: "Sources/Headgate", swiftSettings: settings,
             linkerSettings: smallInMemory),
 
@@ -105,6 +109,7 @@ let package = Package(
 
         tests("EventsTests", ["Events"]),
         tests("DeviceMapsTests", ["DeviceMaps", "Events", "YAMLText"], excluding: ["Cases"]),
+        tests("MapImportTests", ["MapImport", "DeviceMaps", "YAMLText"], excluding: ["Cases"]),
         tests("PipelineTests", ["Pipeline", "DeviceMaps", "Events"]),
         tests("InputsTests", ["Inputs", "DeviceMaps", "Events", "MQTT", "YAMLText"]),
         tests("OutboxTests", ["Outbox", "Events", "SQLite", logging]),

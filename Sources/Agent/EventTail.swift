@@ -32,6 +32,10 @@ public struct EventTail {
             var cause: String?
             var count: Int?
             var reason: String?
+            var point: String?
+            var value: JSONScalar?
+            var phase: String?
+            var by: String?
         }
 
         var type: String
@@ -62,7 +66,10 @@ public struct EventTail {
                     return "\(clock)  \(subject)  \($0.point)  \($0.value.text)\(unit)  \(style($0.quality, $0.reason))"
                 }
             }
-            let what = [data.state, data.cause, data.count.map { "\($0) events" }, data.reason].compactMap(\.self)
+            let what = [
+                data.point, data.value?.text, data.phase, data.state, data.cause, data.count.map { "\($0) events" },
+                data.reason, data.by.map { "by \($0)" },
+            ].compactMap(\.self)
             return ["\(clock)  \(subject)  \(type)  \(what.joined(separator: " "))"]
         }
     }

@@ -140,5 +140,5 @@ public enum MapDocument {
 
 extension Double {
     /// Without the fraction where it has none.
-    var plain: String { self == rounded() && abs(self) < 1e15 ? "\(Int64(self))" : "\(self)" }
+    public var plain: String { self == rounded() && abs(self) < 1e15 ? "\(Int64(self))" : "\(self)" }
 }

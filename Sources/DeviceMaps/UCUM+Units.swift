@@ -40,7 +40,8 @@ extension UCUM {
 
     /// What people write for a unit that has another symbol.
     static let others: [String: String] = [
-        "degc": "Cel", "deg c": "Cel", "celsius": "Cel", "°c": "Cel", "℃": "Cel", "°f": "[degF]", "degf": "[degF]",
+        "degc": "Cel", "deg c": "Cel", "celsius": "Cel", "degrees celsius": "Cel", "degrees fahrenheit": "[degF]",
+        "°c": "Cel", "℃": "Cel", "°f": "[degF]", "degf": "[degF]",
         "fahrenheit": "[degF]", "kwh": "kW.h", "wh": "W.h", "MWh": "MW.h", "mWh": "mW.h", "va": "V.A", "kva": "kV.A",
         "vah": "V.A.h", "kvah": "kV.A.h", "varh": "var.h", "kvarh": "kvar.h", "ah": "A.h", "mah": "mA.h",
         "rpm": "/min", "r/min": "/min", "bpm": "/min", "psi": "[psi]", "ppm": "[ppm]", "ppb": "[ppb]", "°": "deg",

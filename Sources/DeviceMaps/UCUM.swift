@@ -4,8 +4,8 @@
 /// Whether a text is a unit (The Unified Code for Units of Measure, version 2.1, case-sensitive; ucum.org/ucum).
 ///
 /// `var` and `B[mW]` are let through too: meters and radios have them, UCUM does not yet.
-enum UCUM {
-    static func isUnit(_ text: String) -> Bool {
+public enum UCUM {
+    public static func isUnit(_ text: String) -> Bool {
         guard text.utf8.count <= 64, text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else { return false }
         // Femtotonnes and picohenries are not what is meant.
         guard others[text] == nil else { return false }
@@ -14,7 +14,7 @@ enum UCUM {
     }
 
     /// The unit that people mean who write something else.
-    static func meant(by text: String) -> String? {
+    public static func meant(by text: String) -> String? {
         if let known = others[text] ?? others[text.lowercased()] { return known }
         let plain = text.filter { $0 != " " }.map { plainCharacters[$0] ?? String($0) }.joined()
         return isUnit(plain) ? plain : nil

@@ -20,6 +20,7 @@ struct Headgate: AsyncParsableCommand {
               headgate simulate --config headgate.yaml   answer for its devices, on this machine
               headgate read meter-1                      one real read of a device
               headgate write heater-1 setpoint 45        one real write, where it is allowed
+              headgate map import telegraf.conf          maps of what another gateway reads
               headgate map docs Devices/*.yaml           device maps as pages to read
               headgate run                               the gateway
               headgate status --watch                    what a running gateway does

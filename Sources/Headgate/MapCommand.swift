@@ -4,10 +4,80 @@
 import Agent
 import ArgumentParser
 import Glibc
+import MapImport
+import YAMLText
+
+extension ForeignFormat: ExpressibleByArgument {}
 
 struct MapCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "map", abstract: "Work with device maps.", subcommands: [Docs.self])
+        commandName: "map", abstract: "Work with device maps.", subcommands: [Import.self, Docs.self])
+
+    struct Import: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make maps of another gateway's configuration.",
+            discussion: """
+                Reads EdgeX device profiles, Telegraf's inputs.modbus in its three styles, Neuron's tags (exports of \
+                drivers, templates, its API) and ThingsBoard's Modbus connector. Shows the maps, or puts each into a \
+                file of its own in a folder. What could not be carried over is said, here and in the maps; what they \
+                cannot know stands in them as `To be looked at`.
+
+                  headgate map import modbus.json --output Devices
+                  headgate map import telegraf.conf
+                """)
+
+        @Argument(help: "The other gateway's file.")
+        var file: String
+
+        @Option(help: "edgex, telegraf, neuron or thingsboard, where the file does not tell.")
+        var from: ForeignFormat?
+
+        @Option(name: .shortAndLong, help: "A folder for the maps; files that are there are not touched.")
+        var output: String?
+
+        @Flag(help: "Print JSON: each map with its name, its text and what was left out.")
+        var json = false
+
+        func run() async throws {
+            let maps: [(text: String, map: ImportedMap)]
+            do {
+                maps = try ForeignFile.maps(of: TextFile.read(file), name: file, format: from).map(MapText.text)
+            } catch {
+                throw fail("\(error)", EX_DATAERR)
+            }
+            for one in maps where !one.map.points.isEmpty { try put(one.text, one.map) }
+            for (_, map) in maps {
+                for text in map.doubts { complain("\(map.name): to be looked at: \(text)") }
+                for left in map.left { complain("\(map.name): left out: \(left.what): \(left.why)") }
+            }
+            let points = maps.reduce(0) { $0 + $1.map.points.count }
+            let left = maps.reduce(0) { $0 + $1.map.left.count }
+            let made = maps.count { !$0.map.points.isEmpty }
+            complain("\(made) \(made == 1 ? "map" : "maps") with \(points) points; \(left) left out")
+            if made == 0 { throw ExitCode.failure }
+        }
+
+        private func put(_ text: String, _ map: ImportedMap) throws {
+            if json {
+                try printJSON(Imported(map: map.name, text: text, left: map.left.map { "\($0.what): \($0.why)" }))
+                return
+            }
+            guard let output else { return print("# \(map.name).yaml\n\(text)") }
+            let path = "\(output)/\(map.name).yaml"
+            do {
+                try TextFile.create(path, text)
+            } catch {
+                throw fail("\(error)", EX_CANTCREAT)
+            }
+            print(path)
+        }
+
+        private struct Imported: Encodable {
+            var map: String
+            var text: String
+            var left: [String]
+        }
+    }
 
     struct Docs: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

@@ -30,8 +30,11 @@ struct Write: AsyncParsableCommand {
     @Argument(help: "One of its points.")
     var point: String
 
-    @Argument(help: "A number in the point's unit, true, false or one of its labels.")
-    var value: String
+    // As a list, since a number below zero looks like an option.
+    @Argument(
+        parsing: .allUnrecognized,
+        help: ArgumentHelp("A number in the point's unit, true, false or one of its labels.", valueName: "value"))
+    var values: [String]
 
     @Option(help: "Seconds it may wait for its turn.")
     var within = 5.0
@@ -42,11 +45,17 @@ struct Write: AsyncParsableCommand {
     @Flag(help: "Print JSON.")
     var json = false
 
+    func validate() throws {
+        guard let value = values.first, values.count == 1, !value.hasPrefix("-") || Double(value) != nil else {
+            throw ValidationError("give one value: headgate write heater-1 setpoint 45.5")
+        }
+    }
+
     func run() async throws {
         let configuration = try options.load()
         guard within > 0, within <= 60 else { throw fail("--within should be up to 60 seconds", EX_USAGE) }
         let wish = WriteRequest(
-            device: device, point: point, value: value, by: by ?? Self.user, within: Int(within * 1_000))
+            device: device, point: point, value: values[0], by: by ?? Self.user, within: Int(within * 1_000))
         let report: WriteReport
         do {
             report = try await RemoteWrite.write(wish, configuration)

@@ -32,6 +32,19 @@ public enum TextFile {
         return text
     }
 
+    /// Writes a file that is not there yet.
+    public static func create(_ path: String, _ text: String) throws(TextFileError) {
+        let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard file >= 0 else { throw TextFileError(description: "\(path): \(String(cString: strerror(errno)))") }
+        defer { close(file) }
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty {
+            let count = bytes.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
+            guard count > 0 else { throw TextFileError(description: "\(path): \(String(cString: strerror(errno)))") }
+            bytes = bytes.dropFirst(count)
+        }
+    }
+
     /// The names in a folder, sorted; empty where it cannot be read.
     public static func names(in folder: String) -> [String] {
         guard let stream = opendir(folder) else { return [] }

@@ -1,0 +1,134 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+
+/// A map made of another gateway's configuration, and what did not come along.
+public struct ImportedMap: Sendable {
+    /// What could not be carried over, and why.
+    public struct Left: Sendable {
+        public var what: String
+        public var why: String
+    }
+
+    public var name: String
+    public var title: String
+    public var source = ""
+    public var points: [ImportedPoint] = []
+    public var left: [Left] = []
+    /// What nobody can know from the file.
+    public var doubts: [String] = []
+    /// What the configuration needs: a link, and a device with this map.
+    public var link: String?
+    public var unit: Int?
+
+    init(name: String, title: String) {
+        self.name = name
+        self.title = title
+    }
+
+    mutating func leave(_ what: String, _ why: String) {
+        left.append(Left(what: what, why: why))
+    }
+
+    mutating func doubt(_ text: String) {
+        if !doubts.contains(text) { doubts.append(text) }
+    }
+
+    /// With names that files and points can have, no two alike.
+    static func named(_ maps: [ImportedMap]) -> [ImportedMap] {
+        var used: Set<String> = []
+        return maps.map { map in
+            var map = map
+            map.name = unique(Self.plain(map.name, separator: "-"), "-", &used)
+            var points: Set<String> = []
+            for place in map.points.indices {
+                let name = unique(Self.plain(map.points[place].name, separator: "_"), "_", &points)
+                map.points[place].name = name
+            }
+            return map
+        }
+    }
+
+    private static func unique(_ name: String, _ separator: String, _ used: inout Set<String>) -> String {
+        var candidate = name
+        var number = 2
+        while !used.insert(candidate).inserted {
+            candidate = name + separator + "\(number)"
+            number += 1
+        }
+        return candidate
+    }
+
+    /// RoomTemperature, Room Temperature and room-temperature are room_temperature.
+    private static func plain(_ text: String, separator: String) -> String {
+        var words: [String] = [""]
+        var wasLower = false
+        for character in text {
+            guard character.isASCII, character.isLetter || character.isNumber else {
+                words.append("")
+                wasLower = false
+                continue
+            }
+            if character.isUppercase, wasLower { words.append("") }
+            wasLower = !character.isUppercase
+            words[words.count - 1] += character.lowercased()
+        }
+        let name = words.filter { !$0.isEmpty }.joined(separator: separator).prefix(60)
+        return name.isEmpty ? "unnamed" : String(name)
+    }
+}
+
+/// One of its points, as its line will say.
+public struct ImportedPoint: Sendable {
+    public var name: String
+    public var table: RegisterTable
+    /// As it goes over the wire.
+    public var address: Int
+    public var type: RegisterType
+    public var order = ByteOrder.ABCD
+    public var bits: ClosedRange<Int>?
+    public var length: Int?
+    public var scale = 1.0
+    public var offset = 0.0
+    public var unit = ""
+    public var labels: [Int: String] = [:]
+    /// Milliseconds.
+    public var every: Int?
+    /// What may be written, of a number.
+    public var writable: ClosedRange<Double>?
+    /// That it may be written, of what is no number.
+    public var isWritable = false
+    public var doubt: String?
+
+    init(_ name: String, _ table: RegisterTable, _ address: Int, _ type: RegisterType) {
+        self.name = name
+        self.table = table
+        self.address = address
+        self.type = table.holdsBits ? .bool : type
+    }
+
+    mutating func add(doubt text: String) {
+        doubt = [doubt, text].compactMap(\.self).joined(separator: "; ")
+    }
+
+    /// A unit as others write it; what cannot be understood is left out, as a wrong one would be shown.
+    mutating func take(unit text: String) {
+        let text = text.trimmed
+        guard !text.isEmpty else { return }
+        if let known = UCUM.isUnit(text) ? text : UCUM.meant(by: text) {
+            unit = known
+        } else {
+            add(doubt: "unit \"\(text)\"")
+        }
+    }
+}
+
+extension String {
+    var trimmed: String {
+        var rest = self[...]
+        while rest.first?.isWhitespace ?? false { rest.removeFirst() }
+        while rest.last?.isWhitespace ?? false { rest.removeLast() }
+        return String(rest)
+    }
+}

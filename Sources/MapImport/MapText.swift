@@ -1,0 +1,92 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import YAMLText
+
+/// An imported map as the text of its file. Points that a map cannot have stand in it as comments, with the reason.
+public enum MapText {
+    /// - Returns: the text, which `headgate check` finds nothing wrong with, and the map with what is left in it now.
+    public static func text(of map: ImportedMap) -> (text: String, map: ImportedMap) {
+        var map = map
+        // Each turn takes out what stands in the way; in the end nothing does, or nothing is left.
+        while true {
+            let (lines, firstPoint) = lines(of: map)
+            let text = lines.joined(separator: "\n") + "\n"
+            let problems = Problems()
+            _ = DeviceMapFile.read(text, name: map.name, file: map.name, problems: problems)
+            let wrong = Dictionary(
+                problems.sorted.map { ($0.line - firstPoint, $0.message) }, uniquingKeysWith: { first, _ in first }
+            ).filter { map.points.indices.contains($0.key) }
+            if wrong.isEmpty { return (text, map) }
+            for (place, message) in wrong.sorted(by: { $0.key > $1.key }) {
+                // What may be written is less than the point.
+                if message.contains(".writable") {
+                    map.points[place].writable = nil
+                    map.points[place].isWritable = false
+                    map.points[place].add(doubt: "not taken for writable: \(message)")
+                    continue
+                }
+                map.leave(map.points.remove(at: place).name, message)
+            }
+        }
+    }
+
+    private static func lines(of map: ImportedMap) -> (lines: [String], firstPoint: Int) {
+        var lines = ["# yaml-language-server: $schema=../deploy/schemas/device-map.json"]
+        if let link = map.link {
+            lines += [
+                "# In headgate.yaml:", "#   links:   { line-1: \(link) }",
+                "#   devices: { device-1: { map: \(map.name), link: line-1, unit: \(map.unit ?? 1) } }",
+            ]
+        }
+        lines += [
+            "map: \(map.name)", "version: 1", "title: \(quoted(map.title))", "source: \(quoted(map.source))", "",
+        ]
+        lines += map.doubts.map { "# To be looked at: \($0)" }
+        lines += ["modbus: { addressing: zero-based }", ""]
+        lines += map.left.map { "# Left out: \($0.what): \($0.why)" }
+        guard !map.points.isEmpty else { return (lines + ["points: {}"], lines.count + 2) }
+        lines.append("points:")
+        let firstPoint = lines.count + 1
+        let width = map.points.map(\.name.utf8.count).max() ?? 0
+        for point in map.points {
+            let gap = String(repeating: " ", count: width - point.name.utf8.count)
+            let doubt = point.doubt.map { "    # \($0)" } ?? ""
+            lines.append("  \(point.name): \(gap){ \(keys(of: point).joined(separator: ", ")) }\(doubt)")
+        }
+        lines += [
+            "", "# Prove the map with what a real device says: headgate read DEVICE --raw",
+            "examples: [{ registers: {}, gives: {} }]",
+        ]
+        return (lines, firstPoint)
+    }
+
+    private static func keys(of point: ImportedPoint) -> [String] {
+        var keys = ["table: \(point.table.rawValue)", "address: \(point.address)"]
+        if !point.table.holdsBits { keys.append("type: \(point.type.rawValue)") }
+        if point.order != .ABCD, point.type != .string { keys.append("order: \(point.order.rawValue)") }
+        if let bits = point.bits {
+            keys.append(bits.count == 1 ? "bit: \(bits.lowerBound)" : "bits: [\(bits.lowerBound), \(bits.upperBound)]")
+        }
+        if let length = point.length { keys.append("length: \(length)") }
+        if point.scale != 1 { keys.append("scale: \(point.scale.plain)") }
+        if point.offset != 0 { keys.append("offset: \(point.offset.plain)") }
+        if !point.labels.isEmpty {
+            let labels = point.labels.sorted { $0.key < $1.key }.map { "\($0.key): \(quoted($0.value))" }
+            keys.append("labels: { \(labels.joined(separator: ", ")) }")
+        }
+        if !point.unit.isEmpty { keys.append("unit: \(quoted(point.unit))") }
+        if let every = point.every { keys.append("every: \(every % 1_000 == 0 ? "\(every / 1_000)s" : "\(every)ms")") }
+        if let range = point.writable {
+            keys.append("writable: { range: [\(range.lowerBound.plain), \(range.upperBound.plain)] }")
+        } else if point.isWritable {
+            keys.append("writable: {}")
+        }
+        return keys
+    }
+
+    private static func quoted(_ text: String) -> String {
+        "\"" + text.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : $0.isNewline ? [" "] : [$0] } + "\""
+    }
+}

@@ -1,0 +1,180 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import YAMLText
+
+/// Tags of Neuron's Modbus drivers: exports of drivers, templates, the global configuration and answers of its API
+/// (github.com/emqx/neuron, docs of its Modbus plugins). A map for each driver and unit.
+enum NeuronTags {
+    static func maps(_ root: YAMLMapping, _ stem: String) -> [ImportedMap] {
+        var drivers = Drivers()
+        let nodes = root.children("nodes").filter { $0.take("groups") != nil }
+        for driver in nodes { drivers.add(driver, name: driver.text("name") ?? stem, params: driver.child("params")) }
+        if let name = root.text("name") {
+            drivers.add(root, name: name, params: root.child("params"))
+        } else {
+            // The global configuration keeps apart what belongs together.
+            for group in root.children("tags") where group.take("tags") != nil {
+                let name = group.text("driver") ?? stem
+                let settings = root.children("settings").first { $0.text("node") == name }?.child("params")
+                let intervals = root.children("groups").filter { $0.text("driver") == name }
+                let interval = intervals.first { $0.text("group") == group.text("group") }?.integer("interval")
+                drivers.add(group.children("tags"), to: name, every: interval, settings)
+            }
+            drivers.add(root, name: root.text("node") ?? stem, params: nil)
+        }
+        return drivers.maps
+    }
+
+    private struct Drivers {
+        private(set) var maps: [ImportedMap] = []
+
+        mutating func add(_ driver: YAMLMapping, name: String, params: YAMLMapping?) {
+            for group in driver.children("groups") {
+                add(group.children("tags"), to: name, every: group.integer("interval"), params)
+            }
+            add(driver.children("tags").filter { $0.take("tags") == nil }, to: name, every: nil, params)
+        }
+
+        mutating func add(_ tags: [YAMLMapping], to driver: String, every: Int?, _ params: YAMLMapping?) {
+            // Its numbers for the order of 32 bits; a suffix of the address comes before it.
+            let orders: [Int: ByteOrder] = [1: .ABCD, 2: .BADC, 3: .DCBA, 4: .CDAB]
+            let order = params?.integer("endianess").flatMap { orders[$0] } ?? .ABCD
+            let base = params?.integer("address_base") == 0 ? 0 : 1
+            var unit = 1
+            for tag in tags {
+                let name = tag.text("name") ?? "unnamed"
+                let address = tag.text("address") ?? ""
+                // A constant has no address, and belongs to its neighbours.
+                if address.contains("!") { unit = address.split(separator: "!").first.flatMap { Int($0) } ?? unit }
+                let place = place(of: driver, unit: unit, params)
+                if params == nil {
+                    maps[place].doubt(
+                        "the driver's address_base (taken for 1) and endianess (taken for ABCD) are not in this file")
+                }
+                do throws(NotCarried) {
+                    var point = try NeuronTags.point(named: name, tag, address, order, base: base)
+                    point.every = every
+                    maps[place].points.append(point)
+                } catch {
+                    maps[place].leave(name, error.why)
+                }
+            }
+        }
+
+        private mutating func place(of driver: String, unit: Int, _ params: YAMLMapping?) -> Int {
+            if let known = maps.firstIndex(where: { $0.title == "\(driver), unit \(unit)" }) { return known }
+            var map = ImportedMap(name: driver, title: "\(driver), unit \(unit)")
+            map.unit = unit
+            if let host = params?.text("host"), let port = params?.integer("port") {
+                map.link = "{ tcp: \"\(host):\(port)\" }"
+            }
+            maps.append(map)
+            return maps.count - 1
+        }
+    }
+
+    // MARK: One tag
+
+    private static func point(
+        named name: String, _ tag: YAMLMapping, _ address: String, _ order: ByteOrder, base: Int
+    ) throws(NotCarried) -> ImportedPoint {
+        let attribute = tag.integer("attribute") ?? 1
+        if attribute & 8 != 0 { throw NotCarried("is a constant of Neuron's, not of the device") }
+        guard attribute & 5 != 0 else { throw NotCarried("is only written there") }
+        let parts = try Address(address)
+        guard let table = parts.table else { throw NotCarried("address \(address) is in no table") }
+        guard parts.number - base >= 0, parts.number - base <= 65_535 else {
+            throw NotCarried("address \(address) is beyond the table")
+        }
+        var point = ImportedPoint(name, table, parts.number - base, .uint16)
+        guard !table.holdsBits else {
+            point.isWritable = attribute & 2 != 0 && table == .coil
+            return point
+        }
+        try setType(&point, tag, parts, order)
+        if let decimal = tag.number("decimal"), decimal != 0, point.type != .string, point.bits == nil {
+            point.scale = decimal
+        }
+        if point.type != .string, point.bits == nil { point.offset = tag.number("bias") ?? 0 }
+        if attribute & 2 != 0 { point.doubt = "writable there: say with what, writable: { range: [0, 1] }" }
+        if let text = tag.text("description"), !text.isEmpty {
+            point.doubt = [String(text.filter { !$0.isNewline }.prefix(80)), point.doubt].compactMap(\.self).joined(
+                separator: "; ")
+        }
+        return point
+    }
+
+    private static func setType(
+        _ point: inout ImportedPoint, _ tag: YAMLMapping, _ address: Address, _ order: ByteOrder
+    ) throws(NotCarried) {
+        let types: [Int: RegisterType] = [
+            3: .int16, 4: .uint16, 5: .int32, 6: .uint32, 7: .int64, 8: .uint64, 9: .float32, 10: .float64, 11: .uint16,
+            13: .string,
+        ]
+        let number = tag.integer("type") ?? 0
+        guard let type = types[number] else { throw NotCarried("type \(number) is not known here") }
+        point.type = type
+        if number == 11 {
+            guard let bit = address.part.flatMap(Int.init), (0...15).contains(bit) else {
+                throw NotCarried("says no bit of its register")
+            }
+            point.bits = bit...bit
+        } else if type == .string {
+            try setLength(&point, address.part)
+        } else {
+            point.order = try Self.order(address.suffix, registers: type.registers, order)
+        }
+    }
+
+    /// Bytes, two a register; H, the first in the upper one.
+    private static func setLength(_ point: inout ImportedPoint, _ part: String?) throws(NotCarried) {
+        let digits = part?.prefix { $0.isNumber } ?? ""
+        guard let bytes = Int(digits), bytes > 0, let part else { throw NotCarried("says no length") }
+        switch part.dropFirst(digits.count) {
+        case "H": break
+        case "": point.doubt = "in Neuron's documents a text without H has its bytes swapped, in its code it has not"
+        default: throw NotCarried("a text with its bytes swapped, or one a register")
+        }
+        point.length = (bytes + 1) / 2
+    }
+
+    /// What its letters mean is the other way round from what they seem to: LL is ABCD (docs of modbus-tcp).
+    private static func order(_ suffix: String?, registers: Int, _ general: ByteOrder) throws(NotCarried) -> ByteOrder {
+        switch (suffix, registers) {
+        case (nil, 2): return general
+        case (nil, _), ("L", _), ("LL", _): return .ABCD
+        case ("B", 1): return .BADC
+        case ("B", 4), ("BB", 2...): return .DCBA
+        case ("LB", 2...): return .BADC
+        case ("BL", 2...): return .CDAB
+        default: throw NotCarried("order #\(suffix ?? "") is none of \(registers) registers")
+        }
+    }
+
+    /// `1!40001`, `1!40001.3`, `1!40001#BB`, `1!40001.20H`.
+    private struct Address {
+        var table: RegisterTable?
+        var number: Int
+        var part: String?
+        var suffix: String?
+
+        init(_ text: String) throws(NotCarried) {
+            let halves = text.split(separator: "!")
+            guard halves.count == 2, let area = halves[1].first else { throw NotCarried("address \"\(text)\" is none") }
+            table = ["0": .coil, "1": .discrete, "3": .input, "4": .holding][area]
+            let rest = halves[1].dropFirst()
+            let digits = rest.prefix { $0.isNumber }
+            guard let number = Int(digits) else { throw NotCarried("address \"\(text)\" is none") }
+            self.number = number
+            var more = rest.dropFirst(digits.count)
+            while let mark = more.first, mark == "." || mark == "#" {
+                let value = String(more.dropFirst().prefix { $0 != "." && $0 != "#" })
+                if mark == "." { part = value } else { suffix = value }
+                more = more.dropFirst(1 + value.count)
+            }
+            guard more.isEmpty else { throw NotCarried("address \"\(text)\" is none") }
+        }
+    }
+}
