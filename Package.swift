@@ -83,7 +83,7 @@ let package = Package(
         .executableTarget(
             name: "Headgate",
             dependencies: [
-                "Admin", "Agent", "DeviceMaps", "MQTT", "MapImport", "Simulator", "YAMLText", argumentParser,
+                "Admin", "Agent", "DeviceMaps", "Inputs", "MQTT", "MapImport", "Simulator", "YAMLText", argumentParser,
                 unixSignals,
             ],
             path: "Sources/Headgate", swiftSettings: settings,

@@ -71,7 +71,7 @@ public enum Deadband: Sendable, Equatable {
 }
 
 /// One of the four tables of a Modbus device (MODBUS Application Protocol V1.1b3, 4.3).
-public enum RegisterTable: String, Sendable, CaseIterable {
+public enum RegisterTable: String, Sendable, CaseIterable, Codable {
     case coil, discrete, input, holding
 
     /// True for the tables of single bits.
@@ -88,18 +88,29 @@ public struct RegisterSource: Sendable {
     public var absent: [UInt64]
     /// Microseconds between two polls.
     public var every: Int64
+    /// The register with the power of ten that the value is to be multiplied with, where the device says it (SunSpec's
+    /// `sunssf`).
+    public var scaleFactor: UInt16?
 
-    /// The registers, or the bit, that it takes.
-    public var span: Range<Int> { Int(address)..<(Int(address) + layout.registers) }
+    /// The registers, or the bit, of the value.
+    public var own: Range<Int> { Int(address)..<(Int(address) + layout.registers) }
+
+    /// What has to be read for it, in one answer: a factor from another answer might not be this value's.
+    public var span: Range<Int> {
+        guard let scaleFactor else { return own }
+        return min(own.lowerBound, Int(scaleFactor))..<max(own.upperBound, Int(scaleFactor) + 1)
+    }
 
     public init(
-        table: RegisterTable, address: UInt16, layout: RegisterLayout, absent: [UInt64] = [], every: Int64
+        table: RegisterTable, address: UInt16, layout: RegisterLayout, absent: [UInt64] = [], every: Int64,
+        scaleFactor: UInt16? = nil
     ) {
         self.table = table
         self.address = address
         self.layout = layout
         self.absent = absent
         self.every = every
+        self.scaleFactor = scaleFactor
     }
 }
 

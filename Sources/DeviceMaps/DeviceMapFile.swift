@@ -101,7 +101,7 @@ public struct DeviceMapFile {
         var seen: [(name: String, table: RegisterTable, span: Range<Int>)] = []
         for (point, name) in zip(points, names) {
             guard case .register(let source) = point.source else { continue }
-            let span = source.span
+            let span = source.own
             if let other = seen.first(where: { $0.table == source.table && $0.span != span && $0.span.overlaps(span) })
             {
                 name.problem(

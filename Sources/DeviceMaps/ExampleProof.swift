@@ -49,10 +49,8 @@ public enum ExampleProof {
                 guard case .register(let source) = point.source else { continue }
                 let places = source.span
                 let words = places.compactMap { tables[source.table]?[$0] }
-                guard words.count == source.layout.registers else { continue }
-                keep(
-                    point,
-                    words.withUnsafeBufferPointer { source.layout.decode($0, absent: source.absent, into: &batch) })
+                guard words.count == places.count else { continue }
+                keep(point, words.withUnsafeBufferPointer { source.decode($0, into: &batch) })
             }
         case .message(let topic, let payload):
             guard case .mqtt(let form) = map.form else { break }

@@ -54,8 +54,9 @@ public enum MapDocument {
         switch source {
         case .register(let register):
             let address = register.address
+            let factor = register.scaleFactor.map { " × 10^(\($0))" } ?? ""
             return (
-                "\(register.table.rawValue) \(address) (0x\(String(address, radix: 16, uppercase: true)))",
+                "\(register.table.rawValue) \(address) (0x\(String(address, radix: 16, uppercase: true)))\(factor)",
                 register.table.holdsBits ? "bool" : type(register.layout), duration(register.every)
             )
         case .message(let message):

@@ -5,7 +5,9 @@ import YAMLText
 
 /// The `modbus:` part of a device map, and the points that are read from registers.
 struct ModbusFormFile {
-    static let pointKeys = ["address", "table", "type", "order", "bit", "bits", "length", "every", "writable"]
+    static let pointKeys = [
+        "address", "table", "type", "order", "bit", "bits", "length", "every", "writable", "scale_factor",
+    ]
 
     private enum Addressing { case zeroBased, oneBased, modicon }
 
@@ -43,12 +45,28 @@ struct ModbusFormFile {
         guard let place, let (layout, absent) = layout(keys, table: place.table) else { return nil }
         let end = Int(place.address) + layout.registers
         if end > 65_536 { written?.problem("reaches past the last address, 65535") }
+        let factor = scaleFactor(keys, layout, place.table)
         let most = place.table.holdsBits ? limits.bits : limits.registers
-        if layout.registers > most {
-            written?.problem("takes \(layout.registers) registers", fix: "the map's limits allow \(most)")
+        let source = RegisterSource(
+            table: place.table, address: place.address, layout: layout, absent: absent, every: every,
+            scaleFactor: factor)
+        if source.span.count > most {
+            let factor = source.scaleFactor == nil ? "" : ", its scale factor included"
+            written?.problem("takes \(source.span.count) registers\(factor)", fix: "the map's limits allow \(most)")
         }
-        return .register(
-            RegisterSource(table: place.table, address: place.address, layout: layout, absent: absent, every: every))
+        return .register(source)
+    }
+
+    /// Where the power of ten stands that the device gives for a value.
+    private func scaleFactor(_ keys: PointKeys, _ layout: RegisterLayout, _ table: RegisterTable) -> UInt16? {
+        guard let written = keys.takeOwn("scale_factor") else { return nil }
+        guard !table.holdsBits, layout.type.isNumber, layout.bits?.count != 1 else {
+            written.problem("is of numbers only", fix: "leave it out")
+            return nil
+        }
+        guard let place = place(written, in: addressing == .modicon ? nil : table) else { return nil }
+        if place.table != table { written.problem("should be in the table of the value, \(table.rawValue)") }
+        return place.address
     }
 
     private func layout(_ keys: PointKeys, table: RegisterTable) -> (RegisterLayout, absent: [UInt64])? {

@@ -49,7 +49,10 @@ public struct PointKeys {
         let isNumber = source?.isNumber ?? true
         let written = take("range", where: isNumber && conversion.labels.isEmpty, "is of numbers only, without labels")
         let range = written.flatMap(Self.range)
-        if let written, let range { Self.prove(range, written, source?.layout, conversion) }
+        // What the device multiplies with, nobody knows beforehand.
+        if let written, let range, !(source?.hasScaleFactor ?? false) {
+            Self.prove(range, written, source?.layout, conversion)
+        }
         let deadband = take("deadband").flatMap(Self.deadband)
         let atLeast = take("at_least")?.duration(atLeast: 1_000)
         guard let source else { return nil }
@@ -187,6 +190,10 @@ extension Point.Source {
         // A text may stand for a number in the map's `values`.
         if case .json(_, .boolean) = message.payload { return false }
         return true
+    }
+
+    fileprivate var hasScaleFactor: Bool {
+        if case .register(let register) = self { register.scaleFactor != nil } else { false }
     }
 
     /// How the value lies in registers, where it does.

@@ -15,6 +15,8 @@ public enum RegisterType: String, Sendable, CaseIterable {
         }
     }
 
+    var isNumber: Bool { self != .bool && self != .string }
+
     public var isInteger: Bool {
         switch self {
         case .int16, .uint16, .int32, .uint32, .int64, .uint64, .bcd16, .bcd32: true

@@ -11,6 +11,10 @@ extension PointKeys {
             value.problem("cannot be: \(source.table.rawValue) is only read", fix: "leave it out")
             return nil
         }
+        guard source.scaleFactor == nil else {
+            value.problem("cannot stand beside `scale_factor`: the device may change it meanwhile", fix: "leave it out")
+            return nil
+        }
         guard source.layout.type != .string else {
             value.problem("is of numbers, booleans and labels", fix: "leave it out")
             return nil

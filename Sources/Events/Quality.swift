@@ -59,6 +59,8 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case tooLong = 20
     /// Nothing was heard of it for much longer than is usual for it.
     case silent = 21
+    /// The device does not say which power of ten its value is to be multiplied with.
+    case noScaleFactor = 22
 
     /// The word that stands in events.
     public var name: StaticString {
@@ -85,6 +87,7 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
         case .retained: "retained"
         case .tooLong: "too_long"
         case .silent: "silent"
+        case .noScaleFactor: "no_scale_factor"
         }
     }
 }

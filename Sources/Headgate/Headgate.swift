@@ -20,6 +20,7 @@ struct Headgate: AsyncParsableCommand {
               headgate simulate --config headgate.yaml   answer for its devices, on this machine
               headgate read meter-1                      one real read of a device
               headgate write heater-1 setpoint 45        one real write, where it is allowed
+              headgate scan bus-a --output Devices       what is on a link, and first maps of it
               headgate map import telegraf.conf          maps of what another gateway reads
               headgate map docs Devices/*.yaml           device maps as pages to read
               headgate run                               the gateway
@@ -30,7 +31,8 @@ struct Headgate: AsyncParsableCommand {
             """,
         version: Gateway.version,
         subcommands: [
-            Run.self, Check.self, Plan.self, Read.self, Write.self, MapCommand.self, Simulate.self, OutboxCommand.self,
+            Run.self, Check.self, Plan.self, Read.self, Write.self, Scan.self, MapCommand.self, Simulate.self,
+            OutboxCommand.self,
             Tail.self,
             Status.self,
         ])

@@ -43,7 +43,7 @@ struct MapCommand: AsyncParsableCommand {
             do {
                 maps = try ForeignFile.maps(of: TextFile.read(file), name: file, format: from).map(MapText.text)
             } catch {
-                throw fail("\(error)", EX_DATAERR)
+                throw fail("\(error)", EXIT_FAILURE)
             }
             for one in maps where !one.map.points.isEmpty { try put(one.text, one.map) }
             for (_, map) in maps {
@@ -67,7 +67,7 @@ struct MapCommand: AsyncParsableCommand {
             do {
                 try TextFile.create(path, text)
             } catch {
-                throw fail("\(error)", EX_CANTCREAT)
+                throw fail("\(error)", EXIT_FAILURE)
             }
             print(path)
         }

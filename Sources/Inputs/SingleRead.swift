@@ -87,7 +87,7 @@ public enum SingleRead {
         if let error = answer.error {
             return Row(point: point, reading: .bad(series, time: answer.time, Reason(error)), text: nil, raw: [])
         }
-        let offset = Int(source.address - request.address)
+        let offset = source.own.lowerBound - Int(request.address)
         var reading = Reading(series: series, time: answer.time, value: .none)
         let raw: [UInt16]
         if request.table.holdsBits {
@@ -95,9 +95,9 @@ public enum SingleRead {
             reading.value = .boolean(raw[0] != 0)
         } else {
             raw = Array(connection.registers[offset..<(offset + source.layout.registers)])
-            (reading.value, reading.quality, reading.reason) = raw.withUnsafeBufferPointer {
-                source.layout.decode($0, absent: source.absent, into: &batch)
-            }
+            let start = source.span.lowerBound - Int(request.address)
+            (reading.value, reading.quality, reading.reason) = source.decode(
+                connection.registers.extracting(start..<(start + source.span.count)), into: &batch)
         }
         return finish(point, reading, raw: raw, &batch)
     }

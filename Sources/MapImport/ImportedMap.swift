@@ -91,6 +91,11 @@ public struct ImportedPoint: Sendable {
     public var length: Int?
     public var scale = 1.0
     public var offset = 0.0
+    /// Where the device has the power of ten.
+    public var scaleFactor: Int?
+    /// As the map writes them.
+    public var absent: [String] = []
+    public var isCounter = false
     public var unit = ""
     public var labels: [Int: String] = [:]
     /// Milliseconds.

@@ -44,7 +44,9 @@ public enum MapText {
             "map: \(map.name)", "version: 1", "title: \(quoted(map.title))", "source: \(quoted(map.source))", "",
         ]
         lines += map.doubts.map { "# To be looked at: \($0)" }
-        lines += ["modbus: { addressing: zero-based }", ""]
+        // What belongs together is read together, its scale factors included.
+        let limits = map.points.contains { $0.scaleFactor != nil } ? ", limits: { gap: 24 }" : ""
+        lines += ["modbus: { addressing: zero-based\(limits) }", ""]
         lines += map.left.map { "# Left out: \($0.what): \($0.why)" }
         guard !map.points.isEmpty else { return (lines + ["points: {}"], lines.count + 2) }
         lines.append("points:")
@@ -72,11 +74,14 @@ public enum MapText {
         if let length = point.length { keys.append("length: \(length)") }
         if point.scale != 1 { keys.append("scale: \(point.scale.plain)") }
         if point.offset != 0 { keys.append("offset: \(point.offset.plain)") }
+        if let factor = point.scaleFactor { keys.append("scale_factor: \(factor)") }
+        if !point.absent.isEmpty { keys.append("absent: [\(point.absent.joined(separator: ", "))]") }
         if !point.labels.isEmpty {
             let labels = point.labels.sorted { $0.key < $1.key }.map { "\($0.key): \(quoted($0.value))" }
             keys.append("labels: { \(labels.joined(separator: ", ")) }")
         }
         if !point.unit.isEmpty { keys.append("unit: \(quoted(point.unit))") }
+        if point.isCounter { keys.append("kind: counter") }
         if let every = point.every { keys.append("every: \(every % 1_000 == 0 ? "\(every / 1_000)s" : "\(every)ms")") }
         if let range = point.writable {
             keys.append("writable: { range: [\(range.lowerBound.plain), \(range.upperBound.plain)] }")

@@ -4,6 +4,20 @@
 import Glibc
 
 enum ListeningSocket {
+    /// A connection to somebody who listens; nil where nobody does.
+    static func dial(host: String, port: UInt16) -> Int32? {
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var found: UnsafeMutablePointer<addrinfo>?
+        guard getaddrinfo(host, String(port), &hints, &found) == 0, let address = found?.pointee else { return nil }
+        defer { freeaddrinfo(found) }
+        let descriptor = socket(address.ai_family, address.ai_socktype, address.ai_protocol)
+        guard descriptor >= 0 else { return nil }
+        if connect(descriptor, address.ai_addr, address.ai_addrlen) == 0 { return descriptor }
+        close(descriptor)
+        return nil
+    }
+
     /// A socket that listens on an address of this machine.
     static func open(host: String, port: UInt16) throws(SimulatorError) -> Int32 {
         var hints = addrinfo()

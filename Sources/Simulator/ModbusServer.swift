@@ -23,6 +23,8 @@ public actor ModbusServer {
     private var answer: ModbusAnswer
     private var peers: [Int32: Peer] = [:]
     private var linkPath: String?
+    /// A gateway that waits to be called, and whether in frames of a line.
+    private var dialled: (host: String, port: UInt16, isRTU: Bool)?
     /// Kept open: a terminal nobody holds reports errors instead of silence.
     private var terminal: Int32 = -1
 
@@ -35,6 +37,9 @@ public actor ModbusServer {
             peers = [try ListeningSocket.open(host: host, port: port): .listener(isLine: false)]
         case .rtuOverTCP(let host, let port):
             peers = [try ListeningSocket.open(host: host, port: port): .listener(isLine: true)]
+        case .dialIn(let host, let port, let isRTU):
+            dialled = (host, port, isRTU)
+            peers = [:]
         case .serial(let serial):
             let made = try PseudoTerminal.open(at: serial.device)
             peers = [made.master: .line(buffer: [])]
@@ -46,6 +51,7 @@ public actor ModbusServer {
     /// Answers until the task is cancelled.
     public func run() async {
         while !Task.isCancelled {
+            if let dialled, peers.isEmpty { dial(dialled) }
             var watched = peers.keys.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             guard poll(&watched, nfds_t(watched.count), 200) > 0 else { continue }
             for one in watched where one.revents != 0 { serve(one.fd) }
@@ -53,6 +59,12 @@ public actor ModbusServer {
         for descriptor in peers.keys { close(descriptor) }
         if terminal >= 0 { close(terminal) }
         if let linkPath { unlink(linkPath) }
+    }
+
+    /// Tries again until the gateway is there.
+    private func dial(_ gateway: (host: String, port: UInt16, isRTU: Bool)) {
+        guard let descriptor = ListeningSocket.dial(host: gateway.host, port: gateway.port) else { return }
+        peers[descriptor] = gateway.isRTU ? .line(buffer: []) : .stream(buffer: [])
     }
 
     private func serve(_ descriptor: Int32) {

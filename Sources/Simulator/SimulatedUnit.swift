@@ -21,8 +21,7 @@ struct SimulatedUnit: Sendable {
             guard case .register(let source) = point.source else { continue }
             if point.writable != nil { writable[source.table, default: []].formUnion(source.span) }
             points.append((SimulatedPoint(point, of: device.name), source))
-            let first = Int(source.address)
-            let last = first + source.layout.registers - 1
+            let (first, last) = (source.span.lowerBound, source.span.upperBound - 1)
             let known = spans[source.table] ?? first...last
             spans[source.table] = min(known.lowerBound, first)...max(known.upperBound, last)
         }
@@ -39,12 +38,10 @@ struct SimulatedUnit: Sendable {
         var words = [UInt16](repeating: 0, count: count)
         var covered = [Bool](repeating: false, count: count)
         for (point, source) in points where source.table == table {
-            let place = Int(source.address)
-            guard place < wanted.upperBound, place + source.layout.registers > address else { continue }
-            for (offset, word) in Self.registers(of: point, source.layout, seconds).enumerated() {
-                guard wanted.contains(place + offset) else { continue }
-                words[place + offset - address] |= word
-                covered[place + offset - address] = true
+            guard source.span.overlaps(wanted) else { continue }
+            for (place, word) in Self.registers(of: point, source, seconds) where wanted.contains(place) {
+                words[place - address] |= word
+                covered[place - address] = true
             }
         }
         for (place, word) in written[table] ?? [:] where wanted.contains(place) { words[place - address] = word }
@@ -63,7 +60,19 @@ struct SimulatedUnit: Sendable {
     /// The most a request may ask for.
     func limit(of table: RegisterTable) -> Int { table.holdsBits ? limits.bits : limits.registers }
 
-    static func registers(of point: SimulatedPoint, _ layout: RegisterLayout, _ seconds: Double) -> [UInt16] {
+    /// By address; with a scale factor of 10^-1 where there is one.
+    private static func registers(
+        of point: SimulatedPoint, _ source: RegisterSource, _ seconds: Double
+    ) -> [(place: Int, word: UInt16)] {
+        let words = registers(of: point, source.layout, seconds, factor: source.scaleFactor == nil ? 1 : 10)
+        let own = zip(source.own, words).map { (place: $0, word: $1) }
+        guard let factor = source.scaleFactor else { return own }
+        return own + [(Int(factor), UInt16(bitPattern: -1))]
+    }
+
+    static func registers(
+        of point: SimulatedPoint, _ layout: RegisterLayout, _ seconds: Double, factor: Double = 1
+    ) -> [UInt16] {
         if layout.type == .string {
             let text = Array("SIM \(point.point.name)".utf8.prefix(layout.length * 2))
             return (0..<layout.length).map { index in
@@ -71,7 +80,7 @@ struct SimulatedUnit: Sendable {
                 return bytes[0] << 8 | bytes[1]
             }
         }
-        let number = point.raw(at: seconds)
+        let number = point.raw(at: seconds) * factor
         guard let bits = layout.bits else { return layout.registers(of: layout.pattern(of: number) ?? 0) }
         let mask = bits.count >= 64 ? UInt64.max : (1 << UInt64(bits.count)) - 1
         return layout.registers(of: (UInt64(max(0, number)) & mask) << UInt64(bits.lowerBound))

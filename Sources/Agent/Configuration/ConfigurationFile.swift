@@ -106,8 +106,9 @@ public final class ConfigurationFile {
 
     private func way(_ mapping: YAMLMapping, clientID: String) -> Configuration.Link.Way? {
         let (tcp, rtu, mqtt) = (mapping.take("tcp"), mapping.take("rtu"), mapping.take("mqtt"))
-        if [tcp, rtu, mqtt].compactMap(\.self).count > 1 {
-            mapping.problem("needs one of `tcp`, `rtu` and `mqtt`", fix: "make a link of each")
+        let listen = mapping.take("listen")
+        if [tcp, rtu, mqtt, listen].compactMap(\.self).count > 1 {
+            mapping.problem("needs one of `tcp`, `rtu`, `listen` and `mqtt`", fix: "make a link of each")
         }
         if let mqtt {
             let share = mapping.take("share")
@@ -118,17 +119,28 @@ public final class ConfigurationFile {
             return broker.map { .mqtt($0, share: name) }
         }
         let timeout = mapping.take("timeout")?.duration(atLeast: 1_000) ?? 1_000_000
-        if let tcp {
+        if let address = tcp ?? listen {
             let isRTU = mapping.take("framing")?.word(["tcp": false, "rtu": true]) ?? false
-            return tcp.endpoint(defaultPort: 502).map { host, port in
+            if tcp == nil { return listener(address, isRTU: isRTU).map { .modbus($0, timeout: timeout) } }
+            return address.endpoint(defaultPort: 502).map { host, port in
                 .modbus(isRTU ? .rtuOverTCP(host: host, port: port) : .tcp(host: host, port: port), timeout: timeout)
             }
         }
         if let rtu {
             return rtu.string().map { .modbus(.serial(Self.line($0, mapping)), timeout: timeout) }
         }
-        mapping.problem("needs `tcp`, `rtu` or `mqtt`", fix: "write { tcp: 10.20.0.31:502 }")
+        mapping.problem("needs `tcp`, `rtu`, `listen` or `mqtt`", fix: "write { tcp: 10.20.0.31:502 }")
         return nil
+    }
+
+    /// An address of this machine; the port alone stands for all of them.
+    private func listener(_ value: YAMLValue, isRTU: Bool) -> ModbusEndpoint? {
+        guard let (host, port) = value.endpoint(defaultPort: nil) else { return nil }
+        if !claims.claim("dial-in", String(port)) {
+            value.problem(
+                "is the port of another link: who dials it could be either's device", fix: "give each its own")
+        }
+        return .dialIn(host: host, port: port, isRTU: isRTU)
     }
 
     private static func line(_ device: String, _ mapping: YAMLMapping) -> SerialLine {

@@ -194,7 +194,10 @@ struct DevicePoller {
         guard retryAt <= .now, let place = schedule.cuts.refused.keys.randomElement() else { return [] }
         retryAt = .now + retryPause.next(fraction: 1)
         let source = device.points[place].source
-        return [ReadRequest(table: source.table, address: source.address, count: source.span.count, points: [place])]
+        let span = source.span
+        return [
+            ReadRequest(table: source.table, address: UInt16(span.lowerBound), count: span.count, points: [place])
+        ]
     }
 
     // MARK: How a round ends
@@ -265,6 +268,11 @@ struct DevicePoller {
             var reading = Reading(series: slot.series, time: time, value: .none)
             if holdsBits {
                 reading.value = .boolean(flags[offset] != 0)
+            } else if slot.hasScaleFactor {
+                let source = device.points[place].source
+                let start = source.span.lowerBound - Int(request.address)
+                (reading.value, reading.quality, reading.reason) = source.decode(
+                    registers.extracting(start..<(start + source.span.count)), into: &batch)
             } else {
                 (reading.value, reading.quality, reading.reason) = slot.layout.decode(
                     registers.extracting(offset..<(offset + slot.layout.registers)),
@@ -295,6 +303,7 @@ private struct Slot {
     var address: UInt16
     var layout: RegisterLayout
     var hasAbsent: Bool
+    var hasScaleFactor: Bool
     var isCritical: Bool
 
     init(_ point: ModbusDevice.Point) {
@@ -302,6 +311,7 @@ private struct Slot {
         address = point.source.address
         layout = point.source.layout
         hasAbsent = !point.source.absent.isEmpty
+        hasScaleFactor = point.source.scaleFactor != nil
         isCritical = point.lane == .critical
     }
 }

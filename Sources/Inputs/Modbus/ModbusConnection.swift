@@ -23,6 +23,8 @@ struct ModbusConnection: ~Copyable {
     /// Between two frames on a line, in microseconds.
     private let silence: UInt32
     private var context: ModbusContext?
+    /// Where devices dial in; open as long as the link is there.
+    private var listener: DialInListener?
     private var backoff = Backoff(base: .milliseconds(500), cap: .seconds(15))
     private var nextTry = ContinuousClock.now
     private var lastFailure: ModbusError?
@@ -32,6 +34,8 @@ struct ModbusConnection: ~Copyable {
     private var timeouts = 0
     /// A TCP connection on which nothing came this often may be dead without either end having been told.
     private static let timeoutsUntilReconnect = 3
+    /// A device that has dialled in takes a while to do it again.
+    private static let timeoutsUntilHangUp = 20
 
     /// The last registers and bits read.
     private let words = UnsafeMutableBufferPointer<UInt16>.allocate(capacity: ModbusLimits.protocolRegisters)
@@ -101,8 +105,8 @@ struct ModbusConnection: ~Copyable {
     private mutating func prepare() throws(ModbusError) {
         try connectIfNeeded()
         if silence > 0 { usleep(silence) }
-        // An answer that came too late must not be taken for the one to come.
-        if needsFlush { context?.flush() }
+        // An answer that came too late must not be taken for the one to come; nor what a modem says of itself now and then.
+        if needsFlush || settings.endpoint.isDialIn { context?.flush() }
         needsFlush = false
     }
 
@@ -166,6 +170,7 @@ struct ModbusConnection: ~Copyable {
 
     /// Connects, or throws what the last try threw while it is too early for the next.
     private mutating func connectIfNeeded() throws(ModbusError) {
+        if settings.endpoint.isDialIn { return try takeDialIn() }
         if context != nil { return }
         if let lastFailure, .now < nextTry { throw lastFailure }
         do throws(ModbusError) {
@@ -185,20 +190,49 @@ struct ModbusConnection: ~Copyable {
         }
     }
 
+    /// Takes whoever has dialled last; nobody is waited for.
+    private mutating func takeDialIn() throws(ModbusError) {
+        guard case .dialIn(let host, let port, _) = settings.endpoint else { return }
+        do throws(ModbusError) {
+            if listener == nil { listener = try DialInListener(host: host, port: port) }
+            guard let descriptor = listener?.newest() else {
+                if context != nil { return }
+                throw ModbusError(code: ENOTCONN)
+            }
+            let fresh = try ModbusContext(settings.endpoint, timeout: UInt32(clamping: settings.timeout))
+            fresh.adopt(descriptor)
+            context = consume fresh
+            logger.notice("device dialled in", metadata: ["endpoint": "\(settings.endpoint)"])
+            lastFailure = nil
+        } catch {
+            if lastFailure?.code != error.code {
+                logger.warning("link down", metadata: ["endpoint": "\(settings.endpoint)", "error": "\(error)"])
+            }
+            lastFailure = error
+            throw error
+        }
+    }
+
+    /// Whether it is time for a new connection, after an answer that did not come. Over a new one no late answer comes
+    /// that could be taken for another's.
+    private var isHopeless: Bool {
+        if settings.endpoint.isDialIn { return timeouts >= Self.timeoutsUntilHangUp }
+        return !settings.endpoint.numbersAnswers || timeouts >= Self.timeoutsUntilReconnect
+    }
+
     private mutating func handle(_ error: ModbusError) {
         switch error.kind {
         case .exception: timeouts = 0
         case .timeout:
             needsFlush = true
             timeouts += 1
-            // Over a new connection no late answer comes that could be taken for another's.
-            let isOver = !settings.endpoint.numbersAnswers || timeouts >= Self.timeoutsUntilReconnect
-            if isOver, !settings.endpoint.isSerial {
+            if isHopeless, !settings.endpoint.isSerial {
                 timeouts = 0
                 context = nil
             }
         // A TCP stream that has lost its frames does not find them again; a line does, after a silence.
         case .garbled where settings.endpoint.isSerial: needsFlush = true
+        case .garbled where settings.endpoint.isDialIn && !settings.endpoint.numbersAnswers: needsFlush = true
         case .garbled, .disconnected, .setup: context = nil
         }
     }

@@ -52,7 +52,8 @@ enum PollPlan {
         RegisterTable.allCases.flatMap { table in
             let own = sources.filter { $0.source.table == table }
             let sorted = own.filter { cuts.refused[$0.place] == nil }.sorted {
-                ($0.source.address, $0.source.layout.registers) < ($1.source.address, $1.source.layout.registers)
+                let (one, other) = ($0.source.span, $1.source.span)
+                return (one.lowerBound, one.count) < (other.lowerBound, other.count)
             }
             let walls = own.filter { cuts.refused[$0.place] != nil }.map(\.source.span)
             return TablePlan(sorted, walls, table, limits, cost, cuts).cheapest()
@@ -105,15 +106,16 @@ private struct TablePlan {
 
     /// Calls back with each request that begins with a point: the place after its last, and how many registers it asks for.
     private func forEachRequest(from first: Int, _ body: (_ end: Int, _ count: Int) -> Void) {
-        let start = Int(sources[first].source.address)
-        var reached = start + sources[first].source.layout.registers
+        let start = sources[first].source.span.lowerBound
+        var reached = sources[first].source.span.upperBound
         body(first + 1, reached - start)
         var isTight = tight.contains(sources[first].place)
         for next in sources.indices[(first + 1)...] {
             let (place, source) = sources[next]
             isTight = isTight || tight.contains(place)
-            let unused = reached..<max(reached, Int(source.address))
-            reached = max(reached, source.span.upperBound)
+            let span = source.span
+            let unused = reached..<max(reached, span.lowerBound)
+            reached = max(reached, span.upperBound)
             guard unused.count <= (isTight ? 0 : gap), !walls.contains(where: unused.overlaps), reached - start <= most
             else { return }
             body(next + 1, reached - start)
@@ -121,9 +123,9 @@ private struct TablePlan {
     }
 
     private func request(_ range: Range<Int>) -> ReadRequest {
-        let start = sources[range.lowerBound].source.address
-        let end = sources[range].map(\.source.span.upperBound).max() ?? Int(start)
+        let start = sources[range.lowerBound].source.span.lowerBound
+        let end = sources[range].map(\.source.span.upperBound).max() ?? start
         return ReadRequest(
-            table: table, address: start, count: end - Int(start), points: sources[range].map(\.place))
+            table: table, address: UInt16(start), count: end - start, points: sources[range].map(\.place))
     }
 }

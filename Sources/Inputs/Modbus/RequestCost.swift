@@ -32,7 +32,7 @@ extension RequestCost {
 
     public init(_ endpoint: ModbusEndpoint) {
         switch endpoint {
-        case .tcp, .rtuOverTCP: self.init(request: Self.roundTrip, byte: Self.networkByte)
+        case .tcp, .rtuOverTCP, .dialIn: self.init(request: Self.roundTrip, byte: Self.networkByte)
         case .serial(let line):
             // Request: unit, function, address, count, CRC; answer: unit, function, bytes, data, CRC
             // (MODBUS over Serial Line V1.02, 2.5.1; Application Protocol V1.1b3, 6.1).

@@ -44,12 +44,15 @@ public enum ModbusEndpoint: Sendable, Equatable, CustomStringConvertible {
     /// Frames of a line through a converter that does not know what they are.
     case rtuOverTCP(host: String, port: UInt16)
     case serial(SerialLine)
+    /// An address of this machine that a device dials.
+    case dialIn(host: String, port: UInt16, isRTU: Bool)
 
     public var description: String {
         switch self {
         case .tcp(let host, let port): "\(host):\(port)"
         case .rtuOverTCP(let host, let port): "\(host):\(port) (RTU)"
         case .serial(let line): line.device
+        case .dialIn(let host, let port, let isRTU): "\(host):\(port) (dial-in\(isRTU ? ", RTU" : ""))"
         }
     }
 
@@ -59,7 +62,15 @@ public enum ModbusEndpoint: Sendable, Equatable, CustomStringConvertible {
 
     /// Whether its answers say which request they are to. On a line the last one that is late can be taken for the next.
     public var numbersAnswers: Bool {
-        if case .tcp = self { true } else { false }
+        switch self {
+        case .tcp, .dialIn(_, _, isRTU: false): true
+        case .rtuOverTCP, .serial, .dialIn: false
+        }
+    }
+
+    /// Whether devices come to us.
+    public var isDialIn: Bool {
+        if case .dialIn = self { true } else { false }
     }
 }
 
@@ -75,9 +86,11 @@ public struct ModbusContext: ~Copyable {
     public init(_ endpoint: ModbusEndpoint, timeout: UInt32) throws(ModbusError) {
         let made: OpaquePointer? =
             switch endpoint {
-            case .tcp(let host, let port): modbus_new_tcp_pi(host, String(port))
+            case .tcp(let host, let port), .dialIn(let host, let port, isRTU: false):
+                modbus_new_tcp_pi(host, String(port))
             // A line that is never opened: the frames go through a socket of ours.
-            case .rtuOverTCP: modbus_new_rtu("tcp", 9_600, SerialLine.Parity.none.letter, 8, 1)
+            case .rtuOverTCP, .dialIn(_, _, isRTU: true):
+                modbus_new_rtu("tcp", 9_600, SerialLine.Parity.none.letter, 8, 1)
             case .serial(let line):
                 modbus_new_rtu(line.device, line.baud, line.parity.letter, line.dataBits, line.stopBits)
             }
@@ -106,13 +119,23 @@ public struct ModbusContext: ~Copyable {
         guard modbus_connect(context) == 0 else { throw ModbusError(code: errno) }
     }
 
+    /// Takes a connection that somebody else has made.
+    public func adopt(_ descriptor: Int32) {
+        modbus_set_socket(context, descriptor)
+    }
+
     public func close() {
         modbus_close(context)
     }
 
     /// Throws away what came in too late for the request it answers.
     public func flush() {
-        modbus_flush(context)
+        if endpoint.isSerial {
+            modbus_flush(context)
+            return
+        }
+        var waste = [UInt8](repeating: 0, count: 1_024)
+        while recv(modbus_get_socket(context), &waste, waste.count, Int32(MSG_DONTWAIT)) > 0 {}
     }
 
     /// Waits on for the answer to the last request, after a frame that answered something else: it may be behind it.

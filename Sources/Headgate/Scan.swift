@@ -1,0 +1,227 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Agent
+import ArgumentParser
+import DeviceMaps
+import Glibc
+import Inputs
+import MapImport
+import YAMLText
+
+struct Scan: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Look what is on a Modbus link, and write first maps of it.",
+        discussion: """
+            Finds the units that answer, the registers they have and the SunSpec models they speak. Only reads; pauses \
+            between two requests, and goes on where it was stopped when it is started again. A serial line carries one \
+            master: stop the gateway first. Beside one over TCP it takes a part of the device's time.
+
+              headgate scan press-3
+              headgate scan bus-a --units 1-32 --addresses 0-499 --output Devices
+              headgate scan bus-a --find-line --units 1-10
+
+            With --output it writes a map of each unit. That of a SunSpec device is whole; another's has a point for \
+            each register, with the value it had and the likeliest type, for a person to go on with.
+            """)
+
+    @OptionGroup var options: ConfigurationOption
+
+    @Argument(help: "A Modbus link of the configuration.")
+    var link: String
+
+    @Option(help: "Units to ask: 1-32 or 1,5,9-12.")
+    var units = "1-247"
+
+    @Option(help: "Addresses to look at, as they go over the wire.")
+    var addresses = "0-9999"
+
+    @Option(help: "Tables to look at, with commas between them: coil, discrete, input, holding.")
+    var tables = "holding,input"
+
+    @Option(help: "Milliseconds between two requests.")
+    var pause = 20
+
+    @Option(help: "The longest wait for an answer in milliseconds; the link's without.")
+    var timeout: Int?
+
+    @Flag(help: "Of SunSpec devices, look at all registers too.")
+    var all = false
+
+    @Flag(help: "Ask for every address by itself where several are refused; every second one without.")
+    var thorough = false
+
+    @Flag(help: "Try the usual speeds and parities of a serial line until a unit answers.")
+    var findLine = false
+
+    @Option(name: .shortAndLong, help: "A folder for a map of each unit; files that are there are not touched.")
+    var output: String?
+
+    @Option(help: "Where it keeps what is left to be asked.")
+    var progressFile: String?
+
+    @Flag(help: "Print JSON: all that was found, with the registers' values.")
+    var json = false
+
+    func run() async throws {
+        let configuration = try options.load(provesPlans: false)
+        let wish = LinkScan.Wish(
+            units: try numbers(units, upTo: 255, "--units").map(UInt8.init),
+            tables: try tables.split(separator: ",").map {
+                guard let table = RegisterTable(rawValue: String($0)) else { throw fail("\($0) is no table", EX_USAGE) }
+                return table
+            }, addresses: try span(addresses), pause: .milliseconds(max(0, min(pause, 60_000))), wantsAll: all,
+            isThorough: thorough)
+        do {
+            if findLine { return try find(configuration, wish.units) }
+            let state = try survey(configuration, wish)
+            try report(state)
+        } catch let error as StartError {
+            throw fail(error.description, EX_USAGE)
+        } catch let exit as ExitCode {
+            throw exit
+        } catch {
+            throw fail("\(link): \(error)", EX_UNAVAILABLE)
+        }
+    }
+
+    // MARK: Looking
+
+    private func survey(_ configuration: Configuration, _ wish: LinkScan.Wish) throws -> LinkScan.State {
+        let path = progressFile ?? "headgate-scan-\(link).json"
+        var survey = try LinkSurvey(configuration, link: link, wish, timeout: timeout, path: path)
+        if survey.isResumed { complain("goes on where it was stopped: \(path)") }
+        let bar = ProgressLine()
+        var kept = ContinuousClock.now
+        while !survey.state.isDone {
+            do {
+                try survey.step()
+            } catch {
+                bar.clear()
+                try survey.keep()
+                throw error
+            }
+            let state = survey.state
+            bar.show(
+                state.progress,
+                "\(state.next)  \(state.found.count) \(state.found.count == 1 ? "unit" : "units"), \(state.requests) requests"
+            )
+            if kept.duration(to: .now) > .seconds(1) {
+                try survey.keep()
+                kept = .now
+            }
+        }
+        bar.clear()
+        try survey.keep()
+        return survey.state
+    }
+
+    private func find(_ configuration: Configuration, _ units: [UInt8]) throws {
+        let bar = ProgressLine()
+        let found = try LinkSurvey.findLine(configuration, link: link, units: units, timeout: timeout) {
+            bar.show(nil, $0)
+        }
+        bar.clear()
+        guard let (written, unit) = found else {
+            throw fail(
+                "\(link): no unit answers at any of the usual speeds; are the wires the right way round?",
+                EX_UNAVAILABLE)
+        }
+        print("\(link): \(written)   # unit \(unit) answers")
+    }
+
+    // MARK: Telling
+
+    private func report(_ state: LinkScan.State) throws {
+        if json {
+            for unit in state.found { try printJSON(unit) }
+        } else {
+            let rows = state.found.map { unit in
+                [
+                    "\(unit.unit)", unit.models.map { "\($0.number)" }.joined(separator: " "), Self.spans(of: unit),
+                    unit.notes.joined(separator: "; "),
+                ]
+            }
+            print(Table.text(["unit", "SunSpec models", "registers", ""], rows, rightAligned: [0]))
+        }
+        if let output { for unit in state.found { try writeMap(of: unit, output) } }
+        if state.found.isEmpty { throw fail("\(link): no unit answers", EX_UNAVAILABLE) }
+    }
+
+    private static func spans(of unit: LinkScan.Unit) -> String {
+        let texts = unit.spans.map { "\($0.table.rawValue) \($0.address)–\($0.address + $0.words.count - 1)" }
+        return texts.prefix(8).joined(separator: ", ") + (texts.count > 8 ? " and \(texts.count - 8) more" : "")
+    }
+
+    private func writeMap(of unit: LinkScan.Unit, _ folder: String) throws {
+        let name = "\(link)-unit-\(unit.unit)"
+        let map: ImportedMap
+        if let first = unit.models.first {
+            let common = unit.spans.first { $0.table == .holding && $0.address == first.address + 2 }?.words ?? []
+            map = .sunSpec(
+                name: name, models: unit.models.map { ($0.number, $0.address, $0.length) }, common: common)
+        } else {
+            map = .first(
+                name: name, title: "Unit \(unit.unit) of \(link)", source: "headgate scan",
+                spans: unit.spans.map { ($0.table, $0.address, $0.words) })
+        }
+        let (text, made) = MapText.text(of: map)
+        for left in made.left { complain("\(made.name): left out: \(left.what): \(left.why)") }
+        guard !made.points.isEmpty else { return complain("unit \(unit.unit): no register could be read: no map") }
+        let path = "\(folder)/\(made.name).yaml"
+        do {
+            try TextFile.create(path, text)
+        } catch {
+            throw fail("\(error)", EXIT_FAILURE)
+        }
+        print("unit \(unit.unit): \(path)")
+    }
+
+    // MARK: Arguments
+
+    /// `1-32` or `1,5,9-12`.
+    private func numbers(_ text: String, upTo most: Int, _ option: String) throws -> [Int] {
+        var numbers: [Int] = []
+        for part in text.split(separator: ",") {
+            let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+            guard let low = ends.first ?? nil, let high = ends.last ?? nil, ends.count <= 2, low <= high,
+                (0...most).contains(high)
+            else { throw fail("\(option) should be numbers up to \(most): 1-32 or 1,5,9-12", EX_USAGE) }
+            numbers += Array(low...high)
+        }
+        guard !numbers.isEmpty else { throw fail("\(option) is empty", EX_USAGE) }
+        return numbers
+    }
+
+    private func span(_ text: String) throws -> Range<Int> {
+        let ends = text.split(separator: "-").compactMap { Int($0) }
+        guard ends.count == 2, ends[0] <= ends[1], ends[1] <= 65_535 else {
+            throw fail("--addresses should be two numbers: 0-9999", EX_USAGE)
+        }
+        return ends[0]..<(ends[1] + 1)
+    }
+}
+
+/// A line that says how far something is, on a terminal alone.
+private final class ProgressLine {
+    private let isShown = isatty(STDERR_FILENO) == 1
+    private var shownAt: ContinuousClock.Instant?
+
+    func show(_ progress: Double?, _ text: String) {
+        guard isShown, shownAt.map({ $0.duration(to: .now) > .milliseconds(100) }) ?? true else { return }
+        shownAt = .now
+        let filled = progress.map { Int($0 * 20) }
+        let bar =
+            filled.map { "[\(String(repeating: "#", count: $0))\(String(repeating: ".", count: 20 - $0))]  " } ?? ""
+        write("\r\u{1B}[K\(bar)\(text)")
+    }
+
+    func clear() {
+        if isShown { write("\r\u{1B}[K") }
+    }
+
+    private func write(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+}

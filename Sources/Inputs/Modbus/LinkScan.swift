@@ -1,0 +1,359 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Glibc
+import Logging
+import Modbus
+
+/// Looks what is on a link: which units answer, which registers they have, and whether they speak SunSpec.
+///
+/// One request a step, so that it can pause between them, be stopped at any of them and go on another day: what is left to
+/// be asked is a stack, and all of it is in `state`.
+public struct LinkScan: ~Copyable {
+    public struct Span: Codable, Sendable {
+        public var table: RegisterTable
+        public var address: Int
+        public var words: [UInt16]
+    }
+
+    public struct Model: Codable, Sendable {
+        public var number: Int
+        public var address: Int
+        public var length: Int
+    }
+
+    public struct Unit: Codable, Sendable {
+        public var unit: UInt8
+        public var spans: [Span] = []
+        /// SunSpec's, in their order; empty where it speaks none.
+        public var models: [Model] = []
+        /// What it said of what it does not have, where that ended the search.
+        public var notes: [String] = []
+        fileprivate var silences = 0
+    }
+
+    /// What to look for.
+    public struct Wish: Sendable {
+        public var units: [UInt8]
+        public var tables: [RegisterTable]
+        public var addresses: Range<Int>
+        /// Between two requests.
+        public var pause: Duration
+        /// Registers of a SunSpec device that are in none of its models too.
+        public var wantsAll: Bool
+        /// Whether every address is asked for by itself where an answer with several is refused.
+        public var isThorough: Bool
+
+        public init(
+            units: [UInt8], tables: [RegisterTable], addresses: Range<Int>, pause: Duration, wantsAll: Bool = false,
+            isThorough: Bool = false
+        ) {
+            self.units = units
+            self.tables = tables
+            self.addresses = addresses
+            self.pause = pause
+            self.wantsAll = wantsAll
+            self.isThorough = isThorough
+        }
+    }
+
+    /// What is done and what is left.
+    public struct State: Codable, Sendable {
+        public var found: [Unit] = []
+        public var requests = 0
+        fileprivate var todo: [Ask] = []
+        /// In requests, about.
+        fileprivate var done = 0
+
+        public var isDone: Bool { todo.isEmpty }
+        /// 0 to 1; what is found makes more to be asked.
+        public var progress: Double {
+            let left = todo.reduce(0) { $0 + $1.weight }
+            return done + left == 0 ? 1 : Double(done) / Double(done + left)
+        }
+        /// What is asked next.
+        public var next: String { todo.last.map(\.description) ?? "" }
+    }
+
+    fileprivate struct Ask: Codable, CustomStringConvertible {
+        enum Kind: String, Codable { case anybody, unit, sunSpec, model, registers }
+
+        var kind: Kind
+        var unit: UInt8
+        var table = RegisterTable.holding
+        var address = 0
+        var count = 1
+        /// Registers behind it that are asked for next.
+        var rest = 0
+
+        var weight: Int { kind == .registers ? (count + rest + 124) / 125 : 1 }
+
+        var description: String {
+            switch kind {
+            case .anybody, .unit: "unit \(unit)"
+            case .sunSpec, .model: "unit \(unit), SunSpec at \(address)"
+            case .registers: "unit \(unit), \(table.rawValue) \(address)"
+            }
+        }
+    }
+
+    private let wish: Wish
+    private let isLine: Bool
+    private var connection: ModbusConnection
+    public private(set) var state: State
+
+    // Split where it becomes worth a request for each: a whole answer, an eighth of it, single registers.
+    private static let most = ModbusLimits.protocolRegisters
+    private static let few = 16
+    /// Where SunSpec devices begin (SunSpec Information Model Specification, 3.3).
+    private static let bases = [40_000, 50_000, 0]
+    private static let sunS: [UInt16] = [0x5375, 0x6E53]
+    private static let mostModels = 64
+    /// Units that hardly any bus has: who answers for these answers for all.
+    private static let unlikely: [UInt8] = [213, 199]
+
+    /// - Parameter state: of an earlier run that was stopped; nil to begin.
+    public init(_ settings: ModbusLinkSettings, _ wish: Wish, from state: State?, logger: Logger) {
+        self.wish = wish
+        isLine = !settings.endpoint.numbersAnswers
+        connection = ModbusConnection(settings, logger: logger)
+        if let state {
+            self.state = state
+        } else {
+            self.state = State()
+            self.state.todo = wish.units.reversed().map { Ask(kind: .unit, unit: $0) }
+            if !isLine, wish.units.count > 1 { self.state.todo.append(Ask(kind: .anybody, unit: Self.unlikely[0])) }
+        }
+    }
+
+    /// Asks one thing. Blocks until it is answered or the link's timeout is over.
+    /// - Throws: where the link itself is out of reach.
+    public mutating func step() throws(ModbusError) {
+        guard let ask = state.todo.popLast() else { return }
+        usleep(UInt32(clamping: wish.pause.microseconds))
+        state.requests += 1
+        state.done += ask.weight
+        let request = ReadRequest(table: ask.table, address: UInt16(ask.address), count: ask.count, points: [])
+        let answer = connection.read(request, unit: ask.unit)
+        if let error = answer.error, error.kind == .setup || error.kind == .disconnected {
+            state.todo.append(ask)
+            throw error
+        }
+        switch ask.kind {
+        case .anybody: lookAtAnybody(ask, answer.error)
+        case .unit: if Self.isThere(answer.error) { begin(ask.unit) }
+        case .sunSpec: if answer.error == nil, words(2) == Self.sunS { follow(ask, from: ask.address + 2) }
+        case .model: if answer.error == nil { take(model: ask) }
+        case .registers: take(ask, answer.error)
+        }
+    }
+
+    /// An exception is an answer too, unless a gateway in between gives it.
+    private static func isThere(_ error: ModbusError?) -> Bool {
+        guard let error else { return true }
+        return error.kind == .exception && !error.isOfGateway
+    }
+
+    private func words(_ count: Int) -> [UInt16] { Array(connection.registers.prefix(count)) }
+
+    // MARK: Units
+
+    /// A device by itself often answers to every number.
+    private mutating func lookAtAnybody(_ ask: Ask, _ error: ModbusError?) {
+        guard Self.isThere(error) else { return }
+        if ask.unit == Self.unlikely[0] {
+            state.todo.append(Ask(kind: .anybody, unit: Self.unlikely[1]))
+            return
+        }
+        state.todo = [Ask(kind: .unit, unit: wish.units[0])]
+        note("answers to every unit: it is a device by itself", of: wish.units[0])
+    }
+
+    private mutating func begin(_ unit: UInt8) {
+        change(unit) { _ in }
+        for table in wish.tables.reversed() {
+            push(
+                Ask(
+                    kind: .registers, unit: unit, table: table, address: wish.addresses.lowerBound,
+                    rest: wish.addresses.count))
+        }
+        for base in Self.bases.reversed() {
+            state.todo.append(Ask(kind: .sunSpec, unit: unit, address: base, count: 2))
+        }
+    }
+
+    private mutating func change(_ unit: UInt8, _ body: (inout Unit) -> Void) {
+        if let place = state.found.firstIndex(where: { $0.unit == unit }) {
+            body(&state.found[place])
+        } else {
+            var fresh = Unit(unit: unit)
+            body(&fresh)
+            state.found.append(fresh)
+        }
+    }
+
+    private mutating func note(_ text: String, of unit: UInt8) {
+        change(unit) { if !$0.notes.contains(text) { $0.notes.append(text) } }
+    }
+
+    // MARK: SunSpec
+
+    private mutating func follow(_ ask: Ask, from address: Int) {
+        // One beginning is enough.
+        state.todo.removeAll { $0.kind == .sunSpec && $0.unit == ask.unit }
+        guard address + 2 <= 65_536 else { return }
+        state.todo.append(Ask(kind: .model, unit: ask.unit, address: address, count: 2))
+    }
+
+    private mutating func take(model ask: Ask) {
+        let (number, length) = (Int(connection.registers[0]), Int(connection.registers[1]))
+        let known = state.found.first { $0.unit == ask.unit }?.models.count ?? 0
+        guard number != 0xFFFF, number != 0, known < Self.mostModels, ask.address + 2 + length <= 65_536 else {
+            if known > 0, !wish.wantsAll { state.todo.removeAll { $0.kind == .registers && $0.unit == ask.unit } }
+            // Who made it stands in the first model.
+            if let first = state.found.first(where: { $0.unit == ask.unit })?.models.first, first.number == 1 {
+                state.todo.append(
+                    Ask(
+                        kind: .registers, unit: ask.unit, address: first.address + 2,
+                        count: min(first.length, Self.most)))
+            }
+            return
+        }
+        change(ask.unit) { $0.models.append(Model(number: number, address: ask.address, length: length)) }
+        follow(ask, from: ask.address + 2 + length)
+    }
+
+    // MARK: Registers
+
+    private mutating func take(_ ask: Ask, _ error: ModbusError?) {
+        guard let error else {
+            let words =
+                ask.table.holdsBits ? connection.flags.prefix(ask.count).map(UInt16.init) : self.words(ask.count)
+            keep(words, ask)
+            goOn(behind: ask)
+            if ask.count == 1 { askNeighbours(of: ask) }
+            return
+        }
+        if error.exceptionCode == 1 {
+            state.todo.removeAll { $0.kind == .registers && $0.unit == ask.unit && $0.table == ask.table }
+            return
+        }
+        if error.kind != .exception { return silence(ask) }
+        change(ask.unit) { $0.silences = 0 }
+        goOn(behind: ask)
+        state.todo += parts(of: ask).reversed()
+    }
+
+    /// What of a refused request is asked for by itself.
+    private func parts(of ask: Ask) -> [Ask] {
+        guard ask.count > 1 else { return [] }
+        func part(_ address: Int, _ count: Int) -> Ask {
+            Ask(kind: .registers, unit: ask.unit, table: ask.table, address: address, count: count)
+        }
+        let end = ask.address + ask.count
+        if ask.count > Self.few {
+            let size = max(Self.few, (ask.count + 7) / 8)
+            return stride(from: ask.address, to: end, by: size).map { part($0, min(size, end - $0)) }
+        }
+        let isBeside = isKnown(ask.table, ask.address - 1, of: ask.unit)
+        // Values of several registers begin or go on at an even address; single ones at an odd one by themselves are rare.
+        let step = isBeside || wish.isThorough ? 1 : 2
+        return (ask.address..<end).filter { $0 % step == 0 }.map { part($0, 1) }
+    }
+
+    private mutating func goOn(behind ask: Ask) {
+        guard ask.rest > 0 else { return }
+        var stretch = ask
+        stretch.address = ask.address + ask.count
+        push(stretch)
+    }
+
+    /// The next part of a stretch, as large as an answer.
+    private mutating func push(_ stretch: Ask) {
+        var ask = stretch
+        ask.count = min(stretch.rest, Self.most)
+        ask.rest = stretch.rest - ask.count
+        if ask.count > 0 { state.todo.append(ask) }
+    }
+
+    private func isKnown(_ table: RegisterTable, _ address: Int, of unit: UInt8) -> Bool {
+        state.found.first { $0.unit == unit }?.spans.contains {
+            $0.table == table && ($0.address..<($0.address + $0.words.count)).contains(address)
+        } ?? false
+    }
+
+    /// What is beside a register that was found by itself.
+    private mutating func askNeighbours(of ask: Ask) {
+        for address in [ask.address + 1, ask.address - 1] {
+            let isWanted = wish.addresses.contains(address) && !isKnown(ask.table, address, of: ask.unit)
+            let isAsked = state.todo.last.map {
+                $0.kind == .registers && $0.address == address && $0.table == ask.table
+            }
+            guard isWanted, !(isAsked ?? false), !wish.isThorough else { continue }
+            state.todo.append(Ask(kind: .registers, unit: ask.unit, table: ask.table, address: address))
+        }
+    }
+
+    private mutating func keep(_ words: [UInt16], _ ask: Ask) {
+        change(ask.unit) { unit in
+            unit.silences = 0
+            unit.spans.append(Span(table: ask.table, address: ask.address, words: words))
+            unit.spans = Self.merged(unit.spans)
+        }
+    }
+
+    /// In their order, and what follows one another as one.
+    private static func merged(_ spans: [Span]) -> [Span] {
+        let tables = RegisterTable.allCases
+        let sorted = spans.sorted {
+            (tables.firstIndex(of: $0.table) ?? 0, $0.address) < (tables.firstIndex(of: $1.table) ?? 0, $1.address)
+        }
+        var merged: [Span] = []
+        for span in sorted {
+            guard let last = merged.last, last.table == span.table, last.address + last.words.count >= span.address
+            else {
+                merged.append(span)
+                continue
+            }
+            let known = last.address + last.words.count - span.address
+            merged[merged.count - 1].words += span.words.dropFirst(known)
+        }
+        return merged
+    }
+
+    /// Some devices do not answer where they have nothing; others have gone.
+    private mutating func silence(_ ask: Ask) {
+        var silences = 0
+        change(ask.unit) {
+            $0.silences += 1
+            silences = $0.silences
+        }
+        guard silences < 3 else {
+            state.todo.removeAll { $0.kind == .registers && $0.unit == ask.unit && $0.table == ask.table }
+            note("does not answer for \(ask.table.rawValue) from \(ask.address) on", of: ask.unit)
+            change(ask.unit) { $0.silences = 0 }
+            return
+        }
+        goOn(behind: ask)
+    }
+}
+
+/// Finds out how a line is set up.
+public enum LineSearch {
+    /// The usual ways first.
+    public static let lines: [(baud: Int32, parity: SerialLine.Parity)] = [
+        9_600, 19_200, 38_400, 115_200, 57_600, 4_800, 2_400, 1_200,
+    ].flatMap { baud in [.none, .even, .odd].map { (baud, $0) } }
+
+    /// The first unit that answers; nil where none does.
+    /// - Throws: where the line itself cannot be used.
+    public static func answering(
+        _ settings: ModbusLinkSettings, _ units: [UInt8], logger: Logger
+    ) throws(ModbusError) -> UInt8? {
+        let wish = LinkScan.Wish(units: units, tables: [], addresses: 0..<0, pause: .milliseconds(20))
+        var scan = LinkScan(settings, wish, from: nil, logger: logger)
+        while !scan.state.isDone, scan.state.found.isEmpty { try scan.step() }
+        return scan.state.found.first?.unit
+    }
+}
