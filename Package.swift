@@ -93,6 +93,10 @@ let package = Package(
             name: "OutboxBenchmark", dependencies: ["Outbox", "Events", logging], path: "Tests/Benchmarks/Outbox",
             swiftSettings: settings),
 
+        .executableTarget(
+            name: "Fuzz", dependencies: ["Agent", "DeviceMaps", "Events", "MapImport", "YAMLText"], path: "Tests/Fuzz",
+            exclude: ["Corpus"], swiftSettings: settings),
+
         library("Waiting"),
         library("Modbus", ["CModbus"]),
         library("MQTT", ["CMosquitto"]),

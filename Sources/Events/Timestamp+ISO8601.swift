@@ -53,7 +53,10 @@ extension Timestamp {
             hour < 24, minute < 60, second <= 60, let date = CivilDate(year: year, month: month, day: day)
         else { return nil }
         let seconds = date.daysSince1970 * 86_400 + hour * 3_600 + minute * 60 + second - offset
-        self.init(microseconds: seconds * 1_000_000 + fraction)
+        let microseconds = seconds * 1_000_000 + fraction
+        // A zone may lead out of the years that can be written.
+        guard (Self.yearZero...Self.year9999).contains(microseconds) else { return nil }
+        self.init(microseconds: microseconds)
     }
 }
 

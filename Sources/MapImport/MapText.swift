@@ -36,25 +36,25 @@ public enum MapText {
         var lines = ["# yaml-language-server: $schema=../deploy/schemas/device-map.json"]
         if let link = map.link {
             lines += [
-                "# In headgate.yaml:", "#   links:   { line-1: \(link) }",
+                "# In headgate.yaml:", "#   links:   { line-1: \(link.printable) }",
                 "#   devices: { device-1: { map: \(map.name), link: line-1, unit: \(map.unit ?? 1) } }",
             ]
         }
         lines += [
             "map: \(map.name)", "version: 1", "title: \(quoted(map.title))", "source: \(quoted(map.source))", "",
         ]
-        lines += map.doubts.map { "# To be looked at: \($0)" }
+        lines += map.doubts.map { "# To be looked at: \($0.printable)" }
         // What belongs together is read together, its scale factors included.
         let limits = map.points.contains { $0.scaleFactor != nil } ? ", limits: { gap: 24 }" : ""
         lines += ["modbus: { addressing: zero-based\(limits) }", ""]
-        lines += map.left.map { "# Left out: \($0.what): \($0.why)" }
+        lines += map.left.map { "# Left out: \($0.what): \($0.why)".printable }
         guard !map.points.isEmpty else { return (lines + ["points: {}"], lines.count + 2) }
         lines.append("points:")
         let firstPoint = lines.count + 1
         let width = map.points.map(\.name.utf8.count).max() ?? 0
         for point in map.points {
             let gap = String(repeating: " ", count: width - point.name.utf8.count)
-            let doubt = point.doubt.map { "    # \($0)" } ?? ""
+            let doubt = point.doubt.map { "    # \($0.printable)" } ?? ""
             lines.append("  \(point.name): \(gap){ \(keys(of: point).joined(separator: ", ")) }\(doubt)")
         }
         lines += [
@@ -92,6 +92,19 @@ public enum MapText {
     }
 
     private static func quoted(_ text: String) -> String {
-        "\"" + text.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : $0.isNewline ? [" "] : [$0] } + "\""
+        "\"" + text.printable.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] } + "\""
+    }
+}
+
+extension String {
+    /// On one line, with nothing that YAML does not allow (1.2.2, 5.1).
+    fileprivate var printable: String {
+        let scalars = unicodeScalars.map { scalar in
+            switch scalar.value {
+            case 0x20...0x7E, 0xA0...0x2027, 0x202A...0xD7FF, 0xE000...0xFEFE, 0xFF00...0xFFFD, 0x10000...: scalar
+            default: Unicode.Scalar(UInt8(ascii: " "))
+            }
+        }
+        return String(String.UnicodeScalarView(scalars))
     }
 }

@@ -7,7 +7,7 @@ import contextlib
 import statistics
 import time
 
-from bench import Row, Void, cpu_seconds, memory_mb, note, tool
+from bench import Row, Void, cpu_seconds, gain, memory_mb, note, tool
 
 LINKS = 50
 DEVICES_PER_LINK = 10
@@ -127,14 +127,15 @@ def gateway_figures(bench, kafka, windows):
         with bench.gateway(**parts, outputs={"central": {"kafka": kafka, "topic": "telemetry"}}) as gateway:
             note("plant: Headgate")
             time.sleep(windows.cpu_warm_up)
+            before = gateway.metrics()
             figures = window(
                 gateway.pid, lambda: gateway.metrics().get("headgate_output_acknowledged_readings_total", 0), windows.cpu)
-            metrics = gateway.metrics()
-    if metrics.get("headgate_modbus_errors_total"):
-        raise Void("the gateway met Modbus errors")
+            gained = gain(before, gateway.metrics())
+    if gained.get("headgate_modbus_errors_total"):
+        raise Void(f"the gateway met {gained['headgate_modbus_errors_total']:.0f} Modbus errors")
     apart, missed = lateness(arrivals, figures["start"], figures["end"])
     return figures | {
-        "jitter": statistics.quantiles(apart, n=100)[98], "missed": missed + metrics["headgate_modbus_polls_missed_total"]}
+        "jitter": statistics.quantiles(apart, n=100)[98], "missed": missed + gained["headgate_modbus_polls_missed_total"]}
 
 
 def collectd_figures(bench, kafka, windows, messages_in):

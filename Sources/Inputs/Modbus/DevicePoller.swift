@@ -52,8 +52,19 @@ struct DevicePoller {
         hasCritical = device.points.contains { $0.lane == .critical }
         measures = PollMeasures(device: device.id, link: link)
         let cuts = PollCuts(device.learned, names: device.points.map(\.name))
-        schedule = PollSchedule(device.points.map(\.source), device.limits, cost, cuts, start: start)
+        schedule = PollSchedule(
+            device.points.map(\.source), device.limits, cost, cuts, start: start + Self.phase(of: device, on: link))
         retryAt = start + retryPause.next(fraction: 1)
+    }
+
+    /// How long after the start a device is polled first: less than a second and than its shortest interval, not the same
+    /// on all links. Fifty links that wake up at one moment wait for one another each time; of one link the units go
+    /// together, as each time it wakes up costs more than what it then asks.
+    private static func phase(of device: ModbusDevice, on link: String) -> Duration {
+        let shortest = min(device.points.lazy.map(\.source.every).min() ?? 0, 1_000_000)
+        // FNV-1a: any spread of the names will do.
+        let hash = link.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
+        return .microseconds(shortest * Int64(hash % 1_024) / 1_024)
     }
 
     /// A device without points is never due.
