@@ -29,10 +29,12 @@ struct Assembly {
             let devices = configuration.devices.filter { $0.link == link.name }.compactMap {
                 modbusDevice($0, collector: collector)
             }
-            let settings = ModbusLinkSettings(name: link.name, endpoint: endpoint, timeout: timeout, devices: devices)
+            let settings = ModbusLinkSettings(
+                name: link.name, endpoint: endpoint, timeout: timeout, devices: devices,
+                cost: learned.cost(of: link.name, at: endpoint))
             let modbus = ModbusLink(
                 settings, collector: collector, writes: writeQueues[link.name], logger: logs["modbus"],
-                remember: { [learned] in learned.remember($1, of: $0) })
+                remember: { [learned] in learned.remember($0, link: link.name, endpoint) })
             return { await modbus.run() }
         case .mqtt(let broker, let share):
             let devices = configuration.devices.filter { $0.link == link.name }.compactMap(mqttDevice)

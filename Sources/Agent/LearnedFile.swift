@@ -5,6 +5,7 @@ import DeviceMaps
 import FoundationEssentials
 import Glibc
 import Inputs
+import Modbus
 import Synchronization
 
 /// What devices have shown that their maps do not say: `learned.json` in the state folder. Who deletes it lets it be learnt
@@ -16,8 +17,18 @@ final class LearnedFile: Sendable {
         var learned: Learned
     }
 
+    private struct LinkEntry: Codable {
+        var endpoint: String
+        var cost: RequestCost
+    }
+
+    private struct Contents: Codable {
+        var devices: [String: Entry] = [:]
+        var links: [String: LinkEntry] = [:]
+    }
+
     private let path: String
-    private let entries: Mutex<[String: Entry]>
+    private let contents: Mutex<Contents>
     /// Of each device that there is.
     private let maps: [String: (name: String, version: Int)]
 
@@ -25,26 +36,40 @@ final class LearnedFile: Sendable {
         path = configuration.state + "/learned.json"
         maps = Dictionary(
             configuration.devices.map { ($0.name, ($0.map.name, $0.map.version)) }, uniquingKeysWith: { $1 })
-        let read = try? JSONDecoder().decode([String: Entry].self, from: Data(contentsOf: URL(filePath: path)))
-        entries = Mutex(read ?? [:])
+        let read = try? JSONDecoder().decode(Contents.self, from: Data(contentsOf: URL(filePath: path)))
+        contents = Mutex(read ?? Contents())
     }
 
     /// Of a map that has changed since, nothing.
     func learned(of device: String) -> Learned {
-        guard let entry = entries.withLock({ $0[device] }), let map = maps[device], entry.map == map.name,
+        guard let entry = contents.withLock({ $0.devices[device] }), let map = maps[device], entry.map == map.name,
             entry.version == map.version
         else { return Learned() }
         return entry.learned
     }
 
+    /// What requests have taken on a link; nil where nobody has measured it, or where it led somewhere else then.
+    func cost(of link: String, at endpoint: ModbusEndpoint) -> RequestCost? {
+        guard let entry = contents.withLock({ $0.links[link] }), entry.endpoint == endpoint.description,
+            // A file may have been damaged: a minute a request and ten milliseconds a byte are beyond any link.
+            (0...60_000_000_000).contains(entry.cost.request), (0...10_000_000).contains(entry.cost.byte)
+        else { return nil }
+        return entry.cost
+    }
+
     /// Keeps it. Where the disk does not take it, it is learnt again after the next start.
-    func remember(_ learned: Learned, of device: String) {
-        guard let map = maps[device] else { return }
-        entries.withLock { entries in
-            entries[device] = learned.isEmpty ? nil : Entry(map: map.name, version: map.version, learned: learned)
+    func remember(_ finding: ModbusLink.Finding, link: String, _ endpoint: ModbusEndpoint) {
+        contents.withLock { contents in
+            switch finding {
+            case .device(let device, let learned):
+                guard let map = maps[device] else { return }
+                contents.devices[device] =
+                    learned.isEmpty ? nil : Entry(map: map.name, version: map.version, learned: learned)
+            case .cost(let cost): contents.links[link] = LinkEntry(endpoint: endpoint.description, cost: cost)
+            }
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
-            try? encoder.encode(entries).write(to: URL(filePath: path), options: .atomic)
+            try? encoder.encode(contents).write(to: URL(filePath: path), options: .atomic)
         }
     }
 }

@@ -40,8 +40,10 @@ public struct PollPlans: Encodable {
     public struct Link: Encodable {
         public var link: String
         public var endpoint: String
-        /// Whether the time of a request follows from the speed of the line; else it is taken for two milliseconds.
+        /// Whether the time of a request follows from the speed of the line.
         public var isTimed: Bool
+        /// Whether it was measured by a running gateway; where it is neither, it is taken for two milliseconds.
+        public var isMeasured = false
         public var requests: [Request]
         public var requestsPerSecond: Double
         /// The part of the link's time that is taken: beyond 1 no schedule fits.
@@ -61,6 +63,10 @@ public struct PollPlans: Encodable {
             configuration.plan(of: link, learned).map { Link(link, $0.endpoint, $0.plan) }
         }
         for index in links.indices {
+            links[index].isMeasured = configuration.links.contains {
+                guard case .modbus(let endpoint, _) = $0.way, $0.name == links[index].link else { return false }
+                return learned.cost(of: $0.name, at: endpoint) != nil
+            }
             links[index].learned = configuration.devices.filter { $0.link == links[index].link }.compactMap {
                 LearnedOfDevice($0, learned.learned(of: $0.name))
             }
@@ -108,7 +114,7 @@ extension Configuration {
                 name: device.name, limits: limits, points: points,
                 learned: learned?.learned(of: device.name) ?? Learned())
         }
-        return LinkPlan(planned, RequestCost(endpoint))
+        return LinkPlan(planned, learned?.cost(of: link.name, at: endpoint) ?? RequestCost(endpoint))
     }
 }
 

@@ -9,9 +9,9 @@ struct Plan: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "What is asked of which device how often, and how busy that keeps each link.",
         discussion: """
-            Asks nobody. Points are read together where that takes less of the link's time; on a serial line that \
-            follows from its speed, over TCP a request is taken for 2 ms. Registers are numbered as on the wire, from \
-            0. Ends with 1 where a link cannot carry what is asked of it.
+            Asks nobody. Points are read together where that takes less of the link's time, as a running gateway has \
+            measured it; before that it follows from the speed of a serial line, and over TCP a request is taken for 2 \
+            ms. Registers are numbered as on the wire, from 0. Ends with 1 where a link cannot carry what is asked of it.
             """)
 
     @OptionGroup var options: ConfigurationOption
@@ -57,7 +57,7 @@ struct Plan: AsyncParsableCommand {
 
     private func summary(_ link: PollPlans.Link) -> String {
         let text = "\(decimals(link.requestsPerSecond, 1)) requests a second, "
-        let about = link.isTimed ? "" : "about "
+        let about = link.isMeasured ? "as measured " : link.isTimed ? "" : "about "
         guard !link.fits else {
             return text + Style.good("\(about)\(percent(link.load)) of its time, \(percent(1 - link.load)) to spare")
         }

@@ -99,6 +99,31 @@ def test_what_a_device_refuses_is_learnt_once_and_for_all_and_shown(workshop):
     assert gateway.stop() == 0
 
 
+def test_what_requests_take_is_measured_and_planned_with(workshop):
+    # 9,600 baud behind a converter: a byte takes more than a millisecond, so that unused registers are dear.
+    port = serve(workshop, {"1": {"holding": [7] * 60, "input": [7] * 2}}, framing="rtu")
+    proxy = workshop.proxy(port)
+    proxy.rate = 960
+    points = {f"p{place}": f"{{ address: {place} }}" for place in (0, 1, 40, 41)} | {"other": "{ address: 0, table: input }"}
+    maps = write_map(workshop, "far", points, limits="{ gap: 40 }", defaults="{ table: holding, type: uint16, every: 20ms }")
+    path = workshop.configuration(
+        maps=maps, links={"a": {"tcp": f"127.0.0.1:{proxy.port}", "framing": "rtu"}}, devices={"d": {"map": "far", "link": "a"}})
+
+    def plan():
+        (link,) = json.loads(headgate("plan", "-c", path, "--json").stdout)["links"]
+        return link
+
+    assert not plan()["isMeasured"] and len(plan()["requests"]) == 2
+    gateway = workshop.gateway(path)
+    wait_for(lambda: plan()["isMeasured"], seconds=40, what="a measurement")
+    asked = gateway.metric("headgate_modbus_requests_total", device="d")
+    assert gateway.stop() == 0
+    # Two short ones are cheaper than one with what nobody wants.
+    assert asked >= 100 and sorted(request["count"] for request in plan()["requests"]) == [1, 2, 2]
+    assert all(5 <= request["milliseconds"] <= 60 for request in plan()["requests"])
+    assert "as measured" in headgate("plan", "-c", path).stdout
+
+
 def test_the_right_way_to_read_a_register_is_found_whatever_the_map_says(workshop):
     # 230.5 as CDAB, and beside it what is no value at all.
     port = serve(workshop, {"1": {"holding": [17, 0, 0x8000, 0x4366, 0xFFFF, 0xFFFF, 0, 0]}})

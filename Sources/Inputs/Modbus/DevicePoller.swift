@@ -193,6 +193,9 @@ struct DevicePoller {
         retryAt = .now + retryPause.next(fraction: 1)
     }
 
+    /// Plans with other prices from the next round on.
+    mutating func replan(_ cost: RequestCost) { schedule.cost = cost }
+
     /// What has been learnt; nil where that is nothing new since the last call.
     mutating func takeLearned() -> Learned? {
         guard isChanged else { return nil }

@@ -30,6 +30,7 @@ struct ModbusConnection: ~Copyable {
     private var lastFailure: ModbusError?
     private var needsFlush = false
     private var owed = OwedAnswers()
+    private(set) var trips: RoundTrips
     /// How many requests in a row, to whatever unit, brought nothing.
     private var timeouts = 0
     /// A TCP connection on which nothing came this often may be dead without either end having been told.
@@ -44,6 +45,7 @@ struct ModbusConnection: ~Copyable {
     init(_ settings: ModbusLinkSettings, logger: Logger) {
         self.settings = settings
         self.logger = logger
+        trips = RoundTrips(RequestCost(settings.endpoint), isLine: settings.endpoint.isSerial)
         silence = if case .serial(let line) = settings.endpoint { UInt32(clamping: line.silence / 1_000) } else { 0 }
         words.initialize(repeating: 0)
         bits.initialize(repeating: 0)
@@ -71,7 +73,9 @@ struct ModbusConnection: ~Copyable {
             let sent = Timestamp.now
             try ask(request, unit: unit)
             timeouts = 0
-            let half = asked.duration(to: .now).microseconds / 2
+            let took = asked.duration(to: .now).microseconds
+            trips.note(bytes: request.answerBytes, nanoseconds: took * 1_000)
+            let half = took / 2
             return Answer(error: nil, time: sent.advanced(byMicroseconds: half), uncertainty: half)
         } catch {
             handle(error)

@@ -29,12 +29,21 @@ public actor ModbusLink {
     private var wasWrite = false
     /// Handed from poll to poll: where none is interrupted, one is enough, and stays in the processor's cache.
     private var spare = Batch()
-    private let remember: @Sendable (_ device: String, Learned) -> Void
+    private let remember: @Sendable (Finding) -> Void
+    /// What the plans are made for, and when it is looked at again.
+    private var cost: RequestCost
+    private var looksAtCost = ContinuousClock.now
 
-    /// - Parameter remember: is told what a device has shown that its map does not say.
+    /// What a link has shown that nobody has said.
+    public enum Finding: Sendable {
+        case device(String, Learned)
+        case cost(RequestCost)
+    }
+
+    /// - Parameter remember: is told what is worth being known after the next start.
     public init(
         _ settings: ModbusLinkSettings, collector: any Collecting, writes: WriteQueue? = nil, logger: Logger,
-        remember: @escaping @Sendable (_ device: String, Learned) -> Void
+        remember: @escaping @Sendable (Finding) -> Void
     ) {
         executor = BlockingExecutor(label: "headgate.modbus.\(settings.name)")
         var logger = logger
@@ -46,7 +55,8 @@ public actor ModbusLink {
         self.writes = writes
         connection = ModbusConnection(settings, logger: logger)
         let now = ContinuousClock.now
-        let cost = RequestCost(settings.endpoint)
+        let cost = settings.cost ?? RequestCost(settings.endpoint)
+        self.cost = cost
         pollers = settings.devices.map { DevicePoller($0, link: settings.name, cost: cost, start: now) }
         turns = LinkTurns(pollers.map(\.wish), now: now)
     }
@@ -71,6 +81,7 @@ public actor ModbusLink {
                 if let learned = pollers[unit].takeLearned() { note(learned, of: pollers[unit].device) }
                 collector.take(&pollers[unit].batch)
                 swap(&pollers[unit].batch, &spare)
+                if looksAtCost <= now { lookAtCost() }
             }
             let done = ContinuousClock.now
             turns.had(unit, for: now.duration(to: done), wants: pollers[unit].wish, now: done)
@@ -106,7 +117,17 @@ public actor ModbusLink {
                 "device": "\(device.id)", "refused": "\(learned.refused.keys.sorted().joined(separator: ","))",
                 "registers": "\(learned.registers.map(String.init) ?? "-")", "tight": "\(learned.tight.count)",
             ])
-        remember(device.id, learned)
+        remember(.device(device.id, learned))
+    }
+
+    /// Once a minute: what requests take by now is what plans are made for.
+    private func lookAtCost() {
+        guard let measured = connection.trips.cost else { return }
+        looksAtCost = .now + .seconds(60)
+        guard measured.differs(from: cost) else { return }
+        cost = measured
+        for index in pollers.indices { pollers[index].replan(measured) }
+        remember(.cost(measured))
     }
 
     private func log(_ change: StatusChange, of device: ModbusDevice) {

@@ -12,12 +12,17 @@ public struct ModbusLinkSettings: Sendable {
     /// Longest wait for an answer, in microseconds.
     public var timeout: Int64
     public var devices: [ModbusDevice]
+    /// As measured in an earlier run; nil where nobody has.
+    public var cost: RequestCost?
 
-    public init(name: String, endpoint: ModbusEndpoint, timeout: Int64, devices: [ModbusDevice]) {
+    public init(
+        name: String, endpoint: ModbusEndpoint, timeout: Int64, devices: [ModbusDevice], cost: RequestCost? = nil
+    ) {
         self.name = name
         self.endpoint = endpoint
         self.timeout = timeout
         self.devices = devices
+        self.cost = cost
     }
 }
 

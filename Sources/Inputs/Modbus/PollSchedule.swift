@@ -13,7 +13,10 @@ struct PollSchedule {
 
     private let sources: [RegisterSource]
     private let limits: ModbusLimits
-    private let cost: RequestCost
+    /// What a request is worth, as measured by now.
+    var cost: RequestCost {
+        didSet { plans.removeAll() }
+    }
     private var groups: [Group]
     /// What was learnt of the device.
     var cuts: PollCuts {

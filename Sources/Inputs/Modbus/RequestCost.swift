@@ -5,7 +5,7 @@ import DeviceMaps
 import Modbus
 
 /// How long a link is busy with one request, in nanoseconds: the price that a plan is the cheapest for.
-public struct RequestCost: Sendable, Equatable {
+public struct RequestCost: Sendable, Equatable, Codable {
     /// Of every request, however little it asks for.
     public var request: Int64
     /// Of each byte of data in the answer.
