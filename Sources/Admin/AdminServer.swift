@@ -9,7 +9,7 @@ import Logging
 import NIOCore
 import ServiceLifecycle
 
-/// What the admin server shows. Nothing here waits for a device or a broker.
+/// What the admin server shows. Nothing of it waits for a device or a broker.
 public protocol GatewayView: Sendable {
     func status() async throws -> GatewayStatus
     /// Nil while the gateway can take readings and keep them; else what is wrong.

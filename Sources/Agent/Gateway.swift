@@ -60,7 +60,11 @@ public struct Gateway: Sendable {
             let commands = configuration.writes.commands.flatMap { $0.link == link.name ? $0.topic : nil }
             return try assembly.input(
                 link, collector: collector(),
-                commands: commands.map { CommandTopic(topic: $0, link: link.name, desk: writes) })
+                commands: commands.map {
+                    CommandTopic(
+                        topic: $0, link: link.name, desk: writes,
+                        seen: CommandIDs(path: configuration.state + "/commands.ids"))
+                })
         }
         view = LiveView(
             configuration: configuration, outbox: outbox, forwarders: forwarders, latest: latest, totals: totals,
@@ -83,6 +87,7 @@ public struct Gateway: Sendable {
                 logger: logs["admin"])
             services.append(.init(service: server, serviceName: "admin"))
         }
+        services.append(.init(service: WritesService(desk: writes), serviceName: "writes"))
         var group = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint, .sighup], logger: logs["agent"])
         group.maximumGracefulShutdownDuration = .milliseconds(4_800)

@@ -36,8 +36,11 @@ final class LearnedFile: Sendable {
         path = configuration.state + "/learned.json"
         maps = Dictionary(
             configuration.devices.map { ($0.name, ($0.map.name, $0.map.version)) }, uniquingKeysWith: { $1 })
-        let read = try? JSONDecoder().decode(Contents.self, from: Data(contentsOf: URL(filePath: path)))
-        contents = Mutex(read ?? Contents())
+        let data = (try? Data(contentsOf: URL(filePath: path))) ?? Data()
+        let read = try? JSONDecoder().decode(Contents.self, from: data)
+        // Before links had prices there were devices only.
+        let old = try? JSONDecoder().decode([String: Entry].self, from: data)
+        contents = Mutex(read ?? Contents(devices: old ?? [:]))
     }
 
     /// Of a map that has changed since, nothing.

@@ -24,8 +24,9 @@ public struct LinkSurvey: ~Copyable {
         let kept = try? JSONDecoder().decode(LinkScan.State.self, from: Data(contentsOf: URL(filePath: path)))
         var quiet = Logger(label: "headgate.scan")
         quiet.logLevel = .critical
-        scan = LinkScan(settings, wish, from: kept, logger: quiet)
-        isResumed = kept != nil
+        let isSound = kept?.isSound ?? false
+        scan = LinkScan(settings, wish, from: isSound ? kept : nil, logger: quiet)
+        isResumed = isSound
         self.path = path
     }
 
@@ -37,6 +38,10 @@ public struct LinkSurvey: ~Copyable {
         else {
             let names = configuration.links.filter { if case .modbus = $0.way { true } else { false } }.map(\.name)
             throw StartError("no Modbus link \(name); there are \(names.joined(separator: ", "))")
+        }
+        guard !endpoint.isDialIn else {
+            throw StartError(
+                "\(name) is dialled by its device, which the running gateway answers: there is nobody to call")
         }
         let longest = limit.map { Int64(min(max($0, 1), 60_000)) * 1_000 } ?? timeout
         return ModbusLinkSettings(name: name, endpoint: endpoint, timeout: longest, devices: [])

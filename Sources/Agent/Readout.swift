@@ -6,6 +6,7 @@ import Events
 import Inputs
 import Logging
 import MQTT
+import Modbus
 
 /// One real read of a configured device.
 public struct Readout {
@@ -32,6 +33,9 @@ public struct Readout {
     /// - Parameter patience: how long to listen for messages; a Modbus link has its own timeout.
     private func read(patience: Duration) throws -> [SingleRead.Row] {
         guard let link = configuration.links.first(where: { $0.name == device.link }) else { return [] }
+        if case .modbus(let endpoint, _) = link.way, endpoint.isDialIn {
+            throw StartError("\(device.name) dials in to the running gateway: headgate status shows what it says")
+        }
         switch (link.way, device.map.form, device.address) {
         case (.modbus(let endpoint, let timeout), .modbus(let limits), .unit(let unit)):
             let settings = ModbusLinkSettings(name: link.name, endpoint: endpoint, timeout: timeout, devices: [])

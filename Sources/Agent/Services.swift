@@ -6,7 +6,7 @@ import Outbox
 import ServiceLifecycle
 import Waiting
 
-// The group stops its services one after the other, the last first: admin, inputs, forwarders, outbox. So devices are
+// The group stops its services one after the other, the last first: writes, admin, inputs, forwarders, outbox. So devices are
 // let go first, what they said is sent if it can be sent soon, and the outbox closes when nobody needs it any more.
 
 /// The outbox's commits.
@@ -15,6 +15,16 @@ struct OutboxService: Service {
 
     func run() async throws {
         await cancelWhenGracefulShutdown { await outbox.run() }
+    }
+}
+
+/// What is being written to devices: whoever waits for the outcome hears of it before anything else stops.
+struct WritesService: Service {
+    let desk: WriteDesk
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        desk.close()
     }
 }
 

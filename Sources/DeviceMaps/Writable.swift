@@ -114,7 +114,13 @@ extension Point {
         switch value {
         case .text(let text): if let known = conversion.labels.first(where: { $0.value == text }) { return known.key }
         case .number(let number):
-            if let raw = Int64(exactly: number), conversion.labels[raw] != nil { return raw }
+            let raw = Int64(exactly: number)
+            if let other = conversion.labels.first(where: { $0.value == number.plain }), other.key != raw {
+                throw WriteRefusal(
+                    "ambiguous",
+                    "\(number.plain) is a label of \(name) and stands for another number: write it as a text")
+            }
+            if let raw, conversion.labels[raw] != nil { return raw }
         case .boolean(let boolean): if conversion.labels[boolean ? 1 : 0] != nil { return boolean ? 1 : 0 }
         }
         let labels = conversion.labels.sorted { $0.key < $1.key }.map(\.value).joined(separator: ", ")
@@ -140,7 +146,7 @@ extension Point {
         guard layout.type.isInteger else { return raw }
         let whole = raw.rounded()
         // What a double cannot say better.
-        guard abs(raw - whole) <= max(1, abs(raw)) * 1e-9 else {
+        guard abs(raw - whole) <= min(0.01, max(1, abs(raw)) * 1e-9) else {
             let near = [raw.rounded(.down), raw.rounded(.up)].map { conversion.scaled($0).plain }
             throw WriteRefusal("not_representable", "\(name) can be \(near[0]) or \(near[1]), not \(number.plain)")
         }

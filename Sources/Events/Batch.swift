@@ -20,6 +20,8 @@ public struct Batch: Sendable, Equatable {
     public private(set) var texts: [String] = []
     /// Bytes of all texts: what makes a batch large beside its numbers.
     public private(set) var textBytes = 0
+    /// Of all provenances, likewise.
+    public private(set) var provenanceBytes = 0
 
     public init() {}
 
@@ -30,6 +32,7 @@ public struct Batch: Sendable, Equatable {
         readings.removeAll(keepingCapacity: true)
         texts.removeAll(keepingCapacity: true)
         textBytes = 0
+        provenanceBytes = 0
     }
 
     // MARK: Building
@@ -72,6 +75,7 @@ public struct Batch: Sendable, Equatable {
         _ detail: EventDetail, device: DeviceNumber, time: Timestamp, origin: Origin = Origin()
     ) {
         let start = events.last?.readings.upperBound ?? 0
+        provenanceBytes += origin.provenance?.bytes ?? 0
         events.append(
             Event(detail: detail, device: device, time: time, readings: start..<readings.count, origin: origin))
     }
@@ -100,6 +104,7 @@ public struct Batch: Sendable, Equatable {
         guard event.kind != .telemetry || readings.count > start else { return }
         var event = event
         event.readings = start..<readings.count
+        provenanceBytes += event.origin.provenance?.bytes ?? 0
         events.append(event)
     }
 

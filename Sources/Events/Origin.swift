@@ -55,6 +55,11 @@ public struct Provenance: Hashable, Sendable {
     public var mapHash: String
     public var spans: [Span]
 
+    /// What it takes in memory, about.
+    var bytes: Int {
+        spans.reduce(mapHash.utf8.count + 64) { $0 + MemoryLayout<Span>.stride + $1.words.count * 2 + 32 }
+    }
+
     public init(mapHash: String, spans: [Span] = []) {
         self.mapHash = mapHash
         self.spans = spans

@@ -45,7 +45,15 @@ struct MapCommand: AsyncParsableCommand {
             } catch {
                 throw fail("\(error)", EXIT_FAILURE)
             }
-            for one in maps where !one.map.points.isEmpty { try put(one.text, one.map) }
+            var isFailed = false
+            for one in maps where !one.map.points.isEmpty {
+                do {
+                    try put(one.text, one.map)
+                } catch let error as TextFileError {
+                    complain("headgate: \(error)")
+                    isFailed = true
+                }
+            }
             for (_, map) in maps {
                 for text in map.doubts { complain("\(map.name): to be looked at: \(text)") }
                 for left in map.left { complain("\(map.name): left out: \(left.what): \(left.why)") }
@@ -54,7 +62,7 @@ struct MapCommand: AsyncParsableCommand {
             let left = maps.reduce(0) { $0 + $1.map.left.count }
             let made = maps.count { !$0.map.points.isEmpty }
             complain("\(made) \(made == 1 ? "map" : "maps") with \(points) points; \(left) left out")
-            if made == 0 { throw ExitCode.failure }
+            if made == 0 || isFailed { throw ExitCode.failure }
         }
 
         private func put(_ text: String, _ map: ImportedMap) throws {
@@ -64,11 +72,7 @@ struct MapCommand: AsyncParsableCommand {
             }
             guard let output else { return print("# \(map.name).yaml\n\(text)") }
             let path = "\(output)/\(map.name).yaml"
-            do {
-                try TextFile.create(path, text)
-            } catch {
-                throw fail("\(error)", EXIT_FAILURE)
-            }
+            try TextFile.create(path, text)
             print(path)
         }
 

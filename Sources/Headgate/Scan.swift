@@ -66,7 +66,7 @@ struct Scan: AsyncParsableCommand {
     func run() async throws {
         let configuration = try options.load(provesPlans: false)
         let wish = LinkScan.Wish(
-            units: try numbers(units, upTo: 255, "--units").map(UInt8.init),
+            units: try numbers(units, upTo: 255, "--units").map(UInt8.init).filter { $0 <= 247 || $0 == 255 },
             tables: try tables.split(separator: ",").map {
                 guard let table = RegisterTable(rawValue: String($0)) else { throw fail("\($0) is no table", EX_USAGE) }
                 return table
@@ -144,7 +144,7 @@ struct Scan: AsyncParsableCommand {
             }
             print(Table.text(["unit", "SunSpec models", "registers", ""], rows, rightAligned: [0]))
         }
-        if let output { for unit in state.found { try writeMap(of: unit, output) } }
+        if let output { try writeMaps(state.found, output) }
         if state.found.isEmpty { throw fail("\(link): no unit answers", EX_UNAVAILABLE) }
     }
 
@@ -153,28 +153,37 @@ struct Scan: AsyncParsableCommand {
         return texts.prefix(8).joined(separator: ", ") + (texts.count > 8 ? " and \(texts.count - 8) more" : "")
     }
 
-    private func writeMap(of unit: LinkScan.Unit, _ folder: String) throws {
+    /// A map that cannot be written does not cost the others.
+    private func writeMaps(_ units: [LinkScan.Unit], _ folder: String) throws {
+        var isFailed = false
+        for (unit, map) in zip(units, ImportedMap.named(units.map(map))) {
+            let (text, made) = MapText.text(of: map)
+            for left in made.left { complain("\(made.name): left out: \(left.what): \(left.why)") }
+            guard !made.points.isEmpty else {
+                complain("unit \(unit.unit): no register could be read: no map")
+                continue
+            }
+            let path = "\(folder)/\(made.name).yaml"
+            do {
+                try TextFile.create(path, text)
+                print("unit \(unit.unit): \(path)")
+            } catch {
+                complain("headgate: unit \(unit.unit): \(error)")
+                isFailed = true
+            }
+        }
+        if isFailed { throw ExitCode.failure }
+    }
+
+    private func map(of unit: LinkScan.Unit) -> ImportedMap {
         let name = "\(link)-unit-\(unit.unit)"
-        let map: ImportedMap
-        if let first = unit.models.first {
-            let common = unit.spans.first { $0.table == .holding && $0.address == first.address + 2 }?.words ?? []
-            map = .sunSpec(
-                name: name, models: unit.models.map { ($0.number, $0.address, $0.length) }, common: common)
-        } else {
-            map = .first(
+        guard let first = unit.models.first else {
+            return .first(
                 name: name, title: "Unit \(unit.unit) of \(link)", source: "headgate scan",
                 spans: unit.spans.map { ($0.table, $0.address, $0.words) })
         }
-        let (text, made) = MapText.text(of: map)
-        for left in made.left { complain("\(made.name): left out: \(left.what): \(left.why)") }
-        guard !made.points.isEmpty else { return complain("unit \(unit.unit): no register could be read: no map") }
-        let path = "\(folder)/\(made.name).yaml"
-        do {
-            try TextFile.create(path, text)
-        } catch {
-            throw fail("\(error)", EXIT_FAILURE)
-        }
-        print("unit \(unit.unit): \(path)")
+        let common = unit.spans.first { $0.table == .holding && $0.address == first.address + 2 }?.words ?? []
+        return .sunSpec(name: name, models: unit.models.map { ($0.number, $0.address, $0.length) }, common: common)
     }
 
     // MARK: Arguments

@@ -22,7 +22,7 @@ extension ImportedMap {
                 map.points.append(point)
             }
         }
-        return named([map])[0]
+        return map
     }
 
     /// A float where the pattern of two registers is that of a number of a usual size, which others seldom are.

@@ -36,7 +36,7 @@ public struct ImportedMap: Sendable {
     }
 
     /// With names that files and points can have, no two alike.
-    static func named(_ maps: [ImportedMap]) -> [ImportedMap] {
+    public static func named(_ maps: [ImportedMap]) -> [ImportedMap] {
         var used: Set<String> = []
         return maps.map { map in
             var map = map

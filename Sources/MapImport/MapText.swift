@@ -21,7 +21,8 @@ public enum MapText {
             if wrong.isEmpty { return (text, map) }
             for (place, message) in wrong.sorted(by: { $0.key > $1.key }) {
                 // What may be written is less than the point.
-                if message.contains(".writable") {
+                let isWritten = map.points[place].writable != nil || map.points[place].isWritable
+                if isWritten, message.contains(".writable") {
                     map.points[place].writable = nil
                     map.points[place].isWritable = false
                     map.points[place].add(doubt: "not taken for writable: \(message)")

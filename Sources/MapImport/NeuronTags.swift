@@ -131,7 +131,7 @@ enum NeuronTags {
     /// Bytes, two a register; H, the first in the upper one.
     private static func setLength(_ point: inout ImportedPoint, _ part: String?) throws(NotCarried) {
         let digits = part?.prefix { $0.isNumber } ?? ""
-        guard let bytes = Int(digits), bytes > 0, let part else { throw NotCarried("says no length") }
+        guard let bytes = Int(digits), (1...250).contains(bytes), let part else { throw NotCarried("says no length") }
         switch part.dropFirst(digits.count) {
         case "H": break
         case "": point.doubt = "in Neuron's documents a text without H has its bytes swapped, in its code it has not"

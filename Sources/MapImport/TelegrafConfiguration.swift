@@ -53,7 +53,7 @@ enum TelegrafConfiguration {
             _ field: YAMLMapping, _ table: RegisterTable
         ) throws(NotCarried) -> ImportedPoint {
             let addresses = (field.take("address")?.sequence() ?? []).compactMap { $0.scalar.flatMap(Int.init) }
-            guard let first = addresses.first else { throw NotCarried("has no address") }
+            guard let first = addresses.first, (0...65_535).contains(first) else { throw NotCarried("has no address") }
             guard addresses == Array(first..<(first + addresses.count)) else {
                 throw NotCarried("its registers do not follow one another")
             }

@@ -99,7 +99,7 @@ enum ThingsBoardConnector {
             ("address", "\(address)"), ("type", entry.text("type") ?? ""), ("objectsCount", "\(count)"),
             ("functionCode", entry.text("functionCode") ?? ""), ("unitId", ""),
         ] {
-            while let range = filled.firstRange(of: "${\(place)}") { filled.replaceSubrange(range, with: value) }
+            filled = filled.replacing("${\(place)}", with: value)
         }
         return filled == name ? "\(name)_\(address)" : filled
     }

@@ -77,12 +77,15 @@ public final class Intake: Sendable {
     private static func size(of batch: Batch) -> Int {
         batch.events.count * MemoryLayout<Batch.Event>.stride + batch.readings.count * MemoryLayout<Reading>.stride
             + batch.texts.count * MemoryLayout<String>.stride + batch.textBytes
+            + batch.provenanceBytes
     }
 
     private let limits: Limits
     private let shedCounter = Counter(label: "headgate_readings_shed_total")
     private let shedCount = Atomic<Int>(0)
     private let pending = Mutex([Lane: Pending]())
+    /// Changed under the lock of `pending` only.
+    private let isClosed = Atomic<Bool>(false)
     /// Rings when something is due earlier than it was.
     let bell = Doorbell()
 
@@ -112,6 +115,8 @@ public final class Intake: Sendable {
     private func add(_ batch: Batch, _ lane: Lane, receipt: Receipt?) -> Bool {
         let now = ContinuousClock.now
         let (isTaken, isEarlier) = pending.withLock { all in
+            // Nobody comes to fetch it any more.
+            if isClosed.load(ordering: .relaxed) { return (false, false) }
             var one = all.removeValue(forKey: lane) ?? Pending()
             defer { all[lane] = one }
             let waiting = limits.waiting[Int(lane.rawValue)]
@@ -141,6 +146,7 @@ public final class Intake: Sendable {
             return (!isRefused, true)
         }
         if isEarlier { bell.ring() }
+        if !isTaken, isClosed.load(ordering: .relaxed) { receipt?.settle(isSafe: false) }
         return isTaken
     }
 
@@ -150,6 +156,11 @@ public final class Intake: Sendable {
         now.count += UInt64(batch.events.count)
         now.until = last.time
         shed = now
+    }
+
+    /// From now on nothing is taken, and whoever waits for a receipt is told so.
+    func close() {
+        pending.withLock { _ in isClosed.store(true, ordering: .relaxed) }
     }
 
     // MARK: Out

@@ -312,6 +312,7 @@ public actor Outbox {
     /// Commits the rest; what that cannot be done for is not acknowledged.
     private func close() {
         isClosed = true
+        intake.close()
         housekeepingDue = .now
         retryAt = nil
         commit(intake.take(dueAt: nil))

@@ -60,6 +60,8 @@ struct WritableTests {
             ("writable: { range: [0, 60] }, absent: [7]", "7", "out_of_range"),
             ("writable: {}, type: uint16, labels: { 0: off, 2: on }", "1", "unknown_label"),
             ("writable: {}, type: uint16, labels: { 0: off, 2: on }", "auto", "unknown_label"),
+            ("writable: {}, type: uint16, labels: { 0: \"1\", 1: \"2\" }", "1", "ambiguous"),
+            ("writable: { range: [0, 4e9] }, type: uint32", "600000000.5", "not_representable"),
             ("writable: {}, table: coil, type: bool", "2", "wrong_type"),
             ("writable: { range: [0, 15] }, type: uint16, bits: [4, 7]", "16", "out_of_range"),
         ])

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import accepts, events_in, free_port, headgate, wait_for
+from conftest import HEADGATE, accepts, events_in, free_port, headgate, wait_for
 from schemas import check_event
 from test_modbus_peer import read, serve, serve_line, write_map
 from test_mqtt_in import listening, publish
@@ -141,7 +141,8 @@ def test_commands_come_over_a_topic_each_once_and_in_time(workshop):
         commands={"link": "floor", "topic": "plant/commands"})
 
     def command(options=(), **parts):
-        base = {"device": "heater", "point": "setpoint", "value": 45.5, "deadline": in_seconds(10), "by": "control room"}
+        base = {"device": "heater", "point": "setpoint", "value": 45.5, "deadline": in_seconds(10), "by": "control room",
+                "id": f"n-{len(attempts(workshop))}"}
         publish(broker, json.dumps({key: value for key, value in (base | parts).items() if value is not None}),
                 topic="plant/commands", options=options)
 
@@ -159,15 +160,74 @@ def test_commands_come_over_a_topic_each_once_and_in_time(workshop):
     assert (done["phase"], done["write"], done["by"], done["found"]) == ("done", "c-1", "floor: control room", 45.5)
     for number, (reason, parts) in enumerate([
             ("duplicate", {"id": "c-1", "value": 10}), ("expired", {"deadline": in_seconds(-1)}),
-            ("no_deadline", {"deadline": None}), ("out_of_range", {"value": 61}), ("wrong_type", {"value": "warm"})]):
+            ("no_deadline", {"deadline": None}), ("deadline_too_far", {"deadline": in_seconds(4000)}),
+            ("no_id", {"id": None}), ("out_of_range", {"value": 61}), ("wrong_type", {"value": "warm"})]):
         command(**parts)
         refused = outcome(3 + number)
         assert (refused["phase"], refused["reason"]) == ("refused", reason), refused
     publish(broker, "{not json", topic="plant/commands")
-    assert outcome(8)["reason"] == "malformed"
+    assert outcome(10)["reason"] == "malformed"
+    # Also after a restart.
+    assert gateway.stop() == 0
+    gateway = workshop.gateway(configuration)
+    listening(gateway)
+    command(id="c-1")
+    assert outcome(11)["reason"] == "duplicate"
     rows, _ = read(configuration, "heater", "setpoint")
     assert rows["setpoint"]["value"] == "45.5"
-    assert gateway.metric("headgate_writes_total", phase="refused") >= 2
+    assert gateway.metric("headgate_writes_total", phase="refused") >= 1
+
+
+def test_commands_are_done_in_their_order(workshop):
+    broker, _ = workshop.mosquitto()
+    configuration = plant(
+        workshop, {"tcp": f"127.0.0.1:{serve(workshop, PLANT)}"}, links={"floor": {"mqtt": f"mqtt://127.0.0.1:{broker}"}},
+        commands={"link": "floor", "topic": "plant/commands"})
+    gateway = workshop.gateway(configuration)
+    listening(gateway)
+    for burst in range(3):
+        lines = [json.dumps({"id": f"o-{burst}-{n}", "device": "heater", "point": "setpoint", "value": n,
+                             "deadline": in_seconds(20)}) for n in range(40)]
+        subprocess.run(["mosquitto_pub", "-p", str(broker), "-q", "1", "-t", "plant/commands", "-l"],
+                       input="\n".join(lines), text=True, check=True)
+        wait_for(lambda: len(attempts(workshop)) == 40 * (burst + 1), what="an end of each")
+        assert [one["value"] for one in attempts(workshop)[-40:]] == list(range(40))
+        assert all(one["phase"] == "done" for one in attempts(workshop))
+
+
+def test_an_order_waits_for_the_one_before_it_at_the_same_register(workshop):
+    port = free_port()
+    workshop.python("stubborn", "stubborn_modbus.py", port)
+    wait_for(lambda: accepts(port), what="the device")
+    points = {f"b{bit}": f"{{ address: 10, bit: {bit}, writable: {{}} }}" for bit in range(4)}
+    configuration = plant(
+        workshop, {"tcp": f"127.0.0.1:{port}"}, devices=["slow"], allowed=["slow"], units=[5], points=points)
+    workshop.gateway(configuration)
+    writers = [subprocess.Popen([HEADGATE, "write", "-c", configuration, "slow", f"b{bit}", "true"],
+                                stdout=subprocess.DEVNULL) for bit in range(4)]
+    assert [writer.wait(30) for writer in writers] == [0] * 4
+    rows, _ = read(configuration, "slow")
+    assert all(row["value"] == "true" for row in rows.values())
+
+
+def test_a_stop_does_not_wait_for_a_device_and_tells_what_became_of_an_order(workshop):
+    port = free_port()
+    workshop.python("stubborn", "stubborn_modbus.py", port)
+    wait_for(lambda: accepts(port), what="the device")
+    points = {"p": "{ address: 10, writable: { range: [0, 100] } }"}
+    configuration = plant(
+        workshop, {"tcp": f"127.0.0.1:{port}", "timeout": "2s"}, devices=["deaf"], allowed=["deaf"], units=[7], points=points)
+    gateway = workshop.gateway(configuration)
+    wait_for(lambda: (gateway.device("deaf") or {}).get("state") == "online", what="the device")
+    writer = subprocess.Popen([HEADGATE, "write", "-c", configuration, "deaf", "p", "5"], stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: attempts(workshop, ["accepted"]), what="the order")
+    assert gateway.stop() == 0
+    assert writer.wait(10) != 0 and "the gateway stops" in writer.stderr.read()
+    # Its end is sent now, or after the next start.
+    if not attempts(workshop):
+        workshop.gateway(configuration)
+    wait_for(lambda: attempts(workshop), what="its end")
+    assert attempts(workshop)[0]["reason"] == "stopping"
 
 
 def test_a_flood_of_orders_does_not_starve_polls_nor_polls_an_order(workshop):

@@ -45,6 +45,31 @@ struct MapImportTests {
         #expect(error?.description.contains(message) ?? false, "\(error?.description ?? "")")
     }
 
+    @Test(
+        "what cannot be is left out, whatever it is called and however large it is",
+        arguments: [
+            (
+                "a.conf",
+                "[[inputs.modbus]]\nconfiguration_type = \"metric\"\n[[inputs.modbus.metric]]\nfields = [{ name = \"writable\", address = 70000, type = \"INT16\" }]"
+            ),
+            (
+                "a.conf",
+                "[[inputs.modbus]]\nholding_registers = [{ name = \"a\", byte_order = \"AB\", data_type = \"INT16\", scale = 1.0, address = [9223372036854775807] }]"
+            ),
+            (
+                "a.json",
+                #"{"tags": [{"name": "a", "type": 13, "address": "1!40001.9223372036854775807H", "attribute": 1}]}"#
+            ),
+            (
+                "a.json",
+                #"{"master": {"slaves": [{"timeseries": [{"tag": "x${type}", "type": "${type}", "functionCode": 3, "address": "1-2"}]}]}}"#
+            ),
+        ])
+    func leavesOut(name: String, text: String) throws {
+        let maps = try ForeignFile.maps(of: text, name: name, format: nil).map { MapText.text(of: $0).map }
+        #expect(maps.allSatisfy { $0.points.isEmpty && !$0.left.isEmpty })
+    }
+
     @Test("values of any kind in any place are taken or left out, never a trap", arguments: cases)
     func survivesDamage(name: String) throws {
         let bytes = Array(try TextFile.read("\(Self.folder)/\(name)").utf8)

@@ -133,7 +133,7 @@ public final class ConfigurationFile {
         return nil
     }
 
-    /// An address of this machine; the port alone stands for all of them.
+    /// An address of this machine; 0.0.0.0 stands for all of them.
     private func listener(_ value: YAMLValue, isRTU: Bool) -> ModbusEndpoint? {
         guard let (host, port) = value.endpoint(defaultPort: nil) else { return nil }
         if !claims.claim("dial-in", String(port)) {

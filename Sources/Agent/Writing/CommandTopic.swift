@@ -6,27 +6,28 @@ import Events
 import FoundationEssentials
 import Inputs
 import MQTT
-import Synchronization
 
 /// Commands to write points, from a broker.
 ///
-/// An accepted command is committed and acknowledged before it is begun, so that one that is sent again after a crash was
-/// not carried out under an event that nobody has. Each id is taken once.
+/// An accepted command is committed before it is begun, and its id kept before that: whatever is sent again, after a crash
+/// or because its acknowledgement was lost, is not done again.
 final class CommandTopic: CommandTaking {
     let topic: String
     private let link: String
     private let desk: WriteDesk
-    private let seen = Mutex(RecentIDs())
+    private let seen: CommandIDs
 
-    init(topic: String, link: String, desk: WriteDesk) {
+    /// - Parameter seen: the ids that there were, also before the gateway was started.
+    init(topic: String, link: String, desk: WriteDesk, seen: CommandIDs) {
         self.topic = topic
         self.link = link
         self.desk = desk
+        self.seen = seen
     }
 
     private static let longest = 64 << 10
 
-    func take(_ message: MQTTMessage, into batch: inout Batch) -> (@Sendable () async -> Void)? {
+    func take(_ message: MQTTMessage, into batch: inout Batch) -> (@Sendable () -> Void)? {
         let command: Command
         do {
             guard message.payload.count <= Self.longest else { throw Malformed() }
@@ -42,15 +43,21 @@ final class CommandTopic: CommandTaking {
             // Nobody knows when a message was sent that the broker keeps for whoever comes.
             if message.retained { throw WriteRefusal("retained", "") }
             guard command.deadline != nil else { throw WriteRefusal("no_deadline", "") }
-            if let id = command.id, !seen.withLock({ $0.insert(id) }) { throw WriteRefusal("duplicate", "") }
+            guard let id = command.id, !id.isEmpty else { throw WriteRefusal("no_id", "") }
+            if Self.isUnset(.now) { throw WriteRefusal("clock_unset", "") }
+            if seen.contains(id) { throw WriteRefusal("duplicate", "") }
             let order = try desk.judge(wish)
+            guard seen.keep(id) else { throw WriteRefusal("disk_failed", "") }
             desk.record(wish, WriteOutcome(.accepted), into: &batch)
-            return { [desk] in _ = await desk.finish(wish, order) }
+            return { [desk] in desk.begin(wish, order) }
         } catch {
             desk.record(wish, WriteOutcome(.refused, error.reason), into: &batch)
             return nil
         }
     }
+
+    /// Before this was written no clock was right, and no deadline means anything.
+    private static func isUnset(_ time: Timestamp) -> Bool { time.microseconds < 1_735_689_600_000_000 }
 
     private func wish(of command: Command) -> WriteWish {
         let deadline = command.deadline.flatMap { Timestamp(iso8601: $0.utf8) }
@@ -94,20 +101,5 @@ private struct Command: Decodable {
         } else {
             value = .text(try text(.value) ?? "")
         }
-    }
-}
-
-/// The last ids that there were.
-private struct RecentIDs {
-    private static let most = 1_024
-    private var ids: Set<String> = []
-    private var order: [String] = []
-
-    /// - Returns: false where it is one of them.
-    mutating func insert(_ id: String) -> Bool {
-        guard ids.insert(id).inserted else { return false }
-        order.append(id)
-        if order.count > Self.most { ids.remove(order.removeFirst()) }
-        return true
     }
 }

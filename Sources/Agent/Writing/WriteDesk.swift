@@ -16,6 +16,8 @@ final class WriteDesk: PointWriter {
     private let targets: [String: Target]
     private let known: Set<String>
     private let collector: any Collecting
+    /// What is to be told of orders that have ended, one after the other: their events are in the order of the ends.
+    private let outcomes: AsyncStream<@Sendable () async -> Void>.Continuation
 
     struct Target: Sendable {
         var device: Configuration.ConfiguredDevice
@@ -31,7 +33,12 @@ final class WriteDesk: PointWriter {
         self.targets = targets
         self.known = known
         self.collector = collector
+        let (told, outcomes) = AsyncStream.makeStream(of: (@Sendable () async -> Void).self)
+        self.outcomes = outcomes
+        Task { for await tell in told { await tell() } }
     }
+
+    deinit { outcomes.finish() }
 
     // MARK: From this machine
 
@@ -54,7 +61,9 @@ final class WriteDesk: PointWriter {
             var batch = Batch()
             record(wish, WriteOutcome(.accepted), into: &batch)
             guard await collector.takeDurably(batch) else { throw WriteRefusal("stopping", "the gateway stops") }
-            return await finish(wish, order)
+            return await withCheckedContinuation { continuation in
+                begin(wish, order) { continuation.resume(returning: $0) }
+            }
         } catch {
             let outcome = WriteOutcome(.refused, error.reason, error.description)
             var batch = Batch()
@@ -90,28 +99,46 @@ final class WriteDesk: PointWriter {
         }
         let left = wish.deadline.microseconds(since: .now)
         guard left > 0 else { throw WriteRefusal("expired", "its deadline has passed") }
+        // A gateway whose clock is behind takes what is long over for what is to come.
+        guard left <= WriteWish.longest else {
+            throw WriteRefusal("deadline_too_far", "its deadline is more than an hour ahead by the gateway's clock")
+        }
         return Order(
             target: target, point: point,
             write: WriteOrder(
                 unit: target.unit, table: source.table, address: source.address, value: value,
-                usesMultiple: writable.usesMultiple, deadline: .now + .microseconds(min(left, WriteWish.longest)),
+                usesMultiple: writable.usesMultiple, deadline: .now + .microseconds(left),
                 isKept: { point.holds(value, $0) }))
     }
 
-    /// Waits for the device, and leaves the event that says how it went.
-    func finish(_ wish: WriteWish, _ order: Order) async -> WriteOutcome {
-        let outcome =
-            switch await order.target.queue.perform(order.write) {
-            case .done(let found): WriteOutcome(.done, found: order.point.json(of: found))
-            case .refused(let reason): WriteOutcome(.refused, reason, Self.explain(reason))
-            case .failed(let reason, let found):
-                WriteOutcome(
-                    .failed, reason, Self.explain(reason), found: found.isEmpty ? "" : order.point.json(of: found))
+    /// Puts an order into its link's queue, behind those that were begun before, and leaves the event that says how it
+    /// went.
+    func begin(_ wish: WriteWish, _ order: Order, then: @escaping @Sendable (WriteOutcome) -> Void = { _ in }) {
+        order.target.queue.submit(order.write) { [self] result in
+            let outcome = Self.outcome(of: result, order.point)
+            outcomes.yield {
+                var batch = Batch()
+                self.record(wish, outcome, into: &batch)
+                _ = await self.collector.takeDurably(batch)
+                then(outcome)
             }
-        var batch = Batch()
-        record(wish, outcome, into: &batch)
-        _ = await collector.takeDurably(batch)
-        return outcome
+        }
+    }
+
+    /// Ends what is under way: the gateway stops, and those who wait for an outcome are to have it while there is time.
+    func close() {
+        for target in targets.values { target.queue.close() }
+    }
+
+    private static func outcome(of result: WriteResult, _ point: Point) -> WriteOutcome {
+        switch result {
+        case .done(let found): WriteOutcome(.done, found: point.json(of: found))
+        case .refused(let reason): WriteOutcome(.refused, reason, explain(reason) + "; nothing was sent to it")
+        case .failed(let reason, let found):
+            WriteOutcome(
+                .failed, reason, explain(reason) + (found.isEmpty ? "; it may have the value or not" : ""),
+                found: found.isEmpty ? "" : point.json(of: found))
+        }
     }
 
     private static func explain(_ reason: String) -> String {
@@ -120,7 +147,7 @@ final class WriteDesk: PointWriter {
         case "expired": "its turn did not come before its deadline"
         case "stopping": "the gateway stops"
         case "not_kept": "the device has another value, which it was read back with"
-        case "timeout": "the device does not answer, and may have it or not"
+        case "timeout": "the device does not answer"
         default: "the device or its link says \(reason)"
         }
     }
@@ -144,7 +171,7 @@ struct WriteWish: Sendable {
     var by: String
     var deadline: Timestamp
 
-    /// Microseconds. No order waits longer, whatever its deadline.
+    /// Microseconds. No order may wait longer.
     static let longest: Int64 = 3_600_000_000
 
     static func randomID() -> String { String(UInt64.random(in: .min ... .max), radix: 16, padded: 16) }

@@ -10,6 +10,7 @@ public protocol CommandTaking: Sendable {
     var topic: String { get }
 
     /// Puts what is to be said of a command into the batch.
-    /// - Returns: what is to be done once that is committed and the message acknowledged; nil where nothing is.
-    func take(_ message: MQTTMessage, into batch: inout Batch) -> (@Sendable () async -> Void)?
+    /// - Returns: what is to be done once that is committed, in the order of the messages; nil where nothing is. Never
+    ///   waits.
+    func take(_ message: MQTTMessage, into batch: inout Batch) -> (@Sendable () -> Void)?
 }

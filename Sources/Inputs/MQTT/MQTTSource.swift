@@ -25,7 +25,7 @@ public actor MQTTSource {
     private var router: MessageRouter
     private let commands: (any CommandTaking)?
     /// What commands that are safe want done.
-    private var works: [@Sendable () async -> Void] = []
+    private var works: [@Sendable () -> Void] = []
     private var hasSubscribed = false
     private var subscribedAt: ContinuousClock.Instant?
     private var downSince: Timestamp?
@@ -195,9 +195,9 @@ public actor MQTTSource {
         return isSafe
     }
 
-    /// Commands are begun after their acknowledgement: one that is sent again was not.
+    /// Commands are begun once they are committed, in their order.
     private func startWorks() {
-        for work in works { Task { await work() } }
+        for work in works { work() }
         works = []
     }
 

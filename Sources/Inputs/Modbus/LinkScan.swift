@@ -67,6 +67,16 @@ public struct LinkScan: ~Copyable {
         fileprivate var done = 0
 
         public var isDone: Bool { todo.isEmpty }
+
+        /// False of one that was not kept by a scan, or is damaged.
+        public var isSound: Bool {
+            todo.allSatisfy { ask in
+                (0...65_535).contains(ask.address) && (1...LinkScan.most).contains(ask.count)
+                    && (0...65_536).contains(ask.rest)
+            } && (0...1_000_000_000).contains(requests) && (0...1_000_000_000).contains(done)
+                && found.allSatisfy { $0.spans.allSatisfy { (0...65_535).contains($0.address) } }
+        }
+
         /// 0 to 1; what is found makes more to be asked.
         public var progress: Double {
             let left = todo.reduce(0) { $0 + $1.weight }
@@ -104,7 +114,7 @@ public struct LinkScan: ~Copyable {
     public private(set) var state: State
 
     // Split where it becomes worth a request for each: a whole answer, an eighth of it, single registers.
-    private static let most = ModbusLimits.protocolRegisters
+    fileprivate static let most = ModbusLimits.protocolRegisters
     private static let few = 16
     /// Where SunSpec devices begin (SunSpec Information Model Specification, 3.3).
     private static let bases = [40_000, 50_000, 0]
@@ -239,7 +249,7 @@ public struct LinkScan: ~Copyable {
             state.todo.removeAll { $0.kind == .registers && $0.unit == ask.unit && $0.table == ask.table }
             return
         }
-        if error.kind != .exception { return silence(ask) }
+        if error.kind != .exception || error.isOfGateway { return silence(ask) }
         change(ask.unit) { $0.silences = 0 }
         goOn(behind: ask)
         state.todo += parts(of: ask).reversed()

@@ -74,7 +74,8 @@ struct ModbusConnection: ~Copyable {
             try ask(request, unit: unit)
             timeouts = 0
             let took = asked.duration(to: .now).microseconds
-            trips.note(bytes: request.answerBytes, nanoseconds: took * 1_000)
+            // The silence before it is the link's time too.
+            trips.note(bytes: request.answerBytes, nanoseconds: (took + Int64(silence)) * 1_000)
             let half = took / 2
             return Answer(error: nil, time: sent.advanced(byMicroseconds: half), uncertainty: half)
         } catch {
@@ -83,14 +84,23 @@ struct ModbusConnection: ~Copyable {
         }
     }
 
-    /// Tells `unit` to take a value. An error does not say that it has not: only reading it back does.
-    /// - Returns: whether anything was sent at all.
-    mutating func write(_ order: WriteOrder, _ words: [UInt16]) -> (error: ModbusError?, isSent: Bool) {
+    /// What became of an order to take a value.
+    enum Sent {
+        /// The order's time was up before it could be sent.
+        case expired
+        case notSent(ModbusError)
+        /// It was sent. An error does not say that the device has not taken it: only reading it back does.
+        case sent(ModbusError?)
+    }
+
+    /// Tells a unit to take a value.
+    mutating func write(_ order: WriteOrder, _ words: [UInt16]) -> Sent {
         var isSent = false
         do throws(ModbusError) {
             try prepare()
             guard context != nil else { throw lastFailure ?? ModbusError(code: ENOTCONN) }
             try context?.select(unit: order.unit)
+            guard order.deadline > .now else { return .expired }
             isSent = true
             if order.table.holdsBits {
                 try context?.writeCoil(words.first != 0, at: order.address, usesMultiple: order.usesMultiple)
@@ -98,10 +108,10 @@ struct ModbusConnection: ~Copyable {
                 try context?.writeRegisters(words, at: order.address, usesMultiple: order.usesMultiple)
             }
             timeouts = 0
-            return (nil, isSent)
+            return .sent(nil)
         } catch {
             handle(error)
-            return (error, isSent)
+            return isSent ? .sent(error) : .notSent(error)
         }
     }
 
@@ -203,9 +213,7 @@ struct ModbusConnection: ~Copyable {
                 if context != nil { return }
                 throw ModbusError(code: ENOTCONN)
             }
-            let fresh = try ModbusContext(settings.endpoint, timeout: UInt32(clamping: settings.timeout))
-            fresh.adopt(descriptor)
-            context = consume fresh
+            try answer(descriptor)
             logger.notice("device dialled in", metadata: ["endpoint": "\(settings.endpoint)"])
             lastFailure = nil
         } catch {
@@ -215,6 +223,20 @@ struct ModbusConnection: ~Copyable {
             lastFailure = error
             throw error
         }
+    }
+
+    /// What was owed over the connection before does not come over this one.
+    private mutating func answer(_ descriptor: Int32) throws(ModbusError) {
+        do throws(ModbusError) {
+            let fresh = try ModbusContext(settings.endpoint, timeout: UInt32(clamping: settings.timeout))
+            fresh.adopt(descriptor)
+            context = consume fresh
+        } catch {
+            Glibc.close(descriptor)
+            throw error
+        }
+        timeouts = 0
+        owed = OwedAnswers()
     }
 
     /// Whether it is time for a new connection, after an answer that did not come. Over a new one no late answer comes
@@ -236,7 +258,10 @@ struct ModbusConnection: ~Copyable {
             }
         // A TCP stream that has lost its frames does not find them again; a line does, after a silence.
         case .garbled where settings.endpoint.isSerial: needsFlush = true
-        case .garbled where settings.endpoint.isDialIn && !settings.endpoint.numbersAnswers: needsFlush = true
+        // Its other end comes back when it likes: it is not hung up for one late answer.
+        case .garbled where settings.endpoint.isDialIn && timeouts < Self.timeoutsUntilHangUp:
+            needsFlush = true
+            timeouts += 1
         case .garbled, .disconnected, .setup: context = nil
         }
     }

@@ -106,7 +106,7 @@ public actor ModbusLink {
     private func write(at now: ContinuousClock.Instant) -> Bool {
         guard var job = writes?.take(at: now) else { return false }
         wasWrite = true
-        if !job.step(over: &connection) { writes?.putBack(job) }
+        if job.step(over: &connection) { writes?.finished() } else { writes?.putBack(job) }
         return true
     }
 

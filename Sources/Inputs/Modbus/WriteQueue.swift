@@ -32,6 +32,12 @@ public struct WriteOrder: Sendable {
         self.isKept = isKept
     }
 
+    func overlaps(_ other: WriteOrder) -> Bool {
+        let (own, others) = (Int(address), Int(other.address))
+        return unit == other.unit && table == other.table
+            && (own..<(own + value.words.count)).overlaps(others..<(others + other.value.words.count))
+    }
+
     /// The request that reads it back.
     var whole: ReadRequest {
         ReadRequest(table: table, address: address, count: value.words.count, points: [])
@@ -56,6 +62,8 @@ public final class WriteQueue: Sendable {
 
     private struct State {
         var jobs: [WriteJob] = []
+        /// The one that the link has in hand.
+        var current: WriteJob?
         var isClosed = false
     }
 
@@ -64,29 +72,43 @@ public final class WriteQueue: Sendable {
 
     public init() {}
 
-    /// Waits until the order is carried out or given up.
-    public func perform(_ order: WriteOrder) async -> WriteResult {
-        await withCheckedContinuation { continuation in
-            let refusal: String? = state.withLock { state in
-                if state.isClosed { return "stopping" }
-                if state.jobs.count >= Self.most { return "busy" }
-                state.jobs.append(WriteJob(order) { continuation.resume(returning: $0) })
-                return nil
-            }
-            if let refusal { continuation.resume(returning: .refused(refusal)) } else { bell.ring() }
+    /// Puts an order behind those that came before it.
+    /// - Parameter end: is called once, when it is carried out or given up.
+    public func submit(_ order: WriteOrder, end: @escaping @Sendable (WriteResult) -> Void) {
+        let refusal: String? = state.withLock { state in
+            if state.isClosed { return "stopping" }
+            if state.jobs.count >= Self.most { return "busy" }
+            state.jobs.append(WriteJob(order, ending: Ending(end)))
+            return nil
         }
+        if let refusal { end(.refused(refusal)) } else { bell.ring() }
     }
 
-    /// The first whose moment has come.
+    /// The first whose moment has come. While one is being read back, none touches the same registers: it would be read
+    /// back instead, or be made of what was there before.
     func take(at now: ContinuousClock.Instant) -> WriteJob? {
         state.withLock { state in
-            state.jobs.firstIndex { $0.due <= now }.map { state.jobs.remove(at: $0) }
+            let place = state.jobs.indices.first { place in
+                state.jobs[place].due <= now
+                    && !state.jobs[..<place].contains { $0.isSent && $0.order.overlaps(state.jobs[place].order) }
+            }
+            guard let place else { return nil }
+            let job = state.jobs.remove(at: place)
+            state.current = job
+            return job
         }
     }
 
     /// To go on with later; before those that came after it.
     func putBack(_ job: WriteJob) {
-        state.withLock { $0.jobs.insert(job, at: 0) }
+        state.withLock { state in
+            state.current = nil
+            if !state.isClosed { state.jobs.insert(job, at: 0) }
+        }
+    }
+
+    func finished() {
+        state.withLock { $0.current = nil }
     }
 
     /// When the next is due.
@@ -94,14 +116,27 @@ public final class WriteQueue: Sendable {
         state.withLock { $0.jobs.map(\.due).min() }
     }
 
-    /// The link is no more.
-    func close() {
+    /// Ends all there are: the gateway stops, or the link is no more.
+    public func close() {
         let left = state.withLock { state in
             state.isClosed = true
             defer { state.jobs = [] }
-            return state.jobs
+            return state.jobs + [state.current].compactMap(\.self)
         }
-        for job in left { job.end(job.isSent ? .failed("stopping", found: []) : .refused("stopping")) }
+        for job in left { job.ending(job.isSent ? .failed("stopping", found: []) : .refused("stopping")) }
+    }
+}
+
+/// Tells of an end once, whoever comes first.
+final class Ending: Sendable {
+    private let body: Mutex<(@Sendable (WriteResult) -> Void)?>
+
+    init(_ body: @escaping @Sendable (WriteResult) -> Void) {
+        self.body = Mutex(body)
+    }
+
+    func callAsFunction(_ result: WriteResult) {
+        body.withLock { $0.take() }?(result)
     }
 }
 
@@ -110,27 +145,23 @@ struct WriteJob: Sendable {
     /// A device may take a moment until it shows what it has taken.
     private static let pauses: [Duration] = [.milliseconds(100), .milliseconds(400), .seconds(1)]
 
-    private let order: WriteOrder
-    let end: @Sendable (WriteResult) -> Void
+    let order: WriteOrder
+    let ending: Ending
     private(set) var due = ContinuousClock.now
     private(set) var isSent = false
     /// Why the device may not have taken it.
     private var doubt: ModbusError?
     private var looks = 0
 
-    init(_ order: WriteOrder, end: @escaping @Sendable (WriteResult) -> Void) {
+    init(_ order: WriteOrder, ending: Ending) {
         self.order = order
-        self.end = end
+        self.ending = ending
     }
 
     /// One exchange with the device: the order, or a look whether it is kept.
     /// - Returns: whether that was the end of it.
     mutating func step(over connection: inout ModbusConnection) -> Bool {
         if isSent { return look(over: &connection) }
-        guard order.deadline > .now else {
-            end(.refused("expired"))
-            return true
-        }
         return send(over: &connection)
     }
 
@@ -139,21 +170,26 @@ struct WriteJob: Sendable {
         if !order.value.isWhole {
             // The other bits of the register are somebody else's: they stay as they are.
             if let error = connection.read(order.whole, unit: order.unit).error {
-                end(.refused(Reason(error).text))
+                ending(.refused(Reason(error).text))
                 return true
             }
             words = order.value.merged(into: connection.registers.prefix(words.count))
         }
-        (doubt, isSent) = connection.write(order, words)
-        guard let doubt else { return false }
-        guard isSent else {
-            end(.refused(Reason(doubt).text))
+        switch connection.write(order, words) {
+        case .expired:
+            ending(.refused("expired"))
             return true
+        case .notSent(let error):
+            ending(.refused(Reason(error).text))
+            return true
+        case .sent(let error):
+            isSent = true
+            doubt = error
         }
         // A device that says no has not taken it, unless it says that it needs a while (exception 5). Any other error may
         // be of an answer that was lost.
-        guard doubt.kind == .exception, !doubt.isOfGateway, doubt.exceptionCode != 5 else { return false }
-        end(.failed(Reason(doubt).text, found: []))
+        guard let doubt, doubt.kind == .exception, !doubt.isOfGateway, doubt.exceptionCode != 5 else { return false }
+        ending(.failed(Reason(doubt).text, found: []))
         return true
     }
 
@@ -161,12 +197,12 @@ struct WriteJob: Sendable {
         let answer = connection.read(order.whole, unit: order.unit)
         let found = answer.error == nil ? words(of: connection) : []
         if answer.error == nil, order.isKept(found) {
-            end(.done(found: found))
+            ending(.done(found: found))
             return true
         }
         guard looks < Self.pauses.count else {
             let reason = answer.error ?? doubt
-            end(.failed(found.isEmpty ? reason.map { Reason($0).text } ?? "unknown" : "not_kept", found: found))
+            ending(.failed(found.isEmpty ? reason.map { Reason($0).text } ?? "unknown" : "not_kept", found: found))
             return true
         }
         due = .now + Self.pauses[looks]

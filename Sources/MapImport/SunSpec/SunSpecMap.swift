@@ -25,7 +25,7 @@ extension ImportedMap {
             }
             map.add(known, at: model.address + 2, length: model.length)
         }
-        return named([map])[0]
+        return map
     }
 
     private mutating func add(_ model: SunSpecModel, at start: Int, length: Int) {
@@ -64,7 +64,10 @@ extension ImportedMap {
             if type == .string { imported.length = point.size }
             switch point.scale {
             case .point(let name):
-                guard let factor = factors[name] else { continue }
+                guard let factor = factors[name] else {
+                    leave("\(prefix) \(point.name)", "its scale factor \(name) is beyond the end of the model")
+                    continue
+                }
                 imported.scaleFactor = factor
             case .exponent(let exponent): imported.scale = exponent < 0 ? 1 / power(-exponent) : power(exponent)
             case nil: break
