@@ -95,61 +95,15 @@ public final class ConfigurationFile {
             guard let name = Self.name(key), let mapping = value.mapping() else { return nil }
             defer { mapping.finish() }
             linkNames[name] = key
-            return way(mapping, clientID: "\(gateway)-in-\(name)").map { Configuration.Link(name: name, way: $0) }
+            return LinkKeys(claims: claims, resolve: resolve).way(mapping, clientID: "\(gateway)-in-\(name)").map {
+                Configuration.Link(name: name, way: $0)
+            }
         }
         if links.count > Self.mostLinks {
             value?.problem(
                 "has \(links.count) links; one gateway serves \(Self.mostLinks)", fix: "run a second gateway")
         }
         return links
-    }
-
-    private func way(_ mapping: YAMLMapping, clientID: String) -> Configuration.Link.Way? {
-        let (tcp, rtu, mqtt) = (mapping.take("tcp"), mapping.take("rtu"), mapping.take("mqtt"))
-        let listen = mapping.take("listen")
-        if [tcp, rtu, mqtt, listen].compactMap(\.self).count > 1 {
-            mapping.problem("needs one of `tcp`, `rtu`, `listen` and `mqtt`", fix: "make a link of each")
-        }
-        if let mqtt {
-            let share = mapping.take("share")
-            let broker = BrokerKeys(mapping, claims: claims, resolve: resolve)
-                .broker(mqtt, clientID: clientID, keepsSession: true)
-            if broker?.settings.version == .v311 { share?.problem("is of MQTT 5", fix: "write version: 5") }
-            let name = share.flatMap(BrokerKeys.share)
-            return broker.map { .mqtt($0, share: name) }
-        }
-        let timeout = mapping.take("timeout")?.duration(atLeast: 1_000) ?? 1_000_000
-        if let address = tcp ?? listen {
-            let isRTU = mapping.take("framing")?.word(["tcp": false, "rtu": true]) ?? false
-            if tcp == nil { return listener(address, isRTU: isRTU).map { .modbus($0, timeout: timeout) } }
-            return address.endpoint(defaultPort: 502).map { host, port in
-                .modbus(isRTU ? .rtuOverTCP(host: host, port: port) : .tcp(host: host, port: port), timeout: timeout)
-            }
-        }
-        if let rtu {
-            return rtu.string().map { .modbus(.serial(Self.line($0, mapping)), timeout: timeout) }
-        }
-        mapping.problem("needs `tcp`, `rtu`, `listen` or `mqtt`", fix: "write { tcp: 10.20.0.31:502 }")
-        return nil
-    }
-
-    /// An address of this machine; 0.0.0.0 stands for all of them.
-    private func listener(_ value: YAMLValue, isRTU: Bool) -> ModbusEndpoint? {
-        guard let (host, port) = value.endpoint(defaultPort: nil) else { return nil }
-        if !claims.claim("dial-in", String(port)) {
-            value.problem(
-                "is the port of another link: who dials it could be either's device", fix: "give each its own")
-        }
-        return .dialIn(host: host, port: port, isRTU: isRTU)
-    }
-
-    private static func line(_ device: String, _ mapping: YAMLMapping) -> SerialLine {
-        SerialLine(
-            device: device,
-            baud: Int32(mapping.take("baud")?.integer(in: 300...4_000_000, "a speed in baud") ?? 9_600),
-            parity: mapping.take("parity")?.word(["none": .none, "even": .even, "odd": .odd]) ?? .even,
-            dataBits: Int32(mapping.take("data_bits")?.integer(in: 7...8) ?? 8),
-            stopBits: Int32(mapping.take("stop_bits")?.integer(in: 1...2) ?? 1))
     }
 
     // MARK: Devices

@@ -118,11 +118,13 @@ public final class WriteQueue: Sendable {
 
     /// Ends all there are: the gateway stops, or the link is no more.
     public func close() {
-        let left = state.withLock { state in
+        let (left, current) = state.withLock { state in
             state.isClosed = true
             defer { state.jobs = [] }
-            return state.jobs + [state.current].compactMap(\.self)
+            return (state.jobs, state.current)
         }
+        // How far the link is with it, nobody knows at this moment.
+        current?.ending(.failed("stopping", found: []))
         for job in left { job.ending(job.isSent ? .failed("stopping", found: []) : .refused("stopping")) }
     }
 }

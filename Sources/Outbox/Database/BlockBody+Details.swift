@@ -1,0 +1,116 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+
+// MARK: Details
+
+extension BlockBody {
+    static func write(_ detail: EventDetail, to out: inout ByteWriter) {
+        switch detail {
+        case .telemetry: break
+        case .status(let status):
+            out.byte(status.state.rawValue)
+            out.byte(status.reason.rawValue)
+            out.zigzag(status.since.microseconds)
+        case .gap(let gap):
+            out.byte(gap.cause.rawValue)
+            out.byte(gap.lane.rawValue)
+            out.varint(gap.first)
+            out.varint(gap.last)
+            out.varint(gap.count)
+            out.zigzag(gap.since.microseconds)
+            out.zigzag(gap.until.microseconds)
+            out.varint(UInt64(gap.outputs.count))
+            for output in gap.outputs { out.string(output) }
+        case .write(let attempt):
+            out.byte(attempt.phase.rawValue)
+            out.zigzag(attempt.deadline.microseconds)
+            for text in [
+                attempt.id, attempt.device, attempt.point, attempt.value, attempt.found, attempt.by, attempt.reason,
+            ] { out.string(text) }
+        }
+    }
+
+    static func readDetail(
+        _ kind: EventKind, _ reader: inout ByteReader
+    ) throws(MalformedBytes) -> EventDetail {
+        switch kind {
+        case .telemetry: return .telemetry
+        case .status:
+            guard let state = StatusChange.State(rawValue: try reader.byte()),
+                let reason = Reason(rawValue: try reader.byte())
+            else { throw MalformedBytes(expected: "a status") }
+            let since = Timestamp(microseconds: try reader.zigzag())
+            return .status(StatusChange(state: state, since: since, reason: reason))
+        case .gap:
+            guard let cause = Gap.Cause(rawValue: try reader.byte()), let lane = Lane(rawValue: try reader.byte())
+            else { throw MalformedBytes(expected: "a gap") }
+            var gap = Gap(
+                cause: cause, lane: lane, first: try reader.varint(), last: try reader.varint(),
+                count: try reader.varint(), since: Timestamp(microseconds: try reader.zigzag()),
+                until: Timestamp(microseconds: try reader.zigzag()), outputs: [])
+            for _ in 0..<(try reader.count()) { gap.outputs.append(try reader.string()) }
+            return .gap(gap)
+        case .write:
+            guard let phase = WriteAttempt.Phase(rawValue: try reader.byte()) else {
+                throw MalformedBytes(expected: "a phase of writing")
+            }
+            let deadline = Timestamp(microseconds: try reader.zigzag())
+            var texts: [String] = []
+            for _ in 0..<7 { texts.append(try reader.string()) }
+            return .write(
+                WriteAttempt(
+                    id: texts[0], device: texts[1], point: texts[2], value: texts[3], by: texts[5], deadline: deadline,
+                    phase: phase, reason: texts[6], found: texts[4]))
+        }
+    }
+}
+
+// MARK: Origins
+
+extension BlockBody {
+    /// In the byte of the clock's state: that a provenance follows.
+    private static let hasProvenance: UInt8 = 0x80
+
+    static func writeOrigins(_ events: [Batch.Event], to out: inout ByteWriter) {
+        for event in events { out.varint(UInt64(event.origin.uncertainty)) }
+        for event in events {
+            out.byte(event.origin.clock.rawValue | (event.origin.provenance == nil ? 0 : hasProvenance))
+        }
+        for event in events {
+            guard let provenance = event.origin.provenance else { continue }
+            out.string(provenance.mapHash)
+            out.varint(UInt64(provenance.spans.count))
+            for span in provenance.spans {
+                out.string(span.table)
+                out.varint(UInt64(span.address))
+                out.varint(UInt64(span.words.count))
+                for word in span.words { out.varint(UInt64(word)) }
+            }
+        }
+    }
+
+    static func readOrigins(_ heads: inout [Head], _ reader: inout ByteReader) throws(MalformedBytes) {
+        for index in heads.indices { heads[index].origin.uncertainty = UInt32(clamping: try reader.varint()) }
+        var traced: [Int] = []
+        for index in heads.indices {
+            let byte = try reader.byte()
+            guard let clock = ClockState(rawValue: byte & ~hasProvenance) else {
+                throw MalformedBytes(expected: "a state of the clock")
+            }
+            heads[index].origin.clock = clock
+            if byte & hasProvenance != 0 { traced.append(index) }
+        }
+        for index in traced {
+            var provenance = Provenance(mapHash: try reader.string())
+            for _ in 0..<(try reader.count()) {
+                var span = Provenance.Span(
+                    table: try reader.string(), address: UInt16(clamping: try reader.varint()), words: [])
+                for _ in 0..<(try reader.count()) { span.words.append(UInt16(clamping: try reader.varint())) }
+                provenance.spans.append(span)
+            }
+            heads[index].origin.provenance = provenance
+        }
+    }
+}
