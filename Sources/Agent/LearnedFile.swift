@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import DeviceMaps
+import Dispatch
 import FoundationEssentials
 import Glibc
 import Inputs
@@ -28,6 +29,8 @@ final class LearnedFile: Sendable {
     }
 
     private let path: String
+    /// The disk may take its time; who has learnt something polls on.
+    private let queue = DispatchQueue(label: "headgate.learned")
     private let contents: Mutex<Contents>
     /// Of each device that there is.
     private let maps: [String: (name: String, version: Int)]
@@ -70,9 +73,13 @@ final class LearnedFile: Sendable {
                     learned.isEmpty ? nil : Entry(map: map.name, version: map.version, learned: learned)
             case .cost(let cost): contents.links[link] = LinkEntry(endpoint: endpoint.description, cost: cost)
             }
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
-            try? encoder.encode(contents).write(to: URL(filePath: path), options: .atomic)
         }
+        queue.async { self.save() }
+    }
+
+    private func save() {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+        try? encoder.encode(contents.withLock { $0 }).write(to: URL(filePath: path), options: .atomic)
     }
 }

@@ -27,6 +27,13 @@ struct DevicePoller {
     private var retryAt: ContinuousClock.Instant
     private var retryPause = Backoff(base: .seconds(10), cap: .seconds(600))
     private var isChanged = false
+    /// When it is tried whether the device takes by now what it refused: an answer that large, a gap read through.
+    private var limitsRetryAt: ContinuousClock.Instant
+    private static let limitsRetryPause = Duration.seconds(86_400)
+    /// What it wants of its link next.
+    private(set) var wish: LinkTurns.Wish
+    /// Whether a round is begun and not over.
+    private(set) var isUnderWay = false
     /// The event of the round under way; complete once `step` says so.
     var batch = Batch()
 
@@ -55,6 +62,9 @@ struct DevicePoller {
         schedule = PollSchedule(
             device.points.map(\.source), device.limits, cost, cuts, start: start + Self.phase(of: device, on: link))
         retryAt = start + retryPause.next(fraction: 1)
+        limitsRetryAt = start + Self.limitsRetryPause
+        wish = LinkTurns.Wish(due: start, deadline: start)
+        wish = nextWish
     }
 
     /// How long after the start a device is polled first: less than a second and than its shortest interval, not the same
@@ -68,8 +78,7 @@ struct DevicePoller {
     }
 
     /// A device without points is never due.
-    var wish: LinkTurns.Wish {
-        if let round { return round.wish }
+    private var nextWish: LinkTurns.Wish {
         guard let due = schedule.nextDue, let deadline = schedule.nextDeadline else {
             let never = ContinuousClock.now + .seconds(3_600)
             return LinkTurns.Wish(due: never, deadline: never)
@@ -89,11 +98,16 @@ struct DevicePoller {
         case over(StatusChange?)
     }
 
-    var isUnderWay: Bool { round != nil }
-
     /// Asks for the next of what is due.
     /// - Parameter silent: how many of the link's units do not answer while others do: they share what asking costs.
     mutating func step(over connection: inout ModbusConnection, silent: Int) -> Step {
+        let step = ask(over: &connection, silent: silent)
+        isUnderWay = round != nil
+        wish = round?.wish ?? nextWish
+        return step
+    }
+
+    private mutating func ask(over connection: inout ModbusConnection, silent: Int) -> Step {
         var round = round.take() ?? begin()
         guard let request = round.requests.popFirst() else {
             spoilRefused(of: round, .now)
@@ -132,8 +146,10 @@ struct DevicePoller {
 
     private mutating func begin() -> Round {
         var wish = wish
-        measures.record(delay: wish.due.duration(to: .now))
-        let (planned, missed) = schedule.take(at: .now)
+        let now = ContinuousClock.now
+        measures.record(delay: wish.due.duration(to: now))
+        if limitsRetryAt <= now { forgetLimits(at: now) }
+        let (planned, missed) = schedule.take(at: now)
         measures.polls.increment()
         if missed > 0 { measures.missed.increment(by: missed) }
         let requests = hungLast(criticalFirst(planned.requests)) + retried()
@@ -191,6 +207,16 @@ struct DevicePoller {
         isChanged = true
         retryPause.reset()
         retryAt = .now + retryPause.next(fraction: 1)
+    }
+
+    /// A request that is refused again is asked in parts in the same round, and its limit is known again.
+    private mutating func forgetLimits(at now: ContinuousClock.Instant) {
+        limitsRetryAt = now + Self.limitsRetryPause
+        guard schedule.cuts.registers != nil || schedule.cuts.bits != nil || !schedule.cuts.tight.isEmpty else {
+            return
+        }
+        (schedule.cuts.registers, schedule.cuts.bits, schedule.cuts.tight) = (nil, nil, [])
+        isChanged = true
     }
 
     /// Plans with other prices from the next round on.
