@@ -52,28 +52,12 @@ extension AdminServer {
         }
     }
 
-    /// Waits as long as the device does; an order that waits too long for its turn is refused.
-    func addWriter(to router: Router<BasicRequestContext>) {
-        router.post("/api/write") { [writer] request, _ in
-            let asked = request.uri.queryParameters
-            return try await Self.changing(request) {
-                guard let device = asked.get("device"), let point = asked.get("point"), let value = asked.get("value")
-                else { throw DeskError("wants device, point and value") }
-                let within = asked.get("within_ms", as: Int.self) ?? 5_000
-                let wish = WriteRequest(
-                    device: String(device.prefix(64)), point: String(point.prefix(64)),
-                    value: String(value.prefix(256)),
-                    by: String((asked.get("by") ?? "api").prefix(128)), within: min(max(within, 1), 60_000))
-                return try Self.json(await writer.write(wish))
-            }
-        }
-    }
-
     private static func letters(_ request: Request) -> [Int] {
         request.uri.queryParameters.getAll("letter", as: Int.self)
     }
 
-    private static func changing(_ request: Request, _ body: () async throws -> Response) async throws -> Response {
+    /// Answers who may change something.
+    static func changing(_ request: Request, _ body: () async throws -> Response) async throws -> Response {
         guard request.headers[.headgate] != nil else {
             return text("send the header X-Headgate: yes\n", status: .forbidden)
         }
@@ -88,7 +72,7 @@ extension AdminServer {
         }
     }
 
-    private static func json(_ value: some Encodable) throws -> Response {
+    static func json(_ value: some Encodable) throws -> Response {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return response(ByteBuffer(bytes: try encoder.encode(value)), type: "application/json")

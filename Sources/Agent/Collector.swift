@@ -63,7 +63,7 @@ final class Collector: Collecting {
 
     private func process(_ batch: inout Batch) -> [(lane: Lane, batch: Batch)] {
         totals.received(batch, catalog.contents)
-        let clock = clock.state
+        let clock = clock.look()
         if clock != .good { batch.mark(clock) }
         return state.withLock { state in
             state.pipeline.interpret(&batch)

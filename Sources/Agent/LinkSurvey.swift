@@ -22,10 +22,8 @@ public struct LinkSurvey: ~Copyable {
     ) throws(StartError) {
         let settings = try Self.settings(configuration, link: name, timeout)
         let kept = try? JSONDecoder().decode(LinkScan.State.self, from: Data(contentsOf: URL(filePath: path)))
-        var quiet = Logger(label: "headgate.scan")
-        quiet.logLevel = .critical
         let isSound = kept?.isSound ?? false
-        scan = LinkScan(settings, wish, from: isSound ? kept : nil, logger: quiet)
+        scan = LinkScan(settings, wish, from: isSound ? kept : nil, logger: .silent)
         isResumed = isSound
         self.path = path
     }
@@ -63,7 +61,8 @@ public struct LinkSurvey: ~Copyable {
 
     // MARK: Lines
 
-    /// How a serial line has to be written in the configuration for one of the units to answer; nil where none does in any way.
+    /// How a serial line has to be written in the configuration for one of the units to answer; nil where none does in
+    /// any way.
     /// - Parameter trying: is told of each way before it is tried.
     public static func findLine(
         _ configuration: Configuration, link name: String, units: [UInt8], timeout: Int?, trying: (String) -> Void
@@ -72,14 +71,12 @@ public struct LinkSurvey: ~Copyable {
         guard case .serial(var line) = settings.endpoint else {
             throw StartError("\(name) is not a serial line: there is nothing to find out")
         }
-        var quiet = Logger(label: "headgate.scan")
-        quiet.logLevel = .critical
         for (baud, parity) in LineSearch.lines {
             (line.baud, line.parity) = (baud, parity)
             trying("\(baud) baud, parity \(parity.rawValue)")
             settings.endpoint = .serial(line)
             // A line that is heard wrongly gives noise, not frames: their checksums tell.
-            if let unit = try LineSearch.answering(settings, units, logger: quiet) {
+            if let unit = try LineSearch.answering(settings, units, logger: .silent) {
                 return ("{ rtu: \(line.device), baud: \(baud), parity: \(parity.rawValue) }", unit)
             }
         }

@@ -18,3 +18,12 @@ public struct Logs: Sendable {
         return logger
     }
 }
+
+extension Logger {
+    /// For one-off questions to a device: what goes wrong is in the answer.
+    static var silent: Logger {
+        var logger = Logger(label: "headgate.silent")
+        logger.logLevel = .critical
+        return logger
+    }
+}

@@ -60,16 +60,13 @@ public struct PollPlans: Encodable {
     public init(_ configuration: Configuration, link name: String?) throws(StartError) {
         let learned = LearnedFile(configuration)
         links = configuration.links.filter { name == nil || $0.name == name }.compactMap { link in
-            configuration.plan(of: link, learned).map { Link(link, $0.endpoint, $0.plan) }
-        }
-        for index in links.indices {
-            links[index].isMeasured = configuration.links.contains {
-                guard case .modbus(let endpoint, _) = $0.way, $0.name == links[index].link else { return false }
-                return learned.cost(of: $0.name, at: endpoint) != nil
-            }
-            links[index].learned = configuration.devices.filter { $0.link == links[index].link }.compactMap {
+            guard let (endpoint, plan) = configuration.plan(of: link, learned) else { return nil }
+            var shown = Link(link, endpoint, plan)
+            shown.isMeasured = learned.cost(of: link.name, at: endpoint) != nil
+            shown.learned = configuration.devices.filter { $0.link == link.name }.compactMap {
                 LearnedOfDevice($0, learned.learned(of: $0.name))
             }
+            return shown
         }
         guard links.isEmpty, let name else { return }
         let known = configuration.links.filter { configuration.plan(of: $0) != nil }.map(\.name)

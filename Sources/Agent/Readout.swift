@@ -33,15 +33,9 @@ public struct Readout {
     /// - Parameter patience: how long to listen for messages; a Modbus link has its own timeout.
     private func read(patience: Duration) throws -> [SingleRead.Row] {
         guard let link = configuration.links.first(where: { $0.name == device.link }) else { return [] }
-        if case .modbus(let endpoint, _) = link.way, endpoint.isDialIn {
-            throw StartError("\(device.name) dials in to the running gateway: headgate status shows what it says")
-        }
         switch (link.way, device.map.form, device.address) {
-        case (.modbus(let endpoint, let timeout), .modbus(let limits), .unit(let unit)):
-            let settings = ModbusLinkSettings(name: link.name, endpoint: endpoint, timeout: timeout, devices: [])
-            var quiet = Logger(label: "headgate.read")
-            quiet.logLevel = .critical
-            return SingleRead.read(settings, unit: unit, limits: limits, points: points, logger: quiet)
+        case (.modbus, .modbus(let limits), .unit(let unit)):
+            return SingleRead.read(try settings(of: link), unit: unit, limits: limits, points: points, logger: .silent)
         case (.mqtt(let broker, _), .mqtt(let form), .topic(let topic)):
             var settings = try broker.revealed()
             settings.clientID += "-read-\(UInt32.random(in: 0...UInt32.max))"
@@ -52,19 +46,27 @@ public struct Readout {
         }
     }
 
+    private func settings(of link: Configuration.Link) throws(StartError) -> ModbusLinkSettings {
+        guard case .modbus(let endpoint, let timeout) = link.way else {
+            throw StartError("\(link.name) is not a Modbus link")
+        }
+        guard !endpoint.isDialIn else {
+            throw StartError("\(device.name) dials in to the running gateway: headgate status shows what it says")
+        }
+        return ModbusLinkSettings(name: link.name, endpoint: endpoint, timeout: timeout, devices: [])
+    }
+
     /// Every way to read each point's registers, the likeliest first.
     public func decodings() throws -> [RawDecodings] {
         guard let link = configuration.links.first(where: { $0.name == device.link }),
-            case .modbus(let endpoint, let timeout) = link.way, case .unit(let unit) = device.address
+            case .unit(let unit) = device.address
         else { throw StartError("\(device.name) is not a Modbus device: only registers can be read in other ways") }
-        let settings = ModbusLinkSettings(name: link.name, endpoint: endpoint, timeout: timeout, devices: [])
-        var quiet = Logger(label: "headgate.read")
-        quiet.logLevel = .critical
+        let settings = try settings(of: link)
         return try points.compactMap { point in
             guard case .register(let source) = point.source, !source.table.holdsBits else { return nil }
             let own = Int(source.address)
             let (words, error) = SingleRead.words(
-                settings, unit: unit, table: source.table, span: (own - 1)..<(own + 5), logger: quiet)
+                settings, unit: unit, table: source.table, span: (own - 1)..<(own + 5), logger: .silent)
             if words.isEmpty, let error { throw error }
             return RawDecodings(point, source, RawDecoding.all(of: point, source, words: words))
         }

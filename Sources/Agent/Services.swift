@@ -6,8 +6,9 @@ import Outbox
 import ServiceLifecycle
 import Waiting
 
-// The group stops its services one after the other, the last first: writes, admin, inputs, forwarders, outbox. So devices are
-// let go first, what they said is sent if it can be sent soon, and the outbox closes when nobody needs it any more.
+// The group stops its services one after the other, the last first: writes, admin, inputs, forwarders, outbox. So
+// devices are let go first, what they said is sent if it can be sent soon, and the outbox closes when nobody needs it
+// any more.
 
 /// The outbox's commits.
 struct OutboxService: Service {

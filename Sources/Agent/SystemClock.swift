@@ -18,19 +18,21 @@ final class SystemClock: Sendable {
     private let gauge = Gauge(label: "headgate_clock_synchronised")
     private let mutex = Mutex(State())
 
-    /// Now. Asks the kernel once a second.
-    var state: ClockState {
-        let (wall, steady) = (Timestamp.now, ContinuousClock.now)
+    /// Looks at the clock, and asks the kernel of it once a second.
+    func look() -> ClockState {
+        let (before, wall, steady) = (ContinuousClock.now, Timestamp.now, ContinuousClock.now)
+        // Nothing is told by two readings with a pause between.
+        let isOneMoment = before.duration(to: steady) < .milliseconds(10)
         return mutex.withLock { state in
             if state.askedAt.map({ $0.duration(to: steady) >= .seconds(1) }) ?? true {
                 state.askedAt = steady
                 state.isSynchronised = Self.isSynchronised
                 gauge.record(state.isSynchronised ? 1 : 0)
             }
-            let before = state.judge.jumps
-            let now = state.judge.judge(wall: wall, steady: steady, isSynchronised: state.isSynchronised)
-            if state.judge.jumps > before { jumps.increment() }
-            return now
+            let known = state.judge.jumps
+            if isOneMoment { state.judge.look(wall: wall, steady: steady) }
+            if state.judge.jumps > known { jumps.increment() }
+            return state.judge.state(at: steady, isSynchronised: state.isSynchronised)
         }
     }
 
@@ -56,13 +58,16 @@ struct ClockJudge {
     private var jumpedAt: ContinuousClock.Instant?
     private(set) var jumps = 0
 
-    mutating func judge(wall: Timestamp, steady: ContinuousClock.Instant, isSynchronised: Bool) -> ClockState {
+    mutating func look(wall: Timestamp, steady: ContinuousClock.Instant) {
         let passed = lookedAt.map { $0.duration(to: steady) / .microseconds(1) } ?? 0
         lookedAt = steady
         if abs(Double(watch.jump(wall: wall, steady: steady))) > Double(Self.tolerance) + passed / 10 {
             jumpedAt = steady
             jumps += 1
         }
+    }
+
+    func state(at steady: ContinuousClock.Instant, isSynchronised: Bool) -> ClockState {
         if let jumpedAt, jumpedAt.duration(to: steady) < Self.memory { return .jumped }
         return isSynchronised ? .good : .unsynchronised
     }

@@ -22,6 +22,9 @@ public struct Timestamp: Hashable, Comparable, Sendable, BitwiseCopyable {
         return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
     }
 
+    /// Whether a clock that says so was never set: before this was written none was right.
+    public var isUnset: Bool { microseconds < 1_735_689_600_000_000 }  // 2025-01-01
+
     /// The moment `microseconds` after this one; stays at the ends of what can be told instead of trapping.
     public func advanced(byMicroseconds microseconds: Int64) -> Timestamp {
         let (sum, overflow) = self.microseconds.addingReportingOverflow(microseconds)

@@ -32,9 +32,7 @@ struct Headgate: AsyncParsableCommand {
         version: Gateway.version,
         subcommands: [
             Run.self, Check.self, Plan.self, Read.self, Write.self, Scan.self, MapCommand.self, Simulate.self,
-            OutboxCommand.self,
-            Tail.self,
-            Status.self,
+            OutboxCommand.self, Tail.self, Status.self,
         ])
 }
 

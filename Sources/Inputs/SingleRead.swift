@@ -87,19 +87,15 @@ public enum SingleRead {
         if let error = answer.error {
             return Row(point: point, reading: .bad(series, time: answer.time, Reason(error)), text: nil, raw: [])
         }
-        let offset = source.own.lowerBound - Int(request.address)
-        var reading = Reading(series: series, time: answer.time, value: .none)
-        let raw: [UInt16]
-        if request.table.holdsBits {
-            raw = [UInt16(connection.flags[offset])]
-            reading.value = .boolean(raw[0] != 0)
-        } else {
-            raw = Array(connection.registers[offset..<(offset + source.layout.registers)])
-            let start = source.span.lowerBound - Int(request.address)
-            (reading.value, reading.quality, reading.reason) = source.decode(
-                connection.registers.extracting(start..<(start + source.span.count)), into: &batch)
+        let words = connection.words(of: request)
+        func part(_ span: Range<Int>) -> ArraySlice<UInt16> {
+            words[(span.lowerBound - Int(request.address))..<(span.upperBound - Int(request.address))]
         }
-        return finish(point, reading, raw: raw, &batch)
+        var reading = Reading(series: series, time: answer.time, value: .none)
+        (reading.value, reading.quality, reading.reason) = part(source.span).withUnsafeBufferPointer {
+            source.decode($0, into: &batch)
+        }
+        return finish(point, reading, raw: Array(part(source.own)), &batch)
     }
 
     private static func finish(_ point: Point, _ raw: Reading, raw words: [UInt16], _ batch: inout Batch) -> Row {

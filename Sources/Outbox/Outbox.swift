@@ -133,8 +133,8 @@ public actor Outbox {
             ])
         // The newest that there is was committed by a clock that nobody had set.
         let newest = try? Lane.allCases.compactMap { try start.database.last($0)?.committed }.max()
-        if let newest, ClockJump.isUnset(newest), !ClockJump.isUnset(.now) { books.clockJumped(at: .now) }
-        _ = clock.jump(wall: .now, steady: .now) > ClockJump.tolerance
+        if let newest, newest.isUnset, !Timestamp.now.isUnset { books.clockJumped(at: .now) }
+        _ = clock.jump(wall: .now, steady: .now)
         database = start.database
     }
 

@@ -34,9 +34,9 @@ public actor ModbusServer {
             units: Dictionary(line.devices.map { ($0.unit, SimulatedUnit($0)) }, uniquingKeysWith: { $1 }))
         switch line.endpoint {
         case .tcp(let host, let port):
-            peers = [try ListeningSocket.open(host: host, port: port): .listener(isLine: false)]
+            peers = [try Self.listen(host, port): .listener(isLine: false)]
         case .rtuOverTCP(let host, let port):
-            peers = [try ListeningSocket.open(host: host, port: port): .listener(isLine: true)]
+            peers = [try Self.listen(host, port): .listener(isLine: true)]
         case .dialIn(let host, let port, let isRTU):
             dialled = (host, port, isRTU)
             peers = [:]
@@ -45,6 +45,16 @@ public actor ModbusServer {
             peers = [made.master: .line(buffer: [])]
             terminal = made.terminal
             linkPath = serial.device
+        }
+    }
+
+    private static func listen(_ host: String, _ port: UInt16) throws(SimulatorError) -> Int32 {
+        do {
+            return try TCPSocket.listen(host: host, port: port)
+        } catch {
+            throw SimulatorError(
+                "\(host):\(port): \(error); simulated devices answer on this machine: give the link an address of it"
+                    + " (127.0.0.1) and a free port")
         }
     }
 
@@ -63,7 +73,9 @@ public actor ModbusServer {
 
     /// Tries again until the gateway is there.
     private func dial(_ gateway: (host: String, port: UInt16, isRTU: Bool)) {
-        guard let descriptor = ListeningSocket.dial(host: gateway.host, port: gateway.port) else { return }
+        guard let descriptor = try? TCPSocket.connect(host: gateway.host, port: gateway.port, timeout: 200_000) else {
+            return
+        }
         peers[descriptor] = gateway.isRTU ? .line(buffer: []) : .stream(buffer: [])
     }
 

@@ -4,6 +4,7 @@
 import DeviceMaps
 import Events
 import Glibc
+import Waiting
 
 /// A plausible, moving value for one point of one device: the same at the same moment, so that runs can be compared.
 struct SimulatedPoint: Sendable {
@@ -13,9 +14,7 @@ struct SimulatedPoint: Sendable {
 
     init(_ point: Point, of device: String) {
         self.point = point
-        // FNV-1a: any spread of the names will do, as long as it is the same in each run.
-        let hash = "\(device)/\(point.name)".utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
-        character = Double(hash % 10_007) / 10_007
+        character = Spread.fraction(of: "\(device)/\(point.name)")
     }
 
     /// Whether the point is one of on and off.

@@ -14,9 +14,9 @@ struct ClockJudgeTests {
     private func looks(_ seconds: [(wall: Double, steady: Double)], isSynchronised: Bool = true) -> [ClockState] {
         var judge = ClockJudge()
         return seconds.map { wall, steady in
-            judge.judge(
-                wall: Timestamp(microseconds: Int64(wall * 1e6)), steady: start + .microseconds(Int64(steady * 1e6)),
-                isSynchronised: isSynchronised)
+            let now = start + .microseconds(Int64(steady * 1e6))
+            judge.look(wall: Timestamp(microseconds: Int64(wall * 1e6)), steady: now)
+            return judge.state(at: now, isSynchronised: isSynchronised)
         }
     }
 

@@ -7,18 +7,10 @@ import threading
 import pytest
 
 from conftest import accepts, events_in, free_port, wait_for
+from peers.rogue_line import crc
 from test_modbus_peer import write_map
 
 POINTS = {"p": "{ address: 0, table: holding, type: uint16, every: 100ms }"}
-
-
-def crc(data):
-    value = 0xFFFF
-    for byte in data:
-        value ^= byte
-        for _ in range(8):
-            value = value >> 1 ^ (0xA001 if value & 1 else 0)
-    return struct.pack("<H", value)
 
 
 class Modem:

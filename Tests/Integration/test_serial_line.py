@@ -4,15 +4,13 @@ import os
 import select
 import signal
 import struct
-import sys
 import termios
 import tty
 
-from conftest import HERE, events_in, wait_for
+from conftest import events_in, wait_for
+from peers.rogue_line import framed
 from test_modbus_peer import write_map
 from test_rogue_devices import states
-
-sys.path.insert(0, str(HERE / "peers"))
 
 PATIENCE = 0.15
 POINTS = {"first": "{ address: 10 }", "second": "{ address: 20 }", "pair": "{ address: 30, type: uint32 }"}
@@ -101,8 +99,6 @@ def test_a_unit_that_ignores_what_it_does_not_like_is_read_again_after_a_miss(wo
 
 
 def test_control_a_master_that_only_flushes_takes_late_answers_for_others(workshop):
-    from rogue_line import framed
-
     link, _ = line(workshop)
     port = os.open(link, os.O_RDWR | os.O_NOCTTY)
     tty.setraw(port)

@@ -44,7 +44,7 @@ final class CommandTopic: CommandTaking {
             if message.retained { throw WriteRefusal("retained", "") }
             guard command.deadline != nil else { throw WriteRefusal("no_deadline", "") }
             guard let id = command.id, !id.isEmpty else { throw WriteRefusal("no_id", "") }
-            if Self.isUnset(.now) { throw WriteRefusal("clock_unset", "") }
+            if Timestamp.now.isUnset { throw WriteRefusal("clock_unset", "") }
             if seen.contains(id) { throw WriteRefusal("duplicate", "") }
             let order = try desk.judge(wish)
             guard seen.keep(id) else { throw WriteRefusal("disk_failed", "") }
@@ -55,9 +55,6 @@ final class CommandTopic: CommandTaking {
             return nil
         }
     }
-
-    /// Before this was written no clock was right, and no deadline means anything.
-    private static func isUnset(_ time: Timestamp) -> Bool { time.microseconds < 1_735_689_600_000_000 }
 
     private func wish(of command: Command) -> WriteWish {
         let deadline = command.deadline.flatMap { Timestamp(iso8601: $0.utf8) }

@@ -198,9 +198,7 @@ extension Point {
     fileprivate func json(of words: [UInt16]) -> String {
         var batch = Batch()
         var reading = Reading(series: SeriesNumber(raw: 0), time: .now, value: .none)
-        if case .register(let source) = source, source.table.holdsBits {
-            reading.value = .boolean(words.first != 0)
-        } else if case .register(let source) = source {
+        if case .register(let source) = source {
             (reading.value, reading.quality, reading.reason) = words.withUnsafeBufferPointer {
                 source.layout.decode($0, absent: source.absent, into: &batch)
             }

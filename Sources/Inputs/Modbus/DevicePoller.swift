@@ -14,7 +14,7 @@ import Waiting
 struct DevicePoller {
     let device: ModbusDevice
     /// The device's points as their answers are taken apart.
-    private let slots: [Slot]
+    private let slots: [PollSlot]
     private let hasCritical: Bool
     private let measures: PollMeasures
     private var schedule: PollSchedule
@@ -55,7 +55,7 @@ struct DevicePoller {
 
     init(_ device: ModbusDevice, link: String, cost: RequestCost, start: ContinuousClock.Instant) {
         self.device = device
-        slots = device.points.map(Slot.init)
+        slots = device.points.map(PollSlot.init)
         hasCritical = device.points.contains { $0.lane == .critical }
         measures = PollMeasures(device: device.id, link: link)
         let cuts = PollCuts(device.learned, names: device.points.map(\.name))
@@ -72,9 +72,7 @@ struct DevicePoller {
     /// together, as each time it wakes up costs more than what it then asks.
     private static func phase(of device: ModbusDevice, on link: String) -> Duration {
         let shortest = min(device.points.lazy.map(\.source.every).min() ?? 0, 1_000_000)
-        // FNV-1a: any spread of the names will do.
-        let hash = link.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
-        return .microseconds(shortest * Int64(hash % 1_024) / 1_024)
+        return .microseconds(Double(shortest) * Spread.fraction(of: link))
     }
 
     /// A device without points is never due.
@@ -287,12 +285,9 @@ struct DevicePoller {
     /// Where it is asked for, what the readings are made of goes with them.
     private func keep(_ request: ReadRequest, _ connection: borrowing ModbusConnection, _ origin: inout Origin) {
         guard origin.provenance != nil else { return }
-        let words =
-            request.table.holdsBits
-            ? connection.flags.prefix(request.count).map(UInt16.init)
-            : Array(connection.registers.prefix(request.count))
         origin.provenance?.spans.append(
-            Provenance.Span(table: request.table.rawValue, address: request.address, words: words))
+            Provenance.Span(
+                table: request.table.rawValue, address: request.address, words: connection.words(of: request)))
     }
 
     // MARK: Readings
@@ -333,25 +328,5 @@ struct DevicePoller {
         for place in request.points {
             batch.readings.append(.bad(device.points[place].series, time: time, reason))
         }
-    }
-}
-
-/// What is needed of a point for each of its readings: small and trivially copied, where a point would retain and
-/// release what it refers to.
-private struct Slot {
-    var series: SeriesNumber
-    var address: UInt16
-    var layout: RegisterLayout
-    var hasAbsent: Bool
-    var hasScaleFactor: Bool
-    var isCritical: Bool
-
-    init(_ point: ModbusDevice.Point) {
-        series = point.series
-        address = point.source.address
-        layout = point.source.layout
-        hasAbsent = !point.source.absent.isEmpty
-        hasScaleFactor = point.source.scaleFactor != nil
-        isCritical = point.lane == .critical
     }
 }

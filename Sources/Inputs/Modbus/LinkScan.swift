@@ -153,9 +153,10 @@ public struct LinkScan: ~Copyable {
         switch ask.kind {
         case .anybody: lookAtAnybody(ask, answer.error)
         case .unit: if Self.isThere(answer.error) { begin(ask.unit) }
-        case .sunSpec: if answer.error == nil, words(2) == Self.sunS { follow(ask, from: ask.address + 2) }
+        case .sunSpec:
+            if answer.error == nil, connection.words(of: request) == Self.sunS { follow(ask, from: ask.address + 2) }
         case .model: if answer.error == nil { take(model: ask) }
-        case .registers: take(ask, answer.error)
+        case .registers: take(ask, answer.error, connection.words(of: request))
         }
     }
 
@@ -164,8 +165,6 @@ public struct LinkScan: ~Copyable {
         guard let error else { return true }
         return error.kind == .exception && !error.isOfGateway
     }
-
-    private func words(_ count: Int) -> [UInt16] { Array(connection.registers.prefix(count)) }
 
     // MARK: Units
 
@@ -236,10 +235,8 @@ public struct LinkScan: ~Copyable {
 
     // MARK: Registers
 
-    private mutating func take(_ ask: Ask, _ error: ModbusError?) {
+    private mutating func take(_ ask: Ask, _ error: ModbusError?, _ words: [UInt16]) {
         guard let error else {
-            let words =
-                ask.table.holdsBits ? connection.flags.prefix(ask.count).map(UInt16.init) : self.words(ask.count)
             keep(words, ask)
             goOn(behind: ask)
             if ask.count == 1 { askNeighbours(of: ask) }

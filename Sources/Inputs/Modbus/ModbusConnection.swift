@@ -59,6 +59,12 @@ struct ModbusConnection: ~Copyable {
     var registers: UnsafeBufferPointer<UInt16> { UnsafeBufferPointer(words) }
     var flags: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(bits) }
 
+    /// What the last request brought, when that was `request`; a bit is 0 or 1.
+    func words(of request: ReadRequest) -> [UInt16] {
+        request.table.holdsBits
+            ? flags.prefix(request.count).map(UInt16.init) : Array(registers.prefix(request.count))
+    }
+
     mutating func close() {
         context = nil
     }

@@ -1,17 +1,18 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
+
 /// What requests on a link have taken: the measured price of a request, and of a byte of its answer. Pure.
 struct RoundTrips {
     /// Fewer say little.
     static let least = 100
-    /// Half of what was seen is forgotten after so many more.
-    private static let halfLife = 500.0
-    private static let memory = 0.998_614  // 0.5 to the power of 1 / halfLife
+    /// Half of what was seen is forgotten after 500 more.
+    private static let memory = exp2(-1.0 / 500)
 
-    /// Where the speed of the line says it, in nanoseconds.
-    private let knownByte: Int64?
-    private let usualByte: Int64
+    private let usual: RequestCost
+    /// Whether the price of a byte is known.
+    private let isLine: Bool
     private(set) var count = 0
     // Sums of weights, bytes, nanoseconds and their products.
     private var weight = 0.0
@@ -22,8 +23,8 @@ struct RoundTrips {
 
     /// - Parameter isLine: whether the price of a byte is known.
     init(_ usual: RequestCost, isLine: Bool) {
-        knownByte = isLine ? usual.byte : nil
-        usualByte = usual.byte
+        self.usual = usual
+        self.isLine = isLine
     }
 
     mutating func note(bytes size: Int, nanoseconds took: Int64) {
@@ -45,8 +46,8 @@ struct RoundTrips {
         let (meanBytes, mean) = (bytes / weight, nanoseconds / weight)
         let variance = squares / weight - meanBytes * meanBytes
         // Requests of one size say nothing of the price of a byte.
-        let measured = variance > 100 ? (products / weight - meanBytes * mean) / variance : Double(usualByte)
-        let byte = knownByte.map(Double.init) ?? min(max(measured, 0), mean / max(meanBytes, 1))
+        let measured = variance > 100 ? (products / weight - meanBytes * mean) / variance : Double(usual.byte)
+        let byte = isLine ? Double(usual.byte) : min(max(measured, 0), mean / max(meanBytes, 1))
         return RequestCost(
             request: Int64(max(mean - byte * meanBytes, 10_000).rounded()), byte: Int64(byte.rounded()))
     }

@@ -65,6 +65,14 @@ public final class WriteQueue: Sendable {
         /// The one that the link has in hand.
         var current: WriteJob?
         var isClosed = false
+
+        /// Those that may go on once they are due. While one is being read back, none touches the same registers: it
+        /// would be read back instead, or be made of what was there before.
+        var ready: some Sequence<Int> {
+            jobs.indices.lazy.filter { place in
+                !jobs[..<place].contains { $0.isSent && $0.order.overlaps(jobs[place].order) }
+            }
+        }
     }
 
     private let state = Mutex(State())
@@ -84,15 +92,10 @@ public final class WriteQueue: Sendable {
         if let refusal { end(.refused(refusal)) } else { bell.ring() }
     }
 
-    /// The first whose moment has come. While one is being read back, none touches the same registers: it would be read
-    /// back instead, or be made of what was there before.
+    /// The first whose moment has come.
     func take(at now: ContinuousClock.Instant) -> WriteJob? {
         state.withLock { state in
-            let place = state.jobs.indices.first { place in
-                state.jobs[place].due <= now
-                    && !state.jobs[..<place].contains { $0.isSent && $0.order.overlaps(state.jobs[place].order) }
-            }
-            guard let place else { return nil }
+            guard let place = state.ready.first(where: { state.jobs[$0].due <= now }) else { return nil }
             let job = state.jobs.remove(at: place)
             state.current = job
             return job
@@ -111,9 +114,9 @@ public final class WriteQueue: Sendable {
         state.withLock { $0.current = nil }
     }
 
-    /// When the next is due.
+    /// When the next can be taken.
     var nextDue: ContinuousClock.Instant? {
-        state.withLock { $0.jobs.map(\.due).min() }
+        state.withLock { state in state.ready.map { state.jobs[$0].due }.min() }
     }
 
     /// Ends all there are: the gateway stops, or the link is no more.
@@ -197,7 +200,7 @@ struct WriteJob: Sendable {
 
     private mutating func look(over connection: inout ModbusConnection) -> Bool {
         let answer = connection.read(order.whole, unit: order.unit)
-        let found = answer.error == nil ? words(of: connection) : []
+        let found = answer.error == nil ? connection.words(of: order.whole) : []
         if answer.error == nil, order.isKept(found) {
             ending(.done(found: found))
             return true
@@ -210,12 +213,6 @@ struct WriteJob: Sendable {
         due = .now + Self.pauses[looks]
         looks += 1
         return false
-    }
-
-    private func words(of connection: borrowing ModbusConnection) -> [UInt16] {
-        let count = order.value.words.count
-        return order.table.holdsBits
-            ? connection.flags.prefix(count).map(UInt16.init) : Array(connection.registers.prefix(count))
     }
 }
 

@@ -10,29 +10,7 @@ public struct DialInListener: ~Copyable {
     private let descriptor: Int32
 
     public init(host: String, port: UInt16) throws(ModbusError) {
-        descriptor = try Self.open(host, port)
-    }
-
-    private static func open(_ host: String, _ port: UInt16) throws(ModbusError) -> Int32 {
-        var hints = addrinfo()
-        hints.ai_flags = AI_PASSIVE
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        var found: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(host, String(port), &hints, &found) == 0, let address = found?.pointee else {
-            throw ModbusError(code: EADDRNOTAVAIL)
-        }
-        defer { freeaddrinfo(found) }
-        let type = address.ai_socktype | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-        let descriptor = socket(address.ai_family, type, address.ai_protocol)
-        guard descriptor >= 0 else { throw ModbusError(code: errno) }
-        var on: Int32 = 1
-        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
-        guard bind(descriptor, address.ai_addr, address.ai_addrlen) == 0, listen(descriptor, 8) == 0 else {
-            let code = errno
-            Glibc.close(descriptor)
-            throw ModbusError(code: code)
-        }
-        return descriptor
+        descriptor = try TCPSocket.listen(host: host, port: port)
     }
 
     deinit { close(descriptor) }

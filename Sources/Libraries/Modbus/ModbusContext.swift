@@ -134,8 +134,11 @@ public struct ModbusContext: ~Copyable {
             modbus_flush(context)
             return
         }
-        var waste = [UInt8](repeating: 0, count: 1_024)
-        while recv(modbus_get_socket(context), &waste, waste.count, Int32(MSG_DONTWAIT)) > 0 {}
+        withUnsafeTemporaryAllocation(byteCount: 1_024, alignment: 1) { waste in
+            // One that never stops sending is told by its answers, not here.
+            for _ in 0..<64
+            where recv(modbus_get_socket(context), waste.baseAddress, waste.count, Int32(MSG_DONTWAIT)) <= 0 { return }
+        }
     }
 
     /// Waits on for the answer to the last request, after a frame that answered something else: it may be behind it.

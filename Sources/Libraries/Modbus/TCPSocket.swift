@@ -3,21 +3,34 @@
 
 import Glibc
 
-/// A TCP connection for frames that libmodbus would send over a line.
-enum TCPSocket {
+/// TCP sockets that libmodbus does not open: for frames that it would send over a line, and for devices that dial in.
+public enum TCPSocket {
+    /// - Parameter timeout: for each address of the name, in microseconds.
+    public static func connect(host: String, port: UInt16, timeout: UInt32) throws(ModbusError) -> Int32 {
+        // A name that is not known now may be later.
+        try first(of: host, port, flags: 0, unknown: EHOSTUNREACH) { connect($0, timeout) }
+    }
+
+    /// Listens at an address of this machine, without blocking in `accept`.
+    public static func listen(host: String, port: UInt16) throws(ModbusError) -> Int32 {
+        try first(of: host, port, flags: AI_PASSIVE, unknown: EADDRNOTAVAIL, listen)
+    }
+
     /// Tries each address of a name in turn.
-    /// - Parameter timeout: for each, in microseconds.
-    static func connect(host: String, port: UInt16, timeout: UInt32) throws(ModbusError) -> Int32 {
+    private static func first(
+        of host: String, _ port: UInt16, flags: Int32, unknown: Int32,
+        _ open: (addrinfo) -> (descriptor: Int32, code: Int32)
+    ) throws(ModbusError) -> Int32 {
         var hints = addrinfo()
+        hints.ai_flags = flags
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         var found: UnsafeMutablePointer<addrinfo>?
-        // A name that is not known now may be later.
-        guard getaddrinfo(host, String(port), &hints, &found) == 0 else { throw ModbusError(code: EHOSTUNREACH) }
+        guard getaddrinfo(host, String(port), &hints, &found) == 0 else { throw ModbusError(code: unknown) }
         defer { freeaddrinfo(found) }
-        var failure = EHOSTUNREACH
+        var failure = unknown
         var next = found
         while let address = next?.pointee {
-            let (descriptor, code) = connect(address, timeout)
+            let (descriptor, code) = open(address)
             if code == 0 { return descriptor }
             failure = code
             next = address.ai_next
@@ -25,9 +38,26 @@ enum TCPSocket {
         throw ModbusError(code: failure)
     }
 
-    private static func connect(_ address: addrinfo, _ timeout: UInt32) -> (descriptor: Int32, code: Int32) {
+    private static func make(_ address: addrinfo) -> Int32 {
         let type = address.ai_socktype | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-        let descriptor = socket(address.ai_family, type, address.ai_protocol)
+        return socket(address.ai_family, type, address.ai_protocol)
+    }
+
+    private static func listen(_ address: addrinfo) -> (descriptor: Int32, code: Int32) {
+        let descriptor = make(address)
+        guard descriptor >= 0 else { return (-1, errno) }
+        var on: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
+        if bind(descriptor, address.ai_addr, address.ai_addrlen) == 0, Glibc.listen(descriptor, 64) == 0 {
+            return (descriptor, 0)
+        }
+        let code = errno
+        close(descriptor)
+        return (-1, code)
+    }
+
+    private static func connect(_ address: addrinfo, _ timeout: UInt32) -> (descriptor: Int32, code: Int32) {
+        let descriptor = make(address)
         guard descriptor >= 0 else { return (-1, errno) }
         let code =
             Glibc.connect(descriptor, address.ai_addr, address.ai_addrlen) == 0 ? 0 : outcome(descriptor, timeout)

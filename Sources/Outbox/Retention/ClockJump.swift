@@ -17,11 +17,6 @@ struct ClockJump: Equatable {
     /// What a clock that is slewed does not reach between two looks. Microseconds.
     static let tolerance: Int64 = 60_000_000
 
-    /// Before this was written no clock was right.
-    static func isUnset(_ time: Timestamp) -> Bool {
-        time.microseconds < 1_735_689_600_000_000  // 2025-01-01
-    }
-
     /// Whether a block may be as old as its time says.
     /// - Parameter limit: what was committed before is too old.
     func lets(_ block: Int64, of lane: Lane, goBefore limit: Timestamp) -> Bool {
