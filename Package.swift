@@ -57,6 +57,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -64,7 +65,8 @@ let package = Package(
     targets: [
         part("Events", []),
         part("DeviceMaps", ["Events", "YAMLText", crypto]),
-        part("Inputs", ["Events", "DeviceMaps", "Modbus", "MQTT", "Waiting", logging, metrics, lifecycle]),
+        part(
+            "Inputs", ["Events", "DeviceMaps", "Modbus", "MQTT", "Sparkplug", "Waiting", logging, metrics, lifecycle]),
         part("Pipeline", ["Events", "DeviceMaps"]),
         part("MapImport", ["Events", "DeviceMaps", "YAMLText"]),
         part("Outbox", ["Events", "SQLite", "Zstd", "Waiting", crypto, logging, metrics, lifecycle]),
@@ -94,7 +96,9 @@ let package = Package(
             swiftSettings: settings),
 
         .executableTarget(
-            name: "Fuzz", dependencies: ["Agent", "DeviceMaps", "Events", "MapImport", "YAMLText"], path: "Tests/Fuzz",
+            name: "Fuzz",
+            dependencies: ["Agent", "DeviceMaps", "Events", "Inputs", "MQTT", "MapImport", "YAMLText"],
+            path: "Tests/Fuzz",
             exclude: ["Corpus"], swiftSettings: settings),
 
         library("Waiting"),
@@ -103,6 +107,9 @@ let package = Package(
         library("Kafka", ["CRdKafka"]),
         library("SQLite", ["CSQLite"]),
         library("Zstd", ["CZstd"]),
+        .target(
+            name: "Sparkplug", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            path: "Sources/Libraries/Sparkplug", exclude: ["sparkplug_b.proto"], swiftSettings: settings),
         library("YAMLText", [.product(name: "Yams", package: "Yams")]),
         .systemLibrary(name: "CGlibc", path: "Sources/Libraries/CGlibc"),
         systemLibrary("CModbus", pkgConfig: "libmodbus", apt: "libmodbus-dev"),
@@ -115,7 +122,7 @@ let package = Package(
         tests("DeviceMapsTests", ["DeviceMaps", "Events", "YAMLText"], excluding: ["Cases"]),
         tests("MapImportTests", ["MapImport", "DeviceMaps", "YAMLText"], excluding: ["Cases"]),
         tests("PipelineTests", ["Pipeline", "DeviceMaps", "Events"]),
-        tests("InputsTests", ["Inputs", "DeviceMaps", "Events", "MQTT", "YAMLText"]),
+        tests("InputsTests", ["Inputs", "DeviceMaps", "Events", "MQTT", "Sparkplug", "YAMLText"]),
         tests("OutboxTests", ["Outbox", "Events", "SQLite", logging]),
         tests("OutputsTests", ["Outputs", "Events", "Kafka", logging]),
         tests("AgentTests", ["Agent", "Outputs", "YAMLText"], excluding: ["Cases"]),

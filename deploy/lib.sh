@@ -24,11 +24,14 @@ install_packages() {
     case " ${missing[*]} " in *" mosquitto "*) $sudo service mosquitto stop >/dev/null 2>&1 || true ;; esac
 }
 
-# A Python environment of the project's own, for the peers that the tests run against.
+# A Python environment of the project's own, for the peers that the tests run against. What is in requirements-alone.txt
+# names versions of its dependencies that others here do not go with; of it only what needs none of them is used.
 python_environment() {
-    [ -x .build-python/bin/pytest ] && cmp -s Tests/Integration/requirements.txt .build-python/requirements.txt && return
+    local wanted=(Tests/Integration/requirements.txt Tests/Integration/requirements-alone.txt)
+    [ -x .build-python/bin/pytest ] && cat "${wanted[@]}" | cmp -s - .build-python/requirements.txt && return
     step "Installing the tests' Python packages"
     python3 -m venv .build-python
-    .build-python/bin/pip install -q --disable-pip-version-check -r Tests/Integration/requirements.txt
-    cp Tests/Integration/requirements.txt .build-python/requirements.txt
+    .build-python/bin/pip install -q --disable-pip-version-check -r "${wanted[0]}"
+    .build-python/bin/pip install -q --disable-pip-version-check --no-deps -r "${wanted[1]}"
+    cat "${wanted[@]}" >.build-python/requirements.txt
 }

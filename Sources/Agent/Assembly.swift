@@ -36,10 +36,11 @@ struct Assembly {
                 settings, collector: collector, writes: writeQueues[link.name], logger: logs["modbus"],
                 remember: { [learned] in learned.remember($0, link: link.name, endpoint) })
             return { await modbus.run() }
-        case .mqtt(let broker, let share):
-            let devices = configuration.devices.filter { $0.link == link.name }.compactMap(mqttDevice)
+        case .mqtt(let broker, let share, let sparkplugHost):
+            let devices = configuration.devices.filter { $0.link == link.name }
             let settings = MQTTSourceSettings(
-                name: link.name, connection: try broker.revealed(), share: share, devices: devices)
+                name: link.name, connection: try broker.revealed(), share: share, sparkplugHost: sparkplugHost,
+                devices: devices.compactMap(mqttDevice), edgeNodes: devices.compactMap(edgeNodes))
             let source = MQTTSource(
                 settings, catalog: catalog, collector: collector, commands: commands, logger: logs["mqtt"])
             return { await source.run() }
@@ -88,6 +89,12 @@ struct Assembly {
     func mqttDevice(_ device: Configuration.ConfiguredDevice) -> MQTTDevice? {
         guard case .mqtt(let form) = device.map.form, case .topic(let topic) = device.address else { return nil }
         return MQTTDevice(name: device.name, topic: topic, map: device.map, form: form, tags: device.tags)
+    }
+
+    func edgeNodes(_ device: Configuration.ConfiguredDevice) -> SparkplugDevice? {
+        guard case .edgeNodes(let nodes) = device.address else { return nil }
+        return SparkplugDevice(
+            name: device.name, pattern: nodes, map: (device.map.name, device.map.version), tags: device.tags)
     }
 
     // MARK: Outputs

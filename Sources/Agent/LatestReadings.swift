@@ -22,11 +22,12 @@ final class LatestReadings: Sendable {
     var snapshot: Snapshot { state.withLock { $0 } }
 
     func note(_ batch: Batch) {
+        let now = Timestamp.now
         state.withLock { state in
             let last = batch.readings.lazy.map(\.series.index).max() ?? 0
             let missing = last - state.readings.count + 1
             if missing > 0 { state.readings.append(contentsOf: repeatElement(nil, count: missing)) }
-            for reading in batch.readings {
+            for reading in batch.readings where !Self.isPast(reading, state.readings[reading.series.index], now) {
                 state.readings[reading.series.index] = reading
                 if case .text(let index) = reading.value { state.texts[reading.series] = batch.text(at: index) }
             }
@@ -34,5 +35,12 @@ final class LatestReadings: Sendable {
                 if case .status(let status) = event.detail { state.states[event.device] = status.state }
             }
         }
+    }
+
+    /// Whether it is told now of what was before what is known: by a device that had kept it. That its time is before is
+    /// not enough, as the system's clock may have been set back.
+    private static func isPast(_ reading: Reading, _ known: Reading?, _ now: Timestamp) -> Bool {
+        guard let known, reading.time < known.time else { return false }
+        return now.microseconds(since: reading.time) > 10_000_000
     }
 }

@@ -4,6 +4,7 @@
 import Admin
 import DeviceMaps
 import Events
+import Inputs
 import Outbox
 
 /// What the running gateway shows of itself.
@@ -71,13 +72,9 @@ struct LiveView: GatewayView {
         return configuration.devices.flatMap { configured in
             numbers(of: configured, contents, snapshot).map { number in
                 let state = snapshot.states[number].map { "\($0.name)" } ?? "unknown"
-                let order = Dictionary(
-                    configured.map.points.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { $1 })
-                let points = (seriesOfDevice[number] ?? [])
-                    .compactMap { number in contents[number].map { (number, $0) } }
-                    .filter { order[$0.1.point] != nil }
-                    .sorted { (order[$0.1.point] ?? 0) < (order[$1.1.point] ?? 0) }
-                    .compactMap { Self.point($0.1, snapshot.reading($0.0)) }
+                let series = (seriesOfDevice[number] ?? []).compactMap { number in contents[number].map { (number, $0) }
+                }
+                let points = configured.inOrder(series).compactMap { Self.point($0.1, snapshot.reading($0.0)) }
                 return GatewayStatus.DeviceStatus(
                     device: contents[number]?.id ?? configured.name, map: configured.map.name, link: configured.link,
                     state: state, points: points)
@@ -94,8 +91,8 @@ struct LiveView: GatewayView {
                 device.tags == configured.tags
             else { return nil }
             let number = DeviceNumber(raw: Int32(index))
-            if device.id == configured.name { return configured.isWild ? nil : number }
-            return configured.isWild && device.id.hasPrefix(configured.name + ".") && snapshot.states[number] != nil
+            if device.id == configured.name { return configured.isOne ? number : nil }
+            return configured.isMany && device.id.hasPrefix(configured.name + ".") && snapshot.states[number] != nil
                 ? number : nil
         }
     }
@@ -112,8 +109,27 @@ struct LiveView: GatewayView {
 }
 
 extension Configuration.ConfiguredDevice {
-    var isWild: Bool {
-        if case .topic(let topic) = address { topic.contains("+") || topic.contains("#") } else { false }
+    /// Whether there is a device of this very name.
+    var isOne: Bool {
+        switch address {
+        case .unit: true
+        case .topic(let topic): !topic.contains("+") && !topic.contains("#")
+        case .edgeNodes(let nodes): !nodes.isPattern
+        }
+    }
+
+    /// The series of the points that it has now, in the order of its map.
+    fileprivate func inOrder(_ series: [(SeriesNumber, Series)]) -> [(SeriesNumber, Series)] {
+        if case .edgeNodes = address { return series.sorted { $0.1.point < $1.1.point } }
+        let order = Dictionary(
+            map.points.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { $1 })
+        return series.filter { order[$0.1.point] != nil }
+            .sorted { (order[$0.1.point] ?? 0) < (order[$1.1.point] ?? 0) }
+    }
+
+    /// Whether others are named after it.
+    var isMany: Bool {
+        if case .edgeNodes = address { true } else { !isOne }
     }
 }
 

@@ -36,13 +36,16 @@ public struct Readout {
         switch (link.way, device.map.form, device.address) {
         case (.modbus, .modbus(let limits), .unit(let unit)):
             return SingleRead.read(try settings(of: link), unit: unit, limits: limits, points: points, logger: .silent)
-        case (.mqtt(let broker, _), .mqtt(let form), .topic(let topic)):
+        case (.mqtt(let broker, _, _), .mqtt(let form), .topic(let topic)):
             var settings = try broker.revealed()
             settings.clientID += "-read-\(UInt32.random(in: 0...UInt32.max))"
             settings.sessionExpiry = nil
             let listened = MQTTDevice(name: device.name, topic: topic, map: device.map, form: form, tags: device.tags)
             return try SingleRead.listen(settings, listened, points: points, limit: patience)
-        default: return []
+        default:
+            throw StartError(
+                "\(device.name) says when it likes: headgate status and headgate tail show what the running gateway hears"
+            )
         }
     }
 

@@ -8,7 +8,14 @@ public struct DeviceMap: Sendable {
     public enum Form: Sendable {
         case modbus(ModbusLimits)
         case mqtt(MQTTForm)
+        /// Devices that say themselves what they have.
+        case sparkplug
     }
+
+    /// Stands for the maps of devices behind edge nodes of Sparkplug B, which their births bring.
+    public static let sparkplug = DeviceMap(
+        name: "sparkplug-b", version: 3, title: "Sparkplug B", source: "Eclipse Sparkplug 3.0.0", form: .sparkplug,
+        points: [], examples: [], hash: "")
 
     /// Equals the file's name.
     public var name: String

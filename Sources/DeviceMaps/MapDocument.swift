@@ -47,6 +47,7 @@ public enum MapDocument {
             if let items = form.items { parts.append("a list at `\(items)`") }
             if case .after(let silence) = form.silence { parts.append("offline after \(duration(silence)) of silence") }
             return parts.joined(separator: ", ") + "."
+        case .sparkplug: return "Sparkplug B: births say what there is."
         }
     }
 

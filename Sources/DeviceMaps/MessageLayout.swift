@@ -147,7 +147,7 @@ public struct MessageLayout: Sendable {
     }
 
     /// Bytes of the longest text that is kept: what says something, but not a picture or a log.
-    private static let longestText = 65_536
+    public static let longestText = 65_536
 
     private static func text(_ text: String, into batch: inout Batch) -> (Value, Quality, Reason) {
         guard text.utf8.count <= longestText else { return (.none, .bad, .tooLong) }

@@ -179,6 +179,7 @@ public struct EventJSON: Sendable {
             out.text(origin.clock.name)
             out.byte(UInt8(ascii: "\""))
         }
+        if origin.isRedelivered { out.text(#","redelivered":true"#) }
         if let provenance = origin.provenance { write(provenance, to: &out) }
     }
 

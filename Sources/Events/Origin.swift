@@ -26,12 +26,17 @@ public struct Origin: Hashable, Sendable {
     /// messages.
     public var uncertainty: UInt32
     public var clock: ClockState
+    /// Whether a broker sent it again: an event of the same message may have been made before.
+    public var isRedelivered: Bool
     /// Where the configuration asks for it.
     public var provenance: Provenance?
 
-    public init(uncertainty: UInt32 = 0, clock: ClockState = .good, provenance: Provenance? = nil) {
+    public init(
+        uncertainty: UInt32 = 0, clock: ClockState = .good, isRedelivered: Bool = false, provenance: Provenance? = nil
+    ) {
         self.uncertainty = uncertainty
         self.clock = clock
+        self.isRedelivered = isRedelivered
         self.provenance = provenance
     }
 }

@@ -61,6 +61,14 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case silent = 21
     /// The device does not say which power of ten its value is to be multiplied with.
     case noScaleFactor = 22
+    /// Messages of its edge node are lost, which may have said what this one means.
+    case sequenceGap = 23
+    /// The device itself says that the value is not to be trusted.
+    case deviceQuality = 24
+    /// Its edge node, or the broker for it, says that it is gone.
+    case death = 25
+    /// The device no longer has the point.
+    case withdrawn = 26
 
     /// The word that stands in events.
     public var name: StaticString {
@@ -88,6 +96,10 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
         case .tooLong: "too_long"
         case .silent: "silent"
         case .noScaleFactor: "no_scale_factor"
+        case .sequenceGap: "sequence_gap"
+        case .deviceQuality: "device_quality"
+        case .death: "death"
+        case .withdrawn: "withdrawn"
         }
     }
 }

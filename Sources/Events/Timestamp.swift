@@ -25,6 +25,9 @@ public struct Timestamp: Hashable, Comparable, Sendable, BitwiseCopyable {
     /// Whether a clock that says so was never set: before this was written none was right.
     public var isUnset: Bool { microseconds < 1_735_689_600_000_000 }  // 2025-01-01
 
+    /// 2001-01-01: a device that was never told the time counts from 1970, or from the year its clock begins.
+    public static let earliestOfDevices = Timestamp(microseconds: 978_307_200_000_000)
+
     /// The moment `microseconds` after this one; stays at the ends of what can be told instead of trapping.
     public func advanced(byMicroseconds microseconds: Int64) -> Timestamp {
         let (sum, overflow) = self.microseconds.addingReportingOverflow(microseconds)

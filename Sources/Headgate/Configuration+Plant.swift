@@ -19,7 +19,7 @@ extension Configuration {
                     return Plant.ModbusDevice(name: device.name, unit: unit, map: device.map)
                 }
                 plant.lines.append(Plant.ModbusLine(endpoint: endpoint, devices: units))
-            case .mqtt(let broker, _):
+            case .mqtt(let broker, _, _):
                 var settings = try broker.revealed()
                 settings.clientID += "-simulator"
                 settings.sessionExpiry = nil

@@ -3,6 +3,7 @@
 
 import Agent
 import ArgumentParser
+import DeviceMaps
 import Dispatch
 import Glibc
 import Simulator
@@ -36,6 +37,9 @@ struct Simulate: AsyncParsableCommand {
         let configuration = try options.load()
         do {
             let plant = try configuration.plant()
+            for device in configuration.devices where device.map.name == DeviceMap.sparkplug.name {
+                complain("\(device.name) is not simulated: what edge nodes have stands in no configuration")
+            }
             let simulation = try Simulation(plant, interval: .seconds(interval))
             let cluster = try kafka.map { try KafkaForTests(addressFile: $0, brokers: kafkaBrokers) }
             if kafkaFaults, let cluster { Self.takeFaults(of: cluster) }

@@ -4,6 +4,8 @@
 import Agent
 import DeviceMaps
 import Events
+import Inputs
+import MQTT
 import MapImport
 import YAMLText
 
@@ -18,6 +20,8 @@ enum FuzzTarget: String, CaseIterable {
     case foreign
     /// A payload of an MQTT device.
     case message
+    /// What an edge node and a device of it say, one message after the other.
+    case sparkplug
     /// Registers of a Modbus device, in any layout; and back.
     case registers
     /// A moment as a text.
@@ -33,6 +37,7 @@ enum FuzzTarget: String, CaseIterable {
             precondition(configuration != nil || !problems.isEmpty, "what is refused is told")
         case .foreign: Self.importMaps(bytes)
         case .message: Self.readMessage(bytes)
+        case .sparkplug: Self.hear(bytes)
         case .registers: Self.decode(bytes)
         case .time:
             guard let time = Timestamp(iso8601: bytes) else { return }
@@ -91,6 +96,32 @@ enum FuzzTarget: String, CaseIterable {
                 map.points[one.point].interpret(&reading, texts: &batch)
                 precondition(reading.quality != .good || reading.value != .none, "what is good has a value")
             }
+        }
+    }
+
+    private static let kinds = ["NBIRTH", "NDATA", "NDEATH", "DBIRTH", "DDATA", "DDEATH"]
+
+    /// Messages with two bytes between them, the first byte of each says of which kind.
+    private static func hear(_ bytes: [UInt8]) {
+        let catalog = Catalog()
+        let pattern = SparkplugNodeName(group: "g", node: "+")
+        var host = SparkplugHost(
+            [SparkplugDevice(name: "line", pattern: pattern, map: ("sparkplug-b", 3), tags: [])], catalog: catalog)
+        var now = MessageRouter.Arrival(time: Timestamp(microseconds: 1_795_251_600_000_000))
+        var batch = Batch()
+        for message in bytes.split(separator: [0xFF, 0xFE]) {
+            guard let first = message.first else { continue }
+            let kind = kinds[Int(first) % kinds.count]
+            let topic = "spBv1.0/g/\(kind)/n" + (kind.hasPrefix("D") ? "/d\(first / 6 % 2)" : "")
+            let heard = MQTTMessage(topic: topic, payload: Array(message.dropFirst()), retained: false)
+            _ = try? host.take(heard, at: now, into: &batch)
+            now.instant += .milliseconds(Int(first))
+            _ = host.tick(now, into: &batch)
+        }
+        precondition(catalog.contents.describes(batch), "what is said is of somebody")
+        for reading in batch.readings {
+            precondition(reading.quality != .good || reading.value != .none, "what is good has a value")
+            precondition(reading.value.asNumber?.isFinite ?? true, "what is no number is none")
         }
     }
 

@@ -15,6 +15,7 @@ class Proxy:
         self.is_refusing = False    # nobody gets in
         self.is_frozen = False      # connections stay and nothing passes: half-open
         self.drops_replies = False  # what the target says is lost
+        self.drops_requests = False # what the target is told is lost
         self.passed = 0             # bytes from the target
         self.connections = set()
         self.lock = threading.Lock()
@@ -62,7 +63,7 @@ class Proxy:
                     time.sleep(self.delay)
                 if self.rate:
                     time.sleep(len(data) / self.rate)
-                if is_reply and self.drops_replies:
+                if self.drops_replies if is_reply else self.drops_requests:
                     continue
                 if is_reply:
                     self.passed += len(data)
@@ -100,7 +101,7 @@ class Proxy:
         self.cut()
 
     def mend(self):
-        self.delay, self.rate, self.is_frozen, self.drops_replies = 0.0, None, False, False
+        self.delay, self.rate, self.is_frozen, self.drops_replies, self.drops_requests = 0.0, None, False, False, False
         if self.is_refusing:
             self.is_refusing = False
             self.listen()

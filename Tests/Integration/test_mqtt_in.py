@@ -192,6 +192,35 @@ def test_a_message_is_acknowledged_only_once_it_is_committed(workshop):
     gateway.stop()
 
 
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+def test_a_message_that_the_broker_sends_again_is_known_as_one(workshop, version):
+    broker, _ = workshop.mosquitto()
+    proxy = workshop.proxy(broker)
+    out = workshop.folder / "events.jsonl"
+    configuration = counting(workshop, proxy.port, {"version": version}, out)
+    gateway = workshop.gateway(configuration)
+    listening(gateway)
+    publish(broker, 1)
+    wait_for(lambda: values(out) == [1], what="the first message")
+    proxy.drops_requests = True
+    publish(broker, 2)
+    wait_for(lambda: values(out) == [1, 2], what="a message whose acknowledgement is lost")
+    gateway.kill()
+    proxy.cut()
+    proxy.mend()
+    gateway = workshop.gateway(configuration)
+    publish(broker, 3)
+
+    def numbers():
+        """Of each event once: the file may have one twice, too, after a kill."""
+        events = {event["id"]: event["data"] for event in events_in(out) if event["data"].get("readings")}
+        return [(data["readings"][0]["value"], data.get("redelivered", False)) for data in events.values()]
+
+    expected = [(1, False), (2, False), (2, True), (3, False)]
+    wait_for(lambda: numbers() == expected, what="the message again")
+    gateway.stop()
+
+
 def states(path, subject="d"):
     return [(event["data"]["state"], event["data"].get("reason")) for event in events_in(path)
             if event["type"] == "headgate.status.v1" and event["subject"] == subject]

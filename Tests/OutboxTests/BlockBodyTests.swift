@@ -116,6 +116,7 @@ extension Origin {
         var origin = Origin(
             uncertainty: UInt32.random(in: 0...5_000, using: &random),
             clock: ClockState.allCases.randomElement(using: &random) ?? .good)
+        origin.isRedelivered = Bool.random(using: &random)
         guard Bool.random(using: &random) else { return origin }
         let words = (0..<Int.random(in: 0...9, using: &random)).map { _ in UInt16.random(in: 0 ... .max, using: &random)
         }

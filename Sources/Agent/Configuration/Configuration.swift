@@ -3,6 +3,7 @@
 
 import DeviceMaps
 import Events
+import Inputs
 import Logging
 import MQTT
 import Modbus
@@ -14,8 +15,10 @@ public struct Configuration: Sendable {
     public struct Link: Sendable {
         public enum Way: Sendable {
             case modbus(ModbusEndpoint, timeout: Int64)
-            /// - Parameter share: the name under which several gateways share what comes.
-            case mqtt(Broker, share: String?)
+            /// - Parameters:
+            ///   - share: the name under which several gateways share what comes.
+            ///   - sparkplugHost: the name under which edge nodes know it as their primary host.
+            case mqtt(Broker, share: String?, sparkplugHost: String?)
         }
 
         public var name: String
@@ -32,6 +35,7 @@ public struct Configuration: Sendable {
         public enum Address: Sendable {
             case unit(UInt8)
             case topic(String)
+            case edgeNodes(SparkplugNodeName)
         }
 
         public var name: String

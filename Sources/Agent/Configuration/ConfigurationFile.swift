@@ -4,8 +4,6 @@
 import DeviceMaps
 import Events
 import Logging
-import MQTT
-import Modbus
 import Outbox
 import Outputs
 import YAMLText
@@ -117,14 +115,19 @@ public final class ConfigurationFile {
     ) -> Configuration.ConfiguredDevice? {
         guard let name = Self.name(key), let mapping = value.mapping() else { return nil }
         defer { mapping.finish() }
-        let map = mapping.require("map", fix: "name a device map: map: eastron-sdm630").flatMap { self.map($0) }
+        let nodes = mapping.take("sparkplug")
+        let map = map(of: mapping, nodes)
         let linkValue = mapping.require("link", fix: "name one of the links")
         let link = linkValue.flatMap { self.link($0, among: links) }
         let tags = Self.tags(mapping.take("tags"))
         let (unit, topic) = (mapping.take("unit"), mapping.take("topic"))
         let provenance = mapping.take("provenance")
         guard let map, let link, let linkValue else { return nil }
-        guard let address = Self.address(map, link, linkValue, unit, topic, mapping) else { return nil }
+        let addresses = AddressKeys(claims: claims)
+        let address =
+            nodes.map { addresses.edgeNodes($0, link, linkValue, unit ?? topic) }
+            ?? AddressKeys.address(map, link, linkValue, unit, topic, mapping)
+        guard let address else { return nil }
         if case .unit(let unit) = address,
             let other = units.updateValue(name, forKey: "\(link.name)/\(unit)/\(map.name)")
         {
@@ -137,12 +140,21 @@ public final class ConfigurationFile {
             tellsProvenance: Self.tellsProvenance(provenance, map))
     }
 
+    /// The map that a device names; edge nodes bring theirs.
+    private func map(of mapping: YAMLMapping, _ nodes: YAMLValue?) -> DeviceMap? {
+        guard nodes != nil else {
+            return mapping.require("map", fix: "name a device map: map: eastron-sdm630").flatMap { map($0) }
+        }
+        mapping.take("map")?.problem("is not for edge nodes, whose births say what they have", fix: "leave it out")
+        return .sparkplug
+    }
+
     private static func tellsProvenance(_ value: YAMLValue?, _ map: DeviceMap) -> Bool {
         let isFull = value?.word(["full": true, "none": false]) ?? false
-        if isFull, case .mqtt = map.form {
-            value?.problem("is of registers: a message is what it is", fix: "leave it out")
-        }
-        return isFull
+        guard isFull else { return false }
+        if case .modbus = map.form { return true }
+        value?.problem("is of registers: a message is what it is", fix: "leave it out")
+        return false
     }
 
     private func link(_ value: YAMLValue, among links: [Configuration.Link]) -> Configuration.Link? {
@@ -151,75 +163,6 @@ public final class ConfigurationFile {
         let nearest = Spelling.nearest(to: name, among: links.map(\.name))
         value.problem("is no link", fix: nearest.map { "did you mean \($0)?" } ?? "add it under `links`")
         return nil
-    }
-
-    private static func address(
-        _ map: DeviceMap, _ link: Configuration.Link, _ linkValue: YAMLValue, _ unit: YAMLValue?, _ topic: YAMLValue?,
-        _ mapping: YAMLMapping
-    ) -> Configuration.ConfiguredDevice.Address? {
-        switch (map.form, link.way) {
-        case (.modbus, .modbus(let endpoint, _)):
-            if let topic { topic.problem("is of MQTT devices", fix: "leave it out") }
-            // A device alone on its TCP endpoint answers to any unit, by custom to 1 (and often to 255).
-            return .unit(Self.unit(unit, on: endpoint))
-        case (.mqtt(let form), .mqtt):
-            if let unit { unit.problem("is of Modbus devices", fix: "leave it out") }
-            if topic == nil { mapping.problem("needs `topic`", fix: "name the topic that the device publishes under") }
-            return topic.flatMap { Self.topic($0, map, form) }.map { .topic($0) }
-        case (.modbus, .mqtt):
-            linkValue.problem("is a broker, and \(map.name) is a map of registers", fix: "name a tcp or rtu link")
-        case (.mqtt, .modbus):
-            linkValue.problem("is a Modbus link, and \(map.name) is a map of messages", fix: "name an mqtt link")
-        }
-        return nil
-    }
-
-    /// 1 to 247 are devices (MODBUS over Serial Line V1.02, 2.2), 0 is everyone on a line; over TCP 0 and 255 are the
-    /// endpoint itself. libmodbus refuses the rest.
-    private static func unit(_ value: YAMLValue?, on endpoint: ModbusEndpoint) -> UInt8 {
-        guard let value else { return 1 }
-        if endpoint.numbersAnswers, value.scalar == "0" || value.scalar == "255" {
-            return value.scalar == "0" ? 0 : 255
-        }
-        return UInt8(value.integer(in: 1...247, "a unit") ?? 1)
-    }
-
-    private static func topic(_ value: YAMLValue, _ map: DeviceMap, _ form: MQTTForm) -> String? {
-        guard let topic = value.string() else { return nil }
-        guard TopicFilter.isValid(topic) else {
-            value.problem("is not a topic that MQTT allows", fix: "+ stands for one level, # for the rest at the end")
-            return nil
-        }
-        if topic.hasPrefix("$share/") {
-            value.problem("is a shared subscription", fix: "write share: NAME at the link, and leave out $share/NAME/")
-        }
-        let isWild = topic.contains("+") || topic.contains("#")
-        if isWild, form.id == nil {
-            value.problem(
-                "has a wildcard, but \(map.name) does not say which device a message is of",
-                fix: "add to the map, under mqtt: id: { level: 2 } or id: { path: device.id }")
-        }
-        if isWild, case .level(let level)? = form.id, !names(level, topic, MessageLayout.topics(of: map.points)) {
-            value.problem(
-                "has no wildcard at level \(level), where \(map.name) takes the device's id from",
-                fix: "every device would be the same one: put the + there")
-        }
-        if topic.contains("#"), MessageLayout.topics(of: map.points) != [""] {
-            value.problem("cannot end in # where the map has topics below it", fix: "use + for the device's level")
-        }
-        return topic
-    }
-
-    /// Whether a level, counted over the whole topic, is one that the wildcards of a device's topic stand for.
-    private static func names(_ level: Int, _ topic: String, _ below: [String]) -> Bool {
-        below.allSatisfy { rest in
-            let levels = (rest.isEmpty ? topic : topic + "/" + rest).split(
-                separator: "/", omittingEmptySubsequences: false)
-            // What # stands for has any number of levels.
-            if levels.last == "#" { return level < 0 || level >= levels.count || levels[level - 1] == "+" }
-            let index = level > 0 ? level - 1 : levels.count + level
-            return levels.indices.contains(index) && levels[index] == "+"
-        }
     }
 
     // MARK: Maps

@@ -18,11 +18,12 @@ struct LinkKeys {
         }
         if let mqtt {
             let share = mapping.take("share")
+            let host = mapping.take("sparkplug_host").flatMap { SparkplugKeys.level($0, "a host id") }
             let broker = BrokerKeys(mapping, claims: claims, resolve: resolve)
                 .broker(mqtt, clientID: clientID, keepsSession: true)
             if broker?.settings.version == .v311 { share?.problem("is of MQTT 5", fix: "write version: 5") }
             let name = share.flatMap(BrokerKeys.share)
-            return broker.map { .mqtt($0, share: name) }
+            return broker.map { .mqtt($0, share: name, sparkplugHost: host) }
         }
         let timeout = mapping.take("timeout")?.duration(atLeast: 1_000) ?? 1_000_000
         if let address = tcp ?? listen {

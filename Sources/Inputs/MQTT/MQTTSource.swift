@@ -18,11 +18,19 @@ public actor MQTTSource {
     nonisolated private let executor: BlockingExecutor
     nonisolated public var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    private let settings: MQTTSourceSettings
-    private let collector: any Collecting
-    private let logger: Logger
-    private let measures: MQTTSourceMeasures
+    let settings: MQTTSourceSettings
+    let collector: any Collecting
+    let logger: Logger
+    let measures: MQTTSourceMeasures
+    /// Nil without edge nodes.
+    let nodeMeasures: SparkplugMeasures?
     private var router: MessageRouter
+    var sparkplug: SparkplugHost
+    /// What edge nodes are told of this connection; nil where it is nobody's primary host.
+    var state: SparkplugState?
+    /// Whether the broker has told them something else.
+    var isStateDoubted = false
+    var lookedForNodes = ContinuousClock.now
     private let commands: (any CommandTaking)?
     /// What commands that are safe want done.
     private var works: [@Sendable () -> Void] = []
@@ -44,7 +52,9 @@ public actor MQTTSource {
         self.commands = commands
         self.logger = logger
         measures = MQTTSourceMeasures(link: settings.name)
+        nodeMeasures = settings.edgeNodes.isEmpty ? nil : SparkplugMeasures(link: settings.name)
         router = MessageRouter(settings.devices, catalog: catalog, collector: collector)
+        sparkplug = SparkplugHost(settings.edgeNodes, catalog: catalog)
     }
 
     /// Listens until the task is cancelled; connects again whenever the connection ends.
@@ -72,7 +82,8 @@ public actor MQTTSource {
     private var filters: [String] {
         let devices = settings.share.map { share in router.filters.map { "$share/\(share)/\($0)" } }
         // A command is for this gateway, whoever shares what devices say.
-        return (devices ?? router.filters) + (commands.map { [$0.topic] } ?? [])
+        return (devices ?? router.filters) + sparkplug.filters + (state.map { [$0.topic] } ?? [])
+            + (commands.map { [$0.topic] } ?? [])
     }
 
     private var address: String { "\(settings.connection.host):\(settings.connection.port)" }
@@ -84,6 +95,7 @@ public actor MQTTSource {
         guard now.microseconds(since: since) >= Self.patience else { return }
         var batch = Batch()
         router.linkDown(since: since, at: now, into: &batch)
+        sparkplug.linkDown(since: since, at: now, into: &batch)
         collector.take(&batch)
     }
 
@@ -98,7 +110,10 @@ public actor MQTTSource {
     private static let packetsAtOnce = 1_024
 
     private func listen(whenUp: () -> Void) async throws(MQTTError) {
-        let connection = try MQTTConnection(settings.connection)
+        state = settings.sparkplugHost.map { SparkplugState(host: $0, at: .now) }
+        var connecting = settings.connection
+        connecting.will = state?.will
+        let connection = try MQTTConnection(connecting)
         try connection.connect()
         let sessionPresent = try Self.awaitConnection(connection)
         whenUp()
@@ -112,6 +127,8 @@ public actor MQTTSource {
             subscribedAt = .now
             try connection.subscribe(filters)
         }
+        sparkplug.connected(at: .now)
+        try tellState(isOnline: true, connection)
         while !Task.isCancelled {
             if case .disconnected(let reason) = connection.state { throw MQTTError(.reconnect, reason) }
             connection.wait(milliseconds: 200)
@@ -124,10 +141,12 @@ public actor MQTTSource {
             guard await take(connection.takeMessages()) else { return }
             measures.tooLarge.increment(by: connection.takeRefused())
             defer { startWorks() }
+            try speakToNodes(connection)
             try connection.write()
             tellSilence()
             await Task.yield()
         }
+        try tellState(isOnline: false, connection)
         connection.disconnect()
     }
 
@@ -181,6 +200,7 @@ public actor MQTTSource {
                 if let work = commands.take(message, into: &batch) { works.append(work) }
                 continue
             }
+            if takeOfNodes(message, arrival, into: &batch) { continue }
             do throws(MessageRouter.Refusal) {
                 try router.route(message, arrival: arrival, into: &batch)
             } catch {

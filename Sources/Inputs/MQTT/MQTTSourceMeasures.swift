@@ -25,3 +25,16 @@ struct MQTTSourceMeasures: Sendable {
         Counter(label: "headgate_mqtt_refused_messages_total", dimensions: [("link", link), ("cause", cause)])
     }
 }
+
+/// What a broker with edge nodes behind it has beside that.
+struct SparkplugMeasures: Sendable {
+    let rebirths: Counter
+    let lost: Counter
+    let unread: Gauge
+
+    init(link: String) {
+        rebirths = Counter(label: "headgate_sparkplug_rebirths_total", dimensions: [("link", link)])
+        lost = Counter(label: "headgate_sparkplug_lost_messages_total", dimensions: [("link", link)])
+        unread = Gauge(label: "headgate_sparkplug_unread_metrics", dimensions: [("link", link)])
+    }
+}

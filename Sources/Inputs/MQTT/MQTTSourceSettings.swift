@@ -11,13 +11,21 @@ public struct MQTTSourceSettings: Sendable {
     public var connection: MQTTSettings
     /// The name under which several gateways share what comes (MQTT 5.0, 4.8.2); nil where this one gets all of it.
     public var share: String?
+    /// The name under which edge nodes know it as their primary host; nil where none does.
+    public var sparkplugHost: String?
     public var devices: [MQTTDevice]
+    public var edgeNodes: [SparkplugDevice]
 
-    public init(name: String, connection: MQTTSettings, share: String?, devices: [MQTTDevice]) {
+    public init(
+        name: String, connection: MQTTSettings, share: String?, sparkplugHost: String?, devices: [MQTTDevice],
+        edgeNodes: [SparkplugDevice]
+    ) {
         self.name = name
         self.connection = connection
         self.share = share
+        self.sparkplugHost = sparkplugHost
         self.devices = devices
+        self.edgeNodes = edgeNodes
     }
 }
 

@@ -6,7 +6,7 @@ import Events
 import MQTT
 
 /// From messages to readings: whose message it is, what it says, when that was.
-struct MessageRouter {
+package struct MessageRouter {
     /// Why a message gave nothing.
     enum Refusal: Error, Equatable {
         /// No device has this topic.
@@ -67,9 +67,14 @@ struct MessageRouter {
     var filters: [String] { exact.keys.sorted() + wild.map(\.filter) }
 
     /// When a message came, by both clocks.
-    struct Arrival {
-        var time = Timestamp.now
-        var instant = ContinuousClock.now
+    package struct Arrival {
+        package var time: Timestamp
+        package var instant: ContinuousClock.Instant
+
+        package init(time: Timestamp = .now, instant: ContinuousClock.Instant = .now) {
+            self.time = time
+            self.instant = instant
+        }
     }
 
     /// Puts what a message says into `batch`, an event for each device that it is of.
@@ -141,7 +146,7 @@ struct MessageRouter {
             batch.readings.append(reading)
         }
         let change = message.retained ? nil : known[subscription.device][id]?.hear(arrival)
-        batch.closeTelemetry(device: one.number, time: time)
+        batch.closeTelemetry(device: one.number, time: time, origin: Origin(isRedelivered: message.redelivered))
         if let change { batch.append(change, device: one.number, time: arrival.time) }
     }
 
@@ -204,28 +209,10 @@ struct MessageRouter {
                 }
             }
         guard let text, !text.isEmpty else { throw .noID(device: device.name) }
-        return device.name + "." + Self.plain(text)
+        return DeviceID.part(text, of: device.name)
     }
 
     private static func isWildcard(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "+") || byte == UInt8(ascii: "#") }
-
-    /// Ids become parts of topics and keys: what is not a letter, digit, - or _ becomes -, and no more than 48 of them.
-    /// A changed one gets a checksum of what it was, so that two ids never become one device.
-    private static func plain(_ text: String) -> String {
-        let plain = text.utf8.prefix(48).map { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
-                byte
-            default: UInt8(ascii: "-")
-            }
-        }
-        let name = String(decoding: plain, as: UTF8.self)
-        if name == text { return name }
-        // FNV-1a, 64 bits.
-        let sum = text.utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-        return name + "-" + String(sum, radix: 16, padded: 16)
-    }
 
     private static func level(_ level: Int, of topic: String) -> String? {
         let levels = topic.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
@@ -264,9 +251,6 @@ struct MessageRouter {
         return leaf.flatMap { Self.time($0, format) }
     }
 
-    /// 2001-01-01T00:00:00Z, in microseconds since 1970.
-    private static let earliest = 978_307_200e6
-
     private static func time(_ leaf: JSONLeaf, _ format: MQTTForm.TimeFormat) -> Timestamp? {
         let scale: Double
         switch format {
@@ -284,9 +268,9 @@ struct MessageRouter {
             case .string(let text): Double(text)
             default: nil
             }
-        // A device that was never told the time counts from 0, or from the year its clock begins.
-        guard let number, number * scale > Self.earliest, number * scale < 9e18 else { return nil }
-        return Timestamp(microseconds: Int64(number * scale))
+        guard let number, abs(number * scale) < 9e18 else { return nil }
+        let time = Timestamp(microseconds: Int64(number * scale))
+        return time > .earliestOfDevices ? time : nil
     }
 }
 

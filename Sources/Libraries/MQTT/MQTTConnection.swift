@@ -39,6 +39,11 @@ public struct MQTTConnection: ~Copyable {
         setCallbacks(of: client)
         do {
             try secure(client, settings)
+            if let will = settings.will {
+                try check(
+                    mosquitto_will_set(client, will.topic, Int32(clamping: will.payload.count), will.payload, 1, true),
+                    .setup)
+            }
         } catch {
             mosquitto_destroy(client)
             throw error
@@ -153,10 +158,11 @@ public struct MQTTConnection: ~Copyable {
         try Self.check(code, .reconnect)
     }
 
-    /// Queues a QoS 1 message.
-    /// - Returns: its id, which `takeSettled` names once the broker has taken or refused it.
+    /// Queues a message.
+    /// - Parameter qos: 0 or 1.
+    /// - Returns: its id, which `takeSettled` names once the broker has taken or refused it; without QoS once it is sent.
     public func publish(
-        topic: String, payload: UnsafeRawBufferPointer, retain: Bool, contentType: String?
+        topic: String, payload: UnsafeRawBufferPointer, qos: Int32 = 1, retain: Bool, contentType: String?
     ) throws(MQTTError) -> Int32 {
         var properties: OpaquePointer?
         if settings.version == .v5, let contentType {
@@ -165,7 +171,7 @@ public struct MQTTConnection: ~Copyable {
         defer { mosquitto_property_free_all(&properties) }
         var id: Int32 = 0
         let code = mosquitto_publish_v5(
-            client, &id, topic, Int32(clamping: payload.count), payload.baseAddress, 1, retain, properties)
+            client, &id, topic, Int32(clamping: payload.count), payload.baseAddress, qos, retain, properties)
         switch code {
         case Int32(MOSQ_ERR_INVAL.rawValue), Int32(MOSQ_ERR_MALFORMED_UTF8.rawValue):
             throw MQTTError(.reject, "the topic is not one that MQTT allows")
@@ -174,6 +180,14 @@ public struct MQTTConnection: ~Copyable {
         default: try Self.check(code, .reconnect)
         }
         return id
+    }
+
+    /// Queues a message that nobody waits for.
+    public func publish(topic: String, payload: [UInt8], qos: Int32, retain: Bool) throws(MQTTError) {
+        try payload.withUnsafeBufferPointer { payload throws(MQTTError) in
+            _ = try publish(
+                topic: topic, payload: UnsafeRawBufferPointer(payload), qos: qos, retain: retain, contentType: nil)
+        }
     }
 
     /// Of a connection that the broker refused or closed, its own reason says more than the library's error; of TLS, the
@@ -210,7 +224,12 @@ private func setCallbacks(of client: OpaquePointer) {
             reason: reason, sessionPresent: flags & 1 == 1, maximumPacketSize: known == nil ? nil : size)
     }
     mosquitto_log_callback_set(client) { _, object, level, text in
-        if level == Int32(MOSQ_LOG_ERR), let text { MQTTInbox.from(object)?.complained(String(cString: text)) }
+        guard let text else { return }
+        switch level {
+        case Int32(MOSQ_LOG_ERR): MQTTInbox.from(object)?.complained(String(cString: text))
+        case Int32(MOSQ_LOG_DEBUG): MQTTInbox.from(object)?.logged(text)
+        default: break
+        }
     }
     mosquitto_disconnect_v5_callback_set(client) { _, object, reason, _ in
         MQTTInbox.from(object)?.disconnected(reason: reason)

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CMosquitto
+import Glibc
 
 /// What libmosquitto's callbacks leave for the owner of the connection.
 ///
@@ -23,6 +24,8 @@ public final class MQTTInbox {
     /// Of the messages not yet taken.
     private(set) var payloadBytes = 0
     private var refused = 0
+    /// Whether the library has logged that the next message is one that the broker sent before.
+    private var isRedelivery = false
     private var settledMessages: [(id: Int32, reason: Int32)] = []
     private var subscribed: [Bool]?
 
@@ -67,7 +70,13 @@ public final class MQTTInbox {
         complaint = complaint ?? text.split(separator: ":").last.map(String.init)
     }
 
+    /// The library keeps the DUP flag to itself, but for its log, where a message stands before it is handed over.
+    func logged(_ text: UnsafePointer<CChar>) {
+        if strstr(text, " received PUBLISH (d1,") != nil { isRedelivery = true }
+    }
+
     func received(_ message: mosquitto_message) {
+        defer { isRedelivery = false }
         let count = Int(message.payloadlen)
         guard count >= 0, count <= payloadLimit, let topic = message.topic else {
             refused += 1
@@ -78,7 +87,7 @@ public final class MQTTInbox {
             MQTTMessage(
                 topic: String(cString: topic),
                 payload: [UInt8](UnsafeRawBufferPointer(start: message.payload, count: count)),
-                retained: message.retain))
+                retained: message.retain, redelivered: isRedelivery))
     }
 
     func settled(id: Int32, reason: Int32) {

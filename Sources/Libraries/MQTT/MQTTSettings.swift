@@ -18,6 +18,16 @@ public struct MQTTSettings: Sendable, Equatable {
         }
     }
 
+    public struct Will: Sendable, Equatable {
+        public var topic: String
+        public var payload: [UInt8]
+
+        public init(topic: String, payload: [UInt8]) {
+            self.topic = topic
+            self.payload = payload
+        }
+    }
+
     public var host: String
     public var port: UInt16
     public var clientID: String
@@ -30,6 +40,8 @@ public struct MQTTSettings: Sendable, Equatable {
     public var username: String?
     public var password: String?
     public var tls: TLS?
+    /// What the broker says, retained, once the connection is lost.
+    public var will: Will?
     /// The longest payload taken in; longer ones are refused, counted and acknowledged.
     public var payloadLimit = 1 << 20
 
@@ -46,6 +58,15 @@ public struct MQTTMessage: Sendable, Equatable {
     public var topic: String
     public var payload: [UInt8]
     public var retained: Bool
+    /// Whether the broker has sent it before (DUP; MQTT 5.0, 3.3.1.1).
+    public var redelivered: Bool
+
+    public init(topic: String, payload: [UInt8], retained: Bool, redelivered: Bool = false) {
+        self.topic = topic
+        self.payload = payload
+        self.retained = retained
+        self.redelivered = redelivered
+    }
 }
 
 /// Why a call to the broker failed. Never names a password or a payload.

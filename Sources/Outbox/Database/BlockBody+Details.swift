@@ -70,13 +70,16 @@ extension BlockBody {
 // MARK: Origins
 
 extension BlockBody {
-    /// In the byte of the clock's state: that a provenance follows.
+    /// In the byte of the clock's state: that a provenance follows, and that a message was sent again.
     private static let hasProvenance: UInt8 = 0x80
+    private static let isRedelivered: UInt8 = 0x40
 
     static func writeOrigins(_ events: [Batch.Event], to out: inout ByteWriter) {
         for event in events { out.varint(UInt64(event.origin.uncertainty)) }
         for event in events {
-            out.byte(event.origin.clock.rawValue | (event.origin.provenance == nil ? 0 : hasProvenance))
+            out.byte(
+                event.origin.clock.rawValue | (event.origin.provenance == nil ? 0 : hasProvenance)
+                    | (event.origin.isRedelivered ? isRedelivered : 0))
         }
         for event in events {
             guard let provenance = event.origin.provenance else { continue }
@@ -96,10 +99,11 @@ extension BlockBody {
         var traced: [Int] = []
         for index in heads.indices {
             let byte = try reader.byte()
-            guard let clock = ClockState(rawValue: byte & ~hasProvenance) else {
+            guard let clock = ClockState(rawValue: byte & ~(hasProvenance | isRedelivered)) else {
                 throw MalformedBytes(expected: "a state of the clock")
             }
             heads[index].origin.clock = clock
+            heads[index].origin.isRedelivered = byte & isRedelivered != 0
             if byte & hasProvenance != 0 { traced.append(index) }
         }
         for index in traced {

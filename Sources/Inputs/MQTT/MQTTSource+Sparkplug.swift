@@ -1,0 +1,57 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Logging
+import MQTT
+import Metrics
+
+/// What the source of a broker does for the edge nodes behind it.
+extension MQTTSource {
+    /// Tells edge nodes that set up this gateway as their primary host whether it is there.
+    func tellState(isOnline: Bool, _ connection: borrowing MQTTConnection) throws(MQTTError) {
+        guard let state else { return }
+        isStateDoubted = false
+        try connection.publish(topic: state.topic, payload: state.payload(isOnline: isOnline), qos: 1, retain: true)
+    }
+
+    /// - Returns: whether the message was for this.
+    func takeOfNodes(_ message: MQTTMessage, _ now: MessageRouter.Arrival, into batch: inout Batch) -> Bool {
+        if let state, message.topic == state.topic {
+            isStateDoubted = String(decoding: message.payload.prefix(256), as: UTF8.self).contains("false")
+            return true
+        }
+        do throws(SparkplugNode.Refusal) {
+            return try sparkplug.take(message, at: now, into: &batch)
+        } catch {
+            measures.refused(error.rawValue).increment()
+            logger.debug("message refused", metadata: ["topic": "\(message.topic)", "error": "\(error.rawValue)"])
+            return true
+        }
+    }
+
+    /// Asks for births that are missing and says again that this gateway is there, where a will of an earlier
+    /// connection came after it.
+    func speakToNodes(_ connection: borrowing MQTTConnection) throws(MQTTError) {
+        guard let nodeMeasures else { return }
+        // What is sent is told of, and nobody asks.
+        _ = connection.takeSettled()
+        let now = MessageRouter.Arrival()
+        guard lookedForNodes.duration(to: now.instant) >= .milliseconds(500) else { return }
+        lookedForNodes = now.instant
+        if isStateDoubted { try tellState(isOnline: true, connection) }
+        var batch = Batch()
+        let lost = sparkplug.tick(now, into: &batch)
+        if lost > 0 {
+            nodeMeasures.lost.increment(by: lost)
+            logger.warning("messages of edge nodes are lost: births are asked for", metadata: ["messages": "\(lost)"])
+        }
+        if !batch.isEmpty { collector.take(&batch) }
+        nodeMeasures.unread.record(sparkplug.unread)
+        for request in sparkplug.requests(at: now) {
+            nodeMeasures.rebirths.increment()
+            logger.info("birth asked for", metadata: ["topic": "\(request.topic)"])
+            try connection.publish(topic: request.topic, payload: request.payload, qos: 0, retain: false)
+        }
+    }
+}

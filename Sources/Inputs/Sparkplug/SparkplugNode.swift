@@ -1,0 +1,231 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Sparkplug
+
+/// One edge node and the devices behind it, from its birth on (Sparkplug 3.0.0, 5 and 6.4).
+package struct SparkplugNode {
+    /// Why a message gave nothing, or not all.
+    package enum Refusal: String, Error {
+        case malformed
+        /// It says something of what no birth has told of.
+        case unborn
+        /// The death of an earlier life than the present one.
+        case staleDeath = "stale_death"
+        /// A birth that its own death has overtaken.
+        case staleBirth = "stale_birth"
+        case tooManyDevices = "too_many_devices"
+    }
+
+    /// The most devices of one node.
+    static let mostDevices = 1_000
+    /// So long after its node's a device's birth may come before the device is taken for gone.
+    private static let patience = Duration.seconds(30)
+    /// Messages of different topics overtake one another by no more.
+    private static let reorder = Duration.seconds(1)
+    /// Who is asked for a birth and says nothing for so long is gone.
+    private static let longestSilence = Duration.seconds(60)
+
+    private let device: SparkplugDevice
+    private let catalog: Catalog
+    private var own: SparkplugBody
+    private var devices: [String: SparkplugBody] = [:]
+    private var sequence = SparkplugSequence(birth: nil)
+    /// Which life the present one is, where its birth says so.
+    private var life: UInt64?
+    /// Until when its devices may be born after it.
+    private var devicesAwaitedUntil: ContinuousClock.Instant?
+    private var died: (life: UInt64?, at: ContinuousClock.Instant)?
+    private var heard: ContinuousClock.Instant?
+    private var rebirth = SparkplugRebirth()
+
+    init(_ name: SparkplugNodeName, of device: SparkplugDevice, _ catalog: Catalog) {
+        self.device = device
+        self.catalog = catalog
+        var id = device.name
+        if device.pattern.group == "+" { id = DeviceID.part(name.group, of: id) }
+        if device.pattern.node == "+" { id = DeviceID.part(name.node, of: id) }
+        own = SparkplugBody(device.described(id), catalog)
+    }
+
+    /// Of the node and its devices: metrics of the last births that are not read.
+    var unread: Int { devices.values.reduce(own.unread.count) { $0 + $1.unread.count } }
+
+    // MARK: Messages
+
+    mutating func take(
+        _ topic: SparkplugTopic, _ payload: SparkplugPayload, at now: MessageRouter.Arrival, into batch: inout Batch
+    ) throws(Refusal) {
+        if topic.kind == .nodeDeath { return try die(payload, at: now, into: &batch) }
+        heard = now.instant
+        if topic.kind == .nodeBirth {
+            try beginLife(payload, at: now.instant)
+        } else if let number = payload.sequence {
+            sequence.note(UInt8(truncatingIfNeeded: number), at: now.instant)
+        }
+        guard own.isBorn else {
+            rebirth.want(at: now.instant)
+            throw .unborn
+        }
+        guard var body = body(of: topic.device) else { throw .tooManyDevices }
+        defer { keep(body, of: topic.device) }
+        switch topic.kind {
+        case .deviceDeath: body.cutOff(since: now.time, .death, at: now.time, into: &batch)
+        case .nodeBirth, .deviceBirth: bear(payload, &body, at: now, into: &batch)
+        default: try read(payload, &body, at: now, into: &batch)
+        }
+    }
+
+    private func body(of device: String?) -> SparkplugBody? {
+        guard let device else { return own }
+        return devices[device] ?? newDevice(device)
+    }
+
+    private mutating func keep(_ body: SparkplugBody, of device: String?) {
+        if let device { devices[device] = body } else { own = body }
+    }
+
+    private func newDevice(_ name: String) -> SparkplugBody? {
+        guard devices.count < Self.mostDevices else { return nil }
+        return SparkplugBody(device.described(DeviceID.part(name, of: own.id)), catalog)
+    }
+
+    /// What was said in an earlier life means nothing any more, and the devices are to be born again.
+    private mutating func beginLife(_ birth: SparkplugPayload, at now: ContinuousClock.Instant) throws(Refusal) {
+        life = Self.life(birth)
+        if let died, died.life != nil, died.life == life, died.at.duration(to: now) < Self.reorder {
+            // If it is there after all it is asked.
+            rebirth.want(at: now)
+            throw .staleBirth
+        }
+        sequence = SparkplugSequence(birth: birth.sequence.map { UInt8(truncatingIfNeeded: $0) })
+        rebirth = SparkplugRebirth()
+        for name in devices.keys { devices[name]?.isBorn = false }
+        devicesAwaitedUntil = now + Self.patience
+        own.isBorn = true
+    }
+
+    private mutating func bear(
+        _ birth: SparkplugPayload, _ body: inout SparkplugBody, at now: MessageRouter.Arrival, into batch: inout Batch
+    ) {
+        let time = SparkplugBody.time(birth.timestamp) ?? now.time
+        for series in body.bear(birth.metrics) { batch.readings.append(.bad(series, time: time, .withdrawn)) }
+        _ = tell(birth, body, at: time, into: &batch)
+        greet(&body, at: now, readingsOf: time, into: &batch)
+    }
+
+    private mutating func read(
+        _ payload: SparkplugPayload, _ body: inout SparkplugBody, at now: MessageRouter.Arrival, into batch: inout Batch
+    ) throws(Refusal) {
+        let isKnown: Bool
+        if body.isBorn {
+            let time = SparkplugBody.time(payload.timestamp) ?? now.time
+            isKnown = tell(payload, body, at: time, into: &batch)
+            greet(&body, at: now, readingsOf: time, into: &batch)
+        } else {
+            isKnown = false
+        }
+        guard !isKnown else { return }
+        rebirth.want(at: now.instant)
+        throw .unborn
+    }
+
+    /// - Returns: whether births have told of all that the payload says.
+    private func tell(
+        _ payload: SparkplugPayload, _ body: SparkplugBody, at time: Timestamp, into batch: inout Batch
+    ) -> Bool {
+        payload.metrics.reduce(true) { isKnown, metric in
+            body.read(metric, at: time, isWhole: sequence.isWhole, into: &batch) && isKnown
+        }
+    }
+
+    private func greet(
+        _ body: inout SparkplugBody, at now: MessageRouter.Arrival, readingsOf time: Timestamp, into batch: inout Batch
+    ) {
+        let change = body.presence.answered(at: now.time)
+        batch.closeTelemetry(device: body.number, time: time)
+        if let change { batch.append(change, device: body.number, time: now.time) }
+    }
+
+    // MARK: Deaths
+
+    private mutating func die(
+        _ death: SparkplugPayload, at now: MessageRouter.Arrival, into batch: inout Batch
+    ) throws(Refusal) {
+        // The broker sends a will late where a network was lost; the node may be back by then, in another life.
+        if own.isBorn, let life, let ended = Self.life(death), ended != life { throw .staleDeath }
+        cutOff(since: now.time, .death, at: now.time, into: &batch)
+        died = (Self.life(death), now.instant)
+        rebirth = SparkplugRebirth()
+    }
+
+    /// The metric that births and deaths have in common (Sparkplug 3.0.0, 6.4.19).
+    private static func life(_ payload: SparkplugPayload) -> UInt64? {
+        switch payload.metrics.first(where: { $0.name == "bdSeq" })?.raw {
+        case .int(let number): UInt64(number)
+        case .long(let number): number
+        default: nil
+        }
+    }
+
+    mutating func cutOff(since: Timestamp, _ reason: Reason, at time: Timestamp, into batch: inout Batch) {
+        own.cutOff(since: since, reason, at: time, into: &batch)
+        for name in devices.keys.sorted() {
+            devices[name]?.cutOff(since: since, reason, at: time, into: &batch)
+        }
+    }
+
+    // MARK: Time
+
+    /// Whoever was not born again is gone; what is missing for too long is lost.
+    /// - Returns: how many messages are lost.
+    mutating func tick(_ now: MessageRouter.Arrival, into batch: inout Batch) -> Int {
+        if let until = devicesAwaitedUntil, until < now.instant {
+            devicesAwaitedUntil = nil
+            for name in devices.keys.sorted() where devices[name]?.isBorn == false {
+                devices[name]?.cutOff(since: now.time, .death, at: now.time, into: &batch)
+            }
+        }
+        let before = sequence.lost
+        if own.isBorn, sequence.needsBirth(at: now.instant) { rebirth.want(at: now.instant) }
+        if let since = rebirth.wantedSince, since.duration(to: now.instant) > Self.longestSilence, own.isBorn,
+            heard.map({ $0 <= since }) ?? true
+        {
+            cutOff(since: now.time, .silent, at: now.time, into: &batch)
+        }
+        return sequence.lost - before
+    }
+
+    /// The link was interrupted: what it sent meanwhile is lost, as nobody keeps it.
+    mutating func interrupt(at now: ContinuousClock.Instant) {
+        sequence.interrupt()
+        rebirth = SparkplugRebirth()
+        rebirth.want(at: now)
+    }
+
+    /// Whether the node is to be asked now to be born again.
+    mutating func takeRebirth(at now: ContinuousClock.Instant) -> Bool { rebirth.take(at: now) }
+}
+
+/// When a node is asked to be born again: at once, then ever more seldom until it is.
+struct SparkplugRebirth {
+    private static let first = Duration.seconds(5)
+    private static let longest = Duration.seconds(300)
+
+    private(set) var wantedSince: ContinuousClock.Instant?
+    private var due: ContinuousClock.Instant?
+    private var pause = first
+
+    mutating func want(at now: ContinuousClock.Instant) {
+        wantedSince = wantedSince ?? now
+        due = due ?? now
+    }
+
+    mutating func take(at now: ContinuousClock.Instant) -> Bool {
+        guard let due, due <= now else { return false }
+        self.due = now + pause
+        pause = min(pause * 2, Self.longest)
+        return true
+    }
+}

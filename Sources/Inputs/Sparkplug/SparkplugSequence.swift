@@ -1,0 +1,61 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+/// Whether all that an edge node has sent since its birth has come: its messages count from 0 to 255 and around
+/// (Sparkplug 3.0.0, 6.4.4). Pure.
+struct SparkplugSequence {
+    /// MQTT keeps messages in order by topic only, so one that is missing may be behind others, but not for long.
+    static let patience = Duration.seconds(2)
+
+    /// Nil where its messages are not numbered.
+    private var next: UInt8?
+    private var missing: Set<UInt8> = []
+    private var missedAt: ContinuousClock.Instant?
+    /// Whether what came cannot be put in order any more: only a birth can.
+    private var isBroken = false
+    private(set) var lost = 0
+
+    /// - Parameter birth: the number of the node's birth.
+    init(birth: UInt8?) {
+        next = birth.map { $0 &+ 1 }
+    }
+
+    /// Whether nothing is missing, so that what comes means what it says.
+    var isWhole: Bool { missing.isEmpty && !isBroken }
+
+    mutating func note(_ number: UInt8, at now: ContinuousClock.Instant) {
+        guard let next else { return }
+        if missing.remove(number) != nil {
+            if missing.isEmpty { missedAt = nil }
+            return
+        }
+        let ahead = number &- next
+        guard ahead < 128 else {
+            // From before: the node begins anew and its birth is lost.
+            isBroken = true
+            return
+        }
+        if ahead > 0 {
+            for step in 0..<ahead { missing.insert(next &+ step) }
+            missedAt = missedAt ?? now
+        }
+        self.next = number &+ 1
+    }
+
+    /// Gives up on what has been missing for too long.
+    /// - Returns: whether a birth is needed.
+    mutating func needsBirth(at now: ContinuousClock.Instant) -> Bool {
+        if let missedAt, missedAt.duration(to: now) >= Self.patience {
+            lost += missing.count
+            missing = []
+            self.missedAt = nil
+            isBroken = true
+        }
+        return isBroken
+    }
+
+    /// The way to the node was interrupted: nobody knows what is missing.
+    mutating func interrupt() {
+        isBroken = true
+    }
+}

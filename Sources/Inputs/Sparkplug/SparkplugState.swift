@@ -1,0 +1,24 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import MQTT
+
+/// What a Host Application says of itself (Sparkplug 3.0.0, 4.2.9 and 6.4.30): edge nodes that are set up for it keep
+/// what they have while it is not there.
+struct SparkplugState {
+    let topic: String
+    /// The same in the birth and the will of one connection, so that a will that comes late is told from a new one.
+    let timestamp: Int64
+
+    init(host: String, at time: Timestamp) {
+        topic = "\(SparkplugTopic.namespace)/STATE/\(host)"
+        timestamp = time.microseconds / 1_000
+    }
+
+    func payload(isOnline: Bool) -> [UInt8] {
+        Array(#"{"online":\#(isOnline),"timestamp":\#(timestamp)}"#.utf8)
+    }
+
+    var will: MQTTSettings.Will { MQTTSettings.Will(topic: topic, payload: payload(isOnline: false)) }
+}

@@ -1,0 +1,61 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+/// Where a message of Sparkplug B comes from (Sparkplug 3.0.0, 4.1): spBv1.0/GROUP/KIND/NODE or …/NODE/DEVICE.
+struct SparkplugTopic: Equatable {
+    enum Kind: String, CaseIterable {
+        case nodeBirth = "NBIRTH"
+        case nodeDeath = "NDEATH"
+        case nodeData = "NDATA"
+        case deviceBirth = "DBIRTH"
+        case deviceDeath = "DDEATH"
+        case deviceData = "DDATA"
+
+        var isOfDevice: Bool { self == .deviceBirth || self == .deviceDeath || self == .deviceData }
+    }
+
+    static let namespace = "spBv1.0"
+
+    var kind: Kind
+    var node: SparkplugNodeName
+    /// Nil for the node's own messages.
+    var device: String?
+
+    /// Nil for any other topic.
+    init?(_ topic: String) {
+        let levels = topic.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        guard levels.count >= 4, levels[0] == Self.namespace, let kind = Kind(rawValue: levels[2]),
+            levels.count == (kind.isOfDevice ? 5 : 4), !levels.contains("")
+        else { return nil }
+        self.kind = kind
+        node = SparkplugNodeName(group: levels[1], node: levels[3])
+        device = kind.isOfDevice ? levels[4] : nil
+    }
+
+    /// What to listen to for the nodes of a pattern; no more than that, so that a broker need not allow more.
+    static func filters(of pattern: SparkplugNodeName) -> [String] {
+        Kind.allCases.map { kind in
+            "\(namespace)/\(pattern.group)/\(kind.rawValue)/\(pattern.node)" + (kind.isOfDevice ? "/+" : "")
+        }
+    }
+}
+
+/// An edge node; in a pattern + stands for any group or node.
+public struct SparkplugNodeName: Hashable, Sendable {
+    public var group: String
+    public var node: String
+
+    public init(group: String, node: String) {
+        self.group = group
+        self.node = node
+    }
+
+    public var isPattern: Bool { group == "+" || node == "+" }
+
+    func matches(_ name: SparkplugNodeName) -> Bool {
+        (group == "+" || group == name.group) && (node == "+" || node == name.node)
+    }
+
+    /// Where a node is told what to do.
+    var commandTopic: String { "\(SparkplugTopic.namespace)/\(group)/NCMD/\(node)" }
+}

@@ -1,0 +1,238 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Sparkplug
+import Testing
+
+@testable import Inputs
+@testable import MQTT
+
+@Suite("Edge nodes of Sparkplug")
+struct SparkplugHostTests {
+    /// A gateway that listens to the edge nodes of group g, and what it made of what they said.
+    private final class Listener {
+        let catalog = Catalog()
+        var host: SparkplugHost
+        var batch = Batch()
+        let start = ContinuousClock.now
+        var seconds = 0.0
+
+        init(_ node: String = "n") {
+            let pattern = SparkplugNodeName(group: "g", node: node)
+            host = SparkplugHost(
+                [SparkplugDevice(name: "line", pattern: pattern, map: ("sparkplug-b", 3), tags: [])], catalog: catalog)
+        }
+
+        var now: MessageRouter.Arrival {
+            MessageRouter.Arrival(
+                time: Timestamp(microseconds: 1_795_251_600_000_000 + Int64(seconds * 1e6)),
+                instant: start + .microseconds(Int64(seconds * 1e6)))
+        }
+
+        func hear(_ kind: String, _ sequence: UInt64?, _ metrics: [SparkplugMetric], device: String? = nil)
+            -> SparkplugNode.Refusal?
+        {
+            let payload = SparkplugPayload(timestamp: nil, sequence: sequence, metrics: metrics)
+            let topic = "spBv1.0/g/\(kind)/n" + (device.map { "/\($0)" } ?? "")
+            do throws(SparkplugNode.Refusal) {
+                let message = MQTTMessage(topic: topic, payload: payload.bytes, retained: false)
+                return try host.take(message, at: now, into: &batch) ? nil : .malformed
+            } catch {
+                return error
+            }
+        }
+
+        func pass(_ seconds: Double) -> Int {
+            self.seconds += seconds
+            return host.tick(now, into: &batch)
+        }
+
+        /// Whether births are asked for now.
+        func asks() -> Bool { !host.requests(at: now).isEmpty }
+
+        /// Device, state and reason of each change.
+        var states: [String] {
+            batch.events.compactMap { event in
+                guard case .status(let change) = event.detail else { return nil }
+                return "\(catalog.contents[event.device]?.id ?? "?") \(change.state.name) \(change.reason.name)"
+            }
+        }
+
+        /// Value and quality of each reading of a point.
+        func readings(_ point: String) -> [String] {
+            batch.readings.filter { catalog.contents[$0.series]?.point == point }.map { reading in
+                "\(reading.value.asNumber.map { "\($0)" } ?? "-") \(reading.quality.name)"
+            }
+        }
+    }
+
+    private let death = [SparkplugMetric(name: "bdSeq", type: .int64, raw: .long(7))]
+
+    private func temperature(_ value: Double, alias: UInt64? = nil, isBirth: Bool = false) -> SparkplugMetric {
+        var metric = SparkplugMetric(name: "t", type: .double, raw: .double(value))
+        if let alias {
+            metric.alias = alias
+            if !isBirth { (metric.name, metric.typeCode) = (nil, nil) }
+        }
+        return metric
+    }
+
+    @Test("messages that overtake one another are no loss")
+    func reordered() {
+        let one = Listener()
+        #expect(one.hear("NBIRTH", 254, [temperature(0, alias: 1, isBirth: true)]) == nil)
+        #expect(one.hear("NDATA", 0, [temperature(2, alias: 1)]) == nil)
+        #expect(one.pass(1) == 0)
+        #expect(one.hear("NDATA", 255, [temperature(1, alias: 1)]) == nil)
+        #expect(one.hear("NDATA", 1, [temperature(3, alias: 1)]) == nil)
+        #expect(one.pass(5) == 0)
+        #expect(one.readings("t") == ["0.0 good", "2.0 uncertain", "1.0 good", "3.0 good"])
+        #expect(!one.asks())
+    }
+
+    @Test("what is missing for two seconds is lost, and a birth is asked for ever more seldom")
+    func lost() {
+        let one = Listener()
+        _ = one.hear("NBIRTH", 0, [temperature(0)])
+        _ = one.hear("NDATA", 3, [temperature(1)])
+        #expect(!one.asks())
+        #expect(one.pass(2) == 2)
+        #expect(one.asks())
+        #expect(one.pass(4) == 0)
+        #expect(!one.asks())
+        _ = one.pass(1)
+        #expect(one.asks())
+        _ = one.pass(9)
+        #expect(!one.asks())
+        _ = one.pass(1)
+        #expect(one.asks())
+        _ = one.hear("NDATA", 4, [temperature(2)])
+        _ = one.hear("NBIRTH", 0, [temperature(3)])
+        _ = one.hear("NDATA", 1, [temperature(4)])
+        _ = one.pass(600)
+        #expect(!one.asks())
+        #expect(one.readings("t") == ["0.0 good", "1.0 uncertain", "2.0 uncertain", "3.0 good", "4.0 good"])
+    }
+
+    @Test("a node that counts anew without a birth is not trusted")
+    func unheardBirth() {
+        let one = Listener()
+        _ = one.hear("NBIRTH", 0, [temperature(0)])
+        for number in 1...60 { _ = one.hear("NDATA", UInt64(number), [temperature(1)]) }
+        _ = one.hear("NDATA", 1, [temperature(2)])
+        #expect(one.readings("t").last == "2.0 uncertain")
+        _ = one.pass(0)
+        #expect(one.asks())
+    }
+
+    @Test("a number, a name or a type that no birth told of gives nothing and asks for one")
+    func unknown() {
+        let one = Listener()
+        #expect(one.hear("NDATA", 5, [temperature(1)]) == .unborn)
+        #expect(one.asks())
+        _ = one.hear("NBIRTH", 0, [temperature(0, alias: 1, isBirth: true)])
+        #expect(one.hear("NDATA", 1, [temperature(1, alias: 2), temperature(2, alias: 1)]) == .unborn)
+        let other = SparkplugMetric(name: "t", type: .int32, raw: .int(5))
+        #expect(one.hear("NDATA", 2, [other]) == .unborn)
+        #expect(one.readings("t") == ["0.0 good", "2.0 good"])
+        #expect(one.asks())
+    }
+
+    @Test("a number that stands for two things stands for neither, and devices may number theirs alike")
+    func aliases() {
+        let one = Listener()
+        var other = SparkplugMetric(name: "u", type: .double, raw: .double(9))
+        other.alias = 1
+        _ = one.hear("NBIRTH", 0, [])
+        _ = one.hear("DBIRTH", 1, [temperature(0, alias: 1, isBirth: true)], device: "d")
+        _ = one.hear("DBIRTH", 2, [other], device: "e")
+        #expect(one.hear("DDATA", 3, [temperature(1, alias: 1)], device: "d") == nil)
+        #expect(one.readings("t") == ["0.0 good", "1.0 good"])
+        _ = one.hear("DBIRTH", 4, [temperature(2, alias: 1, isBirth: true), other], device: "d")
+        #expect(one.hear("DDATA", 5, [temperature(3, alias: 1)], device: "d") == .unborn)
+        #expect(one.readings("t").last == "2.0 good")
+    }
+
+    @Test("a device that is not born again after its node is gone")
+    func notBornAgain() {
+        let one = Listener()
+        _ = one.hear("NBIRTH", 0, [])
+        _ = one.hear("DBIRTH", 1, [temperature(1)], device: "d")
+        _ = one.hear("DBIRTH", 2, [temperature(2)], device: "e")
+        _ = one.hear("NBIRTH", 0, [])
+        #expect(one.hear("DDATA", 1, [temperature(3)], device: "d") == .unborn)
+        _ = one.hear("DBIRTH", 2, [temperature(4)], device: "e")
+        _ = one.pass(29)
+        #expect(one.states.count == 3)
+        _ = one.pass(2)
+        #expect(one.states.last == "line.d offline death")
+        #expect(one.states.count == 4)
+        #expect(one.readings("t") == ["1.0 good", "2.0 good", "4.0 good", "- bad"])
+    }
+
+    @Test("a birth that its own death has overtaken brings nobody back")
+    func lateBirth() {
+        let one = Listener()
+        _ = one.hear("NBIRTH", 0, death)
+        _ = one.hear("NDEATH", nil, death)
+        _ = one.pass(0.5)
+        #expect(one.hear("NBIRTH", 0, death) == .staleBirth)
+        #expect(one.states == ["line online none", "line offline death"])
+        #expect(one.asks())
+        _ = one.pass(1)
+        #expect(one.hear("NBIRTH", 0, death) == nil)
+        #expect(one.states.last == "line online none")
+    }
+
+    @Test("a node that says nothing after an interruption, though it is asked, is gone")
+    func goneMeanwhile() {
+        let one = Listener()
+        _ = one.hear("NBIRTH", 0, [temperature(1)])
+        one.host.connected(at: one.now.instant)
+        #expect(one.asks())
+        _ = one.pass(59)
+        #expect(one.states.count == 1)
+        _ = one.pass(2)
+        #expect(one.states.last == "line offline silent")
+        #expect(one.readings("t") == ["1.0 good", "- bad"])
+    }
+
+    @Test("who was never told the time is stamped as it comes")
+    func times() {
+        let one = Listener()
+        var old = temperature(1)
+        old.timestamp = 5_000
+        var right = temperature(2)
+        right.timestamp = 1_700_000_000_000
+        var endless = temperature(3)
+        endless.timestamp = .max
+        _ = one.hear("NBIRTH", 0, [old, right, endless])
+        #expect(
+            one.batch.readings.map(\.time.microseconds)
+                == [1_795_251_600_000_000, 1_700_000_000_000_000, 1_795_251_600_000_000])
+    }
+
+    @Test("nodes beyond a thousand, and names that no screen should show, are refused")
+    func bounds() {
+        let one = Listener("+")
+        var refused = 0
+        for number in 0..<1_005 {
+            let payload = SparkplugPayload(timestamp: nil, sequence: 0, metrics: [])
+            let message = MQTTMessage(topic: "spBv1.0/g/NBIRTH/\(number)", payload: payload.bytes, retained: false)
+            do { _ = try one.host.take(message, at: one.now, into: &one.batch) } catch { refused += 1 }
+        }
+        #expect(refused == 5)
+        for (count, isRefused) in [(20_000, false), (40_000, true)] {
+            // An empty metric takes two bytes, on the wire.
+            let payload = Array(repeatElement([0x12, 0x00] as [UInt8], count: count).joined())
+            #expect(((try? SparkplugPayload(payload)) == nil) == isRefused)
+        }
+        let other = Listener()
+        let names = ["", "a\u{1B}[2J", "b\u{9B}", String(repeating: "c", count: 257), "d"]
+        _ = other.hear("NBIRTH", 0, names.map { SparkplugMetric(name: $0, type: .int8, raw: .int(1)) })
+        #expect(other.batch.readings.count == 1)
+        #expect(other.host.unread == 4)
+        #expect(other.hear("NDATA", 1, [SparkplugMetric(name: names[1], type: .int8, raw: .int(1))]) == nil)
+    }
+}

@@ -1,0 +1,262 @@
+"""Edge nodes of Sparkplug B: births say what there is, numbers stand for names, and what is lost is asked for again."""
+
+import json
+import signal
+
+import paho.mqtt.client as mqtt
+import pytest
+
+from conftest import events_in, headgate, wait_for
+from peers.edge_node import EdgeNode
+
+OVEN = [
+    {"name": "Zone 1/Temperature", "alias": 10, "type": "Float", "value": 180.5, "unit": "°C"},
+    {"name": "Door open", "alias": 11, "type": "Boolean", "value": False},
+    {"name": "Offset", "alias": 12, "type": "Int8", "value": -3},
+]
+
+
+class Plant:
+    """A broker, a gateway that listens to `nodes`, and edge nodes."""
+
+    def __init__(self, workshop, nodes="plant/edge", **link):
+        self.workshop = workshop
+        self.port, self.broker = workshop.mosquitto()
+        self.out = workshop.folder / "events.jsonl"
+        self.configuration = workshop.configuration(
+            links={"b": {"mqtt": f"mqtt://127.0.0.1:{self.port}", **link}},
+            devices={"line": {"link": "b", "sparkplug": nodes}},
+            outputs={"f": {"file": str(self.out)}},
+        )
+        self.nodes = []
+
+    def node(self, **options):
+        self.nodes.append(EdgeNode(self.port, **options))
+        return self.nodes[-1]
+
+    def gateway(self):
+        gateway = self.workshop.gateway(self.configuration)
+        wait_for(lambda: "subscribed" in gateway.peer.log.read_text(), what="the subscription")
+        return gateway
+
+    def readings(self, device, point):
+        return [
+            reading
+            for event in events_in(self.out)
+            if event["type"] == "headgate.telemetry.v1" and event["data"]["device"] == device
+            for reading in event["data"]["readings"]
+            if reading["point"] == point
+        ]
+
+    def values(self, device, point):
+        return [(reading["value"], reading["quality"]) for reading in self.readings(device, point)]
+
+    def states(self, device):
+        return [
+            (event["data"]["state"], event["data"].get("reason"))
+            for event in events_in(self.out)
+            if event["type"] == "headgate.status.v1" and event["data"]["device"] == device
+        ]
+
+
+@pytest.fixture
+def plant(workshop):
+    plants = []
+
+    def make(**options):
+        plants.append(Plant(workshop, **options))
+        return plants[-1]
+
+    yield make
+    for one in plants:
+        for node in one.nodes:
+            node.close()
+
+
+def test_births_say_what_there_is_and_numbers_stand_for_names(plant):
+    one = plant()
+    gateway = one.gateway()
+    node = one.node(metrics=[{"name": "Uptime", "type": "UInt64", "value": 2**64 - 1}], devices={"oven 1": OVEN})
+    node.birth()
+    node.data({"alias": 10, "type": "Float", "value": 181.25}, {"alias": 11, "type": "Boolean", "value": True},
+              {"alias": 12, "type": "Int8", "value": 5}, device="oven 1")
+    names = lambda: [device["device"] for device in gateway.status()["devices"]]
+    oven = wait_for(lambda: [name for name in names() if name.startswith("line.oven-1-")], what="the oven")[0]
+    wait_for(lambda: one.values(oven, "Door open") == [(False, "good"), (True, "good")], what="the door's values")
+    assert one.values(oven, "Zone 1/Temperature") == [(180.5, "good"), (181.25, "good")]
+    assert one.values(oven, "Offset") == [(-3, "good"), (5, "good")]
+    assert {reading.get("unit") for reading in one.readings(oven, "Zone 1/Temperature")} == {"Cel"}
+    assert one.values("line", "Uptime") == [(1.8446744073709552e19, "good")]
+    assert one.states(oven) == [("online", None)]
+    assert one.states("line") == [("online", None)]
+    points = {point["point"] for point in gateway.device(oven)["points"]}
+    assert points == {"Zone 1/Temperature", "Door open", "Offset"}
+    assert gateway.stop() == 0
+
+
+def test_every_type_that_is_a_value_is_read_as_it_was_meant(plant):
+    one = plant()
+    gateway = one.gateway()
+    given = {
+        "Int8": -128, "Int16": -32768, "Int32": -2147483648, "Int64": -(2**63), "UInt8": 255, "UInt16": 65535,
+        "UInt32": 4294967295, "UInt64": 2**63 - 1, "Float": 0.1, "Double": 0.1, "Boolean": True, "String": "a\"b",
+        "Text": "long", "UUID": "7f0e", "DateTime": 1795251600123,
+    }
+    metrics = [{"name": f"v/{kind}", "type": kind, "value": value} for kind, value in given.items()]
+    motor = [{"name": "speed", "type": "Int32", "value": 1480}, {"name": "on", "type": "Boolean", "value": True}]
+    metrics += [
+        {"name": "nothing", "type": "Double", "null": True},
+        {"name": "not a number", "type": "Double", "value": float("nan")},
+        {"name": "old", "type": "Double", "value": 1.5, "quality": 500},
+        {"name": "broken", "type": "Double", "value": 1.5, "quality": 0},
+        {"name": "told", "type": "Double", "value": 1.5, "quality": 192},
+        {"name": "motor", "type": "Int32", "value": 0, "members": motor},
+        {"name": "what a motor is", "type": "Int32", "value": 0, "members": motor, "definition": True},
+    ]
+    for metric in metrics:
+        if "members" in metric:
+            metric["type"] = "Template"
+    node = one.node(metrics=metrics)
+    node.birth()
+    node.data({"name": "motor", "type": "Template", "members": [{"name": "speed", "type": "Int32", "value": 1490}]})
+    wait_for(lambda: len(one.values("line", "motor/speed")) == 2, what="the motor")
+    given["DateTime"] = "2026-11-21T09:00:00.123000Z"
+    for kind, value in given.items():
+        assert one.values("line", f"v/{kind}") == [(value, "good")], kind
+    assert one.values("line", "motor/speed") == [(1480, "good"), (1490, "good")]
+    assert one.values("line", "motor/on") == [(True, "good")]
+    assert one.values("line", "nothing") == [(None, "absent")]
+    assert one.values("line", "not a number") == [(None, "bad")]
+    assert one.values("line", "old") == [(1.5, "uncertain")]
+    assert one.values("line", "broken") == [(None, "bad")]
+    assert one.values("line", "told") == [(1.5, "good")]
+    assert {reading["reason"] for reading in one.readings("line", "old")} == {"device_quality"}
+    assert not one.values("line", "what a motor is/speed") and not one.values("line", "bdSeq")
+    assert node.asked == []
+    assert gateway.stop() == 0
+
+
+def test_what_comes_after_a_lost_message_is_not_trusted_until_the_next_birth(plant):
+    one = plant()
+    gateway = one.gateway()
+    node = one.node(devices={"oven": OVEN}, answers=False)
+    node.birth()
+    node.data({"alias": 12, "type": "Int8", "value": 1}, device="oven")
+    node.data({"alias": 12, "type": "Int8", "value": 2}, device="oven", sent=False)
+    node.data({"alias": 12, "type": "Int8", "value": 3}, device="oven")
+    wait_for(lambda: node.asked, what="the request for a birth")
+    request = node.asked[0]
+    assert [(one.name, one.boolean_value) for one in request.metrics] == [("Node Control/Rebirth", True)]
+    assert not request.HasField("seq")
+    # A life that nobody heard begin: the same number stands for something else.
+    node.devices["oven"] = [{"name": "Weight", "alias": 12, "type": "Int8", "value": 7}]
+    node.birth(sent=False)
+    node.data({"alias": 12, "type": "Int8", "value": 8}, device="oven")
+    wait_for(lambda: len(one.values("line.oven", "Offset")) == 4, what="the readings")
+    assert one.values("line.oven", "Offset") == [(-3, "good"), (1, "good"), (3, "uncertain"), (8, "uncertain")]
+    assert one.readings("line.oven", "Offset")[-1]["reason"] == "sequence_gap"
+    node.answers = True
+    # It is asked again, more and more seldom.
+    wait_for(lambda: one.values("line.oven", "Weight") == [(7, "good")], what="the birth")
+    assert one.values("line.oven", "Offset")[4:] == [(None, "bad")]
+    assert one.readings("line.oven", "Offset")[-1]["reason"] == "withdrawn"
+    assert gateway.metric("headgate_sparkplug_lost_messages_total") == 1
+    assert gateway.metric("headgate_sparkplug_rebirths_total") >= 2
+    assert gateway.stop() == 0
+
+
+def test_a_node_that_vanishes_takes_its_devices_with_it_and_an_old_death_ends_no_new_life(plant):
+    one = plant(nodes="+/+")
+    gateway = one.gateway()
+    node = one.node(life=4, devices={"oven": OVEN})
+    node.birth()
+    wait_for(lambda: one.states("line.plant.edge.oven") == [("online", None)], what="the oven")
+    node.vanish()
+    wait_for(lambda: one.states("line.plant.edge.oven") == [("online", None), ("offline", "death")], what="its death")
+    assert one.values("line.plant.edge.oven", "Offset") == [(-3, "good"), (None, "bad")]
+    again = one.node(life=5, devices={"oven": OVEN})
+    again.birth()
+    wait_for(lambda: len(one.states("line.plant.edge.oven")) == 3, what="the new life")
+    stale = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    stale.connect("127.0.0.1", one.port)
+    stale.loop_start()
+    stale.publish(node.topic("NDEATH"), node.death(), qos=1).wait_for_publish(5)
+    stale.loop_stop()
+    wait_for(lambda: gateway.metric("headgate_mqtt_refused_messages_total", cause="stale_death") == 1, what="the death")
+    again.data({"alias": 12, "type": "Int8", "value": 9}, device="oven")
+    wait_for(lambda: one.values("line.plant.edge.oven", "Offset")[-1] == (9, "good"), what="the last value")
+    assert [state for state, _ in one.states("line.plant.edge.oven")] == ["online", "offline", "online"]
+    # One device of it says good-bye.
+    again.send("DDEATH", [], "oven")
+    wait_for(lambda: one.states("line.plant.edge.oven")[-1] == ("offline", "death"), what="the oven's death")
+    assert one.states("line.plant.edge")[-1] == ("online", None)
+    assert gateway.stop() == 0
+
+
+@pytest.mark.parametrize("nodes, speaks", [("plant/edge", False), ("plant/+", True)])
+def test_a_gateway_that_comes_later_asks_for_births(plant, nodes, speaks):
+    one = plant(nodes=nodes)
+    node = one.node(devices={"oven": OVEN})
+    node.birth()
+    gateway = one.gateway()
+    if speaks:
+        node.data({"alias": 12, "type": "Int8", "value": 4}, device="oven")
+    oven = "line.edge.oven" if speaks else "line.oven"
+    wait_for(lambda: one.values(oven, "Offset") == [(-3, "good")], what="the birth")
+    assert gateway.stop() == 0
+
+
+def test_births_are_asked_for_after_the_broker_was_gone(plant):
+    one = plant()
+    gateway = one.gateway()
+    node = one.node(devices={"oven": OVEN})
+    node.birth()
+    wait_for(lambda: one.values("line.oven", "Offset"), what="the birth")
+    one.broker.stop(signal.SIGKILL)
+    one.workshop.mosquitto("broker-2", port=one.port)
+    # paho connects again by itself; the node's session of Sparkplug goes on, and nobody has told of its birth since.
+    wait_for(lambda: len(one.values("line.oven", "Offset")) >= 2, seconds=40, what="the second birth")
+    node.data({"alias": 12, "type": "Int8", "value": 6}, device="oven")
+    wait_for(lambda: one.values("line.oven", "Offset")[-1] == (6, "good"), what="a value that is trusted")
+    assert gateway.stop() == 0
+
+
+def test_nodes_are_told_whether_their_primary_host_is_there(plant):
+    one = plant(sparkplug_host="headgate-1")
+    told = []
+    watcher = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    watcher.on_message = lambda client, data, message: told.append((json.loads(message.payload), message.retain))
+    watcher.connect("127.0.0.1", one.port)
+    watcher.subscribe("spBv1.0/STATE/headgate-1", qos=1)
+    watcher.loop_start()
+    gateway = one.gateway()
+    wait_for(lambda: len(told) == 1, what="the birth of the host")
+    gateway.kill()
+    wait_for(lambda: len(told) == 2, what="its death")
+    assert [message["online"] for message, _ in told] == [True, False]
+    assert told[0][0]["timestamp"] == told[1][0]["timestamp"]
+    gateway = one.gateway()
+    wait_for(lambda: len(told) == 3, what="its second birth")
+    # Somebody, or a will that comes late, says that it is gone.
+    watcher.publish("spBv1.0/STATE/headgate-1", json.dumps(told[1][0]), qos=1, retain=True)
+    wait_for(lambda: told[-1][0]["online"] and len(told) == 5, what="the truth")
+    assert gateway.stop() == 0
+    wait_for(lambda: not told[-1][0]["online"], what="the good-bye")
+    watcher.loop_stop()
+
+
+def test_mistakes_are_told_before_anything_is_opened(workshop):
+    path = workshop.configuration(
+        links={"b": {"mqtt": "mqtt://127.0.0.1:1", "share": "both"}, "m": {"tcp": "127.0.0.1:502"},
+               "s": {"mqtt": "mqtt://127.0.0.1:2", "sparkplug_host": "a/b"}},
+        devices={
+            "a": {"link": "b", "sparkplug": "plant/+"}, "c": {"link": "m", "sparkplug": "plant/+"},
+            "d": {"link": "s", "sparkplug": "plant"}, "e": {"link": "s", "sparkplug": "plant/x", "map": "eastron-sdm630"},
+            "f": {"link": "s", "sparkplug": "plant/y", "topic": "t"}, "g": {"link": "s", "sparkplug": "plant/y"},
+        },
+    )
+    result = headgate("check", "--config", path)
+    assert result.returncode == 78
+    for part in ("is shared", "is a Modbus link", "should be a host id", "should be GROUP/NODE", "leave it out",
+                 "listened to already"):
+        assert part in result.stderr, (part, result.stderr)
