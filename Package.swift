@@ -78,7 +78,8 @@ let package = Package(
         part(
             "Agent",
             [
-                "Events", "DeviceMaps", "Inputs", "Pipeline", "Outbox", "Outputs", "Admin", "YAMLText", "Modbus",
+                "Events", "DeviceMaps", "Inputs", "MapImport", "Pipeline", "Outbox", "Outputs", "Admin", "YAMLText",
+                "Modbus",
                 "MQTT", "SQLite", "Waiting", "CGlibc", unixSignals,
                 logging, metrics, lifecycle,
             ]),

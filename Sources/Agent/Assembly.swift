@@ -26,14 +26,14 @@ struct Assembly {
     ) throws -> @Sendable () async -> Void {
         switch link.way {
         case .modbus(let endpoint, let timeout):
-            let devices = configuration.devices.filter { $0.link == link.name }.compactMap {
-                modbusDevice($0, collector: collector)
-            }
+            let devices = configuration.devices.filter { $0.link == link.name }
             let settings = ModbusLinkSettings(
-                name: link.name, endpoint: endpoint, timeout: timeout, devices: devices,
-                cost: learned.cost(of: link.name, at: endpoint))
+                name: link.name, endpoint: endpoint, timeout: timeout,
+                devices: devices.compactMap { modbusDevice($0, collector: collector) },
+                sunSpec: devices.compactMap(sunSpecDevice), cost: learned.cost(of: link.name, at: endpoint))
             let modbus = ModbusLink(
                 settings, collector: collector, writes: writeQueues[link.name], logger: logs["modbus"],
+                describe: { describe($0, $1, collector: collector) },
                 remember: { [learned] in learned.remember($0, link: link.name, endpoint) })
             return { await modbus.run() }
         case .mqtt(let broker, let share, let sparkplugHost):
@@ -84,6 +84,23 @@ struct Assembly {
         return ModbusDevice(
             id: device.name, number: number, unit: unit, limits: limits, points: points,
             learned: learned.learned(of: device.name), mapHash: device.tellsProvenance ? device.map.hash : nil)
+    }
+
+    func sunSpecDevice(_ device: Configuration.ConfiguredDevice) -> SunSpecDevice? {
+        guard case .sunSpec = device.map.form, case .unit(let unit) = device.address else { return nil }
+        return SunSpecDevice(id: device.name, number: number(of: device), unit: unit)
+    }
+
+    /// A SunSpec device with the points that it says it has.
+    private func describe(
+        _ device: SunSpecDevice, _ found: SunSpecFound, collector: any Collecting
+    ) -> ModbusDevice? {
+        guard var configured = configuration.devices.first(where: { $0.name == device.id }),
+            let (map, text) = SunSpecMaps.map(of: device.id, found)
+        else { return nil }
+        SunSpecMaps(state: configuration.state).keep(text, of: device.id)
+        configured.map = map
+        return modbusDevice(configured, collector: collector)
     }
 
     func mqttDevice(_ device: Configuration.ConfiguredDevice) -> MQTTDevice? {

@@ -120,7 +120,12 @@ extension Configuration.ConfiguredDevice {
 
     /// The series of the points that it has now, in the order of its map.
     fileprivate func inOrder(_ series: [(SeriesNumber, Series)]) -> [(SeriesNumber, Series)] {
-        if case .edgeNodes = address { return series.sorted { $0.1.point < $1.1.point } }
+        switch map.form {
+        case .sparkplug: return series.sorted { $0.1.point < $1.1.point }
+        // In the order in which it said them first.
+        case .sunSpec: return series
+        case .modbus, .mqtt: break
+        }
         let order = Dictionary(
             map.points.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { $1 })
         return series.filter { order[$0.1.point] != nil }

@@ -103,7 +103,7 @@ extension Configuration {
     /// The same at another speed.
     func plan(of link: Link, at endpoint: ModbusEndpoint, _ learned: LearnedFile? = nil) -> LinkPlan? {
         let planned = devices.filter { $0.link == link.name }.compactMap { device -> LinkPlan.Device? in
-            guard case .modbus(let limits) = device.map.form else { return nil }
+            guard let limits = device.map.form.limits else { return nil }
             let points = device.map.points.compactMap { point -> (name: String, source: RegisterSource)? in
                 if case .register(let source) = point.source { (point.name, source) } else { nil }
             }
@@ -117,7 +117,7 @@ extension Configuration {
 
 extension PollPlans.LearnedOfDevice {
     init?(_ device: Configuration.ConfiguredDevice, _ learned: Learned) {
-        guard !learned.isEmpty, case .modbus(let limits) = device.map.form else { return nil }
+        guard !learned.isEmpty, let limits = device.map.form.limits else { return nil }
         let registers = learned.registers ?? limits.registers
         let bits = learned.bits ?? limits.bits
         let gap = learned.tight.isEmpty ? limits.gap : 0

@@ -14,13 +14,15 @@ public struct Readout {
     private let device: Configuration.ConfiguredDevice
     private let points: [Point]
 
+    /// A SunSpec device is asked at once what it has.
     /// - Parameter wanted: names of points; all where there are none.
-    public init(_ configuration: Configuration, device name: String, points wanted: [String]) throws(StartError) {
+    public init(_ configuration: Configuration, device name: String, points wanted: [String]) throws {
         self.configuration = configuration
-        guard let device = configuration.devices.first(where: { $0.name == name }) else {
+        guard var device = configuration.devices.first(where: { $0.name == name }) else {
             throw StartError(
                 "no device \(name); there are \(configuration.devices.map(\.name).joined(separator: ", "))")
         }
+        if case .sunSpec = device.map.form { device.map.points = try Self.sunSpec(device, configuration) }
         self.device = device
         for point in wanted where !device.map.points.contains(where: { $0.name == point }) {
             throw StartError(
@@ -30,12 +32,32 @@ public struct Readout {
         points = wanted.isEmpty ? device.map.points : device.map.points.filter { wanted.contains($0.name) }
     }
 
+    /// What a SunSpec device says now that it has.
+    private static func sunSpec(
+        _ device: Configuration.ConfiguredDevice, _ configuration: Configuration
+    ) throws -> [Point] {
+        guard let link = configuration.links.first(where: { $0.name == device.link }),
+            case .unit(let unit) = device.address
+        else { return [] }
+        let found = try SingleRead.sunSpec(try settings(of: link, device.name), unit: unit, logger: .silent)
+        guard let map = SunSpecMaps.map(of: device.name, found)?.map else {
+            throw StartError(
+                found.models.isEmpty
+                    ? "\(device.name) answers, and does not say by SunSpec what it has: name a map for it"
+                    : "\(device.name) has models that are not known here: headgate scan \(link.name) shows its registers"
+            )
+        }
+        return map.points
+    }
+
     /// - Parameter patience: how long to listen for messages; a Modbus link has its own timeout.
     private func read(patience: Duration) throws -> [SingleRead.Row] {
         guard let link = configuration.links.first(where: { $0.name == device.link }) else { return [] }
         switch (link.way, device.map.form, device.address) {
-        case (.modbus, .modbus(let limits), .unit(let unit)):
-            return SingleRead.read(try settings(of: link), unit: unit, limits: limits, points: points, logger: .silent)
+        case (.modbus, _, .unit(let unit)):
+            let settings = try Self.settings(of: link, device.name)
+            let limits = device.map.form.limits ?? ModbusLimits()
+            return SingleRead.read(settings, unit: unit, limits: limits, points: points, logger: .silent)
         case (.mqtt(let broker, _, _), .mqtt(let form), .topic(let topic)):
             var settings = try broker.revealed()
             settings.clientID += "-read-\(UInt32.random(in: 0...UInt32.max))"
@@ -49,12 +71,14 @@ public struct Readout {
         }
     }
 
-    private func settings(of link: Configuration.Link) throws(StartError) -> ModbusLinkSettings {
+    private static func settings(
+        of link: Configuration.Link, _ device: String
+    ) throws(StartError) -> ModbusLinkSettings {
         guard case .modbus(let endpoint, let timeout) = link.way else {
             throw StartError("\(link.name) is not a Modbus link")
         }
         guard !endpoint.isDialIn else {
-            throw StartError("\(device.name) dials in to the running gateway: headgate status shows what it says")
+            throw StartError("\(device) dials in to the running gateway: headgate status shows what it says")
         }
         return ModbusLinkSettings(name: link.name, endpoint: endpoint, timeout: timeout, devices: [])
     }
@@ -64,7 +88,7 @@ public struct Readout {
         guard let link = configuration.links.first(where: { $0.name == device.link }),
             case .unit(let unit) = device.address
         else { throw StartError("\(device.name) is not a Modbus device: only registers can be read in other ways") }
-        let settings = try settings(of: link)
+        let settings = try Self.settings(of: link, device.name)
         return try points.compactMap { point in
             guard case .register(let source) = point.source, !source.table.holdsBits else { return nil }
             let own = Int(source.address)

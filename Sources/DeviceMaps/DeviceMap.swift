@@ -8,11 +8,28 @@ public struct DeviceMap: Sendable {
     public enum Form: Sendable {
         case modbus(ModbusLimits)
         case mqtt(MQTTForm)
-        /// Devices that say themselves what they have.
+        /// Modbus devices that say themselves what they have, in models that are known.
+        case sunSpec
+        /// Devices behind edge nodes of Sparkplug B, whose births say what they have.
         case sparkplug
+
+        /// Nil where there are no registers.
+        public var limits: ModbusLimits? {
+            switch self {
+            case .modbus(let limits): limits
+            // What is between a value and its scale factor is read through.
+            case .sunSpec: ModbusLimits(gap: 24)
+            case .mqtt, .sparkplug: nil
+            }
+        }
     }
 
-    /// Stands for the maps of devices behind edge nodes of Sparkplug B, which their births bring.
+    /// Stands for the maps of SunSpec devices, which they bring.
+    public static let sunSpec = DeviceMap(
+        name: "sunspec", version: 1, title: "SunSpec", source: "the device's own models", form: .sunSpec, points: [],
+        examples: [], hash: "")
+
+    /// Stands for the maps of edge nodes.
     public static let sparkplug = DeviceMap(
         name: "sparkplug-b", version: 3, title: "Sparkplug B", source: "Eclipse Sparkplug 3.0.0", form: .sparkplug,
         points: [], examples: [], hash: "")
@@ -42,6 +59,10 @@ public struct ModbusLimits: Sendable, Equatable {
     public var gap = 8
 
     public init() {}
+
+    init(gap: Int) {
+        self.gap = gap
+    }
 }
 
 /// One thing that a product measures or tells.

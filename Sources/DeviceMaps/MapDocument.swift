@@ -47,6 +47,7 @@ public enum MapDocument {
             if let items = form.items { parts.append("a list at `\(items)`") }
             if case .after(let silence) = form.silence { parts.append("offline after \(duration(silence)) of silence") }
             return parts.joined(separator: ", ") + "."
+        case .sunSpec: return "Modbus: the device says what it has, in models of SunSpec."
         case .sparkplug: return "Sparkplug B: births say what there is."
         }
     }

@@ -69,6 +69,8 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case death = 25
     /// The device no longer has the point.
     case withdrawn = 26
+    /// It answers, and does not say by SunSpec what it has.
+    case notSunSpec = 27
 
     /// The word that stands in events.
     public var name: StaticString {
@@ -100,6 +102,7 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
         case .deviceQuality: "device_quality"
         case .death: "death"
         case .withdrawn: "withdrawn"
+        case .notSunSpec: "not_sunspec"
         }
     }
 }

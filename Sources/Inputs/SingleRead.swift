@@ -60,6 +60,21 @@ public enum SingleRead {
         return (words, error)
     }
 
+    /// What a SunSpec device says that it has.
+    /// - Throws: where it does not answer.
+    public static func sunSpec(
+        _ settings: ModbusLinkSettings, unit: UInt8, logger: Logger
+    ) throws(ModbusError) -> SunSpecFound {
+        var connection = ModbusConnection(settings, logger: logger)
+        var search = SunSpecSearch()
+        while let request = search.request {
+            let answer = connection.read(request, unit: unit)
+            if let error = answer.error, error.kind != .exception { throw error }
+            search.take(answer.error == nil ? connection.words(of: request) : nil)
+        }
+        return search.found
+    }
+
     /// Asks for everything, and for what is refused in parts.
     private static func ask(
         _ requests: [ReadRequest], _ sources: [RegisterSource], _ unit: UInt8, _ connection: inout ModbusConnection,

@@ -41,7 +41,8 @@ def check_configuration(path):
     configuration = load(path)
     VALIDATORS["headgate"].validate(configuration)
     for device in (configuration.get("devices") or {}).values():
-        if "map" not in device:
+        # Those bring their own.
+        if device.get("map", "sunspec") == "sunspec":
             continue
         check_map(path.parent / configuration.get("maps", "/usr/share/headgate/devices") / f"{device['map']}.yaml")
 

@@ -38,7 +38,7 @@ struct AddressKeys {
         _ mapping: YAMLMapping
     ) -> Configuration.ConfiguredDevice.Address? {
         switch (map.form, link.way) {
-        case (.modbus, .modbus(let endpoint, _)):
+        case (.modbus, .modbus(let endpoint, _)), (.sunSpec, .modbus(let endpoint, _)):
             if let topic { topic.problem("is of MQTT devices", fix: "leave it out") }
             // A device alone on its TCP endpoint answers to any unit, by custom to 1 (and often to 255).
             return .unit(Self.unit(unit, on: endpoint))
@@ -46,7 +46,7 @@ struct AddressKeys {
             if let unit { unit.problem("is of Modbus devices", fix: "leave it out") }
             if topic == nil { mapping.problem("needs `topic`", fix: "name the topic that the device publishes under") }
             return topic.flatMap { Self.topic($0, map, form) }.map { .topic($0) }
-        case (.modbus, .mqtt):
+        case (.modbus, .mqtt), (.sunSpec, .mqtt):
             linkValue.problem("is a broker, and \(map.name) is a map of registers", fix: "name a tcp or rtu link")
         case (.mqtt, .modbus):
             linkValue.problem("is a Modbus link, and \(map.name) is a map of messages", fix: "name an mqtt link")

@@ -15,6 +15,7 @@ public final class ConfigurationFile {
     /// Maps already read, nil where one could not be.
     private var maps: [String: DeviceMap?] = [:]
     private var mapsFolder = ""
+    private var state = ""
     private let claims = Claims()
     /// Which device reads a unit, by link, unit and map.
     private var units: [String: String] = [:]
@@ -57,8 +58,9 @@ public final class ConfigurationFile {
     private func configuration(_ root: YAMLMapping) -> Configuration {
         let gateway = root.require("gateway", fix: "name it: gateway: press-shop-3").flatMap(Self.name)
         let state = root.require("state", fix: "name a folder of its own: state: /var/lib/headgate")?.string()
+        self.state = resolve(state ?? "")
         mapsFolder = resolve(root.take("maps")?.string() ?? "/usr/share/headgate/devices")
-        var configuration = Configuration(gateway: gateway ?? "", state: resolve(state ?? ""))
+        var configuration = Configuration(gateway: gateway ?? "", state: self.state)
         configuration.admin = Configuration.defaultAdmin
         configuration.links = links(root.take("links"), gateway: configuration.gateway)
         configuration.devices = devices(root.take("devices"), links: configuration.links)
@@ -116,7 +118,7 @@ public final class ConfigurationFile {
         guard let name = Self.name(key), let mapping = value.mapping() else { return nil }
         defer { mapping.finish() }
         let nodes = mapping.take("sparkplug")
-        let map = map(of: mapping, nodes)
+        let map = map(of: mapping, name, nodes)
         let linkValue = mapping.require("link", fix: "name one of the links")
         let link = linkValue.flatMap { self.link($0, among: links) }
         let tags = Self.tags(mapping.take("tags"))
@@ -140,10 +142,14 @@ public final class ConfigurationFile {
             tellsProvenance: Self.tellsProvenance(provenance, map))
     }
 
-    /// The map that a device names; edge nodes bring theirs.
-    private func map(of mapping: YAMLMapping, _ nodes: YAMLValue?) -> DeviceMap? {
+    /// The map that a device names; SunSpec devices and edge nodes bring theirs.
+    private func map(of mapping: YAMLMapping, _ device: String, _ nodes: YAMLValue?) -> DeviceMap? {
         guard nodes != nil else {
-            return mapping.require("map", fix: "name a device map: map: eastron-sdm630").flatMap { map($0) }
+            let value = mapping.require("map", fix: "name a device map: map: eastron-sdm630")
+            guard value?.scalar == DeviceMap.sunSpec.name else { return value.flatMap { self.map($0) } }
+            var map = DeviceMap.sunSpec
+            map.points = SunSpecMaps(state: state).known(device)
+            return map
         }
         mapping.take("map")?.problem("is not for edge nodes, whose births say what they have", fix: "leave it out")
         return .sparkplug
@@ -152,7 +158,7 @@ public final class ConfigurationFile {
     private static func tellsProvenance(_ value: YAMLValue?, _ map: DeviceMap) -> Bool {
         let isFull = value?.word(["full": true, "none": false]) ?? false
         guard isFull else { return false }
-        if case .modbus = map.form { return true }
+        if map.form.limits != nil { return true }
         value?.problem("is of registers: a message is what it is", fix: "leave it out")
         return false
     }

@@ -18,7 +18,7 @@ struct DevicePoller {
     private let hasCritical: Bool
     private let measures: PollMeasures
     private var schedule: PollSchedule
-    private var presence = DevicePresence()
+    private(set) var presence = DevicePresence()
     /// The request that was not answered last.
     private var hung: ReadRequest?
     private var probePause = Backoff(base: .seconds(1), cap: .seconds(10))

@@ -17,17 +17,11 @@ public struct LinkScan: ~Copyable {
         public var words: [UInt16]
     }
 
-    public struct Model: Codable, Sendable {
-        public var number: Int
-        public var address: Int
-        public var length: Int
-    }
-
     public struct Unit: Codable, Sendable {
         public var unit: UInt8
         public var spans: [Span] = []
         /// SunSpec's, in their order; empty where it speaks none.
-        public var models: [Model] = []
+        public var models: [SunSpecFound.Model] = []
         /// What it said of what it does not have, where that ended the search.
         public var notes: [String] = []
         fileprivate var silences = 0
@@ -87,7 +81,7 @@ public struct LinkScan: ~Copyable {
     }
 
     fileprivate struct Ask: Codable, CustomStringConvertible {
-        enum Kind: String, Codable { case anybody, unit, sunSpec, model, registers }
+        enum Kind: String, Codable { case anybody, unit, sunSpec, registers }
 
         var kind: Kind
         var unit: UInt8
@@ -96,13 +90,14 @@ public struct LinkScan: ~Copyable {
         var count = 1
         /// Registers behind it that are asked for next.
         var rest = 0
+        var search = SunSpecSearch()
 
         var weight: Int { kind == .registers ? (count + rest + 124) / 125 : 1 }
 
         var description: String {
             switch kind {
             case .anybody, .unit: "unit \(unit)"
-            case .sunSpec, .model: "unit \(unit), SunSpec at \(address)"
+            case .sunSpec: "unit \(unit), SunSpec at \(search.request?.address ?? 0)"
             case .registers: "unit \(unit), \(table.rawValue) \(address)"
             }
         }
@@ -116,10 +111,6 @@ public struct LinkScan: ~Copyable {
     // Split where it becomes worth a request for each: a whole answer, an eighth of it, single registers.
     fileprivate static let most = ModbusLimits.protocolRegisters
     private static let few = 16
-    /// Where SunSpec devices begin (SunSpec Information Model Specification, 3.3).
-    private static let bases = [40_000, 50_000, 0]
-    private static let sunS: [UInt16] = [0x5375, 0x6E53]
-    private static let mostModels = 64
     /// Units that hardly any bus has: who answers for these answers for all.
     private static let unlikely: [UInt8] = [213, 199]
 
@@ -144,7 +135,9 @@ public struct LinkScan: ~Copyable {
         usleep(UInt32(clamping: wish.pause.microseconds))
         state.requests += 1
         state.done += ask.weight
-        let request = ReadRequest(table: ask.table, address: UInt16(ask.address), count: ask.count, points: [])
+        let request =
+            (ask.kind == .sunSpec ? ask.search.request : nil)
+            ?? ReadRequest(table: ask.table, address: UInt16(ask.address), count: ask.count, points: [])
         let answer = connection.read(request, unit: ask.unit)
         if let error = answer.error, error.kind == .setup || error.kind == .disconnected {
             state.todo.append(ask)
@@ -153,9 +146,7 @@ public struct LinkScan: ~Copyable {
         switch ask.kind {
         case .anybody: lookAtAnybody(ask, answer.error)
         case .unit: if Self.isThere(answer.error) { begin(ask.unit) }
-        case .sunSpec:
-            if answer.error == nil, connection.words(of: request) == Self.sunS { follow(ask, from: ask.address + 2) }
-        case .model: if answer.error == nil { take(model: ask) }
+        case .sunSpec: goOn(ask, answer.error == nil ? connection.words(of: request) : nil)
         case .registers: take(ask, answer.error, connection.words(of: request))
         }
     }
@@ -187,9 +178,7 @@ public struct LinkScan: ~Copyable {
                     kind: .registers, unit: unit, table: table, address: wish.addresses.lowerBound,
                     rest: wish.addresses.count))
         }
-        for base in Self.bases.reversed() {
-            state.todo.append(Ask(kind: .sunSpec, unit: unit, address: base, count: 2))
-        }
+        state.todo.append(Ask(kind: .sunSpec, unit: unit))
     }
 
     private mutating func change(_ unit: UInt8, _ body: (inout Unit) -> Void) {
@@ -208,29 +197,19 @@ public struct LinkScan: ~Copyable {
 
     // MARK: SunSpec
 
-    private mutating func follow(_ ask: Ask, from address: Int) {
-        // One beginning is enough.
-        state.todo.removeAll { $0.kind == .sunSpec && $0.unit == ask.unit }
-        guard address + 2 <= 65_536 else { return }
-        state.todo.append(Ask(kind: .model, unit: ask.unit, address: address, count: 2))
-    }
-
-    private mutating func take(model ask: Ask) {
-        let (number, length) = (Int(connection.registers[0]), Int(connection.registers[1]))
-        let known = state.found.first { $0.unit == ask.unit }?.models.count ?? 0
-        guard number != 0xFFFF, number != 0, known < Self.mostModels, ask.address + 2 + length <= 65_536 else {
-            if known > 0, !wish.wantsAll { state.todo.removeAll { $0.kind == .registers && $0.unit == ask.unit } }
-            // Who made it stands in the first model.
-            if let first = state.found.first(where: { $0.unit == ask.unit })?.models.first, first.number == 1 {
-                state.todo.append(
-                    Ask(
-                        kind: .registers, unit: ask.unit, address: first.address + 2,
-                        count: min(first.length, Self.most)))
+    private mutating func goOn(_ ask: Ask, _ words: [UInt16]?) {
+        var ask = ask
+        ask.search.take(words)
+        if ask.search.request != nil { return state.todo.append(ask) }
+        let found = ask.search.found
+        guard let first = found.models.first else { return }
+        if !wish.wantsAll { state.todo.removeAll { $0.kind == .registers && $0.unit == ask.unit } }
+        change(ask.unit) {
+            $0.models = found.models
+            if !found.common.isEmpty {
+                $0.spans.append(Span(table: .holding, address: first.address + 2, words: found.common))
             }
-            return
         }
-        change(ask.unit) { $0.models.append(Model(number: number, address: ask.address, length: length)) }
-        follow(ask, from: ask.address + 2 + length)
     }
 
     // MARK: Registers

@@ -27,6 +27,10 @@ public actor ModbusLink {
     /// Nil where nothing on the link may be written.
     private let writes: WriteQueue?
     private var wasWrite = false
+    /// Units that are to say themselves what they have, and what is made of it.
+    private var seekers: [SunSpecSeeker]
+    private let describe: @Sendable (SunSpecDevice, SunSpecFound) -> ModbusDevice?
+    private var wasSought = false
     /// Handed from poll to poll: where none is interrupted, one is enough, and stays in the processor's cache.
     private var spare = Batch()
     private let remember: @Sendable (Finding) -> Void
@@ -40,9 +44,12 @@ public actor ModbusLink {
         case cost(RequestCost)
     }
 
-    /// - Parameter remember: is told what is worth being known after the next start.
+    /// - Parameters:
+    ///   - describe: makes a device with points of what a SunSpec one says that it has; nil where there is none to be read.
+    ///   - remember: is told what is worth being known after the next start.
     public init(
         _ settings: ModbusLinkSettings, collector: any Collecting, writes: WriteQueue? = nil, logger: Logger,
+        describe: @escaping @Sendable (SunSpecDevice, SunSpecFound) -> ModbusDevice? = { _, _ in nil },
         remember: @escaping @Sendable (Finding) -> Void
     ) {
         executor = BlockingExecutor(label: "headgate.modbus.\(settings.name)")
@@ -51,6 +58,7 @@ public actor ModbusLink {
         self.settings = settings
         self.collector = collector
         self.logger = logger
+        self.describe = describe
         self.remember = remember
         self.writes = writes
         connection = ModbusConnection(settings, logger: logger)
@@ -59,6 +67,7 @@ public actor ModbusLink {
         self.cost = cost
         pollers = settings.devices.map { DevicePoller($0, link: settings.name, cost: cost, start: now) }
         turns = LinkTurns(pollers.map(\.wish), now: now)
+        seekers = settings.sunSpec.map { SunSpecSeeker($0, at: now) }
     }
 
     /// Polls until the task is cancelled.
@@ -68,6 +77,8 @@ public actor ModbusLink {
             let next = turns.next(at: now)
             if writes != nil, !wasWrite || next == nil, write(at: now) { continue }
             wasWrite = false
+            if !seekers.isEmpty, !wasSought || next == nil, seek(at: now) { continue }
+            wasSought = false
             guard let unit = next else {
                 guard await sleep() else { break }
                 continue
@@ -85,6 +96,7 @@ public actor ModbusLink {
             }
             let done = ContinuousClock.now
             turns.had(unit, for: now.duration(to: done), wants: pollers[unit].wish, now: done)
+            if pollers[unit].presence.isOffline, isSunSpec(unit) { seekAgain(unit, at: done) }
         }
         writes?.close()
         connection.close()
@@ -93,12 +105,13 @@ public actor ModbusLink {
     /// Until a poll falls due, or an order comes.
     /// - Returns: false where neither ever does.
     private func sleep() async -> Bool {
+        let due = [turns.nextDue, seekers.lazy.map(\.due).min()].compactMap(\.self).min()
         guard let writes else {
-            guard let due = turns.nextDue else { return false }
+            guard let due else { return false }
             try? await Task.sleep(until: due, tolerance: .milliseconds(1))
             return true
         }
-        await writes.bell.wait(until: [turns.nextDue, writes.nextDue].compactMap(\.self).min())
+        await writes.bell.wait(until: [due, writes.nextDue].compactMap(\.self).min())
         return true
     }
 
@@ -136,5 +149,54 @@ public actor ModbusLink {
         case .offline:
             logger.warning("device offline", metadata: ["device": "\(device.id)", "reason": "\(change.reason.name)"])
         }
+    }
+}
+
+// MARK: Devices that describe themselves
+
+extension ModbusLink {
+    /// - Returns: false where nobody is to be asked now.
+    private func seek(at now: ContinuousClock.Instant) -> Bool {
+        guard let place = seekers.firstIndex(where: { $0.due <= now }) else { return false }
+        wasSought = true
+        switch seekers[place].step(over: &connection) {
+        case .partly: break
+        case .failed(let change):
+            guard let change else { break }
+            logger.warning(
+                "device offline",
+                metadata: ["device": "\(seekers[place].device.id)", "reason": "\(change.reason.name)"])
+            var batch = Batch()
+            batch.append(change, device: seekers[place].device.number, time: .now)
+            collector.take(&batch)
+        case .found(let found): begin(seekers.remove(at: place).device, found)
+        }
+        return true
+    }
+
+    private func begin(_ unit: SunSpecDevice, _ found: SunSpecFound) {
+        let models = found.models.map { "\($0.number)" }.joined(separator: " ")
+        guard let device = describe(unit, found) else {
+            logger.error(
+                "none of the device's models is known", metadata: ["device": "\(unit.id)", "models": "\(models)"])
+            return
+        }
+        logger.notice(
+            "device has said what it has",
+            metadata: ["device": "\(unit.id)", "models": "\(models)", "points": "\(device.points.count)"])
+        pollers.append(DevicePoller(device, link: settings.name, cost: cost, start: .now))
+        turns = LinkTurns(pollers.map(\.wish), now: .now)
+    }
+
+    private func isSunSpec(_ unit: Int) -> Bool {
+        settings.sunSpec.contains { $0.number == pollers[unit].device.number }
+    }
+
+    /// Who was gone may come back as another, with other registers in the same places.
+    private func seekAgain(_ unit: Int, at now: ContinuousClock.Instant) {
+        let gone = pollers.remove(at: unit)
+        let device = SunSpecDevice(id: gone.device.id, number: gone.device.number, unit: gone.device.unit)
+        seekers.append(SunSpecSeeker(device, presence: gone.presence, at: now))
+        turns = LinkTurns(pollers.map(\.wish), now: now)
     }
 }

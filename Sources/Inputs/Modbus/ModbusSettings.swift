@@ -12,16 +12,20 @@ public struct ModbusLinkSettings: Sendable {
     /// Longest wait for an answer, in microseconds.
     public var timeout: Int64
     public var devices: [ModbusDevice]
+    /// Those that are to say themselves what they have.
+    public var sunSpec: [SunSpecDevice]
     /// As measured in an earlier run; nil where nobody has.
     public var cost: RequestCost?
 
     public init(
-        name: String, endpoint: ModbusEndpoint, timeout: Int64, devices: [ModbusDevice], cost: RequestCost? = nil
+        name: String, endpoint: ModbusEndpoint, timeout: Int64, devices: [ModbusDevice] = [],
+        sunSpec: [SunSpecDevice] = [], cost: RequestCost? = nil
     ) {
         self.name = name
         self.endpoint = endpoint
         self.timeout = timeout
         self.devices = devices
+        self.sunSpec = sunSpec
         self.cost = cost
     }
 }

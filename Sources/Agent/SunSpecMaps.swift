@@ -1,0 +1,53 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import FoundationEssentials
+import Glibc
+import Inputs
+import MapImport
+import YAMLText
+
+/// Maps that SunSpec devices bring: made of the models that they say they have, and kept as files in the state folder for
+/// whoever wants to look at them, plan with them, or make maps of their own of them.
+struct SunSpecMaps {
+    private let folder: String
+
+    /// - Parameter state: the gateway's folder.
+    init(state: String) {
+        folder = state + "/sunspec"
+    }
+
+    /// The points that a device had when it last said so; none where it never did.
+    func known(_ device: String) -> [Point] {
+        guard let text = try? TextFile.read(path(device)) else { return [] }
+        return Self.map(text)?.points ?? []
+    }
+
+    /// The map of what a device says, and its file; nil where nothing of it is known here.
+    static func map(of device: String, _ found: SunSpecFound) -> (map: DeviceMap, text: String)? {
+        let imported = ImportedMap.sunSpec(
+            name: device, models: found.models.map { ($0.number, $0.address, $0.length) }, common: found.common)
+        guard let text = ImportedMap.named([imported]).first.map({ MapText.text(of: $0).text }), var map = map(text),
+            !map.points.isEmpty
+        else { return nil }
+        (map.name, map.version) = (DeviceMap.sunSpec.name, DeviceMap.sunSpec.version)
+        return (map, text)
+    }
+
+    func keep(_ text: String, of device: String) {
+        mkdir(folder, 0o750)
+        // Whoever cannot look at it can still be served.
+        try? Data(text.utf8).write(to: URL(filePath: path(device)), options: .atomic)
+    }
+
+    private func path(_ device: String) -> String { "\(folder)/\(device).yaml" }
+
+    /// A file of ours is named after the device, the map in it after the product.
+    private static func map(_ text: String) -> DeviceMap? {
+        let problems = Problems()
+        let name = text.split(separator: "\n").first { $0.hasPrefix("map: ") }?.dropFirst(5)
+        let map = DeviceMapFile.read(text, name: name.map(String.init) ?? "", file: "", problems: problems)
+        return problems.isEmpty ? map : nil
+    }
+}
