@@ -124,7 +124,12 @@ extension PollPlans.LearnedOfDevice {
         self.device = device.name
         map = device.map.name
         refused = learned.refused
-        let isLimited = learned.registers != nil || learned.bits != nil || !learned.tight.isEmpty
-        self.limits = isLimited ? "limits: { registers: \(registers), bits: \(bits), gap: \(gap) }" : nil
+        let isLimited =
+            learned.registers != nil || learned.bits != nil || !learned.tight.isEmpty || learned.pause != nil
+        let pause = max(learned.pause ?? 0, limits.pause) / 1_000
+        self.limits =
+            isLimited
+            ? "limits: { registers: \(registers), bits: \(bits), gap: \(gap)\(pause > 0 ? ", pause: \(pause)ms" : "") }"
+            : nil
     }
 }

@@ -57,6 +57,8 @@ public struct ModbusLimits: Sendable, Equatable {
     public var bits = protocolBits
     /// The most unused registers or bits worth reading through rather than asking twice.
     public var gap = 8
+    /// How long it wants to be left alone before each request, in microseconds.
+    public var pause: Int64 = 0
 
     public init() {}
 

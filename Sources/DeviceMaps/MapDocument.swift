@@ -41,7 +41,9 @@ public enum MapDocument {
     private static func way(_ form: DeviceMap.Form) -> String {
         switch form {
         case .modbus(let limits):
-            return "Modbus: at most \(limits.registers) registers an answer, \(limits.gap) unused ones read through."
+            let pause = limits.pause > 0 ? ", \(duration(limits.pause)) of silence before each request" : ""
+            return
+                "Modbus: at most \(limits.registers) registers an answer, \(limits.gap) unused ones read through\(pause)."
         case .mqtt(let form):
             var parts = ["MQTT"]
             if let items = form.items { parts.append("a list at `\(items)`") }

@@ -32,6 +32,12 @@ struct ModbusFormFile {
         }
         if let bits = mapping.take("bits")?.integer(in: 1...ModbusLimits.protocolBits) { limits.bits = bits }
         if let gap = mapping.take("gap")?.integer(in: 0...ModbusLimits.protocolRegisters) { limits.gap = gap }
+        if let pause = mapping.take("pause") {
+            limits.pause = pause.duration() ?? 0
+            if limits.pause > 1_000_000 {
+                pause.problem("should be at most 1s", fix: "few products want more than 100ms")
+            }
+        }
         mapping.finish()
         return limits
     }

@@ -1,5 +1,6 @@
 """A serial line on which answers come late, short, damaged, from somebody else, or not at all: none is taken for data."""
 
+import json
 import os
 import select
 import signal
@@ -7,7 +8,7 @@ import struct
 import termios
 import tty
 
-from conftest import events_in, wait_for
+from conftest import events_in, headgate, wait_for
 from peers.rogue_line import framed
 from test_modbus_peer import write_map
 from test_rogue_devices import states
@@ -96,6 +97,33 @@ def test_a_unit_that_ignores_what_it_does_not_like_is_read_again_after_a_miss(wo
     wait_for(lambda: states(out, "shy") == ["online", "offline", "online"], seconds=40, what="online again")
     assert gateway.stop() == 0
     assert set(values(out, "shy")["first"]) == {8010}
+
+
+def test_the_pause_that_a_unit_wants_is_learnt_and_kept(workshop):
+    link, _ = line(workshop)
+    points = {point: POINTS[point].replace(" }", ", every: 250ms }") for point in POINTS}
+    gateway, out = gateway_at(workshop, link, {"slow": 11, "good": 1}, points)
+
+    def learned():
+        links = json.loads(headgate("plan", "-c", gateway.configuration, "--json").stdout)["links"]
+        return {one["device"]: one["limits"] for one in links[0]["learned"]}
+
+    wait_for(lambda: learned().get("slow"), seconds=90, what="the pause")
+    assert learned() == {"slow": "limits: { registers: 125, bits: 2000, gap: 0, pause: 50ms }"}
+    assert "50 ms" in gateway.peer.log.read_text()
+    errors = gateway.metric("headgate_modbus_errors_total", device="slow", cause="timeout")
+    assert errors >= 3, "who was not missed has not learnt"
+    polls = polls_of(gateway, "slow")
+    wait_for(lambda: polls_of(gateway, "slow") >= polls + 20, what="twenty more polls")
+    assert gateway.metric("headgate_modbus_errors_total", device="slow", cause="timeout") == errors
+    assert not gateway.metric("headgate_modbus_errors_total", device="good")
+    assert gateway.stop() == 0
+    assert set(values(out, "slow")["pair"]) == {right(11)["pair"]}
+    # The next start knows it.
+    gateway = workshop.gateway(gateway.configuration)
+    wait_for(lambda: polls_of(gateway, "slow") >= 20, what="twenty polls")
+    assert not gateway.metric("headgate_modbus_errors_total", device="slow")
+    assert gateway.stop() == 0
 
 
 def test_control_a_master_that_only_flushes_takes_late_answers_for_others(workshop):

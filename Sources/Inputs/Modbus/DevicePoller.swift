@@ -16,20 +16,23 @@ struct DevicePoller {
     /// The device's points as their answers are taken apart.
     private let slots: [PollSlot]
     private let hasCritical: Bool
-    private let measures: PollMeasures
-    private var schedule: PollSchedule
+    let measures: PollMeasures
+    var schedule: PollSchedule
+    /// What requests on the link are worth, but for what the device wants of pauses.
+    var cost: RequestCost
+    var pauses: PauseLearner
     private(set) var presence = DevicePresence()
     /// The request that was not answered last.
     private var hung: ReadRequest?
     private var probePause = Backoff(base: .seconds(1), cap: .seconds(10))
     private var round: Round?
     /// When one of the points that it does not have is asked for again: one that was only starting up has them soon.
-    private var retryAt: ContinuousClock.Instant
-    private var retryPause = Backoff(base: .seconds(10), cap: .seconds(600))
-    private var isChanged = false
+    var retryAt: ContinuousClock.Instant
+    var retryPause = Backoff(base: .seconds(10), cap: .seconds(600))
+    var isChanged = false
     /// When it is tried whether the device takes by now what it refused: an answer that large, a gap read through.
-    private var limitsRetryAt: ContinuousClock.Instant
-    private static let limitsRetryPause = Duration.seconds(86_400)
+    var limitsRetryAt: ContinuousClock.Instant
+    static let limitsRetryPause = Duration.seconds(86_400)
     /// What it wants of its link next.
     private(set) var wish: LinkTurns.Wish
     /// Whether a round is begun and not over.
@@ -37,7 +40,7 @@ struct DevicePoller {
     /// The event of the round under way; complete once `step` says so.
     var batch = Batch()
 
-    private struct Round {
+    struct Round {
         var requests: ArraySlice<ReadRequest>
         var wish: LinkTurns.Wish
         /// Points that are known not to be there.
@@ -59,8 +62,11 @@ struct DevicePoller {
         hasCritical = device.points.contains { $0.lane == .critical }
         measures = PollMeasures(device: device.id, link: link)
         let cuts = PollCuts(device.learned, names: device.points.map(\.name))
+        pauses = PauseLearner(least: device.limits.pause, learned: device.learned.pause)
+        self.cost = cost
         schedule = PollSchedule(
-            device.points.map(\.source), device.limits, cost, cuts, start: start + Self.phase(of: device, on: link))
+            device.points.map(\.source), device.limits, cost.with(pause: pauses.pause), cuts,
+            start: start + Self.phase(of: device, on: link))
         retryAt = start + retryPause.next(fraction: 1)
         limitsRetryAt = start + Self.limitsRetryPause
         wish = LinkTurns.Wish(due: start, deadline: start)
@@ -113,7 +119,8 @@ struct DevicePoller {
             return .over(nil)
         }
         let asked = ContinuousClock.now
-        let answer = connection.read(request, unit: device.unit)
+        let answer = connection.read(request, unit: device.unit, pause: pauses.pause(before: request))
+        note(answer, to: request)
         measures.record(answer.error, took: asked.duration(to: .now))
         if let error = answer.error {
             guard error.kind == .exception, !error.isOfGateway else {
@@ -170,72 +177,6 @@ struct DevicePoller {
     private func hungLast(_ requests: [ReadRequest]) -> [ReadRequest] {
         guard let hung, let place = requests.firstIndex(of: hung) else { return requests }
         return Array(requests[(place + 1)...] + requests[...place])
-    }
-
-    // MARK: Learning
-
-    private mutating func refused(_ request: ReadRequest, _ reason: Reason, in round: inout Round) -> [ReadRequest] {
-        var bisection = round.bisection ?? Bisection(of: request, device.points.map(\.source))
-        let parts = bisection.refuse(request, reason)
-        if !parts.isEmpty { measures.splits.increment() }
-        conclude(bisection, in: &round)
-        return parts
-    }
-
-    private mutating func answered(_ request: ReadRequest, in round: inout Round, _ time: Timestamp) {
-        if let place = request.points.first, request.points.count == 1, schedule.cuts.refused[place] != nil {
-            round.refused.removeAll { $0 == place }
-            spoilRefused(of: round, time)
-            round.refused.removeAll()
-            // It may have all of them by now: what it has not is found out again.
-            schedule.cuts.refused.removeAll()
-            isChanged = true
-        }
-        guard var bisection = round.bisection else { return }
-        bisection.answer(request)
-        conclude(bisection, in: &round)
-    }
-
-    private mutating func conclude(_ bisection: Bisection, in round: inout Round) {
-        round.bisection = bisection.finding == nil ? bisection : nil
-        guard let finding = bisection.finding else { return }
-        let before = schedule.cuts
-        schedule.cuts.learn(finding, of: bisection.whole)
-        guard schedule.cuts != before else { return }
-        isChanged = true
-        retryPause.reset()
-        retryAt = .now + retryPause.next(fraction: 1)
-    }
-
-    /// A request that is refused again is asked in parts in the same round, and its limit is known again.
-    private mutating func forgetLimits(at now: ContinuousClock.Instant) {
-        limitsRetryAt = now + Self.limitsRetryPause
-        guard schedule.cuts.registers != nil || schedule.cuts.bits != nil || !schedule.cuts.tight.isEmpty else {
-            return
-        }
-        (schedule.cuts.registers, schedule.cuts.bits, schedule.cuts.tight) = (nil, nil, [])
-        isChanged = true
-    }
-
-    /// Plans with other prices from the next round on.
-    mutating func replan(_ cost: RequestCost) { schedule.cost = cost }
-
-    /// What has been learnt; nil where that is nothing new since the last call.
-    mutating func takeLearned() -> Learned? {
-        guard isChanged else { return nil }
-        isChanged = false
-        return Learned(schedule.cuts, names: device.points.map(\.name))
-    }
-
-    /// One of the points that are not there, less and less often.
-    private mutating func retried() -> [ReadRequest] {
-        guard retryAt <= .now, let place = schedule.cuts.refused.keys.randomElement() else { return [] }
-        retryAt = .now + retryPause.next(fraction: 1)
-        let source = device.points[place].source
-        let span = source.span
-        return [
-            ReadRequest(table: source.table, address: UInt16(span.lowerBound), count: span.count, points: [place])
-        ]
     }
 
     // MARK: How a round ends
@@ -317,7 +258,7 @@ struct DevicePoller {
         }
     }
 
-    private mutating func spoilRefused(of round: Round, _ time: Timestamp) {
+    mutating func spoilRefused(of round: Round, _ time: Timestamp) {
         for place in round.refused {
             guard let reason = schedule.cuts.refused[place] else { continue }
             batch.readings.append(.bad(device.points[place].series, time: time, reason))

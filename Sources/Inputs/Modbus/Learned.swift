@@ -12,6 +12,8 @@ public struct Learned: Codable, Sendable, Equatable {
     /// The most registers, or bits, that one of its answers carries.
     public var registers: Int?
     public var bits: Int?
+    /// How long it wants to be left alone before each request, in microseconds.
+    public var pause: Int64?
 
     public init() {}
 
@@ -19,11 +21,12 @@ public struct Learned: Codable, Sendable, Equatable {
 }
 
 extension Learned {
-    init(_ cuts: PollCuts, names: [String]) {
+    init(_ cuts: PollCuts, pause: Int64?, names: [String]) {
         for (place, reason) in cuts.refused { refused[names[place]] = "\(reason.name)" }
         tight = cuts.tight.map { names[$0] }.sorted()
         registers = cuts.registers
         bits = cuts.bits
+        self.pause = pause
     }
 }
 

@@ -71,6 +71,8 @@ public struct LinkPlan: Sendable {
     private static func requests(of device: Device, _ cost: RequestCost) -> [Request] {
         let start = ContinuousClock.now
         let cuts = PollCuts(device.learned, names: device.points.map(\.name))
+        let pauses = PauseLearner(least: device.limits.pause, learned: device.learned.pause)
+        let cost = cost.with(pause: pauses.pause)
         var schedule = PollSchedule(device.points.map(\.source), device.limits, cost, cuts, start: start)
         let end = start + .microseconds(cycle(of: device))
         var counts: [ReadRequest: Int] = [:]

@@ -16,6 +16,8 @@ struct ModbusConnection: ~Copyable {
         var time: Timestamp
         /// Half of the time between them, in microseconds: so much the moment may be off.
         var uncertainty: Int64 = 0
+        /// How long nothing was said on the link before it, in microseconds.
+        var gap: Int64 = 0
     }
 
     private let settings: ModbusLinkSettings
@@ -33,6 +35,8 @@ struct ModbusConnection: ~Copyable {
     private(set) var trips: RoundTrips
     /// How many requests in a row, to whatever unit, brought nothing.
     private var timeouts = 0
+    /// When something was said on the link last.
+    private var idleSince = ContinuousClock.now
     /// A TCP connection on which nothing came this often may be dead without either end having been told.
     private static let timeoutsUntilReconnect = 3
     /// A device that has dialled in takes a while to do it again.
@@ -70,12 +74,18 @@ struct ModbusConnection: ~Copyable {
     }
 
     /// Asks `unit` for what `request` says; the answer's data is in `registers` or `flags`.
-    mutating func read(_ request: ReadRequest, unit: UInt8) -> Answer {
+    /// - Parameter pause: how long nothing is to be said on the link before, in microseconds.
+    mutating func read(_ request: ReadRequest, unit: UInt8, pause: Int64 = 0) -> Answer {
         let start = Timestamp.now
+        var gap: Int64 = 0
         do throws(ModbusError) {
-            try prepare()
-            if let probe = owed.probe(before: request, unit: unit, at: .now) { try settle(probe, unit) }
+            try prepare(pause)
+            if let probe = owed.probe(before: request, unit: unit, at: .now) {
+                try ask(probe, unit: unit)
+                keepSilent(pause)
+            }
             let asked = ContinuousClock.now
+            gap = idleSince.duration(to: asked).microseconds
             let sent = Timestamp.now
             try ask(request, unit: unit)
             timeouts = 0
@@ -83,10 +93,10 @@ struct ModbusConnection: ~Copyable {
             // The silence before it is the link's time too.
             trips.note(bytes: request.answerBytes, nanoseconds: (took + Int64(silence)) * 1_000)
             let half = took / 2
-            return Answer(error: nil, time: sent.advanced(byMicroseconds: half), uncertainty: half)
+            return Answer(error: nil, time: sent.advanced(byMicroseconds: half), uncertainty: half, gap: gap)
         } catch {
             handle(error)
-            return Answer(error: error, time: start)
+            return Answer(error: error, time: start, gap: gap)
         }
     }
 
@@ -102,6 +112,7 @@ struct ModbusConnection: ~Copyable {
     /// Tells a unit to take a value.
     mutating func write(_ order: WriteOrder, _ words: [UInt16]) -> Sent {
         var isSent = false
+        defer { idleSince = .now }
         do throws(ModbusError) {
             try prepare()
             guard context != nil else { throw lastFailure ?? ModbusError(code: ENOTCONN) }
@@ -122,21 +133,24 @@ struct ModbusConnection: ~Copyable {
     }
 
     /// Before each request.
-    private mutating func prepare() throws(ModbusError) {
+    private mutating func prepare(_ pause: Int64 = 0) throws(ModbusError) {
         try connectIfNeeded()
-        if silence > 0 { usleep(silence) }
+        keepSilent(pause)
         // An answer that came too late must not be taken for the one to come; nor what a modem says of itself now and then.
         if needsFlush || settings.endpoint.isDialIn { context?.flush() }
         needsFlush = false
     }
 
-    /// Asks what no late answer can be taken for an answer to.
-    private mutating func settle(_ probe: ReadRequest, _ unit: UInt8) throws(ModbusError) {
-        try ask(probe, unit: unit)
-        if silence > 0 { usleep(silence) }
+    private func keepSilent(_ pause: Int64) {
+        let needed = max(pause, Int64(silence))
+        guard needed > 0 else { return }
+        let left = needed - idleSince.duration(to: .now).microseconds
+        if left > 0 { usleep(UInt32(clamping: left)) }
     }
 
+    /// Asks what no late answer can be taken for an answer to.
     private mutating func ask(_ request: ReadRequest, unit: UInt8) throws(ModbusError) {
+        defer { idleSince = .now }
         do throws(ModbusError) {
             try transfer(request, unit: unit)
         } catch {

@@ -129,6 +129,7 @@ public actor ModbusLink {
             metadata: [
                 "device": "\(device.id)", "refused": "\(learned.refused.keys.sorted().joined(separator: ","))",
                 "registers": "\(learned.registers.map(String.init) ?? "-")", "tight": "\(learned.tight.count)",
+                "pause": "\(learned.pause.map { "\($0 / 1_000) ms" } ?? "-")",
             ])
         remember(.device(device.id, learned))
     }

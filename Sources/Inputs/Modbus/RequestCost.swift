@@ -16,6 +16,11 @@ public struct RequestCost: Sendable, Equatable, Codable {
         self.byte = byte
     }
 
+    /// The same of a device that wants pauses, in microseconds.
+    func with(pause: Int64) -> RequestCost {
+        RequestCost(request: request + pause * 1_000, byte: byte)
+    }
+
     /// - Parameter count: registers, or bits of a table that holds them.
     public func of(_ count: Int, in table: RegisterTable) -> Int64 {
         request + byte * Int64(table.holdsBits ? (count + 7) / 8 : count * 2)

@@ -12,6 +12,7 @@ Line specification V1.02.
     unit 6  the line's echo of the request comes before every second answer
     unit 7  every second answer is exception 5, 6 or 11
     unit 8  misses its fifth request, and never answers one for more than a register
+    unit 11 ignores what comes within 30 ms of anything else that was said on the line
     unit 9  one answer in five comes so late, and every second of these is exception 6
 """
 
@@ -55,6 +56,7 @@ class Line:
         os.symlink(os.ttyname(slave), LINK)
         self.slave = slave  # Held open, so that the master's end goes on between two clients.
         self.asked = {}
+        self.spoken = 0.0  # when something was said last
         self.to_send = {}
 
     def send(self, unit, frame, after=0.0):
@@ -69,11 +71,16 @@ class Line:
             at, frame = frames.get()
             time.sleep(max(0, at - time.monotonic()))
             os.write(self.master, frame)
+            self.spoken = time.monotonic()
 
     def serve(self):
         data = b""
         while True:
-            data += os.read(self.master, 256)
+            heard = os.read(self.master, 256)
+            if not data:
+                self.silence = time.monotonic() - self.spoken
+            self.spoken = time.monotonic()
+            data += heard
             while len(data) >= 8:
                 if crc(data[:6]) != data[6:8]:
                     data = data[1:]
@@ -87,6 +94,8 @@ class Line:
         turn = self.asked[unit]
         body = answer(unit, function, address, count)
         good, is_bad = framed(body), turn % 2 == 0
+        if unit == 11 and self.silence < 0.03:
+            return
         if unit == 2 and choose.random() < 0.35:
             self.send(unit, good, after=PATIENCE * choose.uniform(1, 6))
         elif unit == 9 and choose.random() < 0.2:
@@ -103,7 +112,7 @@ class Line:
             self.send(unit, frame + good)
         elif unit == 7 and is_bad:
             self.send(unit, framed(bytes([unit, function | 0x80, choose.choice([5, 6, 11])])))
-        elif unit in (1, 2, 3, 4, 5, 6, 7, 9) or unit == 8 and count == 1 and turn != 5:
+        elif unit in (1, 2, 3, 4, 5, 6, 7, 9, 11) or unit == 8 and count == 1 and turn != 5:
             self.send(unit, good)
 
 
