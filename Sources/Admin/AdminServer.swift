@@ -11,7 +11,8 @@ import ServiceLifecycle
 
 /// What the admin server shows. Nothing of it waits for a device or a broker.
 public protocol GatewayView: Sendable {
-    func status() async throws -> GatewayStatus
+    /// - Parameter withPoints: whether each device's last readings are wanted too: thousands, of a large plant.
+    func status(withPoints: Bool) async throws -> GatewayStatus
     /// Nil while the gateway can take readings and keep them; else what is wrong.
     func unreadiness() async -> String?
     /// Each event as it is committed, as JSON. A reader that is too slow misses some.
@@ -76,7 +77,7 @@ public struct AdminServer: Service {
             return Self.text("not ready: \(reason)\n", status: .serviceUnavailable)
         }
         router.get("/metrics") { [view, metrics] _, _ in
-            let status = try? await view.status()
+            let status = try? await view.status(withPoints: false)
             let text = metrics.exposition() + (status.map(StatusGauges.exposition) ?? "") + ProcessGauges.exposition()
             return Self.text(text, type: "text/plain; version=0.0.4; charset=utf-8")
         }
@@ -84,7 +85,7 @@ public struct AdminServer: Service {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             return Self.response(
-                ByteBuffer(bytes: try encoder.encode(await view.status())), type: "application/json")
+                ByteBuffer(bytes: try encoder.encode(await view.status(withPoints: true))), type: "application/json")
         }
         router.get("/api/events") { [view] _, _ in Self.stream(view.liveEvents()) }
         addDesk(to: router)

@@ -102,7 +102,7 @@ public struct Gateway: Sendable {
     }
 
     private func logStop() async {
-        guard let status = try? await view.status() else { return }
+        guard let status = try? await view.status(withPoints: false) else { return }
         var metadata: Logger.Metadata = [
             "received": "\(status.totals.received)", "filtered": "\(status.totals.filtered)",
             "committed": "\(status.totals.committed)",
@@ -116,7 +116,7 @@ public struct Gateway: Sendable {
 
     /// What the gateway says of itself, also after it has stopped.
     public func status() async throws -> GatewayStatus {
-        try await view.status()
+        try await view.status(withPoints: true)
     }
 
     private static func makeFolder(_ path: String) throws(StartError) {

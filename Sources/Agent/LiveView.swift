@@ -36,7 +36,7 @@ struct LiveView: GatewayView {
         await outbox.isSound ? nil : "the outbox is in trouble, see the log"
     }
 
-    func status() async throws -> GatewayStatus {
+    func status(withPoints: Bool) async throws -> GatewayStatus {
         let stored = try await outbox.status()
         let written = wear.read()
         return GatewayStatus(
@@ -48,7 +48,7 @@ struct LiveView: GatewayView {
                 epoch: String(stored.epoch, radix: 16, padded: 16), bytes: Int(stored.bytes),
                 maxBytes: Int(stored.maxBytes), isSound: stored.trouble == nil, trouble: stored.trouble,
                 writtenBytes: written?.total, writtenBytesPerDay: written?.perDay, keys: stored.keys),
-            outputs: outputs(stored), devices: devices())
+            outputs: outputs(stored), devices: devices(withPoints: withPoints))
     }
 
     private func outputs(_ stored: OutboxStatus) -> [GatewayStatus.OutputStatus] {
@@ -62,39 +62,43 @@ struct LiveView: GatewayView {
         }
     }
 
-    private func devices() -> [GatewayStatus.DeviceStatus] {
+    private func devices(withPoints: Bool) -> [GatewayStatus.DeviceStatus] {
         let contents = outbox.catalog.contents
         let snapshot = latest.snapshot
         var seriesOfDevice: [DeviceNumber: [SeriesNumber]] = [:]
-        for (index, series) in contents.series.enumerated() {
-            seriesOfDevice[series.device, default: []].append(SeriesNumber(raw: Int32(index)))
+        if withPoints {
+            for (index, series) in contents.series.enumerated() {
+                seriesOfDevice[series.device, default: []].append(SeriesNumber(raw: Int32(index)))
+            }
         }
         return configuration.devices.flatMap { configured in
             numbers(of: configured, contents, snapshot).map { number in
-                let state = snapshot.states[number].map { "\($0.name)" } ?? "unknown"
-                let series = (seriesOfDevice[number] ?? []).compactMap { number in contents[number].map { (number, $0) }
+                let series = seriesOfDevice[number, default: []].compactMap { number in
+                    contents[number].map { (number, $0) }
                 }
-                let points = configured.inOrder(series).compactMap { Self.point($0.1, snapshot.reading($0.0)) }
                 return GatewayStatus.DeviceStatus(
                     device: contents[number]?.id ?? configured.name, map: configured.map.name, link: configured.link,
-                    state: state, points: points)
+                    state: snapshot.states[number].map { "\($0.name)" } ?? "unknown",
+                    points: configured.inOrder(series).compactMap { Self.point($0.1, snapshot.reading($0.0)) })
             }
         }
     }
 
-    /// A configured device is one in the catalog; with a wildcard, as many as have been heard of since the start.
+    /// A configured device is one in the catalog; of one that stands for many, as many as have been heard of since the
+    /// start.
     private func numbers(
         of configured: Configuration.ConfiguredDevice, _ contents: Catalog.Contents, _ snapshot: LatestReadings.Snapshot
     ) -> [DeviceNumber] {
-        contents.devices.enumerated().compactMap { index, device in
-            guard device.map == configured.map.name, device.mapVersion == configured.map.version,
-                device.tags == configured.tags
-            else { return nil }
-            let number = DeviceNumber(raw: Int32(index))
-            if device.id == configured.name { return configured.isOne ? number : nil }
-            return configured.isMany && device.id.hasPrefix(configured.name + ".") && snapshot.states[number] != nil
-                ? number : nil
+        let own = Device(
+            id: configured.name, map: configured.map.name, mapVersion: configured.map.version, tags: configured.tags)
+        let one = configured.isOne ? outbox.catalog.known(own) : nil
+        guard configured.isMany else { return [one].compactMap(\.self) }
+        let prefix = configured.name + "."
+        let many = snapshot.states.keys.sorted { $0.raw < $1.raw }.filter { number in
+            guard let device = contents[number], device.id.hasPrefix(prefix) else { return false }
+            return device.map == own.map && device.mapVersion == own.mapVersion && device.tags == own.tags
         }
+        return [one].compactMap(\.self) + many
     }
 
     private static func point(

@@ -67,6 +67,11 @@ public final class Catalog: Sendable {
         }
     }
 
+    /// The number of a device that there is or was.
+    public func known(_ device: Device) -> DeviceNumber? {
+        state.withLock { $0.deviceNumbers[device] }
+    }
+
     public func number(of series: Series) -> SeriesNumber {
         state.withLock { state in
             if let known = state.seriesNumbers[series] { return known }

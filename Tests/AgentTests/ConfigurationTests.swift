@@ -79,6 +79,7 @@ struct ConfigurationTests {
     @Test("a password everyone can read is refused, and so is one that is not there")
     func secrets() throws {
         let path = NSTemporaryDirectory() + "headgate-secret-" + UUID().uuidString
+        defer { try? FileManager.default.removeItem(atPath: path) }
         try "s3cret\n".write(toFile: path, atomically: false, encoding: .utf8)
         try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
         #expect(throws: StartError.self) { try Secret.file(path).reveal() }
