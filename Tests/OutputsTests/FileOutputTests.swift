@@ -7,8 +7,15 @@ import Outputs
 import Testing
 
 @Suite("File output")
-struct FileOutputTests {
-    private let path = NSTemporaryDirectory() + "headgate-file-" + UUID().uuidString
+final class FileOutputTests {
+    private let folder = NSTemporaryDirectory() + "headgate-file-" + UUID().uuidString
+    private var path: String { folder + "/events.jsonl" }
+
+    init() throws {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
 
     private func window(_ count: Int) throws -> Outgoing {
         let catalog = Catalog()
