@@ -136,6 +136,8 @@ struct SparkplugHostTests {
         let other = SparkplugMetric(name: "t", type: .int32, raw: .int(5))
         #expect(one.hear("NDATA", 2, [other]) == .unborn)
         #expect(one.readings("t") == ["0.0 good", "2.0 good"])
+        #expect(!one.asks())
+        _ = one.pass(5)
         #expect(one.asks())
     }
 
@@ -152,6 +154,32 @@ struct SparkplugHostTests {
         _ = one.hear("DBIRTH", 4, [temperature(2, alias: 1, isBirth: true), other], device: "d")
         #expect(one.hear("DDATA", 5, [temperature(3, alias: 1)], device: "d") == .unborn)
         #expect(one.readings("t").last == "2.0 good")
+    }
+
+    @Test("what a broker has kept is not read, and a birth is asked for")
+    func retained() {
+        let one = Listener("+")
+        let birth = SparkplugPayload(timestamp: nil, sequence: 0, metrics: [temperature(1)])
+        let message = MQTTMessage(topic: "spBv1.0/g/NBIRTH/n", payload: birth.bytes, retained: true)
+        #expect(throws: SparkplugNode.Refusal.retained) {
+            try one.host.take(message, at: one.now, into: &one.batch)
+        }
+        #expect(one.batch.isEmpty)
+        #expect(one.asks())
+    }
+
+    @Test("a node whose births leave out what it sends is not asked again and again")
+    func incompleteBirths() {
+        let one = Listener()
+        let other = SparkplugMetric(name: "u", type: .double, raw: .double(1))
+        var asked = 0
+        for second in 0..<600 {
+            _ = one.hear("NBIRTH", 0, [temperature(Double(second))])
+            _ = one.hear("NDATA", 1, [other])
+            asked += one.asks() ? 1 : 0
+            _ = one.pass(1)
+        }
+        #expect((4...8).contains(asked), "\(asked)")
     }
 
     @Test("a device that is not born again after its node is gone")

@@ -46,7 +46,8 @@ def serve_line(workshop, plant):
     ends = [workshop.folder / "line-gateway", workshop.folder / "line-devices"]
     workshop.start("line", ["socat", *[f"pty,raw,echo=0,link={end}" for end in ends]])
     wait_for(lambda: all(end.exists() for end in ends), what="the line")
-    workshop.python("modbus", "modbus_server.py", ends[1], path)
+    peer = workshop.python("modbus", "modbus_server.py", ends[1], path)
+    wait_for(lambda: "ready" in peer.log.read_text(), what="pymodbus")
     return str(ends[0])
 
 

@@ -45,7 +45,8 @@ extension DevicePoller {
     /// A request that is refused again is asked in parts in the same round, and its limit is known again.
     mutating func forgetLimits(at now: ContinuousClock.Instant) {
         limitsRetryAt = now + Self.limitsRetryPause
-        pauses = PauseLearner(least: device.limits.pause)
+        // A pause that helps is kept: to look whether it still must be costs misses.
+        if pauses.learned == nil { pauses = PauseLearner(least: device.limits.pause) }
         guard schedule.cuts.registers != nil || schedule.cuts.bits != nil || !schedule.cuts.tight.isEmpty else {
             return
         }

@@ -162,31 +162,36 @@ extension ModbusLink {
         wasSought = true
         switch seekers[place].step(over: &connection) {
         case .partly: break
-        case .failed(let change):
-            guard let change else { break }
-            logger.warning(
-                "device offline",
-                metadata: ["device": "\(seekers[place].device.id)", "reason": "\(change.reason.name)"])
-            var batch = Batch()
-            batch.append(change, device: seekers[place].device.number, time: .now)
-            collector.take(&batch)
-        case .found(let found): begin(seekers.remove(at: place).device, found)
+        case .failed(let change): tell(change, of: seekers[place].device)
+        case .found(let found):
+            let unit = seekers[place].device
+            let models = found.models.map { "\($0.number)" }.joined(separator: " ")
+            guard let device = describe(unit, found) else {
+                let change = seekers[place].refuse(at: .now)
+                if change != nil {
+                    logger.error(
+                        "none of the device's models is known",
+                        metadata: ["device": "\(unit.id)", "models": "\(models)"])
+                }
+                tell(change, of: unit)
+                break
+            }
+            logger.notice(
+                "device has said what it has",
+                metadata: ["device": "\(unit.id)", "models": "\(models)", "points": "\(device.points.count)"])
+            seekers.remove(at: place)
+            pollers.append(DevicePoller(device, link: settings.name, cost: cost, start: .now))
+            turns = LinkTurns(pollers.map(\.wish), now: .now)
         }
         return true
     }
 
-    private func begin(_ unit: SunSpecDevice, _ found: SunSpecFound) {
-        let models = found.models.map { "\($0.number)" }.joined(separator: " ")
-        guard let device = describe(unit, found) else {
-            logger.error(
-                "none of the device's models is known", metadata: ["device": "\(unit.id)", "models": "\(models)"])
-            return
-        }
-        logger.notice(
-            "device has said what it has",
-            metadata: ["device": "\(unit.id)", "models": "\(models)", "points": "\(device.points.count)"])
-        pollers.append(DevicePoller(device, link: settings.name, cost: cost, start: .now))
-        turns = LinkTurns(pollers.map(\.wish), now: .now)
+    private func tell(_ change: StatusChange?, of unit: SunSpecDevice) {
+        guard let change else { return }
+        logger.warning("device offline", metadata: ["device": "\(unit.id)", "reason": "\(change.reason.name)"])
+        var batch = Batch()
+        batch.append(change, device: unit.number, time: .now)
+        collector.take(&batch)
     }
 
     private func isSunSpec(_ unit: Int) -> Bool {

@@ -53,8 +53,12 @@ struct SunSpecSeeker {
         }
         search.take(answer.error == nil ? connection.words(of: request) : nil)
         guard search.request == nil else { return .partly }
-        guard search.found.models.isEmpty else { return .found(search.found) }
-        return .failed(again(presence.cutOff(since: answer.time, .notSunSpec)))
+        return search.found.models.isEmpty ? .failed(refuse(at: answer.time)) : .found(search.found)
+    }
+
+    /// Nothing of what it says can be read: it may be another device tomorrow.
+    mutating func refuse(at time: Timestamp) -> StatusChange? {
+        again(presence.cutOff(since: time, .notSunSpec))
     }
 
     private mutating func again(_ change: StatusChange?) -> StatusChange? {

@@ -111,17 +111,10 @@ struct SparkplugBody {
         _ metric: SparkplugMetric, _ name: String, at time: Timestamp, isWhole: Bool, into batch: inout Batch
     ) -> Bool {
         if Self.isOfProtocol(name) || unread.contains(name) { return true }
-        if !metric.members.isEmpty {
-            var isKnown = true
-            for member in metric.members {
-                guard let own = member.name else { return false }
-                isKnown = read(member, name + "/" + own, at: time, isWhole: isWhole, into: &batch) && isKnown
-            }
-            return isKnown
+        guard let known = metrics[name] else {
+            return readGroup(metric, name, at: time, isWhole: isWhole, into: &batch)
         }
-        guard let known = metrics[name], metric.typeCode.map({ $0 == known.type.rawValue }) ?? true else {
-            return false
-        }
+        if let code = metric.typeCode, code != known.type.rawValue { return false }
         let (value, quality, reason) = metric.value(as: known.type, into: &batch)
         var reading = Reading(
             series: known.series, time: Self.time(metric.timestamp) ?? time, value: value, quality: quality,
@@ -130,6 +123,28 @@ struct SparkplugBody {
         if !isWhole, quality == .good { (reading.quality, reading.reason) = (.uncertain, .sequenceGap) }
         batch.readings.append(reading)
         return true
+    }
+
+    /// What is said of a group counts for its members; one with nothing in it says nothing.
+    private func readGroup(
+        _ metric: SparkplugMetric, _ name: String, at time: Timestamp, isWhole: Bool, into batch: inout Batch
+    ) -> Bool {
+        if metric.isNull {
+            let members = metrics.values.filter { $0.name.hasPrefix(name + "/") }.sorted {
+                $0.series.raw < $1.series.raw
+            }
+            for member in members {
+                batch.readings.append(Reading(series: member.series, time: time, value: .none, quality: .absent))
+            }
+            return !members.isEmpty
+        }
+        let time = Self.time(metric.timestamp) ?? time
+        return metric.members.reduce(metric.raw == nil) { isKnown, member in
+            guard let own = member.name else { return false }
+            var member = member
+            member.quality = member.quality ?? metric.quality
+            return read(member, name + "/" + own, at: time, isWhole: isWhole, into: &batch) && isKnown
+        }
     }
 
     /// A node that was never told the time counts from 0.

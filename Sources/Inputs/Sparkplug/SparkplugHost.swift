@@ -71,6 +71,10 @@ package struct SparkplugHost {
             }
             nodes[topic.node] = SparkplugNode(topic.node, of: device, catalog)
         }
+        guard !message.retained else {
+            nodes[topic.node]?.doubt(at: now.instant)
+            throw .retained
+        }
         try nodes[topic.node]?.take(topic, payload, at: now, into: &batch)
         return true
     }

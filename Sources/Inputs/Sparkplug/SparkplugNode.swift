@@ -9,6 +9,8 @@ package struct SparkplugNode {
     /// Why a message gave nothing, or not all.
     package enum Refusal: String, Error {
         case malformed
+        /// Kept by a broker for nobody knows how long, which Sparkplug does not allow (Sparkplug 3.0.0, 5.17).
+        case retained
         /// It says something of what no birth has told of.
         case unborn
         /// The death of an earlier life than the present one.
@@ -100,7 +102,7 @@ package struct SparkplugNode {
             throw .staleBirth
         }
         sequence = SparkplugSequence(birth: birth.sequence.map { UInt8(truncatingIfNeeded: $0) })
-        rebirth = SparkplugRebirth()
+        rebirth.end()
         for name in devices.keys { devices[name]?.isBorn = false }
         devicesAwaitedUntil = now + Self.patience
         own.isBorn = true
@@ -157,7 +159,7 @@ package struct SparkplugNode {
         if own.isBorn, let life, let ended = Self.life(death), ended != life { throw .staleDeath }
         cutOff(since: now.time, .death, at: now.time, into: &batch)
         died = (Self.life(death), now.instant)
-        rebirth = SparkplugRebirth()
+        rebirth.end()
     }
 
     /// The metric that births and deaths have in common (Sparkplug 3.0.0, 6.4.19).
@@ -204,28 +206,42 @@ package struct SparkplugNode {
         rebirth.want(at: now)
     }
 
+    /// What a broker has kept proves that there was such a node, no more.
+    mutating func doubt(at now: ContinuousClock.Instant) { rebirth.want(at: now) }
+
     /// Whether the node is to be asked now to be born again.
     mutating func takeRebirth(at now: ContinuousClock.Instant) -> Bool { rebirth.take(at: now) }
 }
 
-/// When a node is asked to be born again: at once, then ever more seldom until it is.
+/// When a node is asked to be born again: at once, then ever more seldom, also of one whose births leave out what it sends.
 struct SparkplugRebirth {
     private static let first = Duration.seconds(5)
     private static let longest = Duration.seconds(300)
 
     private(set) var wantedSince: ContinuousClock.Instant?
     private var due: ContinuousClock.Instant?
+    private var askedAt: ContinuousClock.Instant?
     private var pause = first
 
     mutating func want(at now: ContinuousClock.Instant) {
-        wantedSince = wantedSince ?? now
-        due = due ?? now
+        guard wantedSince == nil else { return }
+        wantedSince = now
+        due = askedAt.map { max(now, $0 + pause) } ?? now
     }
 
+    /// Whether it is time to ask.
     mutating func take(at now: ContinuousClock.Instant) -> Bool {
         guard let due, due <= now else { return false }
+        let isNews = askedAt.map { $0.duration(to: now) > Self.longest * 2 } ?? true
+        pause = isNews ? Self.first : min(pause * 2, Self.longest)
+        askedAt = now
         self.due = now + pause
-        pause = min(pause * 2, Self.longest)
         return true
+    }
+
+    /// It is born, or gone.
+    mutating func end() {
+        wantedSince = nil
+        due = nil
     }
 }

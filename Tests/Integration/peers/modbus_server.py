@@ -42,7 +42,9 @@ async def main(place, path, framing="tcp"):
     else:
         framer = FramerType.RTU if framing == "rtu" else FramerType.SOCKET
         server = ModbusTcpServer(context, framer=framer, address=("127.0.0.1", int(place)), **tracing)
-    await server.serve_forever()
+    await server.serve_forever(background=True)
+    print("ready", flush=True)
+    await asyncio.Event().wait()
 
 
 asyncio.run(main(*sys.argv[1:]))
