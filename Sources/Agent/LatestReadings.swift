@@ -40,7 +40,7 @@ final class LatestReadings: Sendable {
     /// Whether it is told now of what was before what is known: by a device that had kept it. That its time is before is
     /// not enough, as the system's clock may have been set back.
     private static func isPast(_ reading: Reading, _ known: Reading?, _ now: Timestamp) -> Bool {
-        guard let known, reading.time < known.time else { return false }
+        guard let known, known.quality != .bad, reading.time < known.time else { return false }
         return now.microseconds(since: reading.time) > 10_000_000
     }
 }

@@ -156,6 +156,72 @@ struct SparkplugHostTests {
         #expect(one.readings("t").last == "2.0 good")
     }
 
+    @Test("a name that stands for two metrics is not read")
+    func twice() {
+        let one = Listener()
+        let other = SparkplugMetric(name: "t", type: .int16, raw: .int(7))
+        #expect(one.hear("NBIRTH", 0, [temperature(1), other, temperature(2)]) == nil)
+        #expect(one.hear("NDATA", 1, [temperature(3)]) == nil)
+        #expect(one.batch.readings.isEmpty)
+        #expect(one.host.unread == 1)
+    }
+
+    @Test("an old death does not stop a birth from being asked for")
+    func oldDeath() {
+        let one = Listener()
+        one.host.connected(at: one.now.instant)
+        #expect(one.hear("NDEATH", nil, death) == nil)
+        #expect(one.asks())
+        #expect(one.hear("NBIRTH", 0, [SparkplugMetric(name: "bdSeq", type: .int64, raw: .long(8))]) == nil)
+        #expect(one.hear("NDEATH", nil, death) == .staleDeath)
+        #expect(one.states.last == "line online none")
+    }
+
+    @Test("a node that was not yet asked is not silent, and one that never answers is")
+    func neverAnswers() {
+        let one = Listener()
+        one.host.connected(at: one.now.instant)
+        _ = one.pass(300)
+        #expect(one.states.isEmpty)
+        #expect(one.asks())
+        _ = one.pass(61)
+        #expect(one.states == ["line offline silent"])
+    }
+
+    @Test("a message that comes twice breaks nothing")
+    func duplicates() {
+        let one = Listener()
+        _ = one.hear("NBIRTH", 0, [temperature(1)])
+        for number in [1, 1, 2, 2] { _ = one.hear("NDATA", UInt64(number), [temperature(Double(number))]) }
+        #expect(one.readings("t") == ["1.0 good", "1.0 good", "1.0 good", "2.0 good", "2.0 good"])
+        #expect(one.pass(5) == 0)
+        #expect(!one.asks())
+    }
+
+    @Test("a group with an endless name costs no more than its message")
+    func endlessNames() throws {
+        let one = Listener()
+        var bytes: [UInt8] = []
+        func field(_ number: UInt8, _ content: [UInt8]) -> [UInt8] {
+            var length = content.count
+            var varint: [UInt8] = []
+            repeat {
+                varint.append(UInt8(length & 0x7F) | (length > 0x7F ? 0x80 : 0))
+                length >>= 7
+            } while length > 0
+            var tag = [number << 3 | 2]
+            if number > 15 { tag = [(number << 3 | 2) & 0x7F | 0x80, number >> 4] }
+            return tag + varint + content
+        }
+        let name = Array(repeating: UInt8(ascii: "g"), count: 800_000)
+        let members = (0..<10_000).flatMap { _ in field(2, field(1, [0x6D]) + [0x20, 9]) }
+        bytes = field(2, field(1, name) + [0x20, 19] + field(18, members))
+        let message = MQTTMessage(topic: "spBv1.0/g/NBIRTH/n", payload: bytes, retained: false)
+        #expect(try one.host.take(message, at: one.now, into: &one.batch))
+        #expect(one.host.unread == 1)
+        #expect(one.batch.readings.isEmpty)
+    }
+
     @Test("what a broker has kept is not read, and a birth is asked for")
     func retained() {
         let one = Listener("+")

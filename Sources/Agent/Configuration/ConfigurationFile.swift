@@ -65,6 +65,7 @@ public final class ConfigurationFile {
         configuration.links = links(root.take("links"), gateway: configuration.gateway)
         configuration.devices = devices(root.take("devices"), links: configuration.links)
         if provesPlans { configuration.links.forEach { prove($0, configuration) } }
+        configuration.links.forEach { proveEdgeNodes(of: $0, configuration) }
         if let writes = root.take("writes")?.mapping() {
             configuration.writes = WriteKeys(links: configuration.links, devices: configuration.devices).writes(writes)
         }

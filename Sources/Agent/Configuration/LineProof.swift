@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import DeviceMaps
 import Inputs
 import Modbus
 import YAMLText
@@ -8,6 +9,9 @@ import YAMLText
 extension ConfigurationFile {
     /// A line has a speed, and more does not go over it. How fast a network is, nobody knows before.
     func prove(_ link: Configuration.Link, _ configuration: Configuration) {
+        var configuration = configuration
+        // What a device says of itself is no mistake of who wrote the file.
+        configuration.devices.removeAll { $0.map.name == DeviceMap.sunSpec.name }
         guard let (endpoint, plan) = configuration.plan(of: link), case .serial(var line) = endpoint, plan.load > 1
         else { return }
         let enough = Self.speeds.first { speed in

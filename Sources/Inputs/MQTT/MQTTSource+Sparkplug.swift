@@ -18,9 +18,10 @@ extension MQTTSource {
     /// - Returns: whether the message was for this.
     func takeOfNodes(_ message: MQTTMessage, _ now: MessageRouter.Arrival, into batch: inout Batch) -> Bool {
         if let state, message.topic == state.topic {
-            isStateDoubted = String(decoding: message.payload.prefix(256), as: UTF8.self).contains("false")
+            isStateDoubted = String(decoding: message.payload.prefix(256), as: UTF8.self).contains("true") == false
             return true
         }
+        guard nodeMeasures != nil else { return false }
         do throws(SparkplugNode.Refusal) {
             return try sparkplug.take(message, at: now, into: &batch)
         } catch {
@@ -41,7 +42,7 @@ extension MQTTSource {
         lookedForNodes = now.instant
         if isStateDoubted { try tellState(isOnline: true, connection) }
         var batch = Batch()
-        let lost = sparkplug.tick(now, into: &batch)
+        let lost = nodesJudgedFrom <= now.instant ? sparkplug.tick(now, into: &batch) : 0
         if lost > 0 {
             nodeMeasures.lost.increment(by: lost)
             logger.warning("messages of edge nodes are lost: births are asked for", metadata: ["messages": "\(lost)"])

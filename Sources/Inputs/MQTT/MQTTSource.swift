@@ -31,6 +31,8 @@ public actor MQTTSource {
     /// Whether the broker has told them something else.
     var isStateDoubted = false
     var lookedForNodes = ContinuousClock.now
+    /// Not before what waited behind a slow commit has been read.
+    var nodesJudgedFrom = ContinuousClock.now
     private let commands: (any CommandTaking)?
     /// What commands that are safe want done.
     private var works: [@Sendable () -> Void] = []
@@ -211,7 +213,10 @@ public actor MQTTSource {
         guard !batch.isEmpty else { return true }
         let isSafe = await collector.takeDurably(batch)
         // What came meanwhile has not been read yet: nobody was silent.
-        if arrival.instant.duration(to: .now) > .seconds(1) { upSince = MessageRouter.Arrival() }
+        if arrival.instant.duration(to: .now) > .seconds(1) {
+            upSince = MessageRouter.Arrival()
+            nodesJudgedFrom = .now + .seconds(5)
+        }
         return isSafe
     }
 

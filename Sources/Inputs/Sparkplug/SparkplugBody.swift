@@ -10,6 +10,7 @@ struct SparkplugBody {
     struct Metric {
         var name: String
         var type: SparkplugType
+        var alias: UInt64?
         var series: SeriesNumber
     }
 
@@ -21,6 +22,7 @@ struct SparkplugBody {
     let id: String
     let number: DeviceNumber
     private let catalog: Catalog
+    private let room: SparkplugRoom
     /// By name.
     private(set) var metrics: [String: Metric] = [:]
     /// What numbers stand for; nil where a birth gave one twice. They need only be different on one node, but some count
@@ -31,11 +33,13 @@ struct SparkplugBody {
     var presence = DevicePresence()
     var isBorn = false
     /// Metrics of the birth that are not read: of a type that is no value, of a name that is none, or too many.
-    private(set) var unread: Set<String> = []
+    private(set) var unreadCount = 0
+    private var unread: Set<String> = []
 
-    init(_ device: Device, _ catalog: Catalog) {
+    init(_ device: Device, _ catalog: Catalog, _ room: SparkplugRoom) {
         id = device.id
         self.catalog = catalog
+        self.room = room
         number = catalog.number(of: device)
     }
 
@@ -48,32 +52,51 @@ struct SparkplugBody {
         metrics = [:]
         aliases = [:]
         unread = []
+        unreadCount = 0
         for metric in birth { define(metric, in: "", depth: 0) }
         isBorn = true
         return before.values.filter { metrics[$0.name]?.series != $0.series }.map(\.series).sorted { $0.raw < $1.raw }
     }
 
     private mutating func define(_ metric: SparkplugMetric, in group: String, depth: Int) {
-        guard let own = metric.name, !Self.isOfProtocol(own), !metric.isDefinition else { return }
+        guard let own = metric.name, !metric.isDefinition else { return }
         let name = group + own
+        // Before anything is kept of it, or of what is in it.
+        guard Self.isName(name), depth < Self.deepest else { return leave() }
         if let alias = metric.alias {
             aliases[alias] = .some(aliases[alias, default: name] == name ? name : nil)
         }
+        guard !Self.isOfProtocol(name), !unread.contains(name) else { return }
         let type = metric.typeCode.flatMap(SparkplugType.init(rawValue:))
-        if type == .template, depth < Self.deepest {
+        if type == .template {
             for member in metric.members { define(member, in: name + "/", depth: depth + 1) }
-        } else if let type, type != .template, Self.isName(name),
-            let series = number(of: name, Self.unit(metric.unit))
-        {
-            metrics[name] = Metric(name: name, type: type, series: series)
-        } else if unread.count < Self.mostSeries {
-            unread.insert(name)
+        } else if let known = metrics[name], known.type == type, known.alias == metric.alias {
+            // The same once more, at another time.
+            return
+        } else if let type, metrics[name] == nil, let series = number(of: name, Self.unit(metric.unit)) {
+            metrics[name] = Metric(name: name, type: type, alias: metric.alias, series: series)
+        } else {
+            // A name that stands for two things stands for neither.
+            metrics[name] = nil
+            leave(name)
         }
+    }
+
+    /// Does not read a metric of the birth.
+    private mutating func leave(_ name: String? = nil) {
+        unreadCount += 1
+        if let name, unread.count < Self.mostSeries { unread.insert(name) }
+    }
+
+    /// Whether the birth had it, or may have had it, and it is not read.
+    private func isUnread(_ name: String) -> Bool {
+        Self.isOfProtocol(name) || unread.contains(name) || !Self.isName(name)
+            || unread.count >= Self.mostSeries
     }
 
     private mutating func number(of name: String, _ unit: String) -> SeriesNumber? {
         if let known = series[[name, unit]] { return known }
-        guard series.count < Self.mostSeries else { return nil }
+        guard series.count < Self.mostSeries, room.take() else { return nil }
         let number = catalog.number(of: Series(device: self.number, point: name, unit: unit, lane: .normal))
         series[[name, unit]] = number
         return number
@@ -110,9 +133,8 @@ struct SparkplugBody {
     private func read(
         _ metric: SparkplugMetric, _ name: String, at time: Timestamp, isWhole: Bool, into batch: inout Batch
     ) -> Bool {
-        if Self.isOfProtocol(name) || unread.contains(name) { return true }
         guard let known = metrics[name] else {
-            return readGroup(metric, name, at: time, isWhole: isWhole, into: &batch)
+            return isUnread(name) || readGroup(metric, name, at: time, isWhole: isWhole, into: &batch)
         }
         if let code = metric.typeCode, code != known.type.rawValue { return false }
         let (value, quality, reason) = metric.value(as: known.type, into: &batch)
@@ -121,6 +143,9 @@ struct SparkplugBody {
             reason: reason)
         // What a number stands for, or what a value was since, may have been in a message that is lost.
         if !isWhole, quality == .good { (reading.quality, reading.reason) = (.uncertain, .sequenceGap) }
+        if metric.isHistorical, metric.timestamp == nil, reading.quality == .good {
+            (reading.quality, reading.reason) = (.uncertain, .retained)
+        }
         batch.readings.append(reading)
         return true
     }
@@ -129,21 +154,15 @@ struct SparkplugBody {
     private func readGroup(
         _ metric: SparkplugMetric, _ name: String, at time: Timestamp, isWhole: Bool, into batch: inout Batch
     ) -> Bool {
-        if metric.isNull {
-            let members = metrics.values.filter { $0.name.hasPrefix(name + "/") }.sorted {
-                $0.series.raw < $1.series.raw
-            }
-            for member in members {
-                batch.readings.append(Reading(series: member.series, time: time, value: .none, quality: .absent))
-            }
-            return !members.isEmpty
-        }
+        // Of one that is no more only a birth tells what it had.
+        guard !metric.isNull else { return false }
         let time = Self.time(metric.timestamp) ?? time
         return metric.members.reduce(metric.raw == nil) { isKnown, member in
-            guard let own = member.name else { return false }
+            let whole = member.name.map { name + "/" + $0 } ?? member.alias.flatMap { aliases[$0] ?? nil }
+            guard let whole else { return false }
             var member = member
             member.quality = member.quality ?? metric.quality
-            return read(member, name + "/" + own, at: time, isWhole: isWhole, into: &batch) && isKnown
+            return read(member, whole, at: time, isWhole: isWhole, into: &batch) && isKnown
         }
     }
 

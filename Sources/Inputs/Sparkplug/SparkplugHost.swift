@@ -35,6 +35,7 @@ package struct SparkplugHost {
 
     let devices: [SparkplugDevice]
     private let catalog: Catalog
+    private let room = SparkplugRoom()
     private var nodes: [SparkplugNodeName: SparkplugNode] = [:]
 
     package init(_ devices: [SparkplugDevice], catalog: Catalog) {
@@ -43,11 +44,15 @@ package struct SparkplugHost {
         self.catalog = catalog
         // Who is named is asked for; of others nobody knows before they speak.
         for device in devices where !device.pattern.isPattern {
-            nodes[device.pattern] = SparkplugNode(device.pattern, of: device, catalog)
+            nodes[device.pattern] = SparkplugNode(device.pattern, of: device, catalog, room)
         }
     }
 
-    var filters: [String] { devices.flatMap { SparkplugTopic.filters(of: $0.pattern) } }
+    /// Of patterns that another covers none: a broker may send a message once for each that it matches.
+    var filters: [String] {
+        devices.filter { one in !devices.contains { $0.pattern != one.pattern && $0.pattern.matches(one.pattern) } }
+            .flatMap { SparkplugTopic.filters(of: $0.pattern) }
+    }
 
     /// Metrics of the last births that are not read.
     var unread: Int { nodes.values.reduce(0) { $0 + $1.unread } }
@@ -69,37 +74,39 @@ package struct SparkplugHost {
             guard nodes.keys.count(where: { device.pattern.matches($0) }) < Self.mostNodes else {
                 throw .tooManyDevices
             }
-            nodes[topic.node] = SparkplugNode(topic.node, of: device, catalog)
+            nodes[topic.node] = SparkplugNode(topic.node, of: device, catalog, room)
         }
         guard !message.retained else {
             nodes[topic.node]?.doubt(at: now.instant)
             throw .retained
         }
-        try nodes[topic.node]?.take(topic, payload, at: now, into: &batch)
+        try nodes[topic.node]?.take(
+            topic, payload, isRedelivered: message.redelivered, at: now, into: &batch)
         return true
     }
 
     // MARK: The link
 
     mutating func connected(at now: ContinuousClock.Instant) {
-        for name in nodes.keys { nodes[name]?.interrupt(at: now) }
+        for name in Array(nodes.keys) { nodes[name]?.interrupt(at: now) }
     }
 
     mutating func linkDown(since: Timestamp, at time: Timestamp, into batch: inout Batch) {
-        for name in nodes.keys { nodes[name]?.cutOff(since: since, .disconnected, at: time, into: &batch) }
+        for name in Array(nodes.keys) { nodes[name]?.cutOff(since: since, .disconnected, at: time, into: &batch) }
     }
 
     // MARK: Time
 
     /// - Returns: how many messages are lost.
     package mutating func tick(_ now: MessageRouter.Arrival, into batch: inout Batch) -> Int {
-        nodes.keys.reduce(0) { $0 + (nodes[$1]?.tick(now, into: &batch) ?? 0) }
+        // The names by themselves: nodes are changed where they are.
+        Array(nodes.keys).reduce(0) { $0 + (nodes[$1]?.tick(now, into: &batch) ?? 0) }
     }
 
     /// What to send to those that are to be born again.
     mutating func requests(at now: MessageRouter.Arrival) -> [(topic: String, payload: [UInt8])] {
         var requests: [(topic: String, payload: [UInt8])] = []
-        for name in nodes.keys where requests.count < Self.requestsAtOnce {
+        for name in Array(nodes.keys) where requests.count < Self.requestsAtOnce {
             guard nodes[name]?.takeRebirth(at: now.instant) ?? false else { continue }
             requests.append((name.commandTopic, Self.rebirth(at: now.time).bytes))
         }
@@ -112,5 +119,16 @@ package struct SparkplugHost {
         var metric = SparkplugMetric(name: "Node Control/Rebirth", type: .boolean, raw: .boolean(true))
         metric.timestamp = now
         return SparkplugPayload(timestamp: now, sequence: nil, metrics: [metric])
+    }
+}
+
+/// How many series what comes over one broker may still bring into being. They are kept for good, and what comes is not
+/// bounded by itself.
+final class SparkplugRoom {
+    private var left = 100_000
+
+    func take() -> Bool {
+        left -= left > 0 ? 1 : 0
+        return left > 0
     }
 }

@@ -31,6 +31,7 @@ package struct SparkplugNode {
 
     private let device: SparkplugDevice
     private let catalog: Catalog
+    private let room: SparkplugRoom
     private var own: SparkplugBody
     private var devices: [String: SparkplugBody] = [:]
     private var sequence = SparkplugSequence(birth: nil)
@@ -41,24 +42,29 @@ package struct SparkplugNode {
     private var died: (life: UInt64?, at: ContinuousClock.Instant)?
     private var heard: ContinuousClock.Instant?
     private var rebirth = SparkplugRebirth()
+    /// Of what the message in hand says.
+    private var origin = Origin()
 
-    init(_ name: SparkplugNodeName, of device: SparkplugDevice, _ catalog: Catalog) {
+    init(_ name: SparkplugNodeName, of device: SparkplugDevice, _ catalog: Catalog, _ room: SparkplugRoom) {
         self.device = device
         self.catalog = catalog
+        self.room = room
         var id = device.name
         if device.pattern.group == "+" { id = DeviceID.part(name.group, of: id) }
         if device.pattern.node == "+" { id = DeviceID.part(name.node, of: id) }
-        own = SparkplugBody(device.described(id), catalog)
+        own = SparkplugBody(device.described(id), catalog, room)
     }
 
     /// Of the node and its devices: metrics of the last births that are not read.
-    var unread: Int { devices.values.reduce(own.unread.count) { $0 + $1.unread.count } }
+    var unread: Int { devices.values.reduce(own.unreadCount) { $0 + $1.unreadCount } }
 
     // MARK: Messages
 
     mutating func take(
-        _ topic: SparkplugTopic, _ payload: SparkplugPayload, at now: MessageRouter.Arrival, into batch: inout Batch
+        _ topic: SparkplugTopic, _ payload: SparkplugPayload, isRedelivered: Bool = false,
+        at now: MessageRouter.Arrival, into batch: inout Batch
     ) throws(Refusal) {
+        origin = Origin(isRedelivered: isRedelivered)
         if topic.kind == .nodeDeath { return try die(payload, at: now, into: &batch) }
         heard = now.instant
         if topic.kind == .nodeBirth {
@@ -67,6 +73,10 @@ package struct SparkplugNode {
             sequence.note(UInt8(truncatingIfNeeded: number), at: now.instant)
         }
         guard own.isBorn else {
+            rebirth.want(at: now.instant)
+            throw .unborn
+        }
+        if let name = topic.device, devices[name] == nil, topic.kind != .deviceBirth {
             rebirth.want(at: now.instant)
             throw .unborn
         }
@@ -90,7 +100,7 @@ package struct SparkplugNode {
 
     private func newDevice(_ name: String) -> SparkplugBody? {
         guard devices.count < Self.mostDevices else { return nil }
-        return SparkplugBody(device.described(DeviceID.part(name, of: own.id)), catalog)
+        return SparkplugBody(device.described(DeviceID.part(name, of: own.id)), catalog, room)
     }
 
     /// What was said in an earlier life means nothing any more, and the devices are to be born again.
@@ -146,7 +156,7 @@ package struct SparkplugNode {
         _ body: inout SparkplugBody, at now: MessageRouter.Arrival, readingsOf time: Timestamp, into batch: inout Batch
     ) {
         let change = body.presence.answered(at: now.time)
-        batch.closeTelemetry(device: body.number, time: time)
+        batch.closeTelemetry(device: body.number, time: time, origin: origin)
         if let change { batch.append(change, device: body.number, time: now.time) }
     }
 
@@ -156,10 +166,10 @@ package struct SparkplugNode {
         _ death: SparkplugPayload, at now: MessageRouter.Arrival, into batch: inout Batch
     ) throws(Refusal) {
         // The broker sends a will late where a network was lost; the node may be back by then, in another life.
-        if own.isBorn, let life, let ended = Self.life(death), ended != life { throw .staleDeath }
+        if let life, let ended = Self.life(death), ended != life { throw .staleDeath }
         cutOff(since: now.time, .death, at: now.time, into: &batch)
         died = (Self.life(death), now.instant)
-        rebirth.end()
+        // Whoever was asked goes on being asked: the death may be an old one, and the birth behind it lost.
     }
 
     /// The metric that births and deaths have in common (Sparkplug 3.0.0, 6.4.19).
@@ -191,7 +201,7 @@ package struct SparkplugNode {
         }
         let before = sequence.lost
         if own.isBorn, sequence.needsBirth(at: now.instant) { rebirth.want(at: now.instant) }
-        if let since = rebirth.wantedSince, since.duration(to: now.instant) > Self.longestSilence, own.isBorn,
+        if let since = rebirth.askedSince, since.duration(to: now.instant) > Self.longestSilence,
             heard.map({ $0 <= since }) ?? true
         {
             cutOff(since: now.time, .silent, at: now.time, into: &batch)
@@ -218,14 +228,16 @@ struct SparkplugRebirth {
     private static let first = Duration.seconds(5)
     private static let longest = Duration.seconds(300)
 
-    private(set) var wantedSince: ContinuousClock.Instant?
+    private var isWanted = false
+    /// When it was asked first for the birth that is wanted.
+    private(set) var askedSince: ContinuousClock.Instant?
     private var due: ContinuousClock.Instant?
     private var askedAt: ContinuousClock.Instant?
     private var pause = first
 
     mutating func want(at now: ContinuousClock.Instant) {
-        guard wantedSince == nil else { return }
-        wantedSince = now
+        guard !isWanted else { return }
+        isWanted = true
         due = askedAt.map { max(now, $0 + pause) } ?? now
     }
 
@@ -235,13 +247,15 @@ struct SparkplugRebirth {
         let isNews = askedAt.map { $0.duration(to: now) > Self.longest * 2 } ?? true
         pause = isNews ? Self.first : min(pause * 2, Self.longest)
         askedAt = now
+        askedSince = askedSince ?? now
         self.due = now + pause
         return true
     }
 
-    /// It is born, or gone.
+    /// It is born.
     mutating func end() {
-        wantedSince = nil
+        isWanted = false
+        askedSince = nil
         due = nil
     }
 }

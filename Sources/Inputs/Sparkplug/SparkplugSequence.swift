@@ -24,7 +24,8 @@ struct SparkplugSequence {
     var isWhole: Bool { missing.isEmpty && !isBroken }
 
     mutating func note(_ number: UInt8, at now: ContinuousClock.Instant) {
-        guard let next else { return }
+        // The same once more: it is not the count that is wrong.
+        guard let next, number != next &- 1 else { return }
         if missing.remove(number) != nil {
             if missing.isEmpty { missedAt = nil }
             return

@@ -52,6 +52,14 @@ public struct SparkplugNodeName: Hashable, Sendable {
 
     public var isPattern: Bool { group == "+" || node == "+" }
 
+    /// Whether there can be nodes of both patterns though neither holds the other.
+    public func crosses(_ other: SparkplugNodeName) -> Bool {
+        let isCommon =
+            (group == "+" || other.group == "+" || group == other.group)
+            && (node == "+" || other.node == "+" || node == other.node)
+        return isCommon && !matches(other) && !other.matches(self)
+    }
+
     func matches(_ name: SparkplugNodeName) -> Bool {
         (group == "+" || group == name.group) && (node == "+" || node == name.node)
     }

@@ -4,8 +4,8 @@
 /// How many elements a payload has, groups' included, counted before any is made: two bytes of a message are hundreds
 /// in memory. Reads no more of the wire format than that takes (Protocol Buffers, Encoding).
 struct ElementCount {
-    /// As many metrics as one node and its devices may have, with two properties each.
-    static let most = 30_000
+    private static let mostMetrics = 30_000
+    private static let mostProperties = 200_000
     private static let deepest = 16
 
     private enum Message {
@@ -23,7 +23,8 @@ struct ElementCount {
         }
     }
 
-    private var count = 0
+    private var metrics = 0
+    private var properties = 0
 
     /// Whether there are no more than can be taken in; false also where it cannot be told.
     static func isBounded(_ bytes: [UInt8]) -> Bool {
@@ -45,8 +46,8 @@ struct ElementCount {
                 let inner = rest.prefix(Int(length))
                 rest = rest.dropFirst(Int(length))
                 guard let element = message.element(tag >> 3) else { continue }
-                count += 1
-                guard count <= Self.most else { return false }
+                if element == nil { properties += 1 } else { metrics += 1 }
+                guard metrics <= Self.mostMetrics, properties <= Self.mostProperties else { return false }
                 if let element, !count(inner, element, depth: depth + 1) { return false }
             default: return false
             }
