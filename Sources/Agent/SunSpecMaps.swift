@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import DeviceMaps
+import Dispatch
 import FoundationEssentials
 import Glibc
 import Inputs
@@ -35,10 +36,16 @@ struct SunSpecMaps {
         return (map, text)
     }
 
+    /// The disk may take its time; who polls does not wait for it, and a file that cannot be written costs nobody a reading.
+    private static let queue = DispatchQueue(label: "headgate.sunspec")
+
     func keep(_ text: String, of device: String) {
-        mkdir(folder, 0o750)
-        // Whoever cannot look at it can still be served.
-        try? Data(text.utf8).write(to: URL(filePath: path(device)), options: .atomic)
+        let (folder, path) = (folder, path(device))
+        Self.queue.async {
+            guard (try? TextFile.read(path)) != text else { return }
+            mkdir(folder, 0o750)
+            try? Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
+        }
     }
 
     private func path(_ device: String) -> String { "\(folder)/\(device).yaml" }

@@ -38,6 +38,9 @@ struct DevicePresence {
 
     var isOffline: Bool { isOnline == false }
 
+    /// Whether it answered since it was there last.
+    var hasAnswered: Bool { isOnline == true }
+
     /// Whether it did not answer the last time.
     var isSilent: Bool { failures > 0 }
 }

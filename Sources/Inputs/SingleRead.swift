@@ -24,6 +24,7 @@ public enum SingleRead {
         _ settings: ModbusLinkSettings, unit: UInt8, limits: ModbusLimits, points: [Point], logger: Logger
     ) -> [Row] {
         var connection = ModbusConnection(settings, logger: logger)
+        connection.usualPause = limits.pause
         let sources = points.enumerated().compactMap { place, point -> (place: Int, source: RegisterSource)? in
             if case .register(let source) = point.source { (place, source) } else { nil }
         }
@@ -69,7 +70,7 @@ public enum SingleRead {
         var search = SunSpecSearch()
         while let request = search.request {
             let answer = connection.read(request, unit: unit)
-            if let error = answer.error, error.kind != .exception { throw error }
+            if let error = answer.error, !error.isOfFunction, !error.isOfAddresses { throw error }
             search.take(answer.error == nil ? connection.words(of: request) : nil)
         }
         return search.found

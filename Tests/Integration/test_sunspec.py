@@ -97,6 +97,22 @@ def test_a_device_that_comes_back_as_another_is_asked_anew(workshop):
     assert json.loads(rows.stdout.splitlines()[0])["value"] != "495.0", rows.stdout
 
 
+def test_a_device_that_is_changed_between_two_polls_is_asked_anew(workshop):
+    one, other = free_port(), free_port()
+    server(workshop, one, {"1": {"holding": sunspec()}})
+    server(workshop, other, {"1": {"holding": shifted(sunspec())}}, "other")
+    proxy = workshop.proxy(one)
+    gateway, _, out = gateway_for(workshop, proxy.port)
+    wait_for(lambda: values(out, "inverter_w"), what="a reading")
+    proxy.target = other
+    proxy.cut()
+    seen = len(values(out, "inverter_w"))
+    wait_for(lambda: len(values(out, "inverter_w")) >= seen + 3, seconds=60, what="readings of the other")
+    assert gateway.stop() == 0
+    assert set(values(out, "inverter_w")) == {(495.0, "good")}
+    assert set(values(out, "inverter_hz")) == {(50.01, "good")}
+
+
 def test_read_asks_the_device_first_and_says_what_is_wrong(workshop):
     port = free_port()
     server(workshop, port, {"1": {"holding": sunspec()}, "2": {"holding": [7]}})

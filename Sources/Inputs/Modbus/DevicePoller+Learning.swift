@@ -62,9 +62,9 @@ extension DevicePoller {
 
     /// Whether it was asked too soon.
     mutating func note(_ answer: ModbusConnection.Answer, to request: ReadRequest) {
-        guard answer.error.map({ $0.kind == .timeout }) ?? true else { return }
+        guard let gap = answer.gap, answer.error.map({ $0.kind == .timeout }) ?? true else { return }
         let known = (pauses.pause, pauses.learned)
-        pauses.note(request, missed: answer.error != nil, gap: answer.gap)
+        pauses.note(request, missed: answer.error != nil, gap: gap)
         if pauses.pause != known.0 { replan(cost) }
         if pauses.learned != known.1 { isChanged = true }
     }

@@ -21,7 +21,7 @@ struct DevicePoller {
     /// What requests on the link are worth, but for what the device wants of pauses.
     var cost: RequestCost
     var pauses: PauseLearner
-    private(set) var presence = DevicePresence()
+    var presence: DevicePresence
     /// The request that was not answered last.
     private var hung: ReadRequest?
     private var probePause = Backoff(base: .seconds(1), cap: .seconds(10))
@@ -56,8 +56,13 @@ struct DevicePoller {
         }
     }
 
-    init(_ device: ModbusDevice, link: String, cost: RequestCost, start: ContinuousClock.Instant) {
+    /// - Parameter presence: what is known of it from before.
+    init(
+        _ device: ModbusDevice, link: String, cost: RequestCost, presence: DevicePresence = DevicePresence(),
+        start: ContinuousClock.Instant
+    ) {
         self.device = device
+        self.presence = presence
         slots = device.points.map(PollSlot.init)
         hasCritical = device.points.contains { $0.lane == .critical }
         measures = PollMeasures(device: device.id, link: link)

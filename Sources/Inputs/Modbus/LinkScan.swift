@@ -66,7 +66,7 @@ public struct LinkScan: ~Copyable {
         public var isSound: Bool {
             todo.allSatisfy { ask in
                 (0...65_535).contains(ask.address) && (1...LinkScan.most).contains(ask.count)
-                    && (0...65_536).contains(ask.rest)
+                    && (0...65_536).contains(ask.rest) && ask.search.isSound
             } && (0...1_000_000_000).contains(requests) && (0...1_000_000_000).contains(done)
                 && found.allSatisfy { $0.spans.allSatisfy { (0...65_535).contains($0.address) } }
         }

@@ -16,15 +16,19 @@ struct ModbusConnection: ~Copyable {
         var time: Timestamp
         /// Half of the time between them, in microseconds: so much the moment may be off.
         var uncertainty: Int64 = 0
-        /// How long nothing was said on the link before it, in microseconds.
-        var gap: Int64 = 0
+        /// How long nothing was said on the link before it, in microseconds; nil where nothing was sent.
+        var gap: Int64?
     }
 
     private let settings: ModbusLinkSettings
     private let logger: Logger
     /// Between two frames on a line, in microseconds.
     private let silence: UInt32
-    private var context: ModbusContext?
+    private var context: ModbusContext? {
+        didSet { if context != nil { generation += 1 } }
+    }
+    /// How many connections there were.
+    private(set) var generation = 0
     /// Where devices dial in; open as long as the link is there.
     private var listener: DialInListener?
     private var backoff = Backoff(base: .milliseconds(500), cap: .seconds(15))
@@ -37,6 +41,10 @@ struct ModbusConnection: ~Copyable {
     private var timeouts = 0
     /// When something was said on the link last.
     private var idleSince = ContinuousClock.now
+    /// How long units want to be left alone, as they were polled last: orders keep to it too.
+    private var pauses: [UInt8: Int64] = [:]
+    /// What units want that were not polled.
+    var usualPause: Int64 = 0
     /// A TCP connection on which nothing came this often may be dead without either end having been told.
     private static let timeoutsUntilReconnect = 3
     /// A device that has dialled in takes a while to do it again.
@@ -74,10 +82,12 @@ struct ModbusConnection: ~Copyable {
     }
 
     /// Asks `unit` for what `request` says; the answer's data is in `registers` or `flags`.
-    /// - Parameter pause: how long nothing is to be said on the link before, in microseconds.
-    mutating func read(_ request: ReadRequest, unit: UInt8, pause: Int64 = 0) -> Answer {
+    /// - Parameter pause: how long nothing is to be said on the link before, in microseconds; what the unit was given
+    ///   last where it is nil.
+    mutating func read(_ request: ReadRequest, unit: UInt8, pause: Int64? = nil) -> Answer {
         let start = Timestamp.now
-        var gap: Int64 = 0
+        let pause = keep(pause, of: unit)
+        var gap: Int64?
         do throws(ModbusError) {
             try prepare(pause)
             if let probe = owed.probe(before: request, unit: unit, at: .now) {
@@ -114,7 +124,7 @@ struct ModbusConnection: ~Copyable {
         var isSent = false
         defer { idleSince = .now }
         do throws(ModbusError) {
-            try prepare()
+            try prepare(keep(nil, of: order.unit))
             guard context != nil else { throw lastFailure ?? ModbusError(code: ENOTCONN) }
             try context?.select(unit: order.unit)
             guard order.deadline > .now else { return .expired }
@@ -133,12 +143,18 @@ struct ModbusConnection: ~Copyable {
     }
 
     /// Before each request.
-    private mutating func prepare(_ pause: Int64 = 0) throws(ModbusError) {
+    private mutating func prepare(_ pause: Int64) throws(ModbusError) {
         try connectIfNeeded()
         keepSilent(pause)
         // An answer that came too late must not be taken for the one to come; nor what a modem says of itself now and then.
         if needsFlush || settings.endpoint.isDialIn { context?.flush() }
         needsFlush = false
+    }
+
+    private mutating func keep(_ pause: Int64?, of unit: UInt8) -> Int64 {
+        guard let pause else { return pauses[unit] ?? usualPause }
+        if pause > 0 || !pauses.isEmpty { pauses[unit] = pause }
+        return pause
     }
 
     private func keepSilent(_ pause: Int64) {

@@ -29,6 +29,8 @@ public actor ModbusLink {
     private var wasWrite = false
     /// Units that are to say themselves what they have, and what is made of it.
     private var seekers: [SunSpecSeeker]
+    /// Of those that have said it.
+    private var satisfied: [DeviceNumber: SunSpecSeeker] = [:]
     private let describe: @Sendable (SunSpecDevice, SunSpecFound) -> ModbusDevice?
     private var wasSought = false
     /// Handed from poll to poll: where none is interrupted, one is enough, and stays in the processor's cache.
@@ -87,7 +89,16 @@ public actor ModbusLink {
             // The one that is asked may be the next of them.
             let others = silent < pollers.count ? max(1, silent) : 0
             if !pollers[unit].isUnderWay { swap(&pollers[unit].batch, &spare) }
-            if case .over(let change) = pollers[unit].step(over: &connection, silent: others) {
+            let (generation, presence) = (connection.generation, pollers[unit].presence)
+            let step = pollers[unit].step(over: &connection, silent: others)
+            // Somebody else may be at the other end of a new connection, with other registers in the same places.
+            let isNew = !satisfied.isEmpty && connection.generation != generation
+            if isNew, satisfied[pollers[unit].device.number] != nil {
+                pollers[unit].presence = presence
+                seekAgain { _ in true }
+                continue
+            }
+            if case .over(let change) = step {
                 if let change { log(change, of: pollers[unit].device) }
                 if let learned = pollers[unit].takeLearned() { note(learned, of: pollers[unit].device) }
                 collector.take(&pollers[unit].batch)
@@ -96,7 +107,10 @@ public actor ModbusLink {
             }
             let done = ContinuousClock.now
             turns.had(unit, for: now.duration(to: done), wants: pollers[unit].wish, now: done)
-            if pollers[unit].presence.isOffline, isSunSpec(unit) { seekAgain(unit, at: done) }
+            if isNew || !satisfied.isEmpty && !pollers[unit].isUnderWay && pollers[unit].presence.isSilent {
+                let silent = pollers[unit].device.number
+                seekAgain { isNew || $0.device.number == silent }
+            }
         }
         writes?.close()
         connection.close()
@@ -160,49 +174,69 @@ extension ModbusLink {
     private func seek(at now: ContinuousClock.Instant) -> Bool {
         guard let place = seekers.firstIndex(where: { $0.due <= now }) else { return false }
         wasSought = true
-        switch seekers[place].step(over: &connection) {
+        switch seekers[place].step(over: &connection, silent: turns.silent + seekers.count) {
         case .partly: break
-        case .failed(let change): tell(change, of: seekers[place].device)
-        case .found(let found):
-            let unit = seekers[place].device
-            let models = found.models.map { "\($0.number)" }.joined(separator: " ")
-            guard let device = describe(unit, found) else {
-                let change = seekers[place].refuse(at: .now)
-                if change != nil {
-                    logger.error(
-                        "none of the device's models is known",
-                        metadata: ["device": "\(unit.id)", "models": "\(models)"])
-                }
-                tell(change, of: unit)
-                break
-            }
-            logger.notice(
-                "device has said what it has",
-                metadata: ["device": "\(unit.id)", "models": "\(models)", "points": "\(device.points.count)"])
-            seekers.remove(at: place)
-            pollers.append(DevicePoller(device, link: settings.name, cost: cost, start: .now))
-            turns = LinkTurns(pollers.map(\.wish), now: .now)
+        case .failed(let change): tell(change, of: seekers[place])
+        case .found(let found): begin(place, found)
         }
         return true
     }
 
-    private func tell(_ change: StatusChange?, of unit: SunSpecDevice) {
-        guard let change else { return }
-        logger.warning("device offline", metadata: ["device": "\(unit.id)", "reason": "\(change.reason.name)"])
+    private func begin(_ place: Int, _ found: SunSpecFound) {
+        let unit = seekers[place].device
+        let models = found.models.map { "\($0.number)" }.joined(separator: " ")
+        guard let device = describe(unit, found) else {
+            let change = seekers[place].refuse(at: .now)
+            if change != nil {
+                logger.error(
+                    "none of the device's models is known", metadata: ["device": "\(unit.id)", "models": "\(models)"])
+            }
+            return tell(change, of: seekers[place])
+        }
+        let seeker = seekers.remove(at: place)
+        if seeker.last?.points.map(\.series) != device.points.map(\.series) {
+            logger.notice(
+                "device has said what it has",
+                metadata: ["device": "\(unit.id)", "models": "\(models)", "points": "\(device.points.count)"])
+            withdraw(seeker.last, but: device)
+        }
+        satisfied[unit.number] = seeker
+        pollers.append(
+            DevicePoller(device, link: settings.name, cost: cost, presence: seeker.presence, start: .now))
+        turns = LinkTurns(pollers.map(\.wish), now: .now)
+    }
+
+    /// What it had before and has no more.
+    private func withdraw(_ last: ModbusDevice?, but device: ModbusDevice) {
+        let kept = Set(device.points.map(\.series))
         var batch = Batch()
-        batch.append(change, device: unit.number, time: .now)
+        for point in last?.points ?? [] where !kept.contains(point.series) {
+            batch.readings.append(.bad(point.series, time: .now, .withdrawn))
+        }
+        batch.closeTelemetry(device: device.number, time: .now)
         collector.take(&batch)
     }
 
-    private func isSunSpec(_ unit: Int) -> Bool {
-        settings.sunSpec.contains { $0.number == pollers[unit].device.number }
+    private func tell(_ change: StatusChange?, of seeker: SunSpecSeeker) {
+        guard let change else { return }
+        logger.warning(
+            "device offline", metadata: ["device": "\(seeker.device.id)", "reason": "\(change.reason.name)"])
+        var batch = Batch()
+        for point in seeker.last?.points ?? [] { batch.readings.append(.bad(point.series, time: .now, .offline)) }
+        batch.closeTelemetry(device: seeker.device.number, time: .now)
+        batch.append(change, device: seeker.device.number, time: .now)
+        collector.take(&batch)
     }
 
-    /// Who was gone may come back as another, with other registers in the same places.
-    private func seekAgain(_ unit: Int, at now: ContinuousClock.Instant) {
-        let gone = pollers.remove(at: unit)
-        let device = SunSpecDevice(id: gone.device.id, number: gone.device.number, unit: gone.device.unit)
-        seekers.append(SunSpecSeeker(device, presence: gone.presence, at: now))
+    /// Who did not answer may come back as another, with other registers in the same places.
+    private func seekAgain(where isMeant: (DevicePoller) -> Bool) {
+        let now = ContinuousClock.now
+        for place in pollers.indices.reversed() where isMeant(pollers[place]) {
+            guard var seeker = satisfied.removeValue(forKey: pollers[place].device.number) else { continue }
+            let gone = pollers.remove(at: place)
+            seeker.begin(after: gone.device, gone.presence, at: now)
+            seekers.append(seeker)
+        }
         turns = LinkTurns(pollers.map(\.wish), now: now)
     }
 }

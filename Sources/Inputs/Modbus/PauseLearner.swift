@@ -9,7 +9,7 @@ struct PauseLearner: Equatable {
     /// What is tried, in microseconds, beside what the map says.
     private static let steps: [Int64] = [5_000, 10_000, 20_000, 50_000, 100_000, 200_000]
     private static let longest: Int64 = 200_000
-    /// So often a long pause has to have helped, of at most four times as many requests.
+    /// So often a long pause has to have helped, of at most six times as many requests.
     private static let proofs = 3
     /// A pause is right when two of so many requests are not missed.
     private static let sample = 50
@@ -22,6 +22,8 @@ struct PauseLearner: Equatable {
     private var helped = 0
     /// The requests that were missed last, until it is known of each whether a long pause helps.
     private var suspects: [ReadRequest] = []
+    /// Whether the unit answered what it was asked last.
+    private var wasAnswered = false
     private var isTrying = false
     /// No pause has helped: the unit misses requests for another reason.
     private var isHopeless = false
@@ -45,17 +47,19 @@ struct PauseLearner: Equatable {
     /// Notes how a request went that came `gap` microseconds after whatever was said on the link before.
     mutating func note(_ request: ReadRequest, missed isMissed: Bool, gap: Int64) {
         guard !isHopeless, pause < Self.longest || isTrying else { return }
+        defer { wasAnswered = !isMissed }
+        let isTight = gap < max(Self.longest, 2 * pause)
         if let place = suspects.firstIndex(of: request) {
             suspects.remove(at: place)
-            if isMissed { (asked, missed, helped) = (0, 0, 0) } else { helped += 1 }
-        } else if gap < max(Self.longest, 2 * pause) {
-            asked += 1
-            if isMissed {
-                missed += 1
-                if suspects.count < Self.sample { suspects.append(request) }
-            }
+            if isMissed { forget() } else { helped += 1 }
+        } else if isMissed {
+            // Who answers nothing at all is not in a hurry but gone.
+            guard isTight, wasAnswered else { return }
+            missed += 1
+            if suspects.count < Self.sample { suspects.append(request) }
         }
-        if isTrying { judge() } else if helped >= Self.proofs { begin() } else if asked > 4 * Self.proofs { forget() }
+        if isTight || !isTrying { asked += 1 }
+        if isTrying { judge() } else if helped >= Self.proofs { begin() } else if asked > 6 * Self.proofs { forget() }
     }
 
     private mutating func begin() {

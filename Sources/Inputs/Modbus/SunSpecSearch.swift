@@ -36,19 +36,43 @@ struct SunSpecSearch: Codable, Sendable {
 
     private(set) var found = SunSpecFound()
     private var place = Place.base(0)
+    /// How many of the places where devices begin are still to be looked at, the one in hand included.
+    private var left = bases.count
 
     /// What is to be read next, from the holding registers; nil once all is known.
     var request: ReadRequest? {
         switch place {
-        case .base(let index): Self.read(Self.bases[index], 2)
+        case .base(let index): Self.read(Self.bases[index % Self.bases.count], 2)
         case .model(let address): Self.read(address, 2)
         case .common: found.models.first.flatMap { Self.read($0.address + 2, min($0.length, 66)) }
         case .end: nil
         }
     }
 
+    /// Begins anew after silence: some devices say nothing where they have nothing, so that it is not there that they begin.
+    mutating func restart() {
+        let next = if case .base(let index) = place { index + 1 } else { 0 }
+        self = SunSpecSearch()
+        place = .base(next % Self.bases.count)
+    }
+
+    /// False of one that was not kept by a scan, or is damaged.
+    var isSound: Bool {
+        let addresses = 0...65_535
+        let isPlace =
+            switch place {
+            case .base(let index): Self.bases.indices.contains(index)
+            case .model(let address): addresses.contains(address)
+            case .common, .end: true
+            }
+        return isPlace && (0...Self.bases.count).contains(left)
+            && found.models.allSatisfy { addresses.contains($0.address) && addresses.contains($0.length) }
+    }
+
     private static func read(_ address: Int, _ count: Int) -> ReadRequest? {
-        guard count > 0, let start = UInt16(exactly: address), address + count <= 65_536 else { return nil }
+        guard count > 0, address <= 65_535, let start = UInt16(exactly: address), address + count <= 65_536 else {
+            return nil
+        }
         return ReadRequest(table: .holding, address: start, count: count, points: [])
     }
 
@@ -57,10 +81,11 @@ struct SunSpecSearch: Codable, Sendable {
     mutating func take(_ words: [UInt16]?) {
         switch place {
         case .base(let index):
+            left -= 1
             if words == Self.sunS {
-                place = .model(Self.bases[index] + 2)
+                place = .model(Self.bases[index % Self.bases.count] + 2)
             } else {
-                place = index + 1 < Self.bases.count ? .base(index + 1) : .end
+                place = left > 0 ? .base((index + 1) % Self.bases.count) : .end
             }
         case .model(let address): take(model: words ?? [], at: address)
         case .common:

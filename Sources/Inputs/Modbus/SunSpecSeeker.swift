@@ -32,24 +32,31 @@ struct SunSpecSeeker {
     private static let pause = Duration.milliseconds(50)
 
     let device: SunSpecDevice
+    /// As it was read before.
+    private(set) var last: ModbusDevice?
     private var search = SunSpecSearch()
     private var retryPause = Backoff(base: .seconds(5), cap: .seconds(60))
-    private var presence: DevicePresence
+    private(set) var presence = DevicePresence()
     private(set) var due: ContinuousClock.Instant
 
-    /// - Parameter presence: what is known of the device from before.
-    init(_ device: SunSpecDevice, presence: DevicePresence = DevicePresence(), at now: ContinuousClock.Instant) {
+    init(_ device: SunSpecDevice, at now: ContinuousClock.Instant) {
         self.device = device
-        self.presence = presence
         due = now
     }
 
-    mutating func step(over connection: inout ModbusConnection) -> Step {
+    /// - Parameter silent: how many units of the link do not answer, this one included: they share what asking costs.
+    mutating func step(over connection: inout ModbusConnection, silent: Int) -> Step {
         guard let request = search.request else { return .found(search.found) }
+        let asked = ContinuousClock.now
         let answer = connection.read(request, unit: device.unit)
         due = .now + Self.pause
-        if let error = answer.error, error.kind != .exception || error.isOfGateway {
-            return .failed(again(presence.failed(at: answer.time, Reason(error))))
+        if let error = answer.error, !error.isOfFunction, !error.isOfAddresses {
+            // Busy, or gone: what it has is not told by that.
+            let cost = asked.duration(to: .now) * 20 * silent
+            let change = presence.failed(at: answer.time, Reason(error))
+            search.restart()
+            due = .now + max(retryPause.next(), min(cost, .seconds(30)))
+            return .failed(change)
         }
         search.take(answer.error == nil ? connection.words(of: request) : nil)
         guard search.request == nil else { return .partly }
@@ -58,12 +65,18 @@ struct SunSpecSeeker {
 
     /// Nothing of what it says can be read: it may be another device tomorrow.
     mutating func refuse(at time: Timestamp) -> StatusChange? {
-        again(presence.cutOff(since: time, .notSunSpec))
-    }
-
-    private mutating func again(_ change: StatusChange?) -> StatusChange? {
         search = SunSpecSearch()
         due = .now + retryPause.next()
-        return change
+        return presence.cutOff(since: time, .notSunSpec)
+    }
+
+    /// Asks it anew what it has, after it was read as `last`.
+    mutating func begin(after last: ModbusDevice, _ presence: DevicePresence, at now: ContinuousClock.Instant) {
+        self.last = last
+        search = SunSpecSearch()
+        due = now
+        // One that says what it has and then answers no poll is not asked without end.
+        if presence.hasAnswered { retryPause.reset() } else { due += retryPause.next() }
+        self.presence = presence
     }
 }

@@ -54,6 +54,9 @@ public struct ModbusError: Error, Equatable, CustomStringConvertible {
         kind == .exception ? code - MODBUS_ENOBASE : nil
     }
 
+    /// The device does not know the function at all (exception 0x01, ibid.).
+    public var isOfFunction: Bool { exceptionCode == 1 }
+
     /// The device does not have all that was asked for, or not in one piece (exceptions 0x02 and 0x03, ibid.).
     public var isOfAddresses: Bool { exceptionCode == 2 || exceptionCode == 3 }
 
