@@ -197,11 +197,13 @@ public actor Outbox {
         guard !work.isEmpty || (isHousekeepingDue && (retryAt ?? .now) <= .now) else { return }
         let start = ContinuousClock.now
         noticeMovedFile()
-        noticeClockJump()
+        // One moment for all of it: what is too old by a clock that jumps from here on is not let go before that is known.
+        let now = Timestamp.now
+        noticeClockJump(at: now)
         for attempt in 1...Self.mostAttempts {
             let before = books
             do {
-                let committed = try write(work)
+                let committed = try write(work, at: now)
                 measures.commits.increment()
                 measures.commitDuration.record(duration: start.duration(to: .now))
                 succeeded(work, committed)
@@ -218,8 +220,7 @@ public actor Outbox {
         }
     }
 
-    private func noticeClockJump() {
-        let now = Timestamp.now
+    private func noticeClockJump(at now: Timestamp) {
         guard clock.jump(wall: now, steady: .now) > ClockJump.tolerance else { return books.clockIsSetBack(to: now) }
         logger.warning("the system's clock jumped ahead: what waits is not taken for as old as its time says")
         books.clockJumped(at: now)
@@ -261,8 +262,7 @@ public actor Outbox {
     }
 
     /// One transaction: the blocks, and everything that goes with them.
-    private func write(_ work: [Intake.Work]) throws -> [Committed] {
-        let now = Timestamp.now
+    private func write(_ work: [Intake.Work], at now: Timestamp) throws -> [Committed] {
         var batches = work.map { (lane: $0.lane, batch: $0.batch) }
         for one in work {
             if let shed = one.shed { books.ledger.add(shed.gap(in: one.lane)) }

@@ -19,8 +19,11 @@ struct DeadbandFilter {
     /// What the texts among the readings sent said, as a reading's own text leaves with its batch.
     private var texts: [SeriesNumber: String] = [:]
 
-    mutating func add(_ point: Point) {
-        states.append(State(deadband: point.deadband, atLeast: point.atLeast ?? .max))
+    /// What comes next is news.
+    /// - Parameter slot: one that there is, or the next.
+    mutating func set(_ slot: Int, _ point: Point) {
+        let state = State(deadband: point.deadband, atLeast: point.atLeast ?? .max)
+        if slot == states.count { states.append(state) } else { states[slot] = state }
     }
 
     mutating func apply(to batch: inout Batch, _ slots: SeriesSlots) {

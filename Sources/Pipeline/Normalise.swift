@@ -8,9 +8,11 @@ import Events
 struct Normalise {
     private var conversions: [Conversion?] = []
 
-    mutating func add(_ point: Point) {
+    /// - Parameter slot: one that there is, or the next.
+    mutating func set(_ slot: Int, _ point: Point) {
+        if slot == conversions.count { conversions.append(nil) }
         // Most points are what they send; nothing is looked up for those.
-        conversions.append(point.conversion == Conversion() ? nil : point.conversion)
+        conversions[slot] = point.conversion == Conversion() ? nil : point.conversion
     }
 
     func apply(to batch: inout Batch, _ slots: SeriesSlots) {

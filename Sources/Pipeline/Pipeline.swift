@@ -15,13 +15,12 @@ public struct Pipeline {
 
     public init() {}
 
-    /// Makes a series known. Readings of others pass unchanged.
+    /// Makes a series known, or says what it means from now on. Readings of others pass unchanged.
     public mutating func add(_ series: SeriesNumber, _ point: Point) {
-        guard slots[series] == nil else { return }
-        _ = slots.add(series)
-        normalise.add(point)
-        rangeCheck.add(point)
-        deadband.add(point)
+        let slot = slots.add(series)
+        normalise.set(slot, point)
+        rangeCheck.set(slot, point)
+        deadband.set(slot, point)
     }
 
     /// From what devices sent to what it means.

@@ -8,8 +8,10 @@ import Events
 struct RangeCheck {
     private var ranges: [ClosedRange<Double>?] = []
 
-    mutating func add(_ point: Point) {
-        ranges.append(point.range)
+    /// - Parameter slot: one that there is, or the next.
+    mutating func set(_ slot: Int, _ point: Point) {
+        if slot == ranges.count { ranges.append(nil) }
+        ranges[slot] = point.range
     }
 
     func apply(to batch: inout Batch, _ slots: SeriesSlots) {

@@ -45,6 +45,28 @@ struct PipelineTests {
         #expect(seconds(passed) == [0, 2, 6])
     }
 
+    @Test("a series that means something else from now on is read as that")
+    func redefined() {
+        var pipeline = Pipeline()
+        var labelled = Conversion()
+        labelled.labels = [3: "three"]
+        var values: [String] = []
+        for point in [Self.point(range: 0...2, deadband: .absolute(1)), Self.point(conversion: labelled)] {
+            pipeline.add(Self.series, point)
+            var batch = Batch()
+            let time = Timestamp(microseconds: 0)
+            batch.readings.append(Reading(series: Self.series, time: time, value: .integer(3)))
+            batch.closeTelemetry(device: DeviceNumber(raw: 0), time: time)
+            pipeline.interpret(&batch)
+            _ = pipeline.filter(&batch)
+            for reading in batch.readings {
+                let text = if case .text(let place) = reading.value { batch.text(at: place) } else { "3" }
+                values.append("\(text) \(reading.quality.name)")
+            }
+        }
+        #expect(values == ["3 out_of_range", "three good"])
+    }
+
     @Test("what was let pass and then lost is forgotten: the next reading is news")
     func forgotten() {
         var pipeline = Pipeline()
