@@ -102,7 +102,7 @@ let package = Package(
             path: "Tests/Fuzz",
             exclude: ["Corpus"], swiftSettings: settings),
 
-        library("Waiting"),
+        library("Waiting", ["CGlibc"]),
         library("Modbus", ["CModbus"]),
         library("MQTT", ["CMosquitto"]),
         library("Kafka", ["CRdKafka"]),
@@ -119,6 +119,7 @@ let package = Package(
         systemLibrary("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
         systemLibrary("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
 
+        tests("WaitingTests", ["Waiting"]),
         tests("EventsTests", ["Events"]),
         tests("DeviceMapsTests", ["DeviceMaps", "Events", "YAMLText"], excluding: ["Cases"]),
         tests("MapImportTests", ["MapImport", "DeviceMaps", "YAMLText"], excluding: ["Cases"]),

@@ -62,7 +62,7 @@ final class Collector: Collecting {
     }
 
     private func process(_ batch: inout Batch) -> [(lane: Lane, batch: Batch)] {
-        totals.received(batch, catalog.contents)
+        totals.received(batch, catalog)
         let clock = clock.look()
         if clock != .good { batch.mark(clock) }
         return state.withLock { state in

@@ -86,6 +86,8 @@ final class Forwarder: Sendable {
         // A link that is back after hours is used within a second; a try a second costs a broker little.
         var backoff = Backoff(base: .milliseconds(250), cap: .seconds(1))
         var pace = Pace(rate: maxRate)
+        // Bytes of the last window, which the next one is likely to have.
+        var rendered = 0
         await output.resume(after: outbox.marks(of: index))
         while !Task.isCancelled {
             let portion = await outbox.next(
@@ -97,7 +99,7 @@ final class Forwarder: Sendable {
                 await output.tend()
                 continue
             }
-            let window = await window(portion, most: pace.window, codec, &renderer)
+            let window = await window(portion, most: pace.window, codec, &renderer, like: &rendered)
             guard !window.events.isEmpty else { continue }
             let start = ContinuousClock.now
             let outcome = await output.send(window.outgoing)
@@ -123,9 +125,12 @@ final class Forwarder: Sendable {
     }
 
     private func window(
-        _ portion: Portion, most: Int, _ codec: borrowing BlockCodec, _ renderer: inout Renderer
+        _ portion: Portion, most: Int, _ codec: borrowing BlockCodec, _ renderer: inout Renderer,
+        like rendered: inout Int
     ) async -> Window {
         var window = Window(stream: portion.stream)
+        window.outgoing.reserve(rendered)
+        defer { rendered = window.outgoing.bytes.count }
         let now = Timestamp.now
         for block in portion.blocks where window.outgoing.bytes.count < Self.windowRendered {
             guard let opened = try? codec.decode(block), outbox.catalog.contents.describes(opened.batch) else {

@@ -24,16 +24,23 @@ final class LatestReadings: Sendable {
     func note(_ batch: Batch) {
         let now = Timestamp.now
         state.withLock { state in
-            let last = batch.readings.lazy.map(\.series.index).max() ?? 0
-            let missing = last - state.readings.count + 1
-            if missing > 0 { state.readings.append(contentsOf: repeatElement(nil, count: missing)) }
-            for reading in batch.readings where !Self.isPast(reading, state.readings[reading.series.index], now) {
-                state.readings[reading.series.index] = reading
-                if case .text(let index) = reading.value { state.texts[reading.series] = batch.text(at: index) }
-            }
+            Self.note(batch, &state.readings, &state.texts, now)
             for event in batch.events {
                 if case .status(let status) = event.detail { state.states[event.device] = status.state }
             }
+        }
+    }
+
+    private static func note(
+        _ batch: Batch, _ readings: inout [Reading?], _ texts: inout [SeriesNumber: String], _ now: Timestamp
+    ) {
+        let last = batch.readings.lazy.map(\.series.index).max() ?? 0
+        let missing = last - readings.count + 1
+        if missing > 0 { readings.append(contentsOf: repeatElement(nil, count: missing)) }
+        var known = readings.mutableSpan
+        for reading in batch.readings where !isPast(reading, known[reading.series.index], now) {
+            known[reading.series.index] = reading
+            if case .text(let index) = reading.value { texts[reading.series] = batch.text(at: index) }
         }
     }
 

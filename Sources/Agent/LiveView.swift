@@ -91,14 +91,14 @@ struct LiveView: GatewayView {
     ) -> [DeviceNumber] {
         let own = Device(
             id: configured.name, map: configured.map.name, mapVersion: configured.map.version, tags: configured.tags)
-        let one = configured.isOne ? outbox.catalog.known(own) : nil
-        guard configured.isMany else { return [one].compactMap(\.self) }
+        let one = [configured.isOne ? outbox.catalog.known(own) : nil].compactMap(\.self)
+        guard configured.isMany else { return one }
         let prefix = configured.name + "."
         let many = snapshot.states.keys.sorted { $0.raw < $1.raw }.filter { number in
             guard let device = contents[number], device.id.hasPrefix(prefix) else { return false }
             return device.map == own.map && device.mapVersion == own.mapVersion && device.tags == own.tags
         }
-        return [one].compactMap(\.self) + many
+        return one + many
     }
 
     private static func point(

@@ -10,7 +10,7 @@ import Synchronization
 final class SystemClock: Sendable {
     private struct State {
         var judge = ClockJudge()
-        var askedAt: ContinuousClock.Instant?
+        var askedAt: Moment?
         var isSynchronised = true
     }
 
@@ -20,11 +20,11 @@ final class SystemClock: Sendable {
 
     /// Looks at the clock, and asks the kernel of it once a second.
     func look() -> ClockState {
-        let (before, wall, steady) = (ContinuousClock.now, Timestamp.now, ContinuousClock.now)
+        let (before, wall, steady) = (Moment.now, Timestamp.now, Moment.now)
         // Nothing is told by two readings with a pause between.
-        let isOneMoment = before.duration(to: steady) < .milliseconds(10)
+        let isOneMoment = steady.nanoseconds(since: before) < 10_000_000
         return mutex.withLock { state in
-            if state.askedAt.map({ $0.duration(to: steady) >= .seconds(1) }) ?? true {
+            if state.askedAt.map({ steady.nanoseconds(since: $0) >= 1_000_000_000 }) ?? true {
                 state.askedAt = steady
                 state.isSynchronised = Self.isSynchronised
                 gauge.record(state.isSynchronised ? 1 : 0)
@@ -51,15 +51,15 @@ struct ClockJudge {
     /// hundred thousand by chrony after a start. Microseconds, beside a tenth of the time between the looks.
     private static let tolerance: Int64 = 500_000
     /// Who knows the old time from it needs to hear that it was set: for so long it is said of each event.
-    private static let memory = Duration.seconds(60)
+    private static let memory: Int64 = 60_000_000
 
     private var watch = ClockWatch()
-    private var lookedAt: ContinuousClock.Instant?
-    private var jumpedAt: ContinuousClock.Instant?
+    private var lookedAt: Moment?
+    private var jumpedAt: Moment?
     private(set) var jumps = 0
 
-    mutating func look(wall: Timestamp, steady: ContinuousClock.Instant) {
-        let passed = lookedAt.map { $0.duration(to: steady) / .microseconds(1) } ?? 0
+    mutating func look(wall: Timestamp, steady: Moment) {
+        let passed = lookedAt.map { Double(steady.microseconds(since: $0)) } ?? 0
         lookedAt = steady
         if abs(Double(watch.jump(wall: wall, steady: steady))) > Double(Self.tolerance) + passed / 10 {
             jumpedAt = steady
@@ -67,8 +67,8 @@ struct ClockJudge {
         }
     }
 
-    func state(at steady: ContinuousClock.Instant, isSynchronised: Bool) -> ClockState {
-        if let jumpedAt, jumpedAt.duration(to: steady) < Self.memory { return .jumped }
+    func state(at steady: Moment, isSynchronised: Bool) -> ClockState {
+        if let jumpedAt, steady.microseconds(since: jumpedAt) < Self.memory { return .jumped }
         return isSynchronised ? .good : .unsynchronised
     }
 }

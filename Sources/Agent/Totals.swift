@@ -15,18 +15,19 @@ final class Totals: Sendable {
     /// By device, made once each.
     private let counters = Mutex<[DeviceNumber: Counter]>([:])
 
-    func received(_ batch: Batch, _ catalog: Catalog.Contents) {
+    func received(_ batch: Batch, _ catalog: Catalog) {
         receivedReadings.wrappingAdd(batch.readings.count, ordering: .relaxed)
         counters.withLock { counters in
             for event in batch.events where !event.readings.isEmpty {
-                let counter =
-                    counters[event.device]
-                    ?? Counter(
-                        label: "headgate_readings_total", dimensions: [("device", catalog[event.device]?.id ?? "")])
-                counters[event.device] = counter
+                let counter = counters[event.device] ?? Self.counter(of: event.device, catalog)
+                if counters[event.device] == nil { counters[event.device] = counter }
                 counter.increment(by: event.readings.count)
             }
         }
+    }
+
+    private static func counter(of device: DeviceNumber, _ catalog: Catalog) -> Counter {
+        Counter(label: "headgate_readings_total", dimensions: [("device", catalog.contents[device]?.id ?? "")])
     }
 
     func filtered(_ count: Int) {

@@ -5,11 +5,7 @@ import Events
 
 /// From what a device sends to what it means: value = raw × scale + offset, labels, texts that stand for values.
 public struct Conversion: Sendable, Equatable {
-    /// A decimal factor as written, kept as whole numbers: (raw × multiplier + addend) ÷ divisor rounds once, so that
-    /// 3 × 0.1 is 0.3 and not 0.30000000000000004.
-    public private(set) var multiplier: Double = 1
-    public private(set) var addend: Double = 0
-    public private(set) var divisor: Double = 1
+    public private(set) var scaling = Scaling()
     public var labels: [Int64: String] = [:]
     /// What a text stands for.
     public var values: [String: Value] = [:]
@@ -22,17 +18,21 @@ public struct Conversion: Sendable, Equatable {
     public init() {}
 
     public init(scale: Decimal, offset: Decimal) {
-        let places = max(scale.places, offset.places)
-        divisor = Decimal.powerOfTen(places)
-        multiplier = scale.digits * Decimal.powerOfTen(places - scale.places)
-        addend = offset.digits * Decimal.powerOfTen(places - offset.places)
+        scaling = Scaling(scale: scale, offset: offset)
     }
 
-    public var scales: Bool { multiplier != 1 || addend != 0 || divisor != 1 }
+    public var scales: Bool { scaling != Scaling() }
+
+    /// Whether it is that and nothing else.
+    public var isScaling: Bool {
+        var same = Conversion()
+        same.scaling = scaling
+        return self == same
+    }
 
     /// Turns a good raw reading into what it means, in place.
     public func apply(to reading: inout Reading, texts batch: inout Batch) {
-        guard reading.quality == .good || reading.reason == .retained else { return }
+        guard Self.hasMeaning(reading) else { return }
         if case .text(let index) = reading.value, refusesTexts || !values.isEmpty || !absentTexts.isEmpty {
             applyTexts(batch.text(at: index), to: &reading)
         } else if !absentNumbers.isEmpty, let number = reading.value.asNumber, absentNumbers.contains(number) {
@@ -40,25 +40,18 @@ public struct Conversion: Sendable, Equatable {
         } else if !labels.isEmpty {
             applyLabels(to: &reading, texts: &batch)
         } else if scales {
-            scale(&reading)
+            scaling.apply(to: &reading)
         }
     }
 
-    private func scale(_ reading: inout Reading) {
-        guard let raw = reading.value.asNumber else { return reading.spoil(.bad, .wrongType) }
-        let value = scaled(raw)
-        guard value.isFinite else { return reading.spoil(.bad, .notANumber) }
-        reading.value = .number(value)
+    fileprivate static func hasMeaning(_ reading: Reading) -> Bool {
+        reading.quality == .good || reading.reason == .retained
     }
 
-    public func scaled(_ raw: Double) -> Double {
-        (raw * multiplier + addend) / divisor
-    }
+    public func scaled(_ raw: Double) -> Double { scaling.scaled(raw) }
 
     /// The raw number that means `value`.
-    public func raw(of value: Double) -> Double {
-        (value * divisor - addend) / multiplier
-    }
+    public func raw(of value: Double) -> Double { scaling.raw(of: value) }
 
     private func applyTexts(_ text: String, to reading: inout Reading) {
         if absentTexts.contains(text) {
@@ -89,6 +82,39 @@ public struct Conversion: Sendable, Equatable {
     }
 }
 
+/// value = raw × scale + offset. Decimal factors as written are kept as whole numbers: (raw × multiplier + addend) ÷
+/// divisor rounds once, so that 3 × 0.1 is 0.3 and not 0.30000000000000004.
+public struct Scaling: Sendable, Equatable, BitwiseCopyable {
+    private var multiplier: Double = 1
+    private var addend: Double = 0
+    private var divisor: Double = 1
+
+    public init() {}
+
+    public init(scale: Decimal, offset: Decimal) {
+        let places = max(scale.places, offset.places)
+        divisor = Decimal.powerOfTen(places)
+        multiplier = scale.digits * Decimal.powerOfTen(places - scale.places)
+        addend = offset.digits * Decimal.powerOfTen(places - offset.places)
+    }
+
+    public var scale: Double { multiplier / divisor }
+    public var offset: Double { addend / divisor }
+
+    public func scaled(_ raw: Double) -> Double { (raw * multiplier + addend) / divisor }
+
+    public func raw(of value: Double) -> Double { (value * divisor - addend) / multiplier }
+
+    /// Turns a good raw number into what it means, in place.
+    public func apply(to reading: inout Reading) {
+        guard Conversion.hasMeaning(reading) else { return }
+        guard let raw = reading.value.asNumber else { return reading.spoil(.bad, .wrongType) }
+        let value = scaled(raw)
+        guard value.isFinite else { return reading.spoil(.bad, .notANumber) }
+        reading.value = .number(value)
+    }
+}
+
 /// A decimal number as written: `digits` ÷ 10^`places`.
 public struct Decimal: Sendable, Equatable {
     public var digits: Double
@@ -116,7 +142,7 @@ public struct Decimal: Sendable, Equatable {
         self.init(digits: digits, places: parts.count == 2 ? parts[1].utf8.count : 0)
     }
 
-    static func powerOfTen(_ exponent: Int) -> Double {
+    fileprivate static func powerOfTen(_ exponent: Int) -> Double {
         (0..<max(0, exponent)).reduce(1) { power, _ in power * 10 }
     }
 }

@@ -107,8 +107,7 @@ public enum MapDocument {
         }
         if !conversion.values.isEmpty { return conversion.values.keys.sorted().map(code).joined(separator: ", ") }
         guard conversion.scales else { return "" }
-        let scale = conversion.multiplier / conversion.divisor
-        let offset = conversion.addend / conversion.divisor
+        let (scale, offset) = (conversion.scaling.scale, conversion.scaling.offset)
         let scaled = scale == 1 ? "raw" : "raw × \(scale.plain)"
         if offset == 0 { return scaled }
         return scaled + (offset < 0 ? " − \((-offset).plain)" : " + \(offset.plain)")

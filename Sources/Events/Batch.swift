@@ -118,19 +118,25 @@ public struct Batch: Sendable, Equatable {
     /// - Returns: how many readings went.
     @discardableResult
     public mutating func compact() -> Int {
-        guard readings.contains(where: { !$0.isKept }) else { return 0 }
+        let gone = Self.compact(&events, &readings)
+        guard gone > 0 else { return 0 }
+        events.removeAll { $0.kind == .telemetry && $0.readings.isEmpty }
+        return gone
+    }
+
+    private static func compact(_ events: inout [Event], _ readings: inout [Reading]) -> Int {
         var kept = 0
+        var all = readings.mutableSpan
         for index in events.indices {
             let start = kept
-            for position in events[index].readings where readings[position].isKept {
-                readings[kept] = readings[position]
+            for position in events[index].readings where all[position].isKept {
+                if kept < position { all[kept] = all[position] }
                 kept += 1
             }
             events[index].readings = start..<kept
         }
-        let gone = readings.count - kept
-        readings.removeLast(gone)
-        events.removeAll { $0.kind == .telemetry && $0.readings.isEmpty }
+        let gone = all.count - kept
+        if gone > 0 { readings.removeLast(gone) }
         return gone
     }
 }

@@ -9,7 +9,8 @@ public struct EventJSON: Sendable {
     private let catalog: Catalog
     private var contents = Catalog.Contents()
     private var devices: [[UInt8]] = []
-    private var series: [(head: [UInt8], unit: [UInt8])] = []
+    /// What stands around a good value; with another quality less of it follows.
+    private var series: [(head: [UInt8], tail: [UInt8])] = []
 
     public init(gateway: String, catalog: Catalog) {
         self.gateway = gateway
@@ -95,10 +96,13 @@ public struct EventJSON: Sendable {
         let names = series[reading.series.index]
         out.raw(names.head)
         out.json(reading.value, of: batch)
-        out.raw(names.unit)
-        out.text(#","quality":""#)
-        out.text(reading.quality.name)
-        out.byte(UInt8(ascii: "\""))
+        if reading.quality == .good {
+            out.raw(names.tail)
+        } else {
+            out.raw(names.tail.dropLast(Quality.good.name.utf8CodeUnitCount + 1))
+            out.text(reading.quality.name)
+            out.byte(UInt8(ascii: "\""))
+        }
         if reading.reason != .none {
             out.text(#","reason":""#)
             out.text(reading.reason.name)
@@ -233,17 +237,20 @@ public struct EventJSON: Sendable {
         return out.bytes
     }
 
-    private static func ready(_ series: Series) -> (head: [UInt8], unit: [UInt8]) {
+    private static func ready(_ series: Series) -> (head: [UInt8], tail: [UInt8]) {
         var head = ByteWriter()
         head.text(#"{"point":"#)
         head.jsonString(series.point)
         head.text(#","value":"#)
-        var unit = ByteWriter()
+        var tail = ByteWriter()
         if !series.unit.isEmpty {
-            unit.text(#","unit":"#)
-            unit.jsonString(series.unit)
+            tail.text(#","unit":"#)
+            tail.jsonString(series.unit)
         }
-        return (head.bytes, unit.bytes)
+        tail.text(#","quality":""#)
+        tail.text(Quality.good.name)
+        tail.byte(UInt8(ascii: "\""))
+        return (head.bytes, tail.bytes)
     }
 }
 

@@ -11,9 +11,9 @@ struct Headgate: AsyncParsableCommand {
         commandName: "headgate",
         abstract: "Brings what devices say to the brokers that want it, and loses nothing on the way.",
         discussion: """
-            A gateway polls Modbus devices, listens to MQTT ones, keeps what they say in a durable outbox and forwards \
-            it to Kafka, MQTT and files. One YAML file says all there is to say, device maps say what registers and \
-            messages mean.
+            A gateway polls Modbus devices, listens to MQTT ones and to edge nodes of Sparkplug B, keeps what they say \
+            in a durable outbox and forwards it to Kafka, MQTT and files. One YAML file says all there is to say, \
+            device maps say what registers and messages mean; SunSpec devices and edge nodes say it themselves.
 
               headgate check --config headgate.yaml      prove the configuration and its maps
               headgate plan --config headgate.yaml       how busy its polls keep each link

@@ -37,7 +37,8 @@ struct Simulate: AsyncParsableCommand {
         let configuration = try options.load()
         do {
             let plant = try configuration.plant()
-            for device in configuration.devices where device.map.name == DeviceMap.sparkplug.name {
+            for device in configuration.devices {
+                guard case .edgeNodes = device.address else { continue }
                 complain("\(device.name) is not simulated: what edge nodes have stands in no configuration")
             }
             let simulation = try Simulation(plant, interval: .seconds(interval))

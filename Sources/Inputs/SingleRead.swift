@@ -132,10 +132,10 @@ public enum SingleRead {
         var router = MessageRouter([device], catalog: catalog, collector: Discard())
         let connection = try MQTTConnection(settings)
         try connection.connect()
-        let deadline = ContinuousClock.now + limit
+        let deadline = Moment.now + limit
         var hasSubscribed = false
         var rows: [String: Row] = [:]
-        while ContinuousClock.now < deadline, rows.count < points.count {
+        while Moment.now < deadline, rows.count < points.count {
             connection.wait(milliseconds: 50, forWriting: true)
             try connection.read(packets: 64)
             if case .disconnected(let reason) = connection.state { throw MQTTError(.reconnect, reason) }

@@ -38,7 +38,7 @@ public actor Outbox {
     /// Rings for each output, by its place in the list given to `init`, when there may be something for it.
     nonisolated public let bells: [Doorbell]
 
-    nonisolated private let executor = BlockingExecutor(label: "headgate.outbox")
+    nonisolated private let executor = BlockingExecutor(label: "outbox")
     nonisolated public var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
     nonisolated private let currentEpoch: Atomic<UInt64>
     /// Of the events that are committed now.

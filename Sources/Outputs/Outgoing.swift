@@ -28,6 +28,8 @@ public struct Outgoing: Sendable {
 
     public var bytes: [UInt8] { buffer.bytes }
 
+    public mutating func reserve(_ bytes: Int) { buffer.reserve(bytes) }
+
     public func withPayload<Result, Failure: Error>(
         of message: Message, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {

@@ -27,20 +27,25 @@ struct DeadbandFilter {
     }
 
     mutating func apply(to batch: inout Batch, _ slots: SeriesSlots) {
-        for index in batch.readings.indices {
-            let reading = batch.readings[index]
+        Self.apply(to: &batch, slots, &states, &texts)
+    }
+
+    private static func apply(
+        to batch: inout Batch, _ slots: SeriesSlots, _ states: inout [State], _ texts: inout [SeriesNumber: String]
+    ) {
+        let told = batch.texts
+        var readings = batch.readings.mutableSpan
+        var states = states.mutableSpan
+        for index in readings.indices {
+            let reading = readings[index]
             guard let slot = slots[reading.series] else { continue }
-            var isNews = Self.isNews(reading, states[slot])
+            var isNews = isNews(reading, states[slot])
             if case .text(let place) = reading.value {
-                let text = batch.text(at: place)
+                let text = told.indices.contains(Int(place)) ? told[Int(place)] : ""
                 isNews = isNews || text != texts[reading.series]
                 if isNews { texts[reading.series] = text }
             }
-            if isNews {
-                states[slot].sent = reading
-            } else {
-                batch.readings[index].isKept = false
-            }
+            if isNews { states[slot].sent = reading } else { readings[index].isKept = false }
         }
     }
 

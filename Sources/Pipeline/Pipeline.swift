@@ -9,8 +9,7 @@ import Events
 /// Stages change a batch in place and keep their state by series. No clock: a reading brings its own time.
 public struct Pipeline {
     private var slots = SeriesSlots()
-    private var normalise = Normalise()
-    private var rangeCheck = RangeCheck()
+    private var interpretation = Interpretation()
     private var deadband = DeadbandFilter()
 
     public init() {}
@@ -18,15 +17,13 @@ public struct Pipeline {
     /// Makes a series known, or says what it means from now on. Readings of others pass unchanged.
     public mutating func add(_ series: SeriesNumber, _ point: Point) {
         let slot = slots.add(series)
-        normalise.set(slot, point)
-        rangeCheck.set(slot, point)
+        interpretation.set(slot, point)
         deadband.set(slot, point)
     }
 
     /// From what devices sent to what it means.
     public mutating func interpret(_ batch: inout Batch) {
-        normalise.apply(to: &batch, slots)
-        rangeCheck.apply(to: &batch, slots)
+        interpretation.apply(to: &batch, slots)
     }
 
     /// Lets go of what is no news.

@@ -25,7 +25,7 @@ public actor MQTTPublisher {
 
     /// - Parameter interval: between two messages on a topic.
     public init(_ broker: Plant.Broker, interval: Duration, logger: Logger) {
-        executor = BlockingExecutor(label: "headgate.simulator.\(broker.settings.host)")
+        executor = BlockingExecutor(label: "simulator.\(broker.settings.host)")
         settings = broker.settings
         self.interval = interval
         self.logger = logger

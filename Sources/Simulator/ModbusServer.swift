@@ -29,7 +29,7 @@ public actor ModbusServer {
     private var terminal: Int32 = -1
 
     public init(_ line: Plant.ModbusLine) throws(SimulatorError) {
-        executor = BlockingExecutor(label: "headgate.simulator.\(line.endpoint)")
+        executor = BlockingExecutor(label: "simulator.\(line.endpoint)")
         answer = ModbusAnswer(
             units: Dictionary(line.devices.map { ($0.unit, SimulatedUnit($0)) }, uniquingKeysWith: { $1 }))
         switch line.endpoint {

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("How far the system's clock is trusted")
 struct ClockJudgeTests {
-    private let start = ContinuousClock.now
+    private let start = Moment.now
 
     /// Looks at `seconds` after the start, by both clocks.
     private func looks(_ seconds: [(wall: Double, steady: Double)], isSynchronised: Bool = true) -> [ClockState] {

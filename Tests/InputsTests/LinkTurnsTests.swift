@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Events
 import Testing
 
 @testable import Inputs
@@ -18,10 +19,10 @@ struct LinkTurnsTests {
         var latest = 0
     }
 
-    private let start = ContinuousClock.now
+    private let start = Moment.now
 
     /// Milliseconds from the start on.
-    private func moment(_ milliseconds: Int) -> ContinuousClock.Instant { start + .milliseconds(milliseconds) }
+    private func moment(_ milliseconds: Int) -> Moment { start + .milliseconds(milliseconds) }
 
     private func run(_ units: [Unit], for milliseconds: Int) -> [Unit] {
         var units = units
@@ -44,7 +45,7 @@ struct LinkTurnsTests {
             due[unit] += units[unit].every
             // What was missed is left out.
             while due[unit] + units[unit].every <= now { due[unit] += units[unit].every }
-            turns.had(unit, for: .milliseconds(units[unit].takes), wants: wish(unit), now: moment(now))
+            turns.had(unit, since: moment(now - units[unit].takes), wants: wish(unit), now: moment(now))
         }
         return units
     }

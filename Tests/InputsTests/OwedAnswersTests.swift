@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import DeviceMaps
+import Events
 import Testing
 
 @testable import Inputs
@@ -9,7 +10,7 @@ import Testing
 @Suite("What a unit on a line owes")
 struct OwedAnswersTests {
     private var owed = OwedAnswers()
-    private let start = ContinuousClock.now
+    private let start = Moment.now
 
     private func request(_ count: Int, _ table: RegisterTable = .holding, at address: UInt16 = 0) -> ReadRequest {
         ReadRequest(table: table, address: address, count: count, points: [])

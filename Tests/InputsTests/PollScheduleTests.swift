@@ -9,7 +9,7 @@ import Testing
 
 @Suite("Poll schedule")
 struct PollScheduleTests {
-    private let start = ContinuousClock.now
+    private let start = Moment.now
 
     private func schedule(_ intervals: [Int64]) -> PollSchedule {
         let sources = intervals.enumerated().map { index, every in

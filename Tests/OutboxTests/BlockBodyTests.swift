@@ -140,7 +140,8 @@ extension Reading {
             default: batch.text("text \(Int.random(in: 0...9, using: &random))")
             }
         return Reading(
-            series: SeriesNumber(raw: Int32.random(in: 0...9, using: &random) * 500),
+            series: SeriesNumber(
+                raw: Int32.random(in: 0...9, using: &random) * (Bool.random(using: &random) ? 500 : 1)),
             time: time.advanced(byMicroseconds: Int64.random(in: -5...5, using: &random)), value: value,
             quality: Quality.allCases.randomElement(using: &random) ?? .good,
             reason: Reason.allCases.randomElement(using: &random) ?? .none)

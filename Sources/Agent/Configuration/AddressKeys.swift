@@ -8,14 +8,15 @@ import Modbus
 import YAMLText
 
 /// Where on its link a device is.
-struct AddressKeys {
-    let claims: Claims
-
+enum AddressKeys {
     /// `sparkplug: GROUP/NODE`.
-    func edgeNodes(
-        _ value: YAMLValue, _ link: Configuration.Link, _ linkValue: YAMLValue, _ other: YAMLValue?
+    static func edgeNodes(
+        _ value: YAMLValue, _ link: Configuration.Link, _ linkValue: YAMLValue, _ others: [YAMLValue?],
+        _ claims: Claims
     ) -> Configuration.ConfiguredDevice.Address? {
-        other?.problem("is not for edge nodes", fix: "leave it out: sparkplug: GROUP/NODE says where they are")
+        for other in others {
+            other?.problem("is not for edge nodes", fix: "leave it out: sparkplug: GROUP/NODE says where they are")
+        }
         guard let nodes = SparkplugKeys.nodes(value) else { return nil }
         guard case .mqtt(_, let share, _) = link.way else {
             linkValue.problem("is a Modbus link, and edge nodes are behind a broker", fix: "name an mqtt link")

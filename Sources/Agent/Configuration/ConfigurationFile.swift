@@ -126,9 +126,8 @@ public final class ConfigurationFile {
         let (unit, topic) = (mapping.take("unit"), mapping.take("topic"))
         let provenance = mapping.take("provenance")
         guard let map, let link, let linkValue else { return nil }
-        let addresses = AddressKeys(claims: claims)
         let address =
-            nodes.map { addresses.edgeNodes($0, link, linkValue, unit ?? topic) }
+            nodes.map { AddressKeys.edgeNodes($0, link, linkValue, [unit, topic], claims) }
             ?? AddressKeys.address(map, link, linkValue, unit, topic, mapping)
         guard let address else { return nil }
         if case .unit(let unit) = address,

@@ -11,7 +11,7 @@ extension ConfigurationFile {
     func prove(_ link: Configuration.Link, _ configuration: Configuration) {
         var configuration = configuration
         // What a device says of itself is no mistake of who wrote the file.
-        configuration.devices.removeAll { $0.map.name == DeviceMap.sunSpec.name }
+        configuration.devices.removeAll { if case .sunSpec = $0.map.form { true } else { false } }
         guard let (endpoint, plan) = configuration.plan(of: link), case .serial(var line) = endpoint, plan.load > 1
         else { return }
         let enough = Self.speeds.first { speed in

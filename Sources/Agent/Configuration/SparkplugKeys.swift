@@ -1,7 +1,6 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
-import DeviceMaps
 import Inputs
 import YAMLText
 

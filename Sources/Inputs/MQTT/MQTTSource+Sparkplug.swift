@@ -10,15 +10,16 @@ import Metrics
 extension MQTTSource {
     /// Tells edge nodes that set up this gateway as their primary host whether it is there.
     func tellState(isOnline: Bool, _ connection: borrowing MQTTConnection) throws(MQTTError) {
-        guard let state else { return }
+        guard let hostState else { return }
         isStateDoubted = false
-        try connection.publish(topic: state.topic, payload: state.payload(isOnline: isOnline), qos: 1, retain: true)
+        try connection.publish(
+            topic: hostState.topic, payload: hostState.payload(isOnline: isOnline), qos: 1, retain: true)
     }
 
     /// - Returns: whether the message was for this.
     func takeOfNodes(_ message: MQTTMessage, _ now: MessageRouter.Arrival, into batch: inout Batch) -> Bool {
-        if let state, message.topic == state.topic {
-            isStateDoubted = String(decoding: message.payload.prefix(256), as: UTF8.self).contains("true") == false
+        if let hostState, message.topic == hostState.topic {
+            isStateDoubted = !String(decoding: message.payload.prefix(256), as: UTF8.self).contains("true")
             return true
         }
         guard nodeMeasures != nil else { return false }

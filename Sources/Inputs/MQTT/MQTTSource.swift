@@ -11,7 +11,7 @@ import Waiting
 ///
 ///     socket ─▶ read ─▶ messages ─▶ router ─▶ batch ─▶ collector ─▶ COMMIT ─▶ write ─▶ PUBACK
 ///
-/// Serialises everything on the connection, on a queue of its own. Nothing is written while messages are not
+/// Serialises everything on the connection, on a thread of its own. Nothing is written while messages are not
 /// committed, not even a sign of life: the acknowledgements queue behind it. A broker that gives up on us meanwhile
 /// keeps the session and sends them again.
 public actor MQTTSource {
@@ -27,7 +27,7 @@ public actor MQTTSource {
     private var router: MessageRouter
     var sparkplug: SparkplugHost
     /// What edge nodes are told of this connection; nil where it is nobody's primary host.
-    var state: SparkplugState?
+    var hostState: SparkplugState?
     /// Whether the broker has told them something else.
     var isStateDoubted = false
     var lookedForNodes = ContinuousClock.now
@@ -46,7 +46,7 @@ public actor MQTTSource {
         _ settings: MQTTSourceSettings, catalog: Catalog, collector: any Collecting,
         commands: (any CommandTaking)? = nil, logger: Logger
     ) {
-        executor = BlockingExecutor(label: "headgate.mqtt.\(settings.name)")
+        executor = BlockingExecutor(label: "mqtt.\(settings.name)")
         var logger = logger
         logger[metadataKey: "link"] = "\(settings.name)"
         self.settings = settings
@@ -84,7 +84,7 @@ public actor MQTTSource {
     private var filters: [String] {
         let devices = settings.share.map { share in router.filters.map { "$share/\(share)/\($0)" } }
         // A command is for this gateway, whoever shares what devices say.
-        return (devices ?? router.filters) + sparkplug.filters + (state.map { [$0.topic] } ?? [])
+        return (devices ?? router.filters) + sparkplug.filters + (hostState.map { [$0.topic] } ?? [])
             + (commands.map { [$0.topic] } ?? [])
     }
 
@@ -112,9 +112,9 @@ public actor MQTTSource {
     private static let packetsAtOnce = 1_024
 
     private func listen(whenUp: () -> Void) async throws(MQTTError) {
-        state = settings.sparkplugHost.map { SparkplugState(host: $0, at: .now) }
+        hostState = settings.sparkplugHost.map { SparkplugState(host: $0, at: .now) }
         var connecting = settings.connection
-        connecting.will = state?.will
+        connecting.will = hostState?.will
         let connection = try MQTTConnection(connecting)
         try connection.connect()
         let sessionPresent = try Self.awaitConnection(connection)

@@ -43,7 +43,7 @@ extension DevicePoller {
     }
 
     /// A request that is refused again is asked in parts in the same round, and its limit is known again.
-    mutating func forgetLimits(at now: ContinuousClock.Instant) {
+    mutating func forgetLimits(at now: Moment) {
         limitsRetryAt = now + Self.limitsRetryPause
         // A pause that helps is kept: to look whether it still must be costs misses.
         if pauses.learned == nil { pauses = PauseLearner(least: device.limits.pause) }
@@ -77,13 +77,11 @@ extension DevicePoller {
     }
 
     /// One of the points that are not there, less and less often.
-    mutating func retried() -> [ReadRequest] {
-        guard retryAt <= .now, let place = schedule.cuts.refused.keys.randomElement() else { return [] }
-        retryAt = .now + retryPause.next(fraction: 1)
+    mutating func retried(at now: Moment) -> ReadRequest? {
+        guard retryAt <= now, let place = schedule.cuts.refused.keys.randomElement() else { return nil }
+        retryAt = now + retryPause.next(fraction: 1)
         let source = device.points[place].source
         let span = source.span
-        return [
-            ReadRequest(table: source.table, address: UInt16(span.lowerBound), count: span.count, points: [place])
-        ]
+        return ReadRequest(table: source.table, address: UInt16(span.lowerBound), count: span.count, points: [place])
     }
 }

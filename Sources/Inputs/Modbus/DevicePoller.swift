@@ -27,11 +27,11 @@ struct DevicePoller {
     private var probePause = Backoff(base: .seconds(1), cap: .seconds(10))
     private var round: Round?
     /// When one of the points that it does not have is asked for again: one that was only starting up has them soon.
-    var retryAt: ContinuousClock.Instant
+    var retryAt: Moment
     var retryPause = Backoff(base: .seconds(10), cap: .seconds(600))
     var isChanged = false
     /// When it is tried whether the device takes by now what it refused: an answer that large, a gap read through.
-    var limitsRetryAt: ContinuousClock.Instant
+    var limitsRetryAt: Moment
     static let limitsRetryPause = Duration.seconds(86_400)
     /// What it wants of its link next.
     private(set) var wish: LinkTurns.Wish
@@ -59,7 +59,7 @@ struct DevicePoller {
     /// - Parameter presence: what is known of it from before.
     init(
         _ device: ModbusDevice, link: String, cost: RequestCost, presence: DevicePresence = DevicePresence(),
-        start: ContinuousClock.Instant
+        start: Moment
     ) {
         self.device = device
         self.presence = presence
@@ -89,7 +89,7 @@ struct DevicePoller {
     /// A device without points is never due.
     private var nextWish: LinkTurns.Wish {
         guard let due = schedule.nextDue, let deadline = schedule.nextDeadline else {
-            let never = ContinuousClock.now + .seconds(3_600)
+            let never = Moment.now + .seconds(3_600)
             return LinkTurns.Wish(due: never, deadline: never)
         }
         return LinkTurns.Wish(
@@ -109,29 +109,29 @@ struct DevicePoller {
 
     /// Asks for the next of what is due.
     /// - Parameter silent: how many of the link's units do not answer while others do: they share what asking costs.
-    mutating func step(over connection: inout ModbusConnection, silent: Int) -> Step {
-        let step = ask(over: &connection, silent: silent)
+    mutating func step(over connection: inout ModbusConnection, at now: Moment, silent: Int) -> Step {
+        let step = ask(over: &connection, at: now, silent: silent)
         isUnderWay = round != nil
         wish = round?.wish ?? nextWish
         return step
     }
 
-    private mutating func ask(over connection: inout ModbusConnection, silent: Int) -> Step {
-        var round = round.take() ?? begin()
+    private mutating func ask(over connection: inout ModbusConnection, at now: Moment, silent: Int) -> Step {
+        var round = round.take() ?? begin(at: now)
         guard let request = round.requests.popFirst() else {
             spoilRefused(of: round, .now)
             batch.closeTelemetry(device: device.number, time: .now)
             return .over(nil)
         }
-        let asked = ContinuousClock.now
         let answer = connection.read(request, unit: device.unit, pause: pauses.pause(before: request))
         note(answer, to: request)
-        measures.record(answer.error, took: asked.duration(to: .now))
+        let took = answer.done.nanoseconds(since: answer.asked)
+        measures.record(answer.error, took: took)
         if let error = answer.error {
             guard error.kind == .exception, !error.isOfGateway else {
                 // One request that hangs says enough: asking on would hold the link for as many timeouts.
                 hung = request
-                let pause = Self.pause(after: error, took: asked.duration(to: .now), silent: silent)
+                let pause = Self.pause(after: error, took: .nanoseconds(took), silent: silent)
                 return .over(end(round, unanswered: [request] + round.requests, answer.time, error, pause))
             }
             round.eventTime = round.eventTime ?? answer.time
@@ -154,15 +154,15 @@ struct DevicePoller {
         return .over(end(round, answer.time))
     }
 
-    private mutating func begin() -> Round {
+    private mutating func begin(at now: Moment) -> Round {
         var wish = wish
-        let now = ContinuousClock.now
-        measures.record(delay: wish.due.duration(to: now))
+        measures.record(delay: now.nanoseconds(since: wish.due))
         if limitsRetryAt <= now { forgetLimits(at: now) }
         let (planned, missed) = schedule.take(at: now)
         measures.polls.increment()
         if missed > 0 { measures.missed.increment(by: missed) }
-        let requests = hungLast(criticalFirst(planned.requests)) + retried()
+        var requests = hungLast(criticalFirst(planned.requests))
+        if let retried = retried(at: now) { requests.append(retried) }
         wish.deadline = schedule.nextDue ?? wish.deadline
         wish.isBegun = true
         let provenance = device.mapHash.map { Provenance(mapHash: $0) }
@@ -241,26 +241,28 @@ struct DevicePoller {
     private mutating func decode(
         _ request: ReadRequest, _ connection: borrowing ModbusConnection, _ time: Timestamp
     ) {
-        let (registers, flags) = (connection.registers, connection.flags)
-        let holdsBits = request.table.holdsBits
         for place in request.points {
             let slot = slots[place]
             let offset = Int(slot.address - request.address)
             var reading = Reading(series: slot.series, time: time, value: .none)
-            if holdsBits {
-                reading.value = .boolean(flags[offset] != 0)
-            } else if slot.hasScaleFactor {
-                let source = device.points[place].source
-                let start = source.span.lowerBound - Int(request.address)
-                (reading.value, reading.quality, reading.reason) = source.decode(
-                    registers.extracting(start..<(start + source.span.count)), into: &batch)
+            if let value = slot.value(connection.registers, at: offset) {
+                reading.value = value
+            } else if request.table.holdsBits {
+                reading.value = .boolean(connection.flags[offset] != 0)
             } else {
-                (reading.value, reading.quality, reading.reason) = slot.layout.decode(
-                    registers.extracting(offset..<(offset + slot.layout.registers)),
-                    absent: slot.hasAbsent ? device.points[place].source.absent : [], into: &batch)
+                decode(device.points[place].source, request, connection.registers, &reading)
             }
             batch.readings.append(reading)
         }
+    }
+
+    private mutating func decode(
+        _ source: RegisterSource, _ request: ReadRequest, _ registers: UnsafeBufferPointer<UInt16>,
+        _ reading: inout Reading
+    ) {
+        let start = source.span.lowerBound - Int(request.address)
+        let words = registers.extracting(start..<(start + source.span.count))
+        (reading.value, reading.quality, reading.reason) = source.decode(words, into: &batch)
     }
 
     mutating func spoilRefused(of round: Round, _ time: Timestamp) {

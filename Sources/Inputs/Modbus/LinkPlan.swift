@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import DeviceMaps
+import Events
 import Modbus
 
 /// What polling costs on a link, before anything is polled. Pure.
@@ -69,7 +70,7 @@ public struct LinkPlan: Sendable {
 
     /// Polls until all intervals fall together again, and counts.
     private static func requests(of device: Device, _ cost: RequestCost) -> [Request] {
-        let start = ContinuousClock.now
+        let start = Moment.now
         let cuts = PollCuts(device.learned, names: device.points.map(\.name))
         let pauses = PauseLearner(least: device.limits.pause, learned: device.learned.pause)
         let cost = cost.with(pause: pauses.pause)

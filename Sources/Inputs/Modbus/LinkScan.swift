@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import DeviceMaps
+import Events
 import Glibc
 import Logging
 import Modbus

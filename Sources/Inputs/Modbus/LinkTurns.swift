@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Events
 import Glibc
 
 /// Whose request goes next on a link. Pure: moments come in as arguments.
@@ -13,9 +14,9 @@ struct LinkTurns {
     /// What a unit wants.
     struct Wish: Equatable {
         /// When its poll falls due.
-        var due: ContinuousClock.Instant
+        var due: Moment
         /// When it should have been answered: as the next one falls due.
-        var deadline: ContinuousClock.Instant
+        var deadline: Moment
         /// Whether it has points of the critical lane.
         var isCritical = false
         /// Whether it did not answer the last time.
@@ -27,44 +28,42 @@ struct LinkTurns {
     /// The share of the link that a unit has had is forgotten by half in this time.
     private static let halfLife = 4.0
 
-    /// Small and trivially copied, as all are looked at for each request. Moments are microseconds from the start.
+    /// Small and trivially copied, as all are looked at for each request.
     private struct Unit {
-        var due: Int64
-        var deadline: Int64
+        var due: Moment
+        var deadline: Moment
         var isCritical: Bool
         var isSilent: Bool
         var isBegun: Bool
         /// Seconds of the link, each weighed by `weight` of its moment: so that nothing has to be decayed.
         var used = 0.0
 
-        init(_ wish: Wish, start: ContinuousClock.Instant) {
-            due = start.duration(to: wish.due).microseconds
-            deadline = start.duration(to: wish.deadline).microseconds
+        init(_ wish: Wish) {
+            due = wish.due
+            deadline = wish.deadline
             isCritical = wish.isCritical
             isSilent = wish.isSilent
             isBegun = wish.isBegun
         }
     }
 
-    private let start: ContinuousClock.Instant
     private var units: [Unit]
     /// Where weights are 1.
-    private var origin: Int64 = 0
+    private var origin: Moment
 
-    init(_ wishes: [Wish], now: ContinuousClock.Instant) {
-        start = now
-        units = wishes.map { Unit($0, start: now) }
+    init(_ wishes: [Wish], now: Moment) {
+        origin = now
+        units = wishes.map(Unit.init)
     }
 
     /// How many units do not answer.
     var silent: Int { units.count(where: \.isSilent) }
 
     /// When the next poll falls due; nil where there is no unit.
-    var nextDue: ContinuousClock.Instant? { units.lazy.map(\.due).min().map { start + .microseconds($0) } }
+    var nextDue: Moment? { units.lazy.map(\.due).min() }
 
     /// The unit to ask now; nil where nothing is due.
-    func next(at moment: ContinuousClock.Instant) -> Int? {
-        let now = start.duration(to: moment).microseconds
+    func next(at now: Moment) -> Int? {
         let isLate = units.contains { $0.due <= now && $0.deadline < now }
         // Who has the link all the time comes to its half-life over the logarithm of 2.
         let whole = isLate ? Self.halfLife / log(2) * weight(at: now) : .infinity
@@ -78,20 +77,20 @@ struct LinkTurns {
     }
 
     /// Notes that a unit had the link for a while, and what it wants next.
-    mutating func had(_ unit: Int, for time: Duration, wants wish: Wish, now moment: ContinuousClock.Instant) {
-        let now = start.duration(to: moment).microseconds
-        let used = units[unit].used + Double(time.microseconds) / 1e6 * weight(at: now)
-        units[unit] = Unit(wish, start: start)
+    /// - Parameter since: from when on it had the link.
+    mutating func had(_ unit: Int, since: Moment, wants wish: Wish, now: Moment) {
+        let used = units[unit].used + Double(now.nanoseconds(since: since)) / 1e9 * weight(at: now)
+        units[unit] = Unit(wish)
         units[unit].used = used
-        if now - origin > 400_000_000 { move(origin: now) }
+        if now.nanoseconds(since: origin) > 400_000_000_000 { move(origin: now) }
     }
 
-    private func weight(at moment: Int64) -> Double {
-        exp2(Double(moment - origin) / 1e6 / Self.halfLife)
+    private func weight(at moment: Moment) -> Double {
+        exp2(Double(moment.nanoseconds(since: origin)) / 1e9 / Self.halfLife)
     }
 
     /// Before the weights become too large to be told.
-    private mutating func move(origin now: Int64) {
+    private mutating func move(origin now: Moment) {
         let weight = weight(at: now)
         for unit in units.indices { units[unit].used /= weight }
         origin = now
@@ -100,7 +99,7 @@ struct LinkTurns {
     private struct Rank: Comparable {
         /// One bit for each rule that puts a unit behind others, the weightiest first.
         var behind: UInt8
-        var deadline: Int64
+        var deadline: Moment
 
         static func < (one: Rank, other: Rank) -> Bool {
             one.behind != other.behind ? one.behind < other.behind : one.deadline < other.deadline

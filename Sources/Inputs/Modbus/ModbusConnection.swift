@@ -13,6 +13,9 @@ struct ModbusConnection: ~Copyable {
     /// What a request brought, with the moment in the middle between asking and answering.
     struct Answer {
         var error: ModbusError?
+        /// From when to when the link was busy with it.
+        var asked: Moment
+        var done: Moment
         var time: Timestamp
         /// Half of the time between them, in microseconds: so much the moment may be off.
         var uncertainty: Int64 = 0
@@ -24,15 +27,13 @@ struct ModbusConnection: ~Copyable {
     private let logger: Logger
     /// Between two frames on a line, in microseconds.
     private let silence: UInt32
-    private var context: ModbusContext? {
-        didSet { if context != nil { generation += 1 } }
-    }
+    private var context: ModbusContext?
     /// How many connections there were.
     private(set) var generation = 0
     /// Where devices dial in; open as long as the link is there.
     private var listener: DialInListener?
     private var backoff = Backoff(base: .milliseconds(500), cap: .seconds(15))
-    private var nextTry = ContinuousClock.now
+    private var nextTry = Moment.now
     private var lastFailure: ModbusError?
     private var needsFlush = false
     private var owed = OwedAnswers()
@@ -40,7 +41,7 @@ struct ModbusConnection: ~Copyable {
     /// How many requests in a row, to whatever unit, brought nothing.
     private var timeouts = 0
     /// When something was said on the link last.
-    private var idleSince = ContinuousClock.now
+    private var idleSince = Moment.now
     /// How long units want to be left alone, as they were polled last: orders keep to it too.
     private var pauses: [UInt8: Int64] = [:]
     /// What units want that were not polled.
@@ -85,28 +86,29 @@ struct ModbusConnection: ~Copyable {
     /// - Parameter pause: how long nothing is to be said on the link before, in microseconds; what the unit was given
     ///   last where it is nil.
     mutating func read(_ request: ReadRequest, unit: UInt8, pause: Int64? = nil) -> Answer {
-        let start = Timestamp.now
+        let begun = Moment.now
         let pause = keep(pause, of: unit)
         var gap: Int64?
         do throws(ModbusError) {
-            try prepare(pause)
-            if let probe = owed.probe(before: request, unit: unit, at: .now) {
-                try ask(probe, unit: unit)
-                keepSilent(pause)
-            }
-            let asked = ContinuousClock.now
-            gap = idleSince.duration(to: asked).microseconds
-            let sent = Timestamp.now
-            try ask(request, unit: unit)
+            var sent = begun
+            if try prepare(pause, unit, before: request) { sent = .now }
+            gap = sent.microseconds(since: idleSince)
+            let time = Timestamp.now
+            try ask(request, unit: unit, at: sent)
             timeouts = 0
-            let took = asked.duration(to: .now).microseconds
+            let took = idleSince.nanoseconds(since: sent)
             // The silence before it is the link's time too.
-            trips.note(bytes: request.answerBytes, nanoseconds: (took + Int64(silence)) * 1_000)
-            let half = took / 2
-            return Answer(error: nil, time: sent.advanced(byMicroseconds: half), uncertainty: half, gap: gap)
+            trips.note(bytes: request.answerBytes, nanoseconds: took + Int64(silence) * 1_000)
+            let half = took / 2_000
+            return Answer(
+                error: nil, asked: begun, done: idleSince, time: time.advanced(byMicroseconds: half), uncertainty: half,
+                gap: gap)
         } catch {
             handle(error)
-            return Answer(error: error, time: start, gap: gap)
+            let (now, time) = (Moment.now, Timestamp.now)
+            return Answer(
+                error: error, asked: begun, done: now,
+                time: time.advanced(byMicroseconds: -now.microseconds(since: begun)), gap: gap)
         }
     }
 
@@ -124,7 +126,7 @@ struct ModbusConnection: ~Copyable {
         var isSent = false
         defer { idleSince = .now }
         do throws(ModbusError) {
-            try prepare(keep(nil, of: order.unit))
+            _ = try prepare(keep(nil, of: order.unit))
             guard context != nil else { throw lastFailure ?? ModbusError(code: ENOTCONN) }
             try context?.select(unit: order.unit)
             guard order.deadline > .now else { return .expired }
@@ -143,12 +145,24 @@ struct ModbusConnection: ~Copyable {
     }
 
     /// Before each request.
-    private mutating func prepare(_ pause: Int64) throws(ModbusError) {
-        try connectIfNeeded()
-        keepSilent(pause)
+    /// - Returns: whether that took time.
+    private mutating func prepare(_ pause: Int64) throws(ModbusError) -> Bool {
+        var took = try connectIfNeeded()
+        took = keepSilent(pause) || took
         // An answer that came too late must not be taken for the one to come; nor what a modem says of itself now and then.
         if needsFlush || settings.endpoint.isDialIn { context?.flush() }
         needsFlush = false
+        return took
+    }
+
+    private mutating func prepare(
+        _ pause: Int64, _ unit: UInt8, before request: ReadRequest
+    ) throws(ModbusError) -> Bool {
+        let took = try prepare(pause)
+        guard !owed.isEmpty, let probe = owed.probe(before: request, unit: unit, at: .now) else { return took }
+        try ask(probe, unit: unit, at: .now)
+        _ = keepSilent(pause)
+        return true
     }
 
     private mutating func keep(_ pause: Int64?, of unit: UInt8) -> Int64 {
@@ -157,18 +171,20 @@ struct ModbusConnection: ~Copyable {
         return pause
     }
 
-    private func keepSilent(_ pause: Int64) {
+    /// - Returns: whether that took time.
+    private func keepSilent(_ pause: Int64) -> Bool {
         let needed = max(pause, Int64(silence))
-        guard needed > 0 else { return }
-        let left = needed - idleSince.duration(to: .now).microseconds
+        guard needed > 0 else { return false }
+        let left = needed - Moment.now.microseconds(since: idleSince)
         if left > 0 { usleep(UInt32(clamping: left)) }
+        return true
     }
 
     /// Asks what no late answer can be taken for an answer to.
-    private mutating func ask(_ request: ReadRequest, unit: UInt8) throws(ModbusError) {
+    private mutating func ask(_ request: ReadRequest, unit: UInt8, at now: Moment) throws(ModbusError) {
         defer { idleSince = .now }
         do throws(ModbusError) {
-            try transfer(request, unit: unit)
+            try transfer(request, unit: unit, at: now)
         } catch {
             guard !settings.endpoint.numbersAnswers else { throw error }
             guard error.kind != .disconnected, error.kind != .setup else { throw error }
@@ -181,11 +197,10 @@ struct ModbusConnection: ~Copyable {
         owed.settle(unit: unit)
     }
 
-    private func transfer(_ request: ReadRequest, unit: UInt8) throws(ModbusError) {
+    private func transfer(_ request: ReadRequest, unit: UInt8, at now: Moment) throws(ModbusError) {
         guard context != nil else { throw lastFailure ?? ModbusError(code: ENOTCONN) }
         try context?.select(unit: unit)
         let table = request.table.onTheWire
-        let begun = ContinuousClock.now
         do throws(ModbusError) {
             if request.table.holdsBits {
                 try context?.readBits(table, at: request.address, count: request.count, into: bits)
@@ -193,7 +208,7 @@ struct ModbusConnection: ~Copyable {
                 try context?.readRegisters(table, at: request.address, count: request.count, into: words)
             }
         } catch  where mayBeLate(error, of: unit) {
-            let left = max(0, settings.timeout - begun.duration(to: .now).microseconds)
+            let left = max(0, settings.timeout - Moment.now.microseconds(since: now))
             try awaitAnswer(to: request, unit: unit, microseconds: UInt32(clamping: left))
         }
     }
@@ -219,17 +234,22 @@ struct ModbusConnection: ~Copyable {
     }
 
     /// Connects, or throws what the last try threw while it is too early for the next.
-    private mutating func connectIfNeeded() throws(ModbusError) {
-        if settings.endpoint.isDialIn { return try takeDialIn() }
-        if context != nil { return }
+    /// - Returns: whether that took time.
+    private mutating func connectIfNeeded() throws(ModbusError) -> Bool {
+        if settings.endpoint.isDialIn {
+            try takeDialIn()
+            return true
+        }
+        if context != nil { return false }
         if let lastFailure, .now < nextTry { throw lastFailure }
         do throws(ModbusError) {
             let fresh = try ModbusContext(settings.endpoint, timeout: UInt32(clamping: settings.timeout))
             try fresh.connect()
-            context = consume fresh
+            use(consume fresh)
             if lastFailure != nil { logger.notice("link up", metadata: ["endpoint": "\(settings.endpoint)"]) }
             lastFailure = nil
             backoff.reset()
+            return true
         } catch {
             if lastFailure == nil {
                 logger.warning("link down", metadata: ["endpoint": "\(settings.endpoint)", "error": "\(error)"])
@@ -238,6 +258,11 @@ struct ModbusConnection: ~Copyable {
             nextTry = .now + backoff.next()
             throw error
         }
+    }
+
+    private mutating func use(_ fresh: consuming ModbusContext) {
+        context = consume fresh
+        generation += 1
     }
 
     /// Takes whoever has dialled last; nobody is waited for.
@@ -266,7 +291,7 @@ struct ModbusConnection: ~Copyable {
         do throws(ModbusError) {
             let fresh = try ModbusContext(settings.endpoint, timeout: UInt32(clamping: settings.timeout))
             fresh.adopt(descriptor)
-            context = consume fresh
+            use(consume fresh)
         } catch {
             Glibc.close(descriptor)
             throw error

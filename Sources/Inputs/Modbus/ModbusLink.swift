@@ -13,32 +13,34 @@ import Waiting
 ///                    orders ─────┘
 ///
 /// Serialises everything on the link: a bus carries one request at a time, so units on it share this actor. It runs on
-/// a queue of its own and blocks there; a dead link delays no other.
+/// a thread of its own and blocks there; a dead link delays no other.
 public actor ModbusLink {
     nonisolated private let executor: BlockingExecutor
     nonisolated public var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    private let settings: ModbusLinkSettings
-    private let collector: any Collecting
-    private let logger: Logger
-    private var connection: ModbusConnection
-    private var pollers: [DevicePoller]
-    private var turns: LinkTurns
+    let settings: ModbusLinkSettings
+    let collector: any Collecting
+    let logger: Logger
+    var connection: ModbusConnection
+    var pollers: [DevicePoller]
+    var turns: LinkTurns
     /// Nil where nothing on the link may be written.
     private let writes: WriteQueue?
     private var wasWrite = false
+    /// Sleeping is done on the link's own thread: to wake up is one change of threads then, and not four.
+    private let bell: ThreadBell
     /// Units that are to say themselves what they have, and what is made of it.
-    private var seekers: [SunSpecSeeker]
+    var seekers: [SunSpecSeeker]
     /// Of those that have said it.
-    private var satisfied: [DeviceNumber: SunSpecSeeker] = [:]
-    private let describe: @Sendable (SunSpecDevice, SunSpecFound) -> ModbusDevice?
-    private var wasSought = false
+    var satisfied: [DeviceNumber: SunSpecSeeker] = [:]
+    let describe: @Sendable (SunSpecDevice, SunSpecFound) -> ModbusDevice?
+    var wasSought = false
     /// Handed from poll to poll: where none is interrupted, one is enough, and stays in the processor's cache.
     private var spare = Batch()
     private let remember: @Sendable (Finding) -> Void
     /// What the plans are made for, and when it is looked at again.
-    private var cost: RequestCost
-    private var looksAtCost = ContinuousClock.now
+    var cost: RequestCost
+    private var looksAtCost = Moment.now
 
     /// What a link has shown that nobody has said.
     public enum Finding: Sendable {
@@ -54,7 +56,7 @@ public actor ModbusLink {
         describe: @escaping @Sendable (SunSpecDevice, SunSpecFound) -> ModbusDevice? = { _, _ in nil },
         remember: @escaping @Sendable (Finding) -> Void
     ) {
-        executor = BlockingExecutor(label: "headgate.modbus.\(settings.name)")
+        executor = BlockingExecutor(label: "modbus.\(settings.name)")
         var logger = logger
         logger[metadataKey: "link"] = "\(settings.name)"
         self.settings = settings
@@ -63,8 +65,9 @@ public actor ModbusLink {
         self.describe = describe
         self.remember = remember
         self.writes = writes
+        bell = writes?.bell ?? ThreadBell()
         connection = ModbusConnection(settings, logger: logger)
-        let now = ContinuousClock.now
+        let now = Moment.now
         let cost = settings.cost ?? RequestCost(settings.endpoint)
         self.cost = cost
         pollers = settings.devices.map { DevicePoller($0, link: settings.name, cost: cost, start: now) }
@@ -74,15 +77,26 @@ public actor ModbusLink {
 
     /// Polls until the task is cancelled.
     public func run() async {
+        await withTaskCancellationHandler {
+            poll()
+        } onCancel: {
+            bell.ring()
+        }
+        writes?.close()
+        connection.close()
+    }
+
+    private func poll() {
+        var now = Moment.now
         while !Task.isCancelled {
-            let now = ContinuousClock.now
             let next = turns.next(at: now)
-            if writes != nil, !wasWrite || next == nil, write(at: now) { continue }
-            wasWrite = false
-            if !seekers.isEmpty, !wasSought || next == nil, seek(at: now) { continue }
-            wasSought = false
+            if doElse(before: next, at: now) {
+                now = .now
+                continue
+            }
             guard let unit = next else {
-                guard await sleep() else { break }
+                sleep()
+                now = .now
                 continue
             }
             let silent = turns.silent
@@ -90,47 +104,50 @@ public actor ModbusLink {
             let others = silent < pollers.count ? max(1, silent) : 0
             if !pollers[unit].isUnderWay { swap(&pollers[unit].batch, &spare) }
             let (generation, presence) = (connection.generation, pollers[unit].presence)
-            let step = pollers[unit].step(over: &connection, silent: others)
+            let step = pollers[unit].step(over: &connection, at: now, silent: others)
             // Somebody else may be at the other end of a new connection, with other registers in the same places.
             let isNew = !satisfied.isEmpty && connection.generation != generation
             if isNew, satisfied[pollers[unit].device.number] != nil {
                 pollers[unit].presence = presence
                 seekAgain { _ in true }
+                now = .now
                 continue
             }
             if case .over(let change) = step {
-                if let change { log(change, of: pollers[unit].device) }
+                if let change { log(change, of: pollers[unit].device.id) }
                 if let learned = pollers[unit].takeLearned() { note(learned, of: pollers[unit].device) }
                 collector.take(&pollers[unit].batch)
                 swap(&pollers[unit].batch, &spare)
                 if looksAtCost <= now { lookAtCost() }
             }
-            let done = ContinuousClock.now
-            turns.had(unit, for: now.duration(to: done), wants: pollers[unit].wish, now: done)
+            let done = Moment.now
+            turns.had(unit, since: now, wants: pollers[unit].wish, now: done)
+            now = done
             if isNew || !satisfied.isEmpty && !pollers[unit].isUnderWay && pollers[unit].presence.isSilent {
                 let silent = pollers[unit].device.number
                 seekAgain { isNew || $0.device.number == silent }
             }
         }
-        writes?.close()
-        connection.close()
     }
 
-    /// Until a poll falls due, or an order comes.
-    /// - Returns: false where neither ever does.
-    private func sleep() async -> Bool {
-        let due = [turns.nextDue, seekers.lazy.map(\.due).min()].compactMap(\.self).min()
-        guard let writes else {
-            guard let due else { return false }
-            try? await Task.sleep(until: due, tolerance: .milliseconds(1))
-            return true
-        }
-        await writes.bell.wait(until: [due, writes.nextDue].compactMap(\.self).min())
-        return true
+    /// Orders, and units that are to say what they have: each time at most one of them before a poll that is due.
+    /// - Returns: whether the link was busy with one.
+    private func doElse(before next: Int?, at now: Moment) -> Bool {
+        if writes != nil, !wasWrite || next == nil, write(at: now) { return true }
+        wasWrite = false
+        if !seekers.isEmpty, !wasSought || next == nil, seek(at: now) { return true }
+        wasSought = false
+        return false
+    }
+
+    /// Until a poll falls due, an order comes, or it is to stop.
+    private func sleep() {
+        let due = [turns.nextDue, seekers.lazy.map(\.due).min(), writes?.nextDue].compactMap(\.self).min()
+        bell.wait(nanoseconds: due.map { $0.nanoseconds(since: .now) })
     }
 
     /// - Returns: false where no order is due.
-    private func write(at now: ContinuousClock.Instant) -> Bool {
+    private func write(at now: Moment) -> Bool {
         guard var job = writes?.take(at: now) else { return false }
         wasWrite = true
         if job.step(over: &connection) { writes?.finished() } else { writes?.putBack(job) }
@@ -158,85 +175,11 @@ public actor ModbusLink {
         remember(.cost(measured))
     }
 
-    private func log(_ change: StatusChange, of device: ModbusDevice) {
+    func log(_ change: StatusChange, of device: String) {
         switch change.state {
-        case .online: logger.notice("device online", metadata: ["device": "\(device.id)"])
+        case .online: logger.notice("device online", metadata: ["device": "\(device)"])
         case .offline:
-            logger.warning("device offline", metadata: ["device": "\(device.id)", "reason": "\(change.reason.name)"])
+            logger.warning("device offline", metadata: ["device": "\(device)", "reason": "\(change.reason.name)"])
         }
-    }
-}
-
-// MARK: Devices that describe themselves
-
-extension ModbusLink {
-    /// - Returns: false where nobody is to be asked now.
-    private func seek(at now: ContinuousClock.Instant) -> Bool {
-        guard let place = seekers.firstIndex(where: { $0.due <= now }) else { return false }
-        wasSought = true
-        switch seekers[place].step(over: &connection, silent: turns.silent + seekers.count) {
-        case .partly: break
-        case .failed(let change): tell(change, of: seekers[place])
-        case .found(let found): begin(place, found)
-        }
-        return true
-    }
-
-    private func begin(_ place: Int, _ found: SunSpecFound) {
-        let unit = seekers[place].device
-        let models = found.models.map { "\($0.number)" }.joined(separator: " ")
-        guard let device = describe(unit, found) else {
-            let change = seekers[place].refuse(at: .now)
-            if change != nil {
-                logger.error(
-                    "none of the device's models is known", metadata: ["device": "\(unit.id)", "models": "\(models)"])
-            }
-            return tell(change, of: seekers[place])
-        }
-        let seeker = seekers.remove(at: place)
-        if seeker.last?.points.map(\.series) != device.points.map(\.series) {
-            logger.notice(
-                "device has said what it has",
-                metadata: ["device": "\(unit.id)", "models": "\(models)", "points": "\(device.points.count)"])
-            withdraw(seeker.last, but: device)
-        }
-        satisfied[unit.number] = seeker
-        pollers.append(
-            DevicePoller(device, link: settings.name, cost: cost, presence: seeker.presence, start: .now))
-        turns = LinkTurns(pollers.map(\.wish), now: .now)
-    }
-
-    /// What it had before and has no more.
-    private func withdraw(_ last: ModbusDevice?, but device: ModbusDevice) {
-        let kept = Set(device.points.map(\.series))
-        var batch = Batch()
-        for point in last?.points ?? [] where !kept.contains(point.series) {
-            batch.readings.append(.bad(point.series, time: .now, .withdrawn))
-        }
-        batch.closeTelemetry(device: device.number, time: .now)
-        collector.take(&batch)
-    }
-
-    private func tell(_ change: StatusChange?, of seeker: SunSpecSeeker) {
-        guard let change else { return }
-        logger.warning(
-            "device offline", metadata: ["device": "\(seeker.device.id)", "reason": "\(change.reason.name)"])
-        var batch = Batch()
-        for point in seeker.last?.points ?? [] { batch.readings.append(.bad(point.series, time: .now, .offline)) }
-        batch.closeTelemetry(device: seeker.device.number, time: .now)
-        batch.append(change, device: seeker.device.number, time: .now)
-        collector.take(&batch)
-    }
-
-    /// Who did not answer may come back as another, with other registers in the same places.
-    private func seekAgain(where isMeant: (DevicePoller) -> Bool) {
-        let now = ContinuousClock.now
-        for place in pollers.indices.reversed() where isMeant(pollers[place]) {
-            guard var seeker = satisfied.removeValue(forKey: pollers[place].device.number) else { continue }
-            let gone = pollers.remove(at: place)
-            seeker.begin(after: gone.device, gone.presence, at: now)
-            seekers.append(seeker)
-        }
-        turns = LinkTurns(pollers.map(\.wish), now: now)
     }
 }

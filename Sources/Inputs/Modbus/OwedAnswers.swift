@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import DeviceMaps
+import Events
 
 /// Answers on a line that may still come.
 ///
@@ -24,12 +25,14 @@ struct OwedAnswers {
     /// Nothing is as late as that. A unit that ignores what it does not like, and so every probe, is asked as before then.
     private static let longest = Duration.seconds(10)
     /// By unit, when it was asked for what it owes.
-    private var debts: [UInt8: [Shape: ContinuousClock.Instant]] = [:]
+    private var debts: [UInt8: [Shape: Moment]] = [:]
 
     /// A request was sent to which no answer came, or not its own.
-    mutating func note(_ request: ReadRequest, unit: UInt8, at now: ContinuousClock.Instant) {
+    mutating func note(_ request: ReadRequest, unit: UInt8, at now: Moment) {
         debts[unit, default: [:]][Shape(request)] = now
     }
+
+    var isEmpty: Bool { debts.isEmpty }
 
     func isOwed(by unit: UInt8) -> Bool { debts[unit] != nil }
 
@@ -40,8 +43,8 @@ struct OwedAnswers {
 
     /// What to ask before `request`, so that its answer is its own; nil where nothing needs to be.
     /// - Returns: a request of a few registers at the same place.
-    mutating func probe(before request: ReadRequest, unit: UInt8, at now: ContinuousClock.Instant) -> ReadRequest? {
-        guard !debts.isEmpty, let owed = debts[unit]?.filter({ $0.value.duration(to: now) < Self.longest }) else {
+    mutating func probe(before request: ReadRequest, unit: UInt8, at now: Moment) -> ReadRequest? {
+        guard let owed = debts[unit]?.filter({ $0.value.duration(to: now) < Self.longest }) else {
             return nil
         }
         debts[unit] = owed.isEmpty ? nil : owed

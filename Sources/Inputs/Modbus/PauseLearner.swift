@@ -5,7 +5,7 @@
 ///
 /// A request that is not answered is asked again after a long pause. Where that helps again and again, ever longer pauses
 /// are tried until hardly any request is missed; where none helps, the misses have another cause.
-struct PauseLearner: Equatable {
+struct PauseLearner {
     /// What is tried, in microseconds, beside what the map says.
     private static let steps: [Int64] = [5_000, 10_000, 20_000, 50_000, 100_000, 200_000]
     private static let longest: Int64 = 200_000

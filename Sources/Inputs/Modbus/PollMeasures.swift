@@ -26,14 +26,15 @@ struct PollMeasures: Sendable {
         delay = Metrics.Timer(label: "headgate_modbus_poll_delay_seconds", dimensions: [("link", link)])
     }
 
-    /// - Parameter late: from when a poll fell due to when it was begun: its jitter.
-    func record(delay late: Duration) {
-        delay.record(duration: late)
+    /// - Parameter late: nanoseconds from when a poll fell due to when it was begun: its jitter.
+    func record(delay late: Int64) {
+        delay.recordNanoseconds(late)
     }
 
-    func record(_ error: ModbusError?, took time: Duration) {
+    /// - Parameter time: nanoseconds.
+    func record(_ error: ModbusError?, took time: Int64) {
         requests.increment()
-        duration.record(duration: time)
+        duration.recordNanoseconds(time)
         guard let error else { return }
         Counter(
             label: "headgate_modbus_errors_total", dimensions: [("device", device), ("cause", error.name)]

@@ -2,13 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import DeviceMaps
+import Events
 
 /// When which points of a device are read. Pure: moments come in as arguments.
 struct PollSchedule {
     private struct Group {
         /// Microseconds.
         var every: Int64
-        var due: ContinuousClock.Instant
+        var due: Moment
     }
 
     private let sources: [RegisterSource]
@@ -35,7 +36,7 @@ struct PollSchedule {
     /// All intervals begin together, so that points of different ones share requests whenever they fall together.
     init(
         _ sources: [RegisterSource], _ limits: ModbusLimits, _ cost: RequestCost, _ cuts: PollCuts = PollCuts(),
-        start: ContinuousClock.Instant
+        start: Moment
     ) {
         self.sources = sources
         self.limits = limits
@@ -44,30 +45,30 @@ struct PollSchedule {
         groups = Set(sources.map(\.every)).sorted().prefix(64).map { Group(every: $0, due: start) }
     }
 
-    var nextDue: ContinuousClock.Instant? { groups.lazy.map(\.due).min() }
+    var nextDue: Moment? { groups.lazy.map(\.due).min() }
 
     /// When what is due next falls due once more: until then it should be answered.
-    var nextDeadline: ContinuousClock.Instant? {
+    var nextDeadline: Moment? {
         guard let nextDue else { return nil }
         // The groups are in the order of their intervals.
-        return groups.first { $0.due == nextDue }.map { $0.due + .microseconds($0.every) }
+        return groups.first { $0.due == nextDue }.map { $0.due.advanced(byMicroseconds: $0.every) }
     }
 
     /// The plan of what is due, and how many polls were missed since the last.
     ///
     /// The next deadline follows from the last, not from now, so that intervals do not drift; what was missed is
     /// skipped and counted, never queued up.
-    mutating func take(at now: ContinuousClock.Instant) -> (plan: Plan, missed: Int) {
+    mutating func take(at now: Moment) -> (plan: Plan, missed: Int) {
         var key: UInt64 = 0
         var missed = 0
         for index in groups.indices where groups[index].due <= now {
             key |= 1 << UInt64(index)
-            let every = Duration.microseconds(groups[index].every)
-            groups[index].due += every
+            let every = groups[index].every
+            groups[index].due = groups[index].due.advanced(byMicroseconds: every)
             if groups[index].due <= now {
-                let late = groups[index].due.duration(to: now).microseconds / groups[index].every + 1
+                let late = now.microseconds(since: groups[index].due) / every + 1
                 missed += Int(late)
-                groups[index].due += every * Int(late)
+                groups[index].due = groups[index].due.advanced(byMicroseconds: every * late)
             }
         }
         return (plan(key), missed)
@@ -90,13 +91,7 @@ struct PollSchedule {
     }
 
     /// Puts everything off: a device that is offline is asked less often.
-    mutating func postpone(until moment: ContinuousClock.Instant) {
+    mutating func postpone(until moment: Moment) {
         for index in groups.indices { groups[index].due = max(groups[index].due, moment) }
-    }
-}
-
-extension Duration {
-    var microseconds: Int64 {
-        components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000
     }
 }

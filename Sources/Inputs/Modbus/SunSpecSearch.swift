@@ -70,9 +70,7 @@ struct SunSpecSearch: Codable, Sendable {
     }
 
     private static func read(_ address: Int, _ count: Int) -> ReadRequest? {
-        guard count > 0, address <= 65_535, let start = UInt16(exactly: address), address + count <= 65_536 else {
-            return nil
-        }
+        guard count > 0, let start = UInt16(exactly: address), address + count <= 65_536 else { return nil }
         return ReadRequest(table: .holding, address: start, count: count, points: [])
     }
 

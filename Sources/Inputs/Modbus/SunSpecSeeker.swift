@@ -37,9 +37,9 @@ struct SunSpecSeeker {
     private var search = SunSpecSearch()
     private var retryPause = Backoff(base: .seconds(5), cap: .seconds(60))
     private(set) var presence = DevicePresence()
-    private(set) var due: ContinuousClock.Instant
+    private(set) var due: Moment
 
-    init(_ device: SunSpecDevice, at now: ContinuousClock.Instant) {
+    init(_ device: SunSpecDevice, at now: Moment) {
         self.device = device
         due = now
     }
@@ -47,7 +47,7 @@ struct SunSpecSeeker {
     /// - Parameter silent: how many units of the link do not answer, this one included: they share what asking costs.
     mutating func step(over connection: inout ModbusConnection, silent: Int) -> Step {
         guard let request = search.request else { return .found(search.found) }
-        let asked = ContinuousClock.now
+        let asked = Moment.now
         let answer = connection.read(request, unit: device.unit)
         due = .now + Self.pause
         if let error = answer.error, !error.isOfFunction, !error.isOfAddresses {
@@ -71,7 +71,7 @@ struct SunSpecSeeker {
     }
 
     /// Asks it anew what it has, after it was read as `last`.
-    mutating func begin(after last: ModbusDevice, _ presence: DevicePresence, at now: ContinuousClock.Instant) {
+    mutating func begin(after last: ModbusDevice, _ presence: DevicePresence, at now: Moment) {
         self.last = last
         search = SunSpecSearch()
         due = now

@@ -17,11 +17,11 @@ public struct WriteOrder: Sendable {
     /// Whether what was read back is what was written.
     public var isKept: @Sendable ([UInt16]) -> Bool
     /// After it nothing is begun.
-    public var deadline: ContinuousClock.Instant
+    public var deadline: Moment
 
     public init(
         unit: UInt8, table: RegisterTable, address: UInt16, value: EncodedValue, usesMultiple: Bool,
-        deadline: ContinuousClock.Instant, isKept: @escaping @Sendable ([UInt16]) -> Bool
+        deadline: Moment, isKept: @escaping @Sendable ([UInt16]) -> Bool
     ) {
         self.unit = unit
         self.table = table
@@ -76,9 +76,12 @@ public final class WriteQueue: Sendable {
     }
 
     private let state = Mutex(State())
-    let bell = Doorbell()
+    /// The link sleeps until it rings.
+    let bell: ThreadBell
 
-    public init() {}
+    public init() {
+        bell = ThreadBell()
+    }
 
     /// Puts an order behind those that came before it.
     /// - Parameter end: is called once, when it is carried out or given up.
@@ -93,7 +96,7 @@ public final class WriteQueue: Sendable {
     }
 
     /// The first whose moment has come.
-    func take(at now: ContinuousClock.Instant) -> WriteJob? {
+    func take(at now: Moment) -> WriteJob? {
         state.withLock { state in
             guard let place = state.ready.first(where: { state.jobs[$0].due <= now }) else { return nil }
             let job = state.jobs.remove(at: place)
@@ -115,7 +118,7 @@ public final class WriteQueue: Sendable {
     }
 
     /// When the next can be taken.
-    var nextDue: ContinuousClock.Instant? {
+    var nextDue: Moment? {
         state.withLock { state in state.ready.map { state.jobs[$0].due }.min() }
     }
 
@@ -152,7 +155,7 @@ struct WriteJob: Sendable {
 
     let order: WriteOrder
     let ending: Ending
-    private(set) var due = ContinuousClock.now
+    private(set) var due = Moment.now
     private(set) var isSent = false
     /// Why the device may not have taken it.
     private var doubt: ModbusError?

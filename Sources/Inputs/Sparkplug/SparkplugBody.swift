@@ -8,7 +8,6 @@ import Sparkplug
 /// What an edge node, or a device of it, has said of itself: the metrics of its last birth are its points.
 struct SparkplugBody {
     struct Metric {
-        var name: String
         var type: SparkplugType
         var alias: UInt64?
         var series: SeriesNumber
@@ -55,7 +54,9 @@ struct SparkplugBody {
         unreadCount = 0
         for metric in birth { define(metric, in: "", depth: 0) }
         isBorn = true
-        return before.values.filter { metrics[$0.name]?.series != $0.series }.map(\.series).sorted { $0.raw < $1.raw }
+        return before.filter { metrics[$0.key]?.series != $0.value.series }.map(\.value.series).sorted {
+            $0.raw < $1.raw
+        }
     }
 
     private mutating func define(_ metric: SparkplugMetric, in group: String, depth: Int) {
@@ -74,7 +75,7 @@ struct SparkplugBody {
             // The same once more, at another time.
             return
         } else if let type, metrics[name] == nil, let series = number(of: name, Self.unit(metric.unit)) {
-            metrics[name] = Metric(name: name, type: type, alias: metric.alias, series: series)
+            metrics[name] = Metric(type: type, alias: metric.alias, series: series)
         } else {
             // A name that stands for two things stands for neither.
             metrics[name] = nil

@@ -77,7 +77,8 @@ package struct SparkplugHost {
             nodes[topic.node] = SparkplugNode(topic.node, of: device, catalog, room)
         }
         guard !message.retained else {
-            nodes[topic.node]?.doubt(at: now.instant)
+            // It proves that there was such a node, no more.
+            nodes[topic.node]?.rebirth.want(at: now.instant)
             throw .retained
         }
         try nodes[topic.node]?.take(
@@ -107,7 +108,7 @@ package struct SparkplugHost {
     mutating func requests(at now: MessageRouter.Arrival) -> [(topic: String, payload: [UInt8])] {
         var requests: [(topic: String, payload: [UInt8])] = []
         for name in Array(nodes.keys) where requests.count < Self.requestsAtOnce {
-            guard nodes[name]?.takeRebirth(at: now.instant) ?? false else { continue }
+            guard nodes[name]?.rebirth.take(at: now.instant) ?? false else { continue }
             requests.append((name.commandTopic, Self.rebirth(at: now.time).bytes))
         }
         return requests
@@ -128,7 +129,8 @@ final class SparkplugRoom {
     private var left = 100_000
 
     func take() -> Bool {
-        left -= left > 0 ? 1 : 0
-        return left > 0
+        guard left > 0 else { return false }
+        left -= 1
+        return true
     }
 }

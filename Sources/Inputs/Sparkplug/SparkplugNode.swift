@@ -41,9 +41,8 @@ package struct SparkplugNode {
     private var devicesAwaitedUntil: ContinuousClock.Instant?
     private var died: (life: UInt64?, at: ContinuousClock.Instant)?
     private var heard: ContinuousClock.Instant?
-    private var rebirth = SparkplugRebirth()
-    /// Of what the message in hand says.
-    private var origin = Origin()
+    /// Whether and when the node is to be asked to be born again.
+    var rebirth = SparkplugRebirth()
 
     init(_ name: SparkplugNodeName, of device: SparkplugDevice, _ catalog: Catalog, _ room: SparkplugRoom) {
         self.device = device
@@ -64,7 +63,6 @@ package struct SparkplugNode {
         _ topic: SparkplugTopic, _ payload: SparkplugPayload, isRedelivered: Bool = false,
         at now: MessageRouter.Arrival, into batch: inout Batch
     ) throws(Refusal) {
-        origin = Origin(isRedelivered: isRedelivered)
         if topic.kind == .nodeDeath { return try die(payload, at: now, into: &batch) }
         heard = now.instant
         if topic.kind == .nodeBirth {
@@ -72,21 +70,25 @@ package struct SparkplugNode {
         } else if let number = payload.sequence {
             sequence.note(UInt8(truncatingIfNeeded: number), at: now.instant)
         }
-        guard own.isBorn else {
-            rebirth.want(at: now.instant)
-            throw .unborn
-        }
-        if let name = topic.device, devices[name] == nil, topic.kind != .deviceBirth {
-            rebirth.want(at: now.instant)
-            throw .unborn
-        }
+        let isNew = topic.device.map { devices[$0] == nil } ?? false
+        guard own.isBorn, !isNew || topic.kind == .deviceBirth else { throw unborn(at: now.instant) }
         guard var body = body(of: topic.device) else { throw .tooManyDevices }
         defer { keep(body, of: topic.device) }
         switch topic.kind {
         case .deviceDeath: body.cutOff(since: now.time, .death, at: now.time, into: &batch)
-        case .nodeBirth, .deviceBirth: bear(payload, &body, at: now, into: &batch)
-        default: try read(payload, &body, at: now, into: &batch)
+        case .nodeBirth, .deviceBirth:
+            let time = SparkplugBody.time(payload.timestamp) ?? now.time
+            for series in body.bear(payload.metrics) { batch.readings.append(.bad(series, time: time, .withdrawn)) }
+            _ = hear(payload, of: &body, Origin(isRedelivered: isRedelivered), at: now, into: &batch)
+        default:
+            guard body.isBorn, hear(payload, of: &body, Origin(isRedelivered: isRedelivered), at: now, into: &batch)
+            else { throw unborn(at: now.instant) }
         }
+    }
+
+    private mutating func unborn(at now: ContinuousClock.Instant) -> Refusal {
+        rebirth.want(at: now)
+        return .unborn
     }
 
     private func body(of device: String?) -> SparkplugBody? {
@@ -105,12 +107,13 @@ package struct SparkplugNode {
 
     /// What was said in an earlier life means nothing any more, and the devices are to be born again.
     private mutating func beginLife(_ birth: SparkplugPayload, at now: ContinuousClock.Instant) throws(Refusal) {
-        life = Self.life(birth)
+        let life = Self.life(birth)
         if let died, died.life != nil, died.life == life, died.at.duration(to: now) < Self.reorder {
             // If it is there after all it is asked.
             rebirth.want(at: now)
             throw .staleBirth
         }
+        self.life = life
         sequence = SparkplugSequence(birth: birth.sequence.map { UInt8(truncatingIfNeeded: $0) })
         rebirth.end()
         for name in devices.keys { devices[name]?.isBorn = false }
@@ -118,46 +121,20 @@ package struct SparkplugNode {
         own.isBorn = true
     }
 
-    private mutating func bear(
-        _ birth: SparkplugPayload, _ body: inout SparkplugBody, at now: MessageRouter.Arrival, into batch: inout Batch
-    ) {
-        let time = SparkplugBody.time(birth.timestamp) ?? now.time
-        for series in body.bear(birth.metrics) { batch.readings.append(.bad(series, time: time, .withdrawn)) }
-        _ = tell(birth, body, at: time, into: &batch)
-        greet(&body, at: now, readingsOf: time, into: &batch)
-    }
-
-    private mutating func read(
-        _ payload: SparkplugPayload, _ body: inout SparkplugBody, at now: MessageRouter.Arrival, into batch: inout Batch
-    ) throws(Refusal) {
-        let isKnown: Bool
-        if body.isBorn {
-            let time = SparkplugBody.time(payload.timestamp) ?? now.time
-            isKnown = tell(payload, body, at: time, into: &batch)
-            greet(&body, at: now, readingsOf: time, into: &batch)
-        } else {
-            isKnown = false
-        }
-        guard !isKnown else { return }
-        rebirth.want(at: now.instant)
-        throw .unborn
-    }
-
-    /// - Returns: whether births have told of all that the payload says.
-    private func tell(
-        _ payload: SparkplugPayload, _ body: SparkplugBody, at time: Timestamp, into batch: inout Batch
+    /// Puts what a body says into the batch.
+    /// - Returns: whether births have told of all of it.
+    private func hear(
+        _ payload: SparkplugPayload, of body: inout SparkplugBody, _ origin: Origin, at now: MessageRouter.Arrival,
+        into batch: inout Batch
     ) -> Bool {
-        payload.metrics.reduce(true) { isKnown, metric in
+        let time = SparkplugBody.time(payload.timestamp) ?? now.time
+        let isKnown = payload.metrics.reduce(true) { isKnown, metric in
             body.read(metric, at: time, isWhole: sequence.isWhole, into: &batch) && isKnown
         }
-    }
-
-    private func greet(
-        _ body: inout SparkplugBody, at now: MessageRouter.Arrival, readingsOf time: Timestamp, into batch: inout Batch
-    ) {
         let change = body.presence.answered(at: now.time)
         batch.closeTelemetry(device: body.number, time: time, origin: origin)
         if let change { batch.append(change, device: body.number, time: now.time) }
+        return isKnown
     }
 
     // MARK: Deaths
@@ -202,7 +179,7 @@ package struct SparkplugNode {
         let before = sequence.lost
         if own.isBorn, sequence.needsBirth(at: now.instant) { rebirth.want(at: now.instant) }
         if let since = rebirth.askedSince, since.duration(to: now.instant) > Self.longestSilence,
-            heard.map({ $0 <= since }) ?? true
+            heard.map({ $0 <= since }) ?? true, own.isBorn || !own.presence.isOffline
         {
             cutOff(since: now.time, .silent, at: now.time, into: &batch)
         }
@@ -215,12 +192,6 @@ package struct SparkplugNode {
         rebirth = SparkplugRebirth()
         rebirth.want(at: now)
     }
-
-    /// What a broker has kept proves that there was such a node, no more.
-    mutating func doubt(at now: ContinuousClock.Instant) { rebirth.want(at: now) }
-
-    /// Whether the node is to be asked now to be born again.
-    mutating func takeRebirth(at now: ContinuousClock.Instant) -> Bool { rebirth.take(at: now) }
 }
 
 /// When a node is asked to be born again: at once, then ever more seldom, also of one whose births leave out what it sends.

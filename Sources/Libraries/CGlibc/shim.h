@@ -1,3 +1,7 @@
 // What the Glibc module of Swift leaves out.
 #include <malloc.h>
 #include <sys/timex.h>
+#include <sys/prctl.h>
+
+// prctl(2) takes what it is told, which Swift cannot call.
+static inline void name_thread(const char *name) { prctl(PR_SET_NAME, name); }

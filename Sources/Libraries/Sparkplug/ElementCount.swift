@@ -16,6 +16,7 @@ struct ElementCount {
             switch (self, field) {
             case (.payload, 2), (.template, 2): .some(.metric)
             case (.metric, 18): .some(.template)
+            // Counted as much as a metric is: it takes as much.
             case (.metric, 9): .some(.properties)
             case (.properties, 1), (.properties, 2): .some(nil)
             default: nil

@@ -67,7 +67,7 @@ enum BlockBody {
             time = reading.time.microseconds
         }
         for reading in readings { out.byte(ValueTag(reading.value).rawValue) }
-        var last = LastBits()
+        var last = LastBits(of: readings)
         for reading in readings {
             guard let bits = ValueTag.bits(of: reading.value) else { continue }
             last.writeDifference(bits, ValueTag(reading.value), reading.series, to: &out)
@@ -138,6 +138,8 @@ enum BlockBody {
         _ count: Int, _ reader: inout ByteReader
     ) throws(MalformedBytes) -> [Reading] {
         var readings: [Reading] = []
+        // Each takes five bytes at least.
+        readings.reserveCapacity(min(count, reader.remaining / 5))
         var series: Int64 = 0
         for _ in 0..<count {
             series = series &+ (try reader.zigzag())
@@ -162,11 +164,12 @@ enum BlockBody {
             readings[index].time = Timestamp(microseconds: time)
         }
         var tags: [ValueTag] = []
+        tags.reserveCapacity(readings.count)
         for _ in 0..<count {
             guard let tag = ValueTag(rawValue: try reader.byte()) else { throw MalformedBytes(expected: "a value") }
             tags.append(tag)
         }
-        var last = LastBits()
+        var last = LastBits(of: readings)
         for index in 0..<count where tags[index] != .none {
             let bits = try last.readDifference(tags[index], readings[index].series, from: &reader)
             readings[index].value = tags[index].value(bits)
@@ -223,10 +226,32 @@ private enum ValueTag: UInt8 {
 /// A float that moves a little, or has few decimals, differs in its upper bits; with the bytes turned round those come
 /// first, and the rest are zeros that a varint leaves out.
 private struct LastBits {
-    private var bits: [Int32: UInt64] = [:]
+    /// Of the series from `first` on, where those of the block lie close together.
+    private var dense: [UInt64] = []
+    private var first = 0
+    private var sparse: [Int32: UInt64] = [:]
+
+    init(of readings: [Reading]) {
+        let all = readings.lazy.map(\.series.index)
+        guard let first = all.min(), let last = all.max(), first >= 0, last - first < 4 * readings.count else { return }
+        self.first = first
+        dense = [UInt64](repeating: 0, count: last - first + 1)
+    }
+
+    private subscript(series: SeriesNumber) -> UInt64 {
+        get {
+            let place = series.index - first
+            return dense.indices.contains(place) ? dense[place] : sparse[series.raw] ?? 0
+        }
+        set {
+            let place = series.index - first
+            if dense.indices.contains(place) { dense[place] = newValue } else { sparse[series.raw] = newValue }
+        }
+    }
 
     mutating func writeDifference(_ new: UInt64, _ tag: ValueTag, _ series: SeriesNumber, to out: inout ByteWriter) {
-        let old = bits.updateValue(new, forKey: series.raw) ?? 0
+        let old = self[series]
+        self[series] = new
         switch tag {
         case .number: out.varint((new ^ old).byteSwapped)
         // What the series had before may have been a wider number.
@@ -239,7 +264,7 @@ private struct LastBits {
     mutating func readDifference(
         _ tag: ValueTag, _ series: SeriesNumber, from reader: inout ByteReader
     ) throws(MalformedBytes) -> UInt64 {
-        let old = bits[series.raw] ?? 0
+        let old = self[series]
         let new: UInt64
         switch tag {
         case .number: new = (try reader.varint()).byteSwapped ^ old
@@ -249,7 +274,7 @@ private struct LastBits {
         case .integer, .text: new = old &+ UInt64(bitPattern: try reader.zigzag())
         case .none, .boolean: new = try reader.varint()
         }
-        bits[series.raw] = new
+        self[series] = new
         return new
     }
 }

@@ -21,7 +21,7 @@ public actor FileOutput: Output {
     private var file: OpenFile?
 
     public init(path: String, rotateSize: Int, keep: Int, name: String) {
-        executor = BlockingExecutor(label: "headgate.file.\(name)")
+        executor = BlockingExecutor(label: "file.\(name)")
         self.path = path
         self.rotateSize = rotateSize
         self.keep = keep

@@ -7,7 +7,7 @@ import Waiting
 
 /// Prints events, a line each. What reads them is not asked to confirm, so an event is settled once it is written.
 public actor StandardOutput: Output {
-    nonisolated private let executor = BlockingExecutor(label: "headgate.stdout")
+    nonisolated private let executor = BlockingExecutor(label: "stdout")
     nonisolated public var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     public init() {}

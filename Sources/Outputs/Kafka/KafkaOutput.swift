@@ -118,7 +118,7 @@ public actor KafkaOutput: Output {
     private var topics: [String] = []
 
     public init(_ settings: KafkaOutputSettings, name: String, logger: Logger) {
-        executor = BlockingExecutor(label: "headgate.kafka.\(name)")
+        executor = BlockingExecutor(label: "kafka.\(name)")
         self.settings = settings
         self.logger = logger
         if settings.isExactlyOnce { readBack = KafkaReadBack(settings, prefix: settings.idPrefix, logger: logger) }

@@ -21,7 +21,7 @@ public actor MQTTOutput: Output {
     private var suspect = Suspect()
 
     public init(_ settings: MQTTSettings, retain: Bool, name: String, logger: Logger) {
-        executor = BlockingExecutor(label: "headgate.mqtt-output.\(name)")
+        executor = BlockingExecutor(label: "mqtt-output.\(name)")
         self.settings = settings
         self.retain = retain
         self.logger = logger
