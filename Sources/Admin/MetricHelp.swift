@@ -5,7 +5,7 @@
 enum MetricHelp {
     static let texts: [String: String] = [
         "headgate_readings_total": "Readings that came in from a device.",
-        "headgate_readings_filtered_total": "Readings that were no news (deadband) and went no further.",
+        "headgate_readings_filtered_total": "Readings that a filter of their point let go of.",
         "headgate_readings_shed_total": "Readings let go because they came faster than they could be stored.",
         "headgate_modbus_polls_total": "Polls of a device.",
         "headgate_modbus_requests_split_total": "Requests refused as a whole and asked in parts from then on.",

@@ -64,9 +64,7 @@ struct Assembly {
     }
 
     func number(of device: Configuration.ConfiguredDevice) -> DeviceNumber {
-        catalog.number(
-            of: Device(
-                id: device.name, map: device.map.name, mapVersion: device.map.version, tags: device.tags))
+        catalog.number(of: device.described)
     }
 
     func modbusDevice(
@@ -74,11 +72,9 @@ struct Assembly {
     ) -> ModbusDevice? {
         guard case .modbus(let limits) = device.map.form, case .unit(let unit) = device.address else { return nil }
         let number = number(of: device)
-        let points = device.map.points.compactMap { point -> ModbusDevice.Point? in
+        let series = collector.add(device.map.points, of: number, catalog)
+        let points = zip(device.map.points, series).compactMap { point, series -> ModbusDevice.Point? in
             guard case .register(let source) = point.source else { return nil }
-            let series = catalog.number(
-                of: Series(device: number, point: point.name, unit: point.unit, lane: point.lane))
-            collector.add(series, point)
             return ModbusDevice.Point(name: point.name, series: series, source: source, lane: point.lane)
         }
         return ModbusDevice(

@@ -28,22 +28,46 @@ final class Collector: Collecting {
     private let latest: LatestReadings
     private let totals: Totals
     private let clock: SystemClock
+    private let filters: [FilterRule]
+    /// Whether what comes is described by the device alone, and not added before.
+    private let takesStrangers: Bool
 
     init(
-        intake: Intake, catalog: Catalog, latest: LatestReadings, totals: Totals, clock: SystemClock
+        intake: Intake, catalog: Catalog, latest: LatestReadings, totals: Totals, clock: SystemClock,
+        filters: [FilterRule], takesStrangers: Bool = false
     ) {
         self.intake = intake
         self.catalog = catalog
         self.latest = latest
         self.totals = totals
         self.clock = clock
+        self.filters = filters
+        self.takesStrangers = takesStrangers && !filters.isEmpty
     }
 
     func add(_ series: SeriesNumber, _ point: Point) {
+        let point = filtered(point, series)
         state.withLock { state in
             state.pipeline.add(series, point)
             state.lanes[series] = point.lane == .normal ? nil : point.lane
         }
+    }
+
+    func add(_ series: SeriesNumber, _ point: Point, _ derived: Derived, of inputs: [SeriesNumber]) {
+        let point = filtered(point, series)
+        state.withLock { state in
+            state.pipeline.add(series, point, derived, of: inputs)
+            state.lanes[series] = point.lane == .normal ? nil : point.lane
+        }
+    }
+
+    /// As the configuration wants it filtered.
+    private func filtered(_ point: Point, _ series: SeriesNumber) -> Point {
+        let contents = catalog.contents
+        guard let device = contents[series].flatMap({ contents[$0.device] }) else { return point }
+        var point = point
+        point.filters = filters.filters(of: point, device)
+        return point
     }
 
     func take(_ batch: inout Batch) {
@@ -62,15 +86,41 @@ final class Collector: Collecting {
     }
 
     private func process(_ batch: inout Batch) -> [(lane: Lane, batch: Batch)] {
-        totals.received(batch, catalog)
         let clock = clock.look()
         if clock != .good { batch.mark(clock) }
         return state.withLock { state in
+            if takesStrangers { add(state.pipeline.strangers(in: batch), to: &state.pipeline) }
             state.pipeline.interpret(&batch)
+            // With what is computed of what came.
+            totals.received(batch, catalog)
             latest.note(batch)
             totals.filtered(state.pipeline.filter(&batch))
             return Self.split(batch, state.lanes)
         }
+    }
+
+    /// Series that a birth has brought: the configuration alone says how they are filtered.
+    private func add(_ strangers: [SeriesNumber], to pipeline: inout Pipeline) {
+        guard !strangers.isEmpty else { return }
+        let contents = catalog.contents
+        for number in strangers {
+            guard let series = contents[number], let device = contents[series.device] else { continue }
+            pipeline.add(
+                number, filters: filters.filters(of: series.point, device, from: Filters(), isNumber: true))
+        }
+    }
+
+    /// Hands on what filters have held back: nothing more will come.
+    func flush() {
+        let held = state.withLock { $0.pipeline.flush() }
+        let contents = catalog.contents
+        var batch = Batch()
+        for (device, readings) in Dictionary(grouping: held, by: { contents[$0.series]?.device ?? .gateway }) {
+            batch.readings += readings
+            batch.closeTelemetry(device: device, time: readings.map(\.time).max() ?? .now)
+        }
+        guard !batch.isEmpty else { return }
+        for (lane, part) in Self.split(batch, state.withLock { $0.lanes }) { intake.offer(part, lane) }
     }
 
     /// What is said about a device is urgent; of readings the map says which are.

@@ -51,20 +51,27 @@ public struct Gateway: Sendable {
                 name: configured.name, index: index, outbox: outbox, output: try assembly.output(configured),
                 renderer: assembly.renderer(configured), maxRate: configured.maxRate, logger: logs["outputs"])
         }
-        func collector() -> Collector {
-            Collector(intake: outbox.intake, catalog: outbox.catalog, latest: latest, totals: totals, clock: clock)
+        func collector(takesStrangers: Bool = false) -> Collector {
+            Collector(
+                intake: outbox.intake, catalog: outbox.catalog, latest: latest, totals: totals, clock: clock,
+                filters: configuration.filters, takesStrangers: takesStrangers)
         }
         let writes = assembly.writeDesk(collector: collector())
         self.writes = writes
         inputs = try configuration.links.map { link in
             let commands = configuration.writes.commands.flatMap { $0.link == link.name ? $0.topic : nil }
-            return try assembly.input(
-                link, collector: collector(),
+            let collector = collector(takesStrangers: configuration.hasEdgeNodes(on: link))
+            let run = try assembly.input(
+                link, collector: collector,
                 commands: commands.map {
                     CommandTopic(
                         topic: $0, link: link.name, desk: writes,
                         seen: CommandIDs(path: configuration.state + "/commands.ids"))
                 })
+            return {
+                await run()
+                collector.flush()
+            }
         }
         view = LiveView(
             configuration: configuration, outbox: outbox, forwarders: forwarders, latest: latest, totals: totals,
@@ -131,6 +138,12 @@ public struct Gateway: Sendable {
 }
 
 extension Configuration {
+    fileprivate func hasEdgeNodes(on link: Link) -> Bool {
+        devices.contains { device in
+            if case .edgeNodes = device.address { device.link == link.name } else { false }
+        }
+    }
+
     /// One for each link on which something may be written.
     func writeQueues() -> [String: WriteQueue] {
         let links = devices.filter { writes.devices.contains($0.name) }.map(\.link)

@@ -89,8 +89,7 @@ struct LiveView: GatewayView {
     private func numbers(
         of configured: Configuration.ConfiguredDevice, _ contents: Catalog.Contents, _ snapshot: LatestReadings.Snapshot
     ) -> [DeviceNumber] {
-        let own = Device(
-            id: configured.name, map: configured.map.name, mapVersion: configured.map.version, tags: configured.tags)
+        let own = configured.described
         let one = [configured.isOne ? outbox.catalog.known(own) : nil].compactMap(\.self)
         guard configured.isMany else { return one }
         let prefix = configured.name + "."

@@ -52,6 +52,21 @@ public struct Readout {
 
     /// - Parameter patience: how long to listen for messages; a Modbus link has its own timeout.
     private func read(patience: Duration) throws -> [SingleRead.Row] {
+        let inputs = Set(points.flatMap { $0.derived?.program.inputs.map(\.point) ?? [] })
+        let wanted = Set(points.map(\.name))
+        let read = device.map.points.filter {
+            $0.derived == nil && (wanted.contains($0.name) || inputs.contains($0.name))
+        }
+        let rows = try self.read(read, patience: patience)
+        return points.compactMap { point in
+            guard let derived = point.derived else { return rows.first { $0.point.name == point.name } }
+            let inputs = derived.program.inputs.map { input in rows.first { $0.point.name == input.point }?.reading }
+            let reading = derived.reading(SeriesNumber(raw: 0), within: point.range) { inputs[$0] }
+            return reading.map { SingleRead.Row(point: point, reading: $0, text: nil, raw: []) }
+        }
+    }
+
+    private func read(_ points: [Point], patience: Duration) throws -> [SingleRead.Row] {
         guard let link = configuration.links.first(where: { $0.name == device.link }) else { return [] }
         switch (link.way, device.map.form, device.address) {
         case (.modbus, _, .unit(let unit)):
@@ -119,7 +134,7 @@ public struct ReadoutRow: Encodable {
     init(_ row: SingleRead.Row) {
         point = row.point.name
         value = ValueText.describe(row.reading.value, text: row.text)
-        unit = row.point.unit
+        unit = row.point.sentUnit
         quality = "\(row.reading.quality.name)"
         reason = row.reading.reason == .none ? nil : "\(row.reading.reason.name)"
         time = row.reading.time.iso8601
@@ -149,7 +164,7 @@ public struct RawDecodings: Encodable {
     init(_ point: Point, _ source: RegisterSource, _ decodings: [RawDecoding]) {
         self.point = point.name
         table = source.table.rawValue
-        unit = point.unit
+        unit = point.sentUnit
         ways = decodings.map { one in
             Way(
                 address: one.address, type: one.type.rawValue, order: one.order.rawValue,

@@ -4,6 +4,7 @@
 import Events
 import Metrics
 import Outbox
+import Pipeline
 import Synchronization
 
 /// The sums that must add up: what came in is filtered, shed or committed, and what is committed is acknowledged.
@@ -11,7 +12,9 @@ final class Totals: Sendable {
     private let receivedReadings = Atomic<Int>(0)
     private let filteredReadings = Atomic<Int>(0)
     private let committedReadings = Atomic<Int>(0)
-    private let filteredCounter = Counter(label: "headgate_readings_filtered_total")
+    private let filteredCounters = FilterCounts().byKey.map { key, _ in
+        Counter(label: "headgate_readings_filtered_total", dimensions: [("filter", key)])
+    }
     /// By device, made once each.
     private let counters = Mutex<[DeviceNumber: Counter]>([:])
 
@@ -30,10 +33,12 @@ final class Totals: Sendable {
         Counter(label: "headgate_readings_total", dimensions: [("device", catalog.contents[device]?.id ?? "")])
     }
 
-    func filtered(_ count: Int) {
-        guard count > 0 else { return }
-        filteredReadings.wrappingAdd(count, ordering: .relaxed)
-        filteredCounter.increment(by: count)
+    func filtered(_ counts: FilterCounts) {
+        guard counts.total > 0 else { return }
+        filteredReadings.wrappingAdd(counts.total, ordering: .relaxed)
+        for (counter, (_, count)) in zip(filteredCounters, counts.byKey) where count > 0 {
+            counter.increment(by: count)
+        }
     }
 
     func committed(_ commit: Outbox.Committed) {

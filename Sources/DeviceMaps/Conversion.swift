@@ -98,6 +98,34 @@ public struct Scaling: Sendable, Equatable, BitwiseCopyable {
         addend = offset.digits * Decimal.powerOfTen(places - offset.places)
     }
 
+    /// A conversion from unit to unit, as a fraction of small numbers where it is one: 9/5, and not 1.8, for degrees.
+    public init(scale: Double, offset: Double) {
+        for divisor in Self.divisors {
+            let multiplier = (scale * divisor).rounded()
+            guard multiplier != 0, abs(multiplier / divisor - scale) <= abs(scale) * 1e-15 else { continue }
+            (self.multiplier, self.divisor) = (multiplier, divisor)
+            addend = Self.rounded(offset) * divisor
+            return
+        }
+        (multiplier, addend) = (scale, offset)
+    }
+
+    private static let divisors = (1...100).map(Double.init) + (3...15).map { Decimal.powerOfTen($0) }
+
+    /// Where scales begin is known to a few decimals; more come of computing.
+    private static func rounded(_ offset: Double) -> Double {
+        let near = (offset * 1e9).rounded() / 1e9
+        return abs(near - offset) <= 1e-12 * max(1, abs(offset)) ? near : offset
+    }
+
+    /// Tells a number, good or doubtful, in another unit.
+    public func tell(_ reading: inout Reading) {
+        guard let number = reading.value.asNumber else { return }
+        let value = scaled(number)
+        guard value.isFinite else { return reading.spoil(.bad, .notANumber) }
+        reading.value = .number(value)
+    }
+
     public var scale: Double { multiplier / divisor }
     public var offset: Double { addend / divisor }
 

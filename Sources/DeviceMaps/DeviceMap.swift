@@ -75,6 +75,7 @@ public struct Point: Sendable {
     public enum Source: Sendable {
         case register(RegisterSource)
         case message(MessageSource)
+        case derived(Derived)
     }
 
     public var name: String
@@ -85,19 +86,28 @@ public struct Point: Sendable {
     public var source: Source
     public var conversion: Conversion
     public var range: ClosedRange<Double>?
-    public var deadband: Deadband?
-    /// Microseconds after which a reading is sent whatever the deadband says.
-    public var atLeast: Int64?
+    public var filters: Filters
     /// Nil where the point is only read.
     public var writable: Writable?
-}
+    /// Another unit that its numbers are told in; nil for its own. What else the map says of it is in its own.
+    public var report: Report?
 
-/// How far a value may move before it is news.
-public enum Deadband: Sendable, Equatable {
-    /// In the point's own unit.
-    case absolute(Double)
-    /// A share of the last value sent: 0.01 is one percent.
-    case relative(Double)
+    public struct Report: Sendable, Equatable {
+        public var unit: String
+        /// From the point's own unit.
+        public var scaling: Scaling
+    }
+
+    /// The unit that events give.
+    public var sentUnit: String { report?.unit ?? unit }
+
+    /// How it is computed, where it is.
+    public var derived: Derived? {
+        if case .derived(let derived) = source { derived } else { nil }
+    }
+
+    /// Whether its values are numbers, and not texts, labels or yes and no.
+    public var isNumber: Bool { source.isNumber && conversion.labels.isEmpty }
 }
 
 /// One of the four tables of a Modbus device (MODBUS Application Protocol V1.1b3, 4.3).

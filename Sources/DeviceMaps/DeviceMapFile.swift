@@ -54,15 +54,17 @@ public struct DeviceMapFile {
             let reader = ModbusFormFile(mapping)
             let points = points(listed, isModbus: true, defaults: reader.defaults, source: reader.source)
             mapping.finish()
-            let examples = ExampleFile(points: points, place: reader.place).examples(in: root)
-            return (.modbus(reader.limits), points, examples)
+            let all = points + derived(of: points)
+            let examples = ExampleFile(points: all, place: reader.place).examples(in: root)
+            return (.modbus(reader.limits), all, examples)
         case (nil, let mqtt?):
             guard let mapping = mqtt.mapping() else { return nil }
             let reader = MQTTFormFile(mapping)
             let points = points(listed, isModbus: false, defaults: reader.defaults, source: reader.source)
             mapping.finish()
-            let examples = ExampleFile(points: points, place: nil).examples(in: root)
-            return (.mqtt(reader.form), points, examples)
+            let all = points + derived(of: points)
+            let examples = ExampleFile(points: all, place: nil).examples(in: root)
+            return (.mqtt(reader.form), all, examples)
         case (nil, nil):
             root.problem("needs `modbus` or `mqtt`", fix: "say how the product is read")
             return nil
@@ -95,6 +97,10 @@ public struct DeviceMapFile {
         return points
     }
 
+    private func derived(of points: [Point]) -> [Point] {
+        root.take("derived")?.mapping().map { DerivedKeys(points: points).points($0) } ?? []
+    }
+
     /// The same registers may be read in several ways (bits of them, say); registers that two values share in part are a
     /// wrong address or type.
     private static func proveApart(_ points: [Point], _ names: [YAMLValue]) {
@@ -113,7 +119,7 @@ public struct DeviceMapFile {
     }
 
     /// Lower case letters, digits and underscores: names that every broker and database takes as they are.
-    private static func isName(_ name: String) -> Bool {
+    static func isName(_ name: String) -> Bool {
         !name.isEmpty && name.utf8.count <= 64
             && name.utf8.allSatisfy {
                 (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)

@@ -61,6 +61,11 @@ public enum ExampleProof {
                 keep(map.points[value.point], (value.value, value.quality, value.reason))
             }
         }
+        for point in map.points {
+            guard let derived = point.derived else { continue }
+            let inputs = derived.program.inputs.map { readings[$0.point] }
+            readings[point.name] = derived.reading(SeriesNumber(raw: 0), within: point.range) { inputs[$0] }
+        }
         return (readings, batch)
     }
 

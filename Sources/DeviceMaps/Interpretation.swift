@@ -16,5 +16,6 @@ extension Point {
     public func interpret(_ reading: inout Reading, texts batch: inout Batch) {
         conversion.apply(to: &reading, texts: &batch)
         if let range { Self.check(range, &reading) }
+        report?.scaling.tell(&reading)
     }
 }

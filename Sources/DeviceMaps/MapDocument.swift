@@ -28,7 +28,8 @@ public enum MapDocument {
     private static func row(_ point: Point) -> [String] {
         let (place, type, every) = source(point.source)
         return [
-            "`\(point.name)`", place, type, code(point.unit), meaning(point.conversion),
+            "`\(point.name)`", place, type,
+            code(point.unit) + (point.report.map { ", sent in \(code($0.unit))" } ?? ""), meaning(point.conversion),
             point.range.map { "\($0.lowerBound.plain) to \($0.upperBound.plain)" } ?? "", sending(point), every,
             point.lane == .normal ? "" : point.lane.name, point.writable.map(writing) ?? "",
         ]
@@ -63,6 +64,7 @@ public enum MapDocument {
                 "\(register.table.rawValue) \(address) (0x\(String(address, radix: 16, uppercase: true)))\(factor)",
                 register.table.holdsBits ? "bool" : type(register.layout), duration(register.every)
             )
+        case .derived(let derived): return (code(derived.text), derived.program.isBoolean ? "bool" : "float64", "")
         case .message(let message):
             let topic = message.topic.isEmpty ? "" : code(message.topic)
             let (place, type) = payload(message.payload)
@@ -115,14 +117,20 @@ public enum MapDocument {
 
     /// When a reading is news.
     private static func sending(_ point: Point) -> String {
-        guard let deadband = point.deadband else { return "" }
-        let move =
-            switch deadband {
+        let filters = point.filters
+        let moves: String? =
+            switch filters.deadband {
             case .absolute(0), .relative(0): "changes"
             case .absolute(let amount): "moves of \(amount.plain)"
             case .relative(let share): "moves of \((share * 100).plain) %"
+            case nil: filters.swing.map { "lines within \($0.plain)" }
             }
-        return move + (point.atLeast.map { ", each \(duration($0))" } ?? "")
+        return [
+            moves, filters.atLeast.map { "each \(duration($0))" }, filters.atMost.map { "not within \(duration($0))" },
+            filters.spike.map { $0.isKept ? "spikes as doubtful" : "no spikes" },
+            filters.stuck.map { "doubtful after \(duration($0)) unmoved" },
+            filters.dropsDuplicates ? "no duplicates" : nil,
+        ].compactMap(\.self).joined(separator: ", ")
     }
 
     // MARK: Words

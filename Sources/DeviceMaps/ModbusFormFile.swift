@@ -153,9 +153,9 @@ extension YAMLMapping {
     /// - Parameter ofForm: those beside the ones that points of every form can have.
     func finishDefaults(ofForm: [String]) {
         let common = [
-            "type", "order", "unit", "lane", "deadband", "at_least", "scale", "offset", "absent", "range", "kind",
+            "type", "order", "unit", "report", "lane", "scale", "offset", "absent", "range", "kind",
         ]
-        for key in ofForm + common { _ = take(key) }
+        for key in ofForm + common + FilterKeys.all { _ = take(key) }
         finish()
     }
 }

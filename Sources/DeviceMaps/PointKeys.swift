@@ -7,9 +7,10 @@ import YAMLText
 /// The keys of one point, with the map's defaults behind them.
 public struct PointKeys {
     /// The keys of points of either form.
-    static let common = [
-        "unit", "kind", "lane", "scale", "offset", "labels", "absent", "range", "deadband", "at_least",
-    ]
+    static let common =
+        [
+            "unit", "report", "kind", "lane", "scale", "offset", "labels", "absent", "range",
+        ] + FilterKeys.all
 
     private let own: YAMLMapping
     private let defaults: YAMLMapping?
@@ -44,7 +45,7 @@ public struct PointKeys {
     func point(named name: String, source: Point.Source?) -> Point? {
         let unit = take("unit").flatMap(Self.unit) ?? ""
         let kind = take("kind")?.word(["gauge": Point.Kind.gauge, "counter": .counter]) ?? .gauge
-        let lane = take("lane")?.word(["critical": Lane.critical, "normal": .normal, "bulk": .bulk]) ?? .normal
+        let lane = lane
         let conversion = conversion(source: source)
         let isNumber = source?.isNumber ?? true
         let written = take("range", where: isNumber && conversion.labels.isEmpty, "is of numbers only, without labels")
@@ -53,17 +54,37 @@ public struct PointKeys {
         if let written, let range, !(source?.hasScaleFactor ?? false) {
             Self.prove(range, written, source?.layout, conversion)
         }
-        let deadband = take("deadband").flatMap(Self.deadband)
-        let atLeast = take("at_least")?.duration(atLeast: 1_000)
+        let filters = filters(isNumber: isNumber && conversion.labels.isEmpty, lane)
         guard let source else { return nil }
         var writable: Writable?
         if case .register(let register) = source { writable = self.writable(register, conversion) }
         return Point(
             name: name, unit: unit, kind: kind, lane: lane, source: source, conversion: conversion, range: range,
-            deadband: deadband, atLeast: atLeast, writable: writable)
+            filters: filters, writable: writable, report: report(unit, isNumber: isNumber, isWritable: writable != nil))
     }
 
-    private static func unit(_ value: YAMLValue) -> String? {
+    /// Another unit of the same kind.
+    private func report(_ unit: String, isNumber: Bool, isWritable: Bool) -> Point.Report? {
+        guard let value = take("report", where: isNumber), let told = Self.unit(value) else { return nil }
+        guard !unit.isEmpty, let from = UnitOfMeasure(unit), let to = UnitOfMeasure(told) else {
+            value.problem("needs the point's own `unit`", fix: "say what the device measures in: unit: Cel")
+            return nil
+        }
+        guard let conversion = from.conversion(to: to) else {
+            value.problem("is of another kind than \(unit)", fix: "name a unit of what the point measures")
+            return nil
+        }
+        if isWritable {
+            value.problem("cannot stand beside `writable`", fix: "what is written and what is read are in one unit")
+        }
+        return Point.Report(unit: told, scaling: Scaling(scale: conversion.scale, offset: conversion.offset))
+    }
+
+    var lane: Lane {
+        take("lane")?.word(["critical": .critical, "normal": .normal, "bulk": .bulk]) ?? .normal
+    }
+
+    static func unit(_ value: YAMLValue) -> String? {
         guard let text = value.string() else { return nil }
         if text.isEmpty || UCUM.isUnit(text) { return text }
         value.problem(
@@ -171,14 +192,21 @@ public struct PointKeys {
             fix: "look at `type`, `scale` and `offset`, or give a range within that")
     }
 
-    private static func deadband(_ value: YAMLValue) -> Deadband? {
-        let text = value.scalar ?? ""
-        let isPercent = text.hasSuffix("%")
-        guard let number = Double(isPercent ? String(text.dropLast()) : text), number >= 0, number.isFinite else {
-            value.problem("should be an amount in the point's unit, or a percentage", fix: "write 0.05 or 1%")
-            return nil
+    // MARK: Filters
+
+    /// - Parameter keys: those that mean something here.
+    func filters(isNumber: Bool, _ lane: Lane, keys: [String] = FilterKeys.all) -> Filters {
+        var filters = Filters()
+        let changes = FilterKeys.changes(canClear: false) { key in
+            guard keys.contains(key) else { return nil }
+            return FilterKeys.ofNumbers.contains(key) ? take(key, where: isNumber) : take(key)
         }
-        return isPercent ? .relative(number / 100) : .absolute(number)
+        for change in changes { filters.apply(change) }
+        if let contradiction = filters.contradiction { problem(contradiction.message, fix: contradiction.fix) }
+        if filters.swing != nil, lane == .critical {
+            problem("`swing` holds readings back, and this point is critical", fix: "give it a deadband")
+        }
+        return filters
     }
 }
 
@@ -186,6 +214,7 @@ extension Point.Source {
     /// False where no value can be a number.
     var isNumber: Bool {
         if let layout { return layout.type != .bool && layout.type != .string && layout.bits?.count != 1 }
+        if case .derived(let derived) = self { return !derived.program.isBoolean }
         guard case .message(let message) = self else { return true }
         // A text may stand for a number in the map's `values`.
         if case .json(_, .boolean) = message.payload { return false }
@@ -203,6 +232,7 @@ extension Point.Source {
         case .message(let message):
             if case .registers(_, let layout, _) = message.payload { return layout }
             return nil
+        case .derived: return nil
         }
     }
 }

@@ -1,7 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
-/// Whether a text is a unit (The Unified Code for Units of Measure, version 2.1, case-sensitive; ucum.org/ucum).
+/// Whether a text is a unit (The Unified Code for Units of Measure, version 2.2, case-sensitive; ucum.org/ucum).
 ///
 /// `var` and `B[mW]` are let through too: meters and radios have them, UCUM does not yet.
 public enum UCUM {
@@ -18,6 +18,37 @@ public enum UCUM {
         if let known = others[text] ?? others[text.lowercased()] { return known }
         let plain = text.filter { $0 != " " }.map { plainCharacters[$0] ?? String($0) }.joined()
         return isUnit(plain) ? plain : nil
+    }
+
+    static func takesPrefix(_ symbol: String) -> Bool {
+        base.contains(symbol) || metric[symbol] != nil || ownMetric.contains(symbol)
+    }
+
+    /// The symbol or number that a term begins with, its exponent included. Dots and slashes within brackets belong to a
+    /// name, like that of `B[10.nV]`.
+    static func name(at text: Substring) -> Substring {
+        var isInBrackets = false
+        for index in text.indices {
+            switch text[index] {
+            case "[": isInBrackets = true
+            case "]": isInBrackets = false
+            case ".", "/", "(", ")", "{": if !isInBrackets { return text[..<index] }
+            default: break
+            }
+        }
+        return text
+    }
+
+    /// A symbol and its exponent: an optional sign and digits. Names end in digits only within brackets, but for 10*.
+    static func exponent(of text: Substring) -> (symbol: Substring, exponent: Int?) {
+        var symbol = text
+        while let last = symbol.last, last.isASCII, last.isNumber { symbol = symbol.dropLast() }
+        let digits = text[symbol.endIndex...]
+        guard !digits.isEmpty else { return (text, nil) }
+        let sign = symbol.last
+        if sign == "+" || sign == "-" { symbol = symbol.dropLast() }
+        let number = Int(digits).map { sign == "-" ? -$0 : $0 }
+        return (symbol, number)
     }
 
     /// A term: units, factors and annotations with `.` and `/` between them, exponents behind, parentheses around.
@@ -40,24 +71,10 @@ public enum UCUM {
         private mutating func component(_ depth: Int) -> Bool {
             if take("(") { return term(depth: depth + 1) && take(")") }
             if rest.first == "{" { return annotation() }
-            let text = rest[..<Self.endOfName(rest)]
+            let text = UCUM.name(at: rest)
             guard Self.isFactor(text) || Self.isSimpleUnit(text) else { return false }
             rest = rest[text.endIndex...]
             return rest.first == "{" ? annotation() : true
-        }
-
-        /// Dots and slashes within brackets belong to a name, like that of `B[10.nV]`.
-        private static func endOfName(_ text: Substring) -> Substring.Index {
-            var isInBrackets = false
-            for index in text.indices {
-                switch text[index] {
-                case "[": isInBrackets = true
-                case "]": isInBrackets = false
-                case ".", "/", "(", ")", "{": if !isInBrackets { return index }
-                default: break
-                }
-            }
-            return text.endIndex
         }
 
         private mutating func annotation() -> Bool {
@@ -72,17 +89,16 @@ public enum UCUM {
 
         private static func isSimpleUnit(_ text: Substring) -> Bool {
             if isAtom(text) { return true }
-            // The exponent: an optional sign and digits. Names end in digits only within brackets, but for 10*.
-            var unit = text
-            while let last = unit.last, last.isASCII, last.isNumber { unit = unit.dropLast() }
-            guard unit.count < text.count else { return false }
-            if let last = unit.last, last == "+" || last == "-" { unit = unit.dropLast() }
-            return isAtom(unit)
+            let (unit, exponent) = UCUM.exponent(of: text)
+            return exponent != nil && isAtom(unit)
         }
 
         private static func isAtom(_ text: Substring) -> Bool {
-            if UCUM.metric.contains(text) || UCUM.plain.contains(text) { return true }
-            return UCUM.prefixes.contains { text.hasPrefix($0) && UCUM.metric.contains(text.dropFirst($0.count)) }
+            let symbol = String(text)
+            if UCUM.takesPrefix(symbol) || UCUM.plain[symbol] != nil || UCUM.ownPlain.contains(symbol) { return true }
+            return UCUM.prefixes.contains {
+                symbol.hasPrefix($0.symbol) && UCUM.takesPrefix(String(symbol.dropFirst($0.symbol.count)))
+            }
         }
 
         @discardableResult

@@ -112,6 +112,30 @@ public struct Batch: Sendable, Equatable {
         for event in other.events { append(event, of: other) }
     }
 
+    /// Adds readings behind those of their events.
+    /// - Parameter more: in the order of the events.
+    public mutating func insert(_ more: [(event: Int, reading: Reading)]) {
+        guard let first = more.first else { return }
+        if first.event == events.count - 1 {
+            for one in more { readings.append(one.reading) }
+            events[first.event].readings = events[first.event].readings.lowerBound..<readings.count
+            return
+        }
+        var all: [Reading] = []
+        all.reserveCapacity(readings.count + more.count)
+        var next = more.startIndex
+        for index in events.indices {
+            let start = all.count
+            all += readings[events[index].readings]
+            while next < more.endIndex, more[next].event == index {
+                all.append(more[next].reading)
+                next += 1
+            }
+            events[index].readings = start..<all.count
+        }
+        readings = all
+    }
+
     // MARK: Filtering
 
     /// Lets go of the readings that stages did not keep, and of the telemetry events left without any.

@@ -71,6 +71,14 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case withdrawn = 26
     /// It answers, and does not say by SunSpec what it has.
     case notSunSpec = 27
+    /// Far from the values before it.
+    case spike = 28
+    /// It has not moved at all for longer than can be expected.
+    case stuck = 29
+    /// It is computed of a value that is not good.
+    case doubtfulInput = 30
+    /// What it is computed of is of different times.
+    case stale = 31
 
     /// The word that stands in events.
     public var name: StaticString {
@@ -103,6 +111,10 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
         case .death: "death"
         case .withdrawn: "withdrawn"
         case .notSunSpec: "not_sunspec"
+        case .spike: "spike"
+        case .stuck: "stuck"
+        case .doubtfulInput: "doubtful_input"
+        case .stale: "stale"
         }
     }
 }

@@ -15,6 +15,13 @@ public enum SingleRead {
         public var text: String?
         /// The registers or bits as they came; empty for messages.
         public var raw: [UInt16]
+
+        public init(point: Point, reading: Reading, text: String?, raw: [UInt16]) {
+            self.point = point
+            self.reading = reading
+            self.text = text
+            self.raw = raw
+        }
     }
 
     // MARK: Modbus
@@ -163,6 +170,7 @@ public enum SingleRead {
 
     private struct Discard: Collecting {
         func add(_ series: SeriesNumber, _ point: Point) {}
+        func add(_ series: SeriesNumber, _ point: Point, _ derived: Derived, of inputs: [SeriesNumber]) {}
         func take(_ batch: inout Batch) {}
         func takeDurably(_ batch: Batch) async -> Bool { true }
     }

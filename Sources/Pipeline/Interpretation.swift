@@ -13,6 +13,8 @@ struct Interpretation {
         var step: Step
         var scaling: Scaling
         var range: ClosedRange<Double>?
+        /// To the unit that is sent.
+        var report: Scaling?
     }
 
     /// Of most points nothing else is looked at.
@@ -21,12 +23,11 @@ struct Interpretation {
     private var conversions: [Conversion] = []
 
     /// - Parameter slot: one that there is, or the next.
-    mutating func set(_ slot: Int, _ point: Point) {
-        let conversion = point.conversion
+    mutating func set(_ slot: Int, _ conversion: Conversion, _ range: ClosedRange<Double>?, _ report: Scaling?) {
         let step: Meaning.Step =
             if conversion == Conversion() { .none } else if conversion.isScaling { .scaling } else { .conversion }
-        let meaning = Meaning(step: step, scaling: conversion.scaling, range: point.range)
-        let isPlain = step == .none && point.range == nil
+        let meaning = Meaning(step: step, scaling: conversion.scaling, range: range, report: report)
+        let isPlain = step == .none && range == nil && report == nil
         if slot == meanings.count {
             self.isPlain.append(isPlain)
             meanings.append(meaning)
@@ -48,6 +49,7 @@ struct Interpretation {
             case .conversion: conversions[slot].apply(to: &reading, texts: &batch)
             }
             if let range = meanings[slot].range { Point.check(range, &reading) }
+            meanings[slot].report?.tell(&reading)
             batch.readings[index] = reading
         }
     }

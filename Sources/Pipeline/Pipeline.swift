@@ -6,37 +6,126 @@ import Events
 
 /// What happens to readings between the device and the outbox: `interpret`, then `filter`.
 ///
+///     scale, labels, range ─▶ spike, stuck ─▶ derived ┄▶ duplicate ─▶ spike ─▶ swing ─▶ deadband, at_most
+///                     interpret                                     filter
+///
 /// Stages change a batch in place and keep their state by series. No clock: a reading brings its own time.
 public struct Pipeline {
     private var slots = SeriesSlots()
     private var interpretation = Interpretation()
-    private var deadband = DeadbandFilter()
+    private var spikes = SpikeCheck()
+    private var stuck = StuckCheck()
+    private var derivation = Derivation()
+    private var duplicates = DuplicateFilter()
+    private var doors = SwingingDoor()
+    private var news = NewsFilter()
+    /// Series whose spikes are sent.
+    private var keepsSpikes: Set<SeriesNumber> = []
 
     public init() {}
 
     /// Makes a series known, or says what it means from now on. Readings of others pass unchanged.
     public mutating func add(_ series: SeriesNumber, _ point: Point) {
         let slot = slots.add(series)
-        interpretation.set(slot, point)
-        deadband.set(slot, point)
+        interpretation.set(slot, point.conversion, point.range, point.report?.scaling)
+        set(slot, point.filters.told(in: point.report))
+        note(series, point.filters)
     }
 
-    /// From what devices sent to what it means.
+    /// Makes a series known that is computed of others.
+    /// - Parameter inputs: in the order of the program's.
+    public mutating func add(_ series: SeriesNumber, _ point: Point, _ derived: Derived, of inputs: [SeriesNumber]) {
+        add(series, filters: point.filters)
+        let places = inputs.map { input in
+            if slots[input] == nil { add(input, filters: Filters()) }
+            return slots.add(input)
+        }
+        derivation.add(series, derived, point.range, of: places)
+    }
+
+    /// Makes a series known that needs no interpretation.
+    public mutating func add(_ series: SeriesNumber, filters: Filters) {
+        let slot = slots.add(series)
+        interpretation.set(slot, Conversion(), nil, nil)
+        set(slot, filters)
+        note(series, filters)
+    }
+
+    /// Series of a batch that nobody has added.
+    public func strangers(in batch: Batch) -> [SeriesNumber] {
+        batch.readings.lazy.map(\.series).filter { slots[$0] == nil }
+    }
+
+    private mutating func note(_ series: SeriesNumber, _ filters: Filters) {
+        if filters.spike?.isKept ?? false { keepsSpikes.insert(series) } else { keepsSpikes.remove(series) }
+    }
+
+    private mutating func set(_ slot: Int, _ filters: Filters) {
+        spikes.set(slot, filters)
+        stuck.set(slot, filters)
+        duplicates.set(slot, filters)
+        doors.set(slot, filters)
+        news.set(slot, filters)
+    }
+
+    /// From what devices sent to what it means, and whether it is to be believed.
     public mutating func interpret(_ batch: inout Batch) {
         interpretation.apply(to: &batch, slots)
+        spikes.apply(to: &batch, slots)
+        stuck.apply(to: &batch, slots)
+        derivation.apply(to: &batch, slots)
     }
 
     /// Lets go of what is no news.
-    /// - Returns: how many readings went.
-    public mutating func filter(_ batch: inout Batch) -> Int {
-        deadband.apply(to: &batch, slots)
-        return batch.compact()
+    public mutating func filter(_ batch: inout Batch) -> FilterCounts {
+        var counts = FilterCounts()
+        duplicates.apply(to: &batch, slots, &counts)
+        dropSpikes(&batch, &counts)
+        doors.apply(to: &batch, slots, &counts)
+        news.apply(to: &batch, slots, &counts)
+        batch.compact()
+        return counts
     }
+
+    private func dropSpikes(_ batch: inout Batch, _ counts: inout FilterCounts) {
+        guard !spikes.isEmpty else { return }
+        for index in batch.readings.indices where batch.readings[index].isKept {
+            guard batch.readings[index].reason == .spike, !keepsSpikes.contains(batch.readings[index].series) else {
+                continue
+            }
+            batch.readings[index].isKept = false
+            counts.spikes += 1
+        }
+    }
+
+    /// What filters still hold back, as it is sent when nothing more will come.
+    public mutating func flush() -> [Reading] { doors.flush() }
 
     /// Takes back that a batch was let pass, as it was lost: the next readings of its series are news, whatever they say.
     public mutating func forget(_ batch: Batch) {
         for reading in batch.readings {
-            if let slot = slots[reading.series] { deadband.forget(slot) }
+            guard let slot = slots[reading.series] else { continue }
+            duplicates.forget(slot)
+            doors.forget(slot)
+            news.forget(slot)
         }
     }
+}
+
+/// How many readings each filter has let go of.
+public struct FilterCounts: Sendable, Equatable {
+    public var deadband = 0
+    public var tooSoon = 0
+    public var duplicates = 0
+    public var spikes = 0
+    public var swung = 0
+
+    public init() {}
+
+    /// By the key that asks for the filter.
+    public var byKey: KeyValuePairs<String, Int> {
+        ["deadband": deadband, "at_most": tooSoon, "duplicates": duplicates, "spike": spikes, "swing": swung]
+    }
+
+    public var total: Int { deadband + tooSoon + duplicates + spikes + swung }
 }

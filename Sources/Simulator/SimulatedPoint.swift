@@ -21,6 +21,8 @@ struct SimulatedPoint: Sendable {
     var isBoolean: Bool {
         switch point.source {
         case .register(let source): source.layout.type == .bool || source.layout.bits?.count == 1
+        // Nobody sends it.
+        case .derived: false
         case .message(let source):
             switch source.payload {
             case .json(_, let type): type == .boolean || point.conversion.values.values.contains(.boolean(true))

@@ -16,6 +16,8 @@ struct MessageRouterTests {
         let points = Mutex<[SeriesNumber: String]>([:])
 
         func add(_ series: SeriesNumber, _ point: Point) { points.withLock { $0[series] = point.name } }
+        func add(_ series: SeriesNumber, _ point: Point, _ derived: Derived, of inputs: [SeriesNumber]) {}
+
         func take(_ batch: inout Batch) {}
         func takeDurably(_ batch: Batch) async -> Bool { true }
     }

@@ -31,7 +31,9 @@ def test_every_key_of_a_schema_is_known_to_the_gateway(workshop):
     for form in ("modbus", "mqtt"):
         points = FILES["device-map"]["$defs"][f"{form}_point"]["properties"]
         known = FILES["device-map"]["properties"][form]["properties"]
+        derived = FILES["device-map"]["properties"]["derived"]["additionalProperties"]["properties"]
         text = {"map": form, "version": 1, "title": "t", "source": "s", form: {key: None for key in known},
+                "derived": {key: {key: None} for key in derived},
                 "points": {key: {key: None} for key in points}, "examples": [{"gives": {}}]}
         (maps / f"{form}.yaml").write_text(yaml.safe_dump(text))
         result = headgate("check", str(maps / f"{form}.yaml"), "--json")
@@ -46,6 +48,7 @@ def test_every_key_of_the_configurations_schema_is_known_to_the_gateway(workshop
         part = "links" if at < len(ways["link"]) else "outputs"
         text = {key: None for key in top} | {
             "gateway": "g", "state": "s", "outbox": empty(top["outbox"]), "admin": empty(top["admin"]),
+            "filters": [empty(top["filters"]["items"])],
             "devices": {"d": empty(FILES["headgate"]["$defs"]["device"])}, part: {"one": empty(way)}}
         path = workshop.folder / "keys.yaml"
         path.write_text(yaml.safe_dump(text))

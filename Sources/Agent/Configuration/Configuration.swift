@@ -103,6 +103,8 @@ public struct Configuration: Sendable {
     public var state: String
     public var links: [Link] = []
     public var devices: [ConfiguredDevice] = []
+    /// In the order of the file.
+    public var filters: [FilterRule] = []
     public var writes = Writes()
     public var outbox = OutboxLimits()
     public var outputs: [ConfiguredOutput] = []

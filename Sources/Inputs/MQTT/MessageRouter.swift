@@ -226,12 +226,7 @@ package struct MessageRouter {
         guard known[index].count < Self.devicesPerWildcard else { throw .tooManyDevices(device: device.name) }
         let number = catalog.number(
             of: Device(id: id, map: device.map.name, mapVersion: device.map.version, tags: device.tags))
-        let series = device.map.points.map { point in
-            let number = catalog.number(
-                of: Series(device: number, point: point.name, unit: point.unit, lane: point.lane))
-            collector.add(number, point)
-            return number
-        }
+        let series = collector.add(device.map.points, of: number, catalog)
         let one = Known(number: number, id: id, series: series, interval: UsualInterval(device.form.silence))
         known[index][id] = one
         return one

@@ -1,0 +1,89 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+import YAMLText
+
+/// The `filters` of a configuration.
+struct FilterRuleKeys {
+    private static let fix =
+        "write - { devices: meter-*, points: power_*, deadband: 5, at_least: 30s }"
+
+    let devices: [Configuration.ConfiguredDevice]
+
+    func rules(_ value: YAMLValue) -> [FilterRule] {
+        var rules: [FilterRule] = []
+        for entry in value.sequence() ?? [] {
+            guard let mapping = entry.mapping() else { continue }
+            let rule = Self.rule(mapping)
+            if rule.changes.isEmpty { entry.problem("changes nothing", fix: Self.fix) }
+            rules.append(rule)
+            prove(rules, entry)
+        }
+        return rules
+    }
+
+    private static func rule(_ mapping: YAMLMapping) -> FilterRule {
+        var rule = FilterRule()
+        rule.devices = patterns(mapping.take("devices"))
+        rule.maps = patterns(mapping.take("maps"))
+        rule.points = patterns(mapping.take("points"))
+        rule.tags = (mapping.take("tags")?.mapping()?.all() ?? []).compactMap { key, value in
+            value.string().map { Device.Tag(name: key.scalar ?? "", value: $0) }
+        }
+        rule.changes = FilterKeys.changes(canClear: true, mapping.take)
+        mapping.finish()
+        return rule
+    }
+
+    /// One, or several.
+    private static func patterns(_ value: YAMLValue?) -> [NamePattern] {
+        guard let value else { return [] }
+        let all = value.scalar == nil ? value.sequence() ?? [] : [value]
+        return all.compactMap { $0.string().map(NamePattern.init) }
+    }
+
+    // MARK: Proofs
+
+    /// What is meant for nothing is misspelt, and what comes of it has to make sense for each point it is meant for.
+    private func prove(_ rules: [FilterRule], _ entry: YAMLValue) {
+        guard let rule = rules.last else { return }
+        let meant = devices.filter { rule.isMeant(for: $0.described) }
+        guard !meant.isEmpty else {
+            entry.problem("is meant for no device", fix: "look at `devices`, `maps` and `tags`; * stands for any part")
+            return
+        }
+        let points = meant.flatMap { device in
+            device.map.points.filter { rule.isMeant(for: $0.name) }.map { (device, $0) }
+        }
+        // Which points those have, they say themselves.
+        if points.isEmpty, !meant.contains(where: \.describesItself) {
+            entry.problem("is meant for no point", fix: "look at `points`; * stands for any part")
+        }
+        for (device, point) in points {
+            let filters = rules.filters(of: point, device.described)
+            let (name, place) = (point.name, device.name)
+            if let contradiction = filters.contradiction {
+                return entry.problem("for \(name) of \(place): \(contradiction.message)", fix: contradiction.fix)
+            }
+            if filters.swing != nil, point.lane == .critical {
+                return entry.problem(
+                    "`swing` holds readings back, and \(name) of \(place) is critical",
+                    fix: "leave it out, or add - { devices: \(place), points: \(name), swing: none }")
+            }
+        }
+    }
+}
+
+extension Configuration.ConfiguredDevice {
+    /// What events say about it, but for an id that messages bring.
+    var described: Device { Device(id: name, map: map.name, mapVersion: map.version, tags: tags) }
+
+    fileprivate var describesItself: Bool {
+        switch map.form {
+        case .sunSpec, .sparkplug: true
+        case .modbus, .mqtt: false
+        }
+    }
+}

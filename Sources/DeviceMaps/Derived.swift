@@ -1,0 +1,80 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+
+/// A point that is computed of others of its device.
+public struct Derived: Sendable, Equatable {
+    /// As it is written in the map.
+    public var text: String
+    public var program: Program
+    /// How far apart the times of what it is computed of may be, in microseconds.
+    public var within: Int64
+
+    /// What the formula says of the last readings of its inputs; nil where one has never been read.
+    ///
+    /// No better than the worst of them: what is bad makes it bad, with the same reason, and what is doubtful doubtful.
+    /// - Parameters:
+    ///   - range: of the point.
+    ///   - input: by its place in `program.inputs`.
+    public func reading(
+        _ series: SeriesNumber, within range: ClosedRange<Double>?, of input: (Int) -> Reading?
+    ) -> Reading? {
+        guard var reading = computed(series, of: input) else { return nil }
+        if let range { Point.check(range, &reading) }
+        return reading
+    }
+
+    private func computed(_ series: SeriesNumber, of input: (Int) -> Reading?) -> Reading? {
+        withUnsafeTemporaryAllocation(of: Double.self, capacity: program.inputs.count) { numbers in
+            var reading = Reading(series: series, time: Timestamp(microseconds: .min), value: .none)
+            var earliest = Timestamp(microseconds: .max)
+            for place in program.inputs.indices {
+                guard let one = input(place) else { return nil }
+                reading.time = max(reading.time, one.time)
+                earliest = min(earliest, one.time)
+                Self.degrade(&reading, by: one)
+                if one.value.asTruth == nil, reading.quality < .absent { reading.spoil(.bad, .wrongType) }
+                numbers[place] = one.value.asTruth ?? .nan
+            }
+            if reading.quality >= .absent {
+                reading.value = .none
+                return reading
+            }
+            let result = program.evaluate(UnsafeBufferPointer(numbers))
+            guard result.isFinite else {
+                reading.spoil(.bad, .notANumber)
+                return reading
+            }
+            reading.value = program.isBoolean ? .boolean(result != 0) : .number(result)
+            if reading.quality == .good, reading.time.microseconds(since: earliest) > within {
+                (reading.quality, reading.reason) = (.uncertain, .stale)
+            }
+            return reading
+        }
+    }
+
+    private static func degrade(_ reading: inout Reading, by input: Reading) {
+        guard input.quality > .good else { return }
+        if input.quality >= .absent {
+            guard input.quality > reading.quality else { return }
+            (reading.quality, reading.reason) = (input.quality, input.reason)
+        } else if reading.quality == .good {
+            // Out of its range an input may be, and what it makes within that of the point.
+            (reading.quality, reading.reason) = (.uncertain, .doubtfulInput)
+        }
+    }
+}
+
+extension Quality: Comparable {
+    /// The better first.
+    public static func < (one: Quality, other: Quality) -> Bool { one.rawValue < other.rawValue }
+}
+
+extension Value {
+    /// As a number to compute with: yes is 1 and no is 0. Nil of what is none.
+    fileprivate var asTruth: Double? {
+        if case .boolean(let value) = self { return value ? 1 : 0 }
+        return asNumber
+    }
+}

@@ -1,0 +1,73 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import YAMLText
+
+/// The `derived` of a map: points that are computed of its others.
+struct DerivedKeys {
+    /// What is doubted is what is read.
+    private static let filters = ["deadband", "at_least", "at_most", "swing"]
+    /// At least so far apart may what is put together be, in microseconds.
+    private static let leastWithin: Int64 = 60_000_000
+
+    /// What is read.
+    let points: [Point]
+
+    func points(_ listed: YAMLMapping) -> [Point] {
+        listed.all().compactMap { name, value in
+            guard let text = name.scalar, let mapping = value.mapping() else { return nil }
+            defer { mapping.finish() }
+            if !DeviceMapFile.isName(text) { name.problem("should be a name of a-z, 0-9 and _", fix: "") }
+            if points.contains(where: { $0.name == text }) {
+                name.problem("is the name of a point that is read", fix: "give it another")
+            }
+            return point(named: text, PointKeys(mapping, defaults: nil))
+        }
+    }
+
+    private func point(named name: String, _ keys: PointKeys) -> Point? {
+        let unit = keys.take("unit").flatMap(PointKeys.unit)
+        let lane = keys.lane
+        let range = keys.take("range").flatMap(PointKeys.range)
+        let within = keys.take("within")?.duration(atLeast: 1_000)
+        let filters = keys.filters(isNumber: true, lane, keys: Self.filters)
+        guard let written = keys.takeOwn("expr") else {
+            keys.problem("needs `expr`", fix: "write a formula: expr: sqrt(p*p + q*q)")
+            return nil
+        }
+        guard let text = written.string(), let program = program(text, unit, written) else { return nil }
+        let slowest = points.compactMap { point -> Int64? in
+            if case .register(let source) = point.source { source.every } else { nil }
+        }.max()
+        let derived = Derived(
+            text: text, program: program, within: within ?? max(Self.leastWithin, (slowest ?? 0) &* 3))
+        return Point(
+            name: name, unit: unit ?? "", kind: .gauge, lane: lane, source: .derived(derived), conversion: Conversion(),
+            range: range, filters: filters)
+    }
+
+    private func program(_ text: String, _ unit: String?, _ written: YAMLValue) -> Program? {
+        do throws(ExpressionError) {
+            return try ExpressionCompiler.compile(text, unit: unit, names: points.map(\.name)) { input in
+                guard input.device == nil else { return nil }
+                return points.first { $0.name == input.point }?.operand
+            }
+        } catch {
+            written.problem("\(error.message), at character \(error.offset + 1) of `\(text)`")
+            return nil
+        }
+    }
+}
+
+extension Point {
+    /// What it is to a formula.
+    var operand: ExpressionCompiler.Operand {
+        if !conversion.labels.isEmpty { return .text }
+        guard source.isNumber else {
+            if case .register(let source) = source, source.layout.type == .string { return .text }
+            return .boolean
+        }
+        return .number(unit: sentUnit.isEmpty ? nil : UnitOfMeasure(sentUnit))
+    }
+}

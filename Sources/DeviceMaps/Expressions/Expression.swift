@@ -1,0 +1,72 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+/// A formula over points, as it is written: `sqrt(p*p + q*q)`, `pressure > 5 'bar' and not door_open`.
+indirect enum Expression: Equatable {
+    /// A number in a unit of UCUM, or of whatever it is put together with.
+    case number(Double, unit: String?)
+    case boolean(Bool)
+    /// - Parameter device: nil for the one whose formula it is.
+    case point(device: String?, name: String, at: Int)
+    case unary(UnaryOperator, Expression)
+    case binary(BinaryOperator, Expression, Expression, at: Int)
+    case call(Function, [Expression], at: Int)
+
+    enum UnaryOperator { case minus, not }
+
+    enum BinaryOperator: String {
+        case or, and
+        case less = "<"
+        case atMost = "<="
+        case more = ">"
+        case atLeast = ">="
+        case equal = "=="
+        case different = "!="
+        case plus = "+"
+        case minus = "-"
+        case times = "*"
+        case over = "/"
+        case power = "^"
+
+        /// How tightly it binds.
+        var precedence: Int {
+            switch self {
+            case .or: 1
+            case .and: 2
+            case .less, .atMost, .more, .atLeast, .equal, .different: 4
+            case .plus, .minus: 5
+            case .times, .over: 6
+            case .power: 8
+            }
+        }
+    }
+
+    enum Function: String, CaseIterable {
+        case sqrt, abs, min, max, round, floor, ceil, exp, ln, log10, sin, cos, tan, atan2
+        /// `if(condition, one, other)`.
+        case `if`
+        /// The number without its unit.
+        case number
+
+        var arguments: ClosedRange<Int> {
+            switch self {
+            case .min, .max: 2...16
+            case .atan2: 2...2
+            case .if: 3...3
+            default: 1...1
+            }
+        }
+    }
+}
+
+/// A formula that cannot be read, or makes no sense.
+public struct ExpressionError: Error, Equatable {
+    public var message: String
+    /// Bytes from its start.
+    public var offset: Int
+
+    init(_ message: String, at offset: Int) {
+        self.message = message
+        self.offset = offset
+    }
+}

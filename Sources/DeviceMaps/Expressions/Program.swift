@@ -1,0 +1,116 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// A formula as it is computed: numbers on a stack, yes is 1 and no is 0. Computing allocates nothing.
+public struct Program: Sendable, Equatable {
+    /// A point that the formula needs.
+    public struct Input: Sendable, Hashable {
+        /// Nil for the device whose formula it is.
+        public var device: String?
+        public var point: String
+    }
+
+    enum Instruction: Sendable, Equatable {
+        case constant(Double)
+        case input(Int)
+        /// From unit to unit.
+        case convert(scale: Double, offset: Double)
+        case unary(Unary)
+        case binary(Binary)
+        /// Of three, the second where the first is yes, else the third.
+        case select
+    }
+
+    enum Unary: Sendable {
+        case minus, not, sqrt, abs, round, floor, ceil, exp, ln, log10, sin, cos, tan
+    }
+
+    enum Binary: Sendable {
+        case plus, minus, times, over, power, min, max, atan2, and, or, less, atMost, more, atLeast, equal, different
+    }
+
+    public internal(set) var inputs: [Input] = []
+    /// Whether what comes of it is yes or no.
+    public internal(set) var isBoolean = false
+    private(set) var instructions: [Instruction] = []
+    private var depth = 0
+    private var deepest = 0
+
+    mutating func append(_ instruction: Instruction) {
+        instructions.append(instruction)
+        switch instruction {
+        case .constant, .input: depth += 1
+        case .convert, .unary: break
+        case .binary: depth -= 1
+        case .select: depth -= 2
+        }
+        deepest = Swift.max(deepest, depth)
+    }
+
+    /// - Parameter inputs: the numbers of `inputs`, in their order.
+    public func evaluate(_ inputs: UnsafeBufferPointer<Double>) -> Double {
+        withUnsafeTemporaryAllocation(of: Double.self, capacity: deepest + 1) { stack in
+            var top = -1
+            for instruction in instructions {
+                switch instruction {
+                case .constant(let number):
+                    top += 1
+                    stack[top] = number
+                case .input(let place):
+                    top += 1
+                    stack[top] = inputs[place]
+                case .convert(let scale, let offset): stack[top] = stack[top] * scale + offset
+                case .unary(let sign): stack[top] = Self.apply(sign, stack[top])
+                case .binary(let sign):
+                    top -= 1
+                    stack[top] = Self.apply(sign, stack[top], stack[top + 1])
+                case .select:
+                    top -= 2
+                    stack[top] = stack[top] != 0 ? stack[top + 1] : stack[top + 2]
+                }
+            }
+            return stack[top]
+        }
+    }
+
+    private static func apply(_ sign: Unary, _ number: Double) -> Double {
+        switch sign {
+        case .minus: -number
+        case .not: number == 0 ? 1 : 0
+        case .sqrt: number.squareRoot()
+        case .abs: Swift.abs(number)
+        case .round: number.rounded()
+        case .floor: number.rounded(.down)
+        case .ceil: number.rounded(.up)
+        case .exp: Glibc.exp(number)
+        case .ln: log(number)
+        case .log10: Glibc.log10(number)
+        case .sin: Glibc.sin(number)
+        case .cos: Glibc.cos(number)
+        case .tan: Glibc.tan(number)
+        }
+    }
+
+    private static func apply(_ sign: Binary, _ one: Double, _ other: Double) -> Double {
+        switch sign {
+        case .plus: one + other
+        case .minus: one - other
+        case .times: one * other
+        case .over: one / other
+        case .power: pow(one, other)
+        case .min: Swift.min(one, other)
+        case .max: Swift.max(one, other)
+        case .atan2: Glibc.atan2(one, other)
+        case .and: one != 0 && other != 0 ? 1 : 0
+        case .or: one != 0 || other != 0 ? 1 : 0
+        case .less: one < other ? 1 : 0
+        case .atMost: one <= other ? 1 : 0
+        case .more: one > other ? 1 : 0
+        case .atLeast: one >= other ? 1 : 0
+        case .equal: one == other ? 1 : 0
+        case .different: one != other ? 1 : 0
+        }
+    }
+}

@@ -1,0 +1,94 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+
+/// Lets a reading pass where it is news: moved by more than the point's deadband, of another quality, or after
+/// `at_least` of silence; and not before `at_most` is over. A point without a deadband is always news, but that it is
+/// still bad is not.
+struct NewsFilter {
+    /// What one series is held to, and what was last let pass of it.
+    private struct State {
+        let deadband: Deadband?
+        /// Microseconds, as the next.
+        let atLeast: Int64
+        let atMost: Int64
+        /// False where another filter says what is news.
+        let isOn: Bool
+        var sent: Reading?
+    }
+
+    private enum Verdict { case news, none, tooSoon }
+
+    private var states: [State] = []
+    /// What the texts among the readings sent said, as a reading's own text leaves with its batch.
+    private var texts: [SeriesNumber: String] = [:]
+
+    /// What comes next is news.
+    /// - Parameter slot: one that there is, or the next.
+    mutating func set(_ slot: Int, _ filters: Filters) {
+        let state = State(
+            deadband: filters.deadband, atLeast: filters.atLeast ?? .max, atMost: filters.atMost ?? 0,
+            isOn: filters.swing == nil)
+        if slot == states.count { states.append(state) } else { states[slot] = state }
+    }
+
+    mutating func apply(to batch: inout Batch, _ slots: SeriesSlots, _ counts: inout FilterCounts) {
+        Self.apply(to: &batch, slots, &states, &texts, &counts)
+    }
+
+    private static func apply(
+        to batch: inout Batch, _ slots: SeriesSlots, _ states: inout [State], _ texts: inout [SeriesNumber: String],
+        _ counts: inout FilterCounts
+    ) {
+        let told = batch.texts
+        var readings = batch.readings.mutableSpan
+        var states = states.mutableSpan
+        for index in readings.indices where readings[index].isKept {
+            let reading = readings[index]
+            guard let slot = slots[reading.series], states[slot].isOn else { continue }
+            var verdict = verdict(reading, states[slot])
+            if case .text(let place) = reading.value {
+                let text = told.indices.contains(Int(place)) ? told[Int(place)] : ""
+                if verdict == .none, text != texts[reading.series] { verdict = .news }
+                if verdict == .news { texts[reading.series] = text }
+            }
+            switch verdict {
+            case .news: states[slot].sent = reading
+            case .none: counts.deadband += 1
+            case .tooSoon: counts.tooSoon += 1
+            }
+            readings[index].isKept = verdict == .news
+        }
+    }
+
+    /// What was let pass of a series did not arrive: whatever comes next is news.
+    mutating func forget(_ slot: Int) {
+        states[slot].sent = nil
+    }
+
+    /// Whether a reading is news, but for what a text says.
+    private static func verdict(_ reading: Reading, _ state: State) -> Verdict {
+        guard let sent = state.sent else { return .news }
+        if reading.quality != sent.quality || reading.reason != sent.reason { return .news }
+        let silence = reading.time.microseconds(since: sent.time)
+        // A clock that was set back says nothing about the silence: better once too often.
+        if silence >= state.atLeast || silence < 0 { return .news }
+        if silence < state.atMost { return .tooSoon }
+        guard let deadband = state.deadband else { return reading.quality == .bad ? .none : .news }
+        return hasMoved(reading.value, from: sent.value, deadband) ? .news : .none
+    }
+
+    private static func hasMoved(_ value: Value, from last: Value, _ deadband: Deadband) -> Bool {
+        guard let new = value.asNumber, let old = last.asNumber else {
+            // Where a text stands in its batch says nothing about it.
+            if case .text = value, case .text = last { return false }
+            return value != last
+        }
+        switch deadband {
+        case .absolute(let band): return abs(new - old) > band
+        case .relative(let share): return abs(new - old) > abs(old) * share
+        }
+    }
+}
