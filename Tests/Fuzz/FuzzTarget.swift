@@ -26,6 +26,10 @@ enum FuzzTarget: String, CaseIterable {
     case registers
     /// A moment as a text.
     case time
+    /// A formula of derived points.
+    case formula
+    /// A unit of measure, and a pattern of names.
+    case unit
 
     func run(_ bytes: [UInt8]) {
         let text = String(decoding: bytes, as: UTF8.self)
@@ -39,10 +43,38 @@ enum FuzzTarget: String, CaseIterable {
         case .message: Self.readMessage(bytes)
         case .sparkplug: Self.hear(bytes)
         case .registers: Self.decode(bytes)
+        case .formula: Self.compute(text)
+        case .unit: Self.measure(text)
         case .time:
             guard let time = Timestamp(iso8601: bytes) else { return }
             precondition(Timestamp(iso8601: time.iso8601.utf8) == time, "a moment is read as it is written")
         }
+    }
+
+    /// Whatever it says, it is computed without a trap, of odd numbers too.
+    private static func compute(_ text: String) {
+        let units = ["p": "W", "q": "var", "t": "Cel", "t2": "[degF]", "bar1": "bar", "phi": "deg", "rh": "%"]
+        for unit in [nil, "W", "Cel", "bar"] {
+            let program = try? ExpressionCompiler.compile(text, unit: unit, names: units.keys.sorted()) { input in
+                input.point == "door" ? .boolean : .number(unit: units[input.point].flatMap(UnitOfMeasure.init))
+            }
+            guard let program else { continue }
+            for number in [0, 1, -1e300, .infinity, .nan] {
+                let inputs = [Double](repeating: number, count: program.inputs.count)
+                let result = inputs.withUnsafeBufferPointer(program.evaluate)
+                precondition(!program.isBoolean || result == 0 || result == 1, "yes is 1 and no is 0")
+            }
+        }
+    }
+
+    private static func measure(_ text: String) {
+        _ = NamePattern(text).matches("meter-1")
+        precondition(NamePattern("*").matches(text), "any name is any name")
+        guard let unit = UnitOfMeasure(text) else { return }
+        precondition(text.isEmpty || UCUM.isUnit(text), "what is measured in is a unit")
+        let told = unit.conversion(to: unit)
+        precondition(told.map { $0.scale == 1 && $0.offset == 0 } ?? false, "a unit is itself")
+        _ = unit.squareRoot
     }
 
     private static func readMap(_ text: String) {
