@@ -20,6 +20,7 @@ public struct Gateway: Sendable {
     private let outbox: Outbox
     private let forwarders: [Forwarder]
     private let inputs: [@Sendable () async -> Void]
+    private let collectors: [Collector]
     private let view: LiveView
     private let writes: WriteDesk
     private let metrics: PrometheusRegistry
@@ -58,6 +59,7 @@ public struct Gateway: Sendable {
         }
         let writes = assembly.writeDesk(collector: collector())
         self.writes = writes
+        var collectors: [Collector] = []
         inputs = try configuration.links.map { link in
             let commands = configuration.writes.commands.flatMap { $0.link == link.name ? $0.topic : nil }
             let collector = collector(takesStrangers: configuration.hasEdgeNodes(on: link))
@@ -68,11 +70,10 @@ public struct Gateway: Sendable {
                         topic: $0, link: link.name, desk: writes,
                         seen: CommandIDs(path: configuration.state + "/commands.ids"))
                 })
-            return {
-                await run()
-                collector.flush()
-            }
+            collectors.append(collector)
+            return run
         }
+        self.collectors = collectors
         view = LiveView(
             configuration: configuration, outbox: outbox, forwarders: forwarders, latest: latest, totals: totals,
             live: live)
@@ -85,7 +86,7 @@ public struct Gateway: Sendable {
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
             .init(service: OutboxService(outbox: outbox), serviceName: "outbox"),
             .init(service: ForwardersService(outbox: outbox, forwarders: forwarders), serviceName: "outputs"),
-            .init(service: InputsService(runs: inputs), serviceName: "inputs"),
+            .init(service: InputsService(runs: inputs, collectors: collectors), serviceName: "inputs"),
         ]
         if let admin = configuration.admin {
             let server = AdminServer(

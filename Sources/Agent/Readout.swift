@@ -164,7 +164,7 @@ public struct RawDecodings: Encodable {
     init(_ point: Point, _ source: RegisterSource, _ decodings: [RawDecoding]) {
         self.point = point.name
         table = source.table.rawValue
-        unit = point.sentUnit
+        unit = point.unit
         ways = decodings.map { one in
             Way(
                 address: one.address, type: one.type.rawValue, order: one.order.rawValue,

@@ -34,12 +34,15 @@ struct InputsService: Service {
     /// A call into a C library cannot be interrupted; a link that waits for a device longer than this is left behind.
     private static let patience = Duration.milliseconds(1_200)
     let runs: [@Sendable () async -> Void]
+    let collectors: [Collector]
 
     func run() async throws {
         let tasks = runs.map { run in Task { await run() } }
         try? await gracefulShutdown()
         for task in tasks { task.cancel() }
         await finished(tasks, within: Self.patience)
+        // Of a link that is left behind, too.
+        for collector in collectors { collector.flush() }
     }
 }
 

@@ -29,14 +29,15 @@ struct DerivedKeys {
     private func point(named name: String, _ keys: PointKeys) -> Point? {
         let unit = keys.take("unit").flatMap(PointKeys.unit)
         let lane = keys.lane
-        let range = keys.take("range").flatMap(PointKeys.range)
         let within = keys.take("within")?.duration(atLeast: 1_000)
-        let filters = keys.filters(isNumber: true, lane, keys: Self.filters)
-        guard let written = keys.takeOwn("expr") else {
-            keys.problem("needs `expr`", fix: "write a formula: expr: sqrt(p*p + q*q)")
-            return nil
-        }
-        guard let text = written.string(), let program = program(text, unit, written) else { return nil }
+        let written = keys.takeOwn("expr")
+        if written == nil { keys.problem("needs `expr`", fix: "write a formula: expr: sqrt(p*p + q*q)") }
+        let text = written?.string() ?? ""
+        let program = written.flatMap { self.program(text, unit, $0) }
+        let isNumber = !(program?.isBoolean ?? false)
+        let range = keys.take("range", where: isNumber).flatMap(PointKeys.range)
+        let filters = keys.filters(isNumber: isNumber, lane, keys: Self.filters)
+        guard let program else { return nil }
         let slowest = points.compactMap { point -> Int64? in
             if case .register(let source) = point.source { source.every } else { nil }
         }.max()
@@ -68,6 +69,9 @@ extension Point {
             if case .register(let source) = source, source.layout.type == .string { return .text }
             return .boolean
         }
-        return .number(unit: sentUnit.isEmpty ? nil : UnitOfMeasure(sentUnit))
+        // What it is told in does not change what a formula says of it.
+        return .number(
+            unit: UnitOfMeasure(unit).flatMap { unit.isEmpty ? nil : $0 },
+            told: report.flatMap { UnitOfMeasure($0.unit) })
     }
 }

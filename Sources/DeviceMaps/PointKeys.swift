@@ -60,11 +60,14 @@ public struct PointKeys {
         if case .register(let register) = source { writable = self.writable(register, conversion) }
         return Point(
             name: name, unit: unit, kind: kind, lane: lane, source: source, conversion: conversion, range: range,
-            filters: filters, writable: writable, report: report(unit, isNumber: isNumber, isWritable: writable != nil))
+            filters: filters, writable: writable,
+            report: report(unit, isNumber: isNumber, filters.deadband, isWritable: writable != nil))
     }
 
     /// Another unit of the same kind.
-    private func report(_ unit: String, isNumber: Bool, isWritable: Bool) -> Point.Report? {
+    private func report(
+        _ unit: String, isNumber: Bool, _ deadband: Deadband?, isWritable: Bool
+    ) -> Point.Report? {
         guard let value = take("report", where: isNumber), let told = Self.unit(value) else { return nil }
         guard !unit.isEmpty, let from = UnitOfMeasure(unit), let to = UnitOfMeasure(told) else {
             value.problem("needs the point's own `unit`", fix: "say what the device measures in: unit: Cel")
@@ -76,6 +79,11 @@ public struct PointKeys {
         }
         if isWritable {
             value.problem("cannot stand beside `writable`", fix: "what is written and what is read are in one unit")
+        }
+        if conversion.offset != 0, case .relative = deadband {
+            value.problem(
+                "cannot stand beside a deadband of percent: of degrees that is another amount in each unit",
+                fix: "give it an amount")
         }
         return Point.Report(unit: told, scaling: Scaling(scale: conversion.scale, offset: conversion.offset))
     }

@@ -41,6 +41,13 @@ public struct UnitOfMeasure: Sendable, Equatable {
         return (factor / other.factor, (zero - other.zero) / other.factor)
     }
 
+    /// Whether its scale begins elsewhere than others of its kind.
+    public var hasZero: Bool { zero != 0 }
+
+    private static let kelvin = UnitOfMeasure("K") ?? .one
+
+    public var isTemperature: Bool { isCommensurable(with: Self.kelvin) }
+
     /// As a difference: 5 Cel more are 9 [degF] more, and not 41.
     public var asDifference: UnitOfMeasure {
         var unit = self

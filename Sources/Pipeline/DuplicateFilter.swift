@@ -14,7 +14,7 @@ struct DuplicateFilter {
     private var states = SlotStates<State>()
 
     mutating func set(_ slot: Int, _ filters: Filters) {
-        states.set(slot, filters.dropsDuplicates ? State() : nil)
+        states.set(slot, filters.dropsDuplicates ? State() : nil) { _, _ in true }
     }
 
     mutating func apply(to batch: inout Batch, _ slots: SeriesSlots, _ counts: inout FilterCounts) {

@@ -17,6 +17,10 @@ struct NewsFilter {
         /// False where another filter says what is news.
         let isOn: Bool
         var sent: Reading?
+
+        func isHeld(as other: State) -> Bool {
+            deadband == other.deadband && atLeast == other.atLeast && atMost == other.atMost && isOn == other.isOn
+        }
     }
 
     private enum Verdict { case news, none, tooSoon }
@@ -25,13 +29,14 @@ struct NewsFilter {
     /// What the texts among the readings sent said, as a reading's own text leaves with its batch.
     private var texts: [SeriesNumber: String] = [:]
 
-    /// What comes next is news.
+    /// What comes next is news, unless nothing has changed.
     /// - Parameter slot: one that there is, or the next.
     mutating func set(_ slot: Int, _ filters: Filters) {
         let state = State(
             deadband: filters.deadband, atLeast: filters.atLeast ?? .max, atMost: filters.atMost ?? 0,
             isOn: filters.swing == nil)
-        if slot == states.count { states.append(state) } else { states[slot] = state }
+        guard slot < states.count else { return states.append(state) }
+        if !state.isHeld(as: states[slot]) { states[slot] = state }
     }
 
     mutating func apply(to batch: inout Batch, _ slots: SeriesSlots, _ counts: inout FilterCounts) {

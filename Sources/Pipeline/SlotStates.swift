@@ -9,12 +9,17 @@ struct SlotStates<State> {
 
     var isEmpty: Bool { states.isEmpty }
 
-    /// - Parameter state: nil where the stage is not asked for it, or no more.
-    mutating func set(_ slot: Int, _ state: State?) {
+    /// - Parameters:
+    ///   - state: nil where the stage is not asked for it, or no more.
+    ///   - isSame: whether what there is goes on: a device that is found again is no other.
+    mutating func set(_ slot: Int, _ state: State?, isSame: (State, State) -> Bool = { _, _ in false }) {
         let missing = slot - places.count + 1
         if missing > 0 { places.append(contentsOf: repeatElement(-1, count: missing)) }
         guard let state else { return places[slot] = -1 }
-        if places[slot] >= 0 { return states[Int(places[slot])] = state }
+        if places[slot] >= 0 {
+            if !isSame(states[Int(places[slot])], state) { states[Int(places[slot])] = state }
+            return
+        }
         places[slot] = Int32(states.count)
         states.append(state)
     }

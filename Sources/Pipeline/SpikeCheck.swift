@@ -23,7 +23,7 @@ struct SpikeCheck {
     var isEmpty: Bool { states.isEmpty }
 
     mutating func set(_ slot: Int, _ filters: Filters) {
-        states.set(slot, filters.spike.map { State(spike: $0) })
+        states.set(slot, filters.spike.map { State(spike: $0) }) { $0.spike == $1.spike }
     }
 
     mutating func apply(to batch: inout Batch, _ slots: SeriesSlots) {

@@ -15,29 +15,32 @@ struct StuckCheck {
     private var states = SlotStates<State>()
 
     mutating func set(_ slot: Int, _ filters: Filters) {
-        states.set(slot, filters.stuck.map { State(stuck: $0) })
+        states.set(slot, filters.stuck.map { State(stuck: $0) }) { $0.stuck == $1.stuck }
     }
 
     mutating func apply(to batch: inout Batch, _ slots: SeriesSlots) {
         guard !states.isEmpty else { return }
-        for index in batch.readings.indices {
-            let reading = batch.readings[index]
-            guard let slot = slots[reading.series], states.with(slot, { Self.judge(reading, &$0) }) ?? false else {
-                continue
+        for event in batch.events {
+            // What was set says nothing of how long anything stood.
+            let hasJumped = event.origin.clock == .jumped
+            for index in event.readings {
+                let reading = batch.readings[index]
+                guard let slot = slots[reading.series],
+                    states.with(slot, { Self.judge(reading, hasJumped, &$0) }) ?? false
+                else { continue }
+                batch.readings[index].quality = .uncertain
+                batch.readings[index].reason = .stuck
             }
-            batch.readings[index].quality = .uncertain
-            batch.readings[index].reason = .stuck
         }
     }
 
     /// Only what is good can be doubted; a spike that comes again and again is stuck as well.
-    private static func judge(_ reading: Reading, _ state: inout State) -> Bool {
+    private static func judge(_ reading: Reading, _ hasJumped: Bool, _ state: inout State) -> Bool {
         guard reading.value.asNumber != nil else {
             state.last = nil
             return false
         }
-        // A clock that was set back says nothing of how long it stood.
-        guard let last = state.last, last.value == reading.value, last.since <= reading.time else {
+        guard !hasJumped, let last = state.last, last.value == reading.value, last.since <= reading.time else {
             state.last = (reading.value, reading.time)
             return false
         }

@@ -48,7 +48,8 @@ struct SwingingDoor {
     private var states = SlotStates<State>()
 
     mutating func set(_ slot: Int, _ filters: Filters) {
-        states.set(slot, filters.swing.map { State(bound: $0, atLeast: filters.atLeast ?? .max) })
+        let state = filters.swing.map { State(bound: $0, atLeast: filters.atLeast ?? .max) }
+        states.set(slot, state) { $0.bound == $1.bound && $0.atLeast == $1.atLeast }
     }
 
     mutating func apply(to batch: inout Batch, _ slots: SeriesSlots, _ counts: inout FilterCounts) {
@@ -88,7 +89,7 @@ struct SwingingDoor {
     }
 
     mutating func forget(_ slot: Int) {
-        _ = states.with(slot) { $0.anchor = nil }
+        _ = states.with(slot) { ($0.anchor, $0.other) = (nil, nil) }
     }
 
     private static func judge(_ reading: Reading, _ state: inout State) -> Verdict {
@@ -137,7 +138,9 @@ struct SwingingDoor {
         let held = state.held
         begin(at: reading, &state)
         state.anchor = nil
-        if let other = state.other, other.quality == reading.quality, other.reason == reading.reason,
+        // Where a text stands in its batch says nothing about it.
+        let isText = if case .text = reading.value { true } else { false }
+        if !isText, let other = state.other, other.quality == reading.quality, other.reason == reading.reason,
             reading.quality == .bad || other.value == reading.value,
             reading.time.microseconds(since: other.time) < state.atLeast
         {

@@ -52,9 +52,11 @@ struct ExpressionTests {
         arguments: [
             ("sqrt(p*p + q*q)", "V.A", ["p": 3, "q": 4], 5), ("u * i", "kW", ["u": 230, "i": 10], 2.3),
             ("kw + p", "W", ["kw": 1, "p": 500], 1_500), ("p + kw", "kW", ["kw": 1, "p": 500], 1.5),
-            ("t - t2", "K", ["t": 20, "t2": 50], 10), ("(t + t2) / 2", "Cel", ["t": 20, "t2": 50], 15),
+            ("t - t2", "K", ["t": 20, "t2": 50], 10), ("mean(t, t2)", "Cel", ["t": 20, "t2": 50], 15),
+            ("mean(t2, t)", "Cel", ["t": 20, "t2": 50], 15),
             ("t + (t - t2)", "Cel", ["t": 20, "t2": 50], 30), ("(t - t2) + t", "[degF]", ["t": 20, "t2": 50], 86),
-            ("k - t", "K", ["k": 300, "t": 20], 6.85), ("t + 5", "Cel", ["t": 20], 25),
+            ("k - t", "K", ["k": 300, "t": 20], 6.85), ("mean(k, t)", "Cel", ["k": 293.15, "t": 30], 25),
+            ("t + 5", "Cel", ["t": 20], 25),
             ("bar1 - 14.503773773 'psi'", "mbar", ["bar1": 2], .nan),
             ("bar1 - 14.5037737730209 '[psi]'", "mbar", ["bar1": 2], 1_000),
             ("max(bar1, psi1)", "bar", ["bar1": 1, "psi1": 29.0075475], 2),
@@ -62,7 +64,17 @@ struct ExpressionTests {
             ("1 / u", "V-1", ["u": 4], 0.25),
             ("number(t) - (100 - number(rh)) / 5", "Cel", ["t": 20, "rh": 50], 10),
             ("u ^ 2 / 10 'Ohm'", "W", ["u": 10], 10),
-            ("rh", nil, ["rh": 50], 0.5),
+            ("rh", nil, ["rh": 50], 0.5), ("t + 2 'K'", "Cel", ["t": 20], 22),
+            ("t2 + 5 'Cel'", "[degF]", ["t2": 50], 59),
+            ("t - 2 'K'", "Cel", ["t": 20], 18), ("(t - t2) + 0.5 'K'", "K", ["t": 20, "t2": 50], 10.5),
+            ("100 'Cel' - t", "K", ["t": 20], 80), ("max(t - t2, 0 'K')", "K", ["t": 20, "t2": 77], 0),
+            ("max(t - t2, 3 'Cel')", "K", ["t": 20, "t2": 67], 3), ("max(t, 300 'K')", "Cel", ["t": 20], 26.85),
+            ("p / (t - t2)", "W/K", ["p": 50, "t": 20, "t2": 50], 5),
+            ("(t - t2) * rh", "K", ["t": 20, "t2": 50, "rh": 50], 5),
+            ("p * number(t)", "W", ["p": 2, "t": 20], 40),
+            ("p - q - kw", "kV.A", ["p": 5_000, "q": 1_000, "kw": 1], 3),
+            ("if(t > -5 'Cel', t, t2)", "Cel", ["t": 20, "t2": 50], 20), ("sqrt(k * k)", "K", ["k": 300], 300),
+            ("if(rh == 0 '%', 0, 1 / rh)", "1", ["rh": 0], 0),
         ] as [(String, String?, [String: Double], Double)])
     func units(text: String, unit: String?, numbers: [String: Double], expected: Double) throws {
         guard !expected.isNaN else {
@@ -84,6 +96,20 @@ struct ExpressionTests {
     }
 
     @Test(
+        "what cannot be computed is no number, whatever is made of it",
+        arguments: [
+            "min(100, 100 * n / m)", "max(0, n / m)", "max(n / m, 0)", "sqrt(-1 - n) > 5", "n / m != 3",
+            "not (n / m > 1)",
+            "n / m > 1 and n > 5", "n == n or n / m > 1", "if(n / m > 1, 2, 3)", "if(n == n, n / m, 5)",
+            "n * 1e300 * 1e300 > 5",
+        ])
+    func noNumber(text: String) throws {
+        let program = try ExpressionCompiler.compile(text, unit: nil, names: []) { _ in .number(unit: nil) }
+        let inputs = program.inputs.map { $0.point == "m" ? 0.0 : 1 }
+        #expect(inputs.withUnsafeBufferPointer(program.evaluate).isNaN)
+    }
+
+    @Test(
         "mistakes are found, and where",
         arguments: [
             ("bar1 > depth", nil, "different kinds", 5), ("u + i", "V", "different kinds", 2),
@@ -100,6 +126,14 @@ struct ExpressionTests {
             ("1..2 * n", nil, "number that is none", 0), ("t > 5", "K", "has no unit", 0),
             ("@meter", nil, "like @meter-1.power", 0),
             ("@meter-1.power", "W", "has no point `@meter-1.power`", 0), ("if(p, 1, 2)", nil, "yes or no", 0),
+            ("t * 2", "Cel", "number(t)", 2), ("u * i * 273.15 'K' / t", "W", "number(t)", 19),
+            ("t * rh", "Cel", "number(t)", 2),
+            ("(t + t2) / 2", "Cel", "mean(a, b)", 3), ("0.5 * t + 0.5 * t2", "Cel", "number(t)", 4),
+            ("-t", "Cel", "number(t)", 0),
+            ("t - t2", "Cel", "give it the `unit` K", 0), ("max(t - t2, t)", "Cel", "a difference of two", 0),
+            ("t - t2 > t", nil, "a difference of two", 7), ("(t - t2) - t", "K", "from a difference", 9),
+            ("abs(t)", "Cel", "number(t)", 0),
+            ("t + k", "Cel", "adds two temperatures", 2),
         ] as [(String, String?, String, Int)])
     func mistakes(text: String, unit: String?, message: String, offset: Int) {
         do throws(ExpressionError) {

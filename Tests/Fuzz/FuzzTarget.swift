@@ -62,7 +62,8 @@ enum FuzzTarget: String, CaseIterable {
             for number in [0, 1, -1e300, .infinity, .nan] {
                 let inputs = [Double](repeating: number, count: program.inputs.count)
                 let result = inputs.withUnsafeBufferPointer(program.evaluate)
-                precondition(!program.isBoolean || result == 0 || result == 1, "yes is 1 and no is 0")
+                precondition(!program.isBoolean || result.isNaN || result == 0 || result == 1, "yes is 1 and no is 0")
+                precondition(!result.isInfinite, "what cannot be computed is no number")
             }
         }
     }

@@ -15,18 +15,37 @@ private final class Line {
     private(set) var taken = 0
     static let series = SeriesNumber(raw: 7)
 
+    private(set) var texts: [String] = []
+    private var last = Batch()
+
     init(_ change: (inout Filters) -> Void) {
+        add(change)
+    }
+
+    func add(_ change: (inout Filters) -> Void) {
         var filters = Filters()
         change(&filters)
         pipeline.add(Self.series, filters: filters)
     }
 
-    func take(_ value: Value, at seconds: Double, _ quality: Quality = .good) {
-        taken += 1
+    func take(text: String, at seconds: Double) {
         var batch = Batch()
+        let value = batch.text(text)
+        take(value, at: seconds, in: batch)
+    }
+
+    /// What was sent last did not arrive.
+    func lose() { pipeline.forget(last) }
+
+    func take(
+        _ value: Value, at seconds: Double, _ quality: Quality = .good, clock: ClockState = .good,
+        in batch: Batch = Batch()
+    ) {
+        taken += 1
+        var batch = batch
         let time = Timestamp(microseconds: Int64((seconds * 1e6).rounded()))
         batch.readings.append(Reading(series: Self.series, time: time, value: value, quality: quality))
-        batch.closeTelemetry(device: DeviceNumber(raw: 0), time: time)
+        batch.closeTelemetry(device: DeviceNumber(raw: 0), time: time, origin: Origin(clock: clock))
         pipeline.interpret(&batch)
         let more = pipeline.filter(&batch)
         counts.deadband += more.deadband
@@ -34,7 +53,10 @@ private final class Line {
         counts.duplicates += more.duplicates
         counts.spikes += more.spikes
         counts.swung += more.swung
-        sent += batch.events.flatMap { batch.readings[$0.readings] }
+        last = batch
+        let passed = batch.events.flatMap { batch.readings[$0.readings] }
+        sent += passed
+        texts += passed.compactMap { if case .text(let place) = $0.value { batch.text(at: place) } else { nil } }
     }
 
     func flush() { sent += pipeline.flush() }
@@ -230,6 +252,51 @@ struct FilterTests {
         line.flush()
         #expect(line.seconds == [0, 4, 5, 7, 9])
         #expect(line.sent.count + line.counts.total == line.taken)
+    }
+
+    @Test("texts are no line: each is sent")
+    func texts() {
+        let line = Line { $0.swing = 1 }
+        for (second, text) in ["RUN", "RUN", "STOP"].enumerated() { line.take(text: text, at: Double(second)) }
+        #expect(line.texts == ["RUN", "RUN", "STOP"])
+    }
+
+    @Test("what was lost on its way is sent again, also what is bad")
+    func lost() {
+        let line = Line { $0.swing = 1 }
+        for second in 0..<5 { line.take(.number(0), at: Double(second)) }
+        line.take(.none, at: 5, .bad)
+        line.lose()
+        line.take(.none, at: 6, .bad)
+        #expect(line.seconds == [0, 4, 5, 6])
+    }
+
+    @Test("a device that is found again goes on where it was; one that is filtered otherwise begins anew")
+    func again() {
+        for (swing, expected) in [(1.0, [0.0, 9]), (2.0, [0, 5, 9])] {
+            let line = Line { $0.swing = 1 }
+            for second in 0..<5 { line.take(.number(0), at: Double(second)) }
+            line.add { $0.swing = swing }
+            for second in 5..<10 { line.take(.number(0), at: Double(second)) }
+            line.flush()
+            #expect(line.seconds == expected)
+        }
+        let line = Line { $0.stuck = 5_000_000 }
+        for second in 0..<7 {
+            line.add { $0.stuck = 5_000_000 }
+            line.take(.number(3), at: Double(second))
+        }
+        #expect(line.sent.count { $0.reason == .stuck } == 2)
+    }
+
+    @Test("a clock that was set ahead makes nothing stuck")
+    func clockSet() {
+        let line = Line { $0.stuck = 5_000_000 }
+        line.take(.number(3), at: 0)
+        line.take(.number(3), at: 1_000_000, clock: .jumped)
+        line.take(.number(3), at: 1_000_004)
+        line.take(.number(3), at: 1_000_006)
+        #expect(line.sent.map { $0.reason == .stuck } == [false, false, false, true])
     }
 
     @Test("a time that goes back begins a new line")

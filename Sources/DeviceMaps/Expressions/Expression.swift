@@ -42,7 +42,7 @@ indirect enum Expression: Equatable {
     }
 
     enum Function: String, CaseIterable {
-        case sqrt, abs, min, max, round, floor, ceil, exp, ln, log10, sin, cos, tan, atan2
+        case sqrt, abs, min, max, mean, round, floor, ceil, exp, ln, log10, sin, cos, tan, atan2
         /// `if(condition, one, other)`.
         case `if`
         /// The number without its unit.
@@ -50,7 +50,7 @@ indirect enum Expression: Equatable {
 
         var arguments: ClosedRange<Int> {
             switch self {
-            case .min, .max: 2...16
+            case .min, .max, .mean: 2...16
             case .atan2: 2...2
             case .if: 3...3
             default: 1...1

@@ -8,29 +8,54 @@ import YAMLText
 public struct ExpressionCompiler {
     /// What a point is to a formula.
     public enum Operand: Sendable {
-        /// - Parameter unit: nil for a number without one, which is in whatever unit it is put together with.
-        case number(unit: UnitOfMeasure?)
+        /// - Parameters:
+        ///   - unit: nil for a number without one, which is in whatever unit it is put together with.
+        ///   - told: the unit in which it comes, where that is another.
+        case number(unit: UnitOfMeasure?, told: UnitOfMeasure? = nil)
         case boolean
         /// Nothing to compute with.
         case text
     }
 
-    private enum Kind {
+    enum Kind {
         case boolean
         case number(Measure)
     }
 
-    private struct Measure {
+    struct Measure {
+        /// Temperatures are told on scales that begin somewhere: 5 Cel warmer is not 5 Cel, and twice 20 Cel is nothing.
+        enum Role { case plain, temperature, difference }
+
         /// Nil for a number that is in whatever unit it is put together with.
         var unit: UnitOfMeasure?
-        /// Of two values: 5 Cel warmer is not 5 Cel.
-        var isDifference = false
+        var role: Role
+        /// Written as it is: 5 'Cel' is a temperature beside one that it is compared with, and a difference where it is
+        /// added to one.
+        var isLiteral = false
 
-        static let bare = Measure()
+        static let bare = Measure(nil)
+
+        init(_ unit: UnitOfMeasure?, isLiteral: Bool = false) {
+            self.unit = unit
+            self.isLiteral = isLiteral
+            role = unit.map(\.isTemperature) ?? false ? .temperature : .plain
+        }
+
+        func `as`(_ role: Role) -> Measure {
+            var measure = self
+            measure.role = role
+            measure.isLiteral = false
+            return measure
+        }
+
+        /// What comes of products: no formula makes a temperature so that is told on a scale.
+        static func product(_ unit: UnitOfMeasure) -> Measure {
+            Measure(unit).as(unit.isTemperature ? .difference : .plain)
+        }
     }
 
     private let operand: (Program.Input) -> Operand?
-    private var program = Program()
+    var program = Program()
     /// The points there are, for who misspells one.
     private let names: [String]
 
@@ -64,21 +89,24 @@ public struct ExpressionCompiler {
         case .number(let measure):
             guard let own = measure.unit else { return }
             guard let unit, let wanted = UnitOfMeasure(unit) else {
-                if own.isCommensurable(with: .one) { return convert(own, to: .one, at: 0) }
+                if own.isCommensurable(with: .one) { return convert(own, to: .one) }
                 throw ExpressionError("is a number in a unit: say which with `unit`", at: 0)
             }
             guard own.isCommensurable(with: wanted) else {
                 throw ExpressionError("is of another kind than \(unit)", at: 0)
             }
-            if measure.isDifference {
-                convert(own.asDifference, to: wanted.asDifference, at: 0)
+            if measure.role == .difference {
+                guard !wanted.hasZero else {
+                    throw ExpressionError("is a difference of temperatures: give it the `unit` K or [degR]", at: 0)
+                }
+                convert(own.asDifference, to: wanted.asDifference)
             } else {
-                convert(own, to: wanted, at: 0)
+                convert(own, to: wanted)
             }
         }
     }
 
-    private mutating func convert(_ unit: UnitOfMeasure, to other: UnitOfMeasure, at offset: Int) {
+    mutating func convert(_ unit: UnitOfMeasure, to other: UnitOfMeasure) {
         guard let told = unit.conversion(to: other), told.scale != 1 || told.offset != 0 else { return }
         let scaling = Scaling(scale: told.scale, offset: told.offset)
         program.append(.convert(scale: scaling.scale, offset: scaling.offset))
@@ -86,7 +114,7 @@ public struct ExpressionCompiler {
 
     // MARK: Parts
 
-    private mutating func compile(_ expression: Expression) throws(ExpressionError) -> Kind {
+    mutating func compile(_ expression: Expression) throws(ExpressionError) -> Kind {
         switch expression {
         case .number(let number, let unit):
             program.append(.constant(number))
@@ -95,7 +123,7 @@ public struct ExpressionCompiler {
                 let meant = UCUM.meant(by: unit).map { ": write '\($0)'" } ?? ""
                 throw ExpressionError("has '\(unit)', which is no unit of UCUM\(meant)", at: 0)
             }
-            return .number(Measure(unit: measured))
+            return .number(Measure(measured, isLiteral: true))
         case .boolean(let value):
             program.append(.constant(value ? 1 : 0))
             return .boolean
@@ -106,6 +134,8 @@ public struct ExpressionCompiler {
             return .boolean
         case .unary(.minus, let inner):
             let measure = try number(inner, 0)
+            // -5 'Cel' is written so.
+            if !measure.isLiteral { try proveSize(measure, 0) }
             program.append(.unary(.minus))
             return .number(measure)
         case .binary(let sign, let one, let other, let at): return try binary(sign, one, other, at)
@@ -125,7 +155,9 @@ public struct ExpressionCompiler {
             program.inputs.append(input)
         }
         switch operand {
-        case .number(let unit): return .number(Measure(unit: unit))
+        case .number(let unit, let told):
+            if let unit, let told { convert(told, to: unit) }
+            return .number(Measure(unit))
         case .boolean: return .boolean
         case .text: throw ExpressionError("cannot compute with `\(input.point)`, which is a text", at: at)
         }
@@ -136,14 +168,14 @@ public struct ExpressionCompiler {
         return ": did you mean \(nearest)?"
     }
 
-    private mutating func number(_ expression: Expression, _ at: Int) throws(ExpressionError) -> Measure {
+    mutating func number(_ expression: Expression, _ at: Int) throws(ExpressionError) -> Measure {
         guard case .number(let measure) = try compile(expression) else {
             throw ExpressionError("computes with a yes or no", at: at)
         }
         return measure
     }
 
-    private mutating func boolean(_ expression: Expression, _ at: Int) throws(ExpressionError) {
+    mutating func boolean(_ expression: Expression, _ at: Int) throws(ExpressionError) {
         guard case .boolean = try compile(expression) else {
             throw ExpressionError("needs a yes or no here, such as `a > b`", at: at)
         }
@@ -170,48 +202,82 @@ public struct ExpressionCompiler {
     private mutating func sum(
         _ sign: Expression.BinaryOperator, _ one: Expression, _ other: Expression, _ at: Int
     ) throws(ExpressionError) -> Measure {
-        let left = try number(one, at)
-        let right = try number(other, at)
-        var together = try bring(right, to: left, sign.rawValue, at)
-        program.append(.binary(sign == .plus ? .plus : .minus))
-        guard left.unit != nil, right.unit != nil else { return together }
-        if sign == .minus, left.isDifference, !right.isDifference {
-            throw ExpressionError("takes a value from a difference of two", at: at)
+        var left = try number(one, at)
+        var right = try number(other, at)
+        defer { program.append(.binary(sign == .plus ? .plus : .minus)) }
+        guard let unit = left.unit else { return right.unit == nil ? .bare : right.as(right.role) }
+        guard let added = right.unit else { return left.as(left.role) }
+        try proveKind(unit, added, sign.rawValue, at)
+        guard unit.isTemperature else {
+            convert(added, to: unit)
+            return left.as(.plain)
         }
-        together.isDifference =
-            sign == .plus ? left.isDifference && right.isDifference : left.isDifference == right.isDifference
-        return together
+        // What is written beside a temperature is how much more or less, but for `100 'Cel' - t`.
+        if right.isLiteral { right = right.as(.difference) }
+        if left.isLiteral, sign == .plus || right.role == .difference { left = left.as(.difference) }
+        switch (left.role, right.role) {
+        case (.difference, .difference), (.temperature, .difference):
+            convert(added.asDifference, to: unit.asDifference)
+            return left.as(left.role)
+        case (.temperature, _) where sign == .minus:
+            convert(added, to: unit)
+            return left.as(.difference)
+        case (.difference, _) where sign == .plus:
+            convert(added.asDifference, to: unit.asDifference)
+            return Measure(unit.scaled(like: added))
+        case (.difference, _): throw ExpressionError("takes a temperature from a difference of two", at: at)
+        default: throw ExpressionError("adds two temperatures: write mean(a, b) for what lies between them", at: at)
+        }
     }
 
-    /// Brings the number on top of the stack to the unit of the one below it.
-    private mutating func bring(
-        _ right: Measure, to left: Measure, _ what: String, _ at: Int
-    ) throws(ExpressionError) -> Measure {
-        guard let unit = left.unit else { return right }
-        guard let other = right.unit else { return left }
+    private func proveKind(
+        _ unit: UnitOfMeasure, _ other: UnitOfMeasure, _ what: String, _ at: Int
+    ) throws(ExpressionError) {
         guard unit.isCommensurable(with: other) else {
             throw ExpressionError("puts things of different kinds together with `\(what)`", at: at)
         }
-        if left.isDifference || right.isDifference {
-            convert(other.asDifference, to: unit.asDifference, at: at)
-            // What a difference is added to says where the scale begins.
-            return left.isDifference && !right.isDifference ? Measure(unit: unit.scaled(like: other)) : left
+    }
+
+    /// Brings the number on top of the stack to the unit of the one below it, of which it is one more.
+    mutating func bring(
+        _ right: Measure, to left: Measure, _ what: String, _ at: Int
+    ) throws(ExpressionError) -> Measure {
+        guard let unit = left.unit else { return right.as(right.role) }
+        guard let other = right.unit else { return left.as(left.role) }
+        try proveKind(unit, other, what, at)
+        let role = left.isLiteral ? right.role : left.role
+        guard right.isLiteral || right.role == role else {
+            throw ExpressionError("puts a temperature and a difference of two together with `\(what)`", at: at)
         }
-        convert(other, to: unit, at: at)
-        return left
+        if role == .difference {
+            convert(other.asDifference, to: unit.asDifference)
+        } else {
+            convert(other, to: unit)
+        }
+        return left.as(role)
+    }
+
+    /// Of a temperature on a scale there is no half, and no square.
+    func proveSize(_ measure: Measure, _ at: Int) throws(ExpressionError) {
+        guard let unit = measure.unit, unit.hasZero, measure.role == .temperature else { return }
+        throw ExpressionError(
+            "computes with a temperature that is counted from a zero of its own: write number(t), number(t) + 273.15, or "
+                + "mean(a, b)", at: at)
     }
 
     private mutating func product(
         _ sign: Expression.BinaryOperator, _ one: Expression, _ other: Expression, _ at: Int
     ) throws(ExpressionError) -> Measure {
         let left = try number(one, at)
+        try proveSize(left, at)
         let right = try number(other, at)
+        try proveSize(right, at)
         program.append(.binary(sign == .times ? .times : .over))
         switch (left.unit, right.unit) {
         case (nil, nil): return .bare
-        case (_?, nil): return left
-        case (nil, let unit?): return sign == .times ? right : Measure(unit: UnitOfMeasure.one / unit)
-        case (let unit?, let other?): return Measure(unit: sign == .times ? unit * other : unit / other)
+        case (let unit?, nil): return .product(unit)
+        case (nil, let unit?): return .product(sign == .times ? unit : UnitOfMeasure.one / unit)
+        case (let unit?, let other?): return .product(sign == .times ? unit * other : unit / other)
         }
     }
 
@@ -219,6 +285,7 @@ public struct ExpressionCompiler {
         _ one: Expression, _ other: Expression, _ at: Int
     ) throws(ExpressionError) -> Measure {
         let left = try number(one, at)
+        try proveSize(left, at)
         let right = try number(other, at)
         guard right.unit == nil else { throw ExpressionError("has an exponent with a unit", at: at) }
         program.append(.binary(.power))
@@ -226,7 +293,7 @@ public struct ExpressionCompiler {
         guard case .number(let exponent, nil) = other, let whole = Int(exactly: exponent), abs(whole) <= 8 else {
             throw ExpressionError("needs a small whole number as the exponent of what has a unit", at: at)
         }
-        return Measure(unit: unit.power(whole))
+        return .product(unit.power(whole))
     }
 
     private mutating func comparison(
@@ -244,70 +311,5 @@ public struct ExpressionCompiler {
         ]
         program.append(.binary(signs[sign] ?? .equal))
         return .boolean
-    }
-
-    // MARK: Functions
-
-    private mutating func call(
-        _ function: Expression.Function, _ arguments: [Expression], _ at: Int
-    ) throws(ExpressionError) -> Kind {
-        switch function {
-        case .min, .max, .atan2:
-            var measure = try number(arguments[0], at)
-            for argument in arguments.dropFirst() {
-                measure = try bring(try number(argument, at), to: measure, function.rawValue, at)
-                program.append(.binary(function == .min ? .min : function == .max ? .max : .atan2))
-            }
-            return .number(function == .atan2 ? Measure(unit: UnitOfMeasure("rad")) : measure)
-        case .if:
-            try boolean(arguments[0], at)
-            let (one, other) = (try compile(arguments[1]), try compile(arguments[2]))
-            defer { program.append(.select) }
-            switch (one, other) {
-            case (.boolean, .boolean): return .boolean
-            case (.number(let one), .number(let other)): return .number(try bring(other, to: one, "if", at))
-            default: throw ExpressionError("gives a number or a yes or no, and has to be one of them", at: at)
-            }
-        case .number:
-            _ = try number(arguments[0], at)
-            return .number(.bare)
-        default: return .number(try unary(function, try number(arguments[0], at), at))
-        }
-    }
-
-    private mutating func unary(
-        _ function: Expression.Function, _ measure: Measure, _ at: Int
-    ) throws(ExpressionError) -> Measure {
-        switch function {
-        case .abs, .round, .floor, .ceil:
-            let signs: [Expression.Function: Program.Unary] = [
-                .abs: .abs, .round: .round, .floor: .floor, .ceil: .ceil,
-            ]
-            program.append(.unary(signs[function] ?? .abs))
-            return measure
-        case .sqrt:
-            program.append(.unary(.sqrt))
-            guard let unit = measure.unit else { return .bare }
-            guard let root = unit.squareRoot else {
-                throw ExpressionError("takes the root of a unit that is no square", at: at)
-            }
-            return Measure(unit: root)
-        default:
-            let isAngle = function == .sin || function == .cos || function == .tan
-            if let unit = measure.unit {
-                let radian = UnitOfMeasure("rad") ?? .one
-                let wanted = isAngle && unit.isCommensurable(with: radian) ? radian : .one
-                guard unit.isCommensurable(with: wanted) else {
-                    throw ExpressionError(
-                        "gives `\(function.rawValue)` a number in a unit: write number(…) for the number alone", at: at)
-                }
-                convert(unit, to: wanted, at: at)
-            }
-            let signs: [Expression.Function: Program.Unary] = [
-                .exp: .exp, .ln: .ln, .log10: .log10, .sin: .sin, .cos: .cos, .tan: .tan,
-            ]
-            program.append(.unary(signs[function] ?? .exp))
-            return .bare
-        }
     }
 }

@@ -4,6 +4,9 @@
 import Glibc
 
 /// A formula as it is computed: numbers on a stack, yes is 1 and no is 0. Computing allocates nothing.
+///
+/// What cannot be computed, a root of -1 or a division by 0, is not a number, and nothing that is made of it is one: neither
+/// the lesser of it and 100 nor whether it is more than 5. The branch of an `if` that is not taken does not count.
 public struct Program: Sendable, Equatable {
     /// A point that the formula needs.
     public struct Input: Sendable, Hashable {
@@ -60,20 +63,24 @@ public struct Program: Sendable, Equatable {
                     stack[top] = number
                 case .input(let place):
                     top += 1
-                    stack[top] = inputs[place]
-                case .convert(let scale, let offset): stack[top] = stack[top] * scale + offset
-                case .unary(let sign): stack[top] = Self.apply(sign, stack[top])
+                    stack[top] = Self.finite(inputs[place])
+                case .convert(let scale, let offset): stack[top] = Self.finite(stack[top] * scale + offset)
+                case .unary(let sign): stack[top] = Self.finite(stack[top].isNaN ? .nan : Self.apply(sign, stack[top]))
                 case .binary(let sign):
                     top -= 1
-                    stack[top] = Self.apply(sign, stack[top], stack[top + 1])
+                    let (one, other) = (stack[top], stack[top + 1])
+                    stack[top] = one.isNaN || other.isNaN ? .nan : Self.finite(Self.apply(sign, one, other))
                 case .select:
                     top -= 2
-                    stack[top] = stack[top] != 0 ? stack[top + 1] : stack[top + 2]
+                    let condition = stack[top]
+                    stack[top] = condition.isNaN ? .nan : condition != 0 ? stack[top + 1] : stack[top + 2]
                 }
             }
             return stack[top]
         }
     }
+
+    private static func finite(_ number: Double) -> Double { number.isFinite ? number : .nan }
 
     private static func apply(_ sign: Unary, _ number: Double) -> Double {
         switch sign {

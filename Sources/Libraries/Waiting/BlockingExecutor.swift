@@ -35,6 +35,7 @@ public final class BlockingExecutor: SerialExecutor {
 private final class Worker: Sendable {
     private struct State {
         var jobs: [(job: UnownedJob, executor: UnownedSerialExecutor)] = []
+        var isStarted = false
         var thread: pthread_t?
         var isEnded = false
     }
@@ -53,11 +54,12 @@ private final class Worker: Sendable {
     var isCurrent: Bool { state.withLock { $0.thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false } }
 
     func add(_ job: UnownedJob, _ executor: UnownedSerialExecutor) {
-        let isFirst = state.withLock { state in
+        let (isFirst, isStarted) = state.withLock { state in
             state.jobs.append((job, executor))
-            if state.thread == nil { state.thread = start() }
-            return state.jobs.count == 1
+            defer { state.isStarted = true }
+            return (state.jobs.count == 1, state.isStarted)
         }
+        if !isStarted { start() }
         if isFirst { bell.ring() }
     }
 
@@ -66,24 +68,28 @@ private final class Worker: Sendable {
         bell.ring()
     }
 
-    private func start() -> pthread_t {
+    private func start() {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }
         pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         pthread_attr_setstacksize(&attributes, Self.stackBytes)
         var thread = pthread_t()
+        let worker = Unmanaged.passRetained(self)
         let code = pthread_create(
             &thread, &attributes,
             { worker in
                 worker.map { Unmanaged<Worker>.fromOpaque($0).takeRetainedValue().work() }
                 return nil
-            }, Unmanaged.passRetained(self).toOpaque())
-        precondition(code == 0, "no thread for \(label): \(String(cString: strerror(code)))")
-        return thread
+            }, worker.toOpaque())
+        guard code != 0 else { return }
+        // The system gives no more threads: one of a pool will do, when it has one.
+        worker.release()
+        runInPool { self.work() }
     }
 
     private func work() {
+        state.withLock { $0.thread = pthread_self() }
         name_thread(label)
         while true {
             let (jobs, isEnded) = state.withLock { state in
