@@ -102,16 +102,18 @@ extension UCUM {
     ]
 
     static func words(_ text: String) -> [String] {
-        text.split { $0 == " " || $0 == "\n" }.map(String.init)
+        text.utf8.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }.map { String(Substring($0)) }
     }
 
     private static func table(_ text: String) -> [String: (factor: Double, unit: String)] {
         var table: [String: (factor: Double, unit: String)] = [:]
         for entry in words(text) {
-            let parts = entry.split(separator: "=", maxSplits: 1)
-            let meaning = parts.last?.split(separator: ",", maxSplits: 1) ?? []
-            guard let symbol = parts.first, meaning.count == 2, let factor = Double(meaning[0]) else { continue }
-            table[String(symbol)] = (factor, String(meaning[1]))
+            let parts = entry.utf8.split(separator: UInt8(ascii: "="), maxSplits: 1)
+            let meaning = parts.last?.split(separator: UInt8(ascii: ","), maxSplits: 1) ?? []
+            guard let symbol = parts.first, meaning.count == 2, let factor = Double(Substring(meaning[0])) else {
+                continue
+            }
+            table[String(Substring(symbol))] = (factor, String(Substring(meaning[1])))
         }
         return table
     }

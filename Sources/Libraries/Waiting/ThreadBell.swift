@@ -32,8 +32,9 @@ public final class ThreadBell: @unchecked Sendable {
     public func ring() {
         pthread_mutex_lock(mutex)
         isRung = true
-        pthread_cond_signal(condition)
         pthread_mutex_unlock(mutex)
+        // Whoever wakes up finds the mutex free.
+        pthread_cond_signal(condition)
     }
 
     /// Only one thread at a time may wait.
