@@ -63,6 +63,7 @@ final class Collector: Collecting {
 
     /// As the configuration wants it filtered.
     private func filtered(_ point: Point, _ series: SeriesNumber) -> Point {
+        if filters.isEmpty { return point }
         let contents = catalog.contents
         guard let device = contents[series].flatMap({ contents[$0.device] }) else { return point }
         var point = point
