@@ -6,12 +6,11 @@
 /// `var` and `B[mW]` are let through too: meters and radios have them, UCUM does not yet.
 public enum UCUM {
     public static func isUnit(_ text: String) -> Bool {
-        guard text.utf8.count <= 64, text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else { return false }
-        // Femtotonnes and picohenries are not what is meant.
-        guard others[text] == nil else { return false }
-        var reader = Reader(rest: text[...])
-        return reader.mainTerm() && reader.rest.isEmpty
+        !text.isEmpty && UnitOfMeasure(text) != nil
     }
+
+    /// Femtotonnes and picohenries are not what is meant.
+    static func isMeantOtherwise(_ text: String) -> Bool { others[text] != nil }
 
     /// The unit that people mean who write something else.
     public static func meant(by text: String) -> String? {
@@ -49,63 +48,5 @@ public enum UCUM {
         if sign == "+" || sign == "-" { symbol = symbol.dropLast() }
         let number = Int(digits).map { sign == "-" ? -$0 : $0 }
         return (symbol, number)
-    }
-
-    /// A term: units, factors and annotations with `.` and `/` between them, exponents behind, parentheses around.
-    private struct Reader {
-        var rest: Substring
-
-        mutating func mainTerm() -> Bool {
-            take("/")
-            return term(depth: 0)
-        }
-
-        private mutating func term(depth: Int) -> Bool {
-            guard depth < 8, component(depth) else { return false }
-            while take(".") || take("/") {
-                guard component(depth) else { return false }
-            }
-            return true
-        }
-
-        private mutating func component(_ depth: Int) -> Bool {
-            if take("(") { return term(depth: depth + 1) && take(")") }
-            if rest.first == "{" { return annotation() }
-            let text = UCUM.name(at: rest)
-            guard Self.isFactor(text) || Self.isSimpleUnit(text) else { return false }
-            rest = rest[text.endIndex...]
-            return rest.first == "{" ? annotation() : true
-        }
-
-        private mutating func annotation() -> Bool {
-            guard let end = rest.firstIndex(of: "}"), !rest[..<end].dropFirst().contains("{") else { return false }
-            rest = rest[rest.index(after: end)...]
-            return true
-        }
-
-        private static func isFactor(_ text: Substring) -> Bool {
-            !text.isEmpty && text.allSatisfy { $0.isASCII && $0.isNumber }
-        }
-
-        private static func isSimpleUnit(_ text: Substring) -> Bool {
-            if isAtom(text) { return true }
-            let (unit, exponent) = UCUM.exponent(of: text)
-            return exponent != nil && isAtom(unit)
-        }
-
-        private static func isAtom(_ text: Substring) -> Bool {
-            let symbol = String(text)
-            if UCUM.takesPrefix(symbol) || UCUM.plain[symbol] != nil || UCUM.ownPlain.contains(symbol) { return true }
-            return UCUM.prefixes.contains {
-                symbol.hasPrefix($0.symbol) && UCUM.takesPrefix(String(symbol.dropFirst($0.symbol.count)))
-            }
-        }
-
-        @discardableResult
-        private mutating func take(_ character: Character) -> Bool {
-            guard rest.first == character else { return false }
-            rest = rest.dropFirst()
-            return true
-        }
     }
 }

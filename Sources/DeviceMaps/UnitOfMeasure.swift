@@ -24,9 +24,9 @@ public struct UnitOfMeasure: Sendable, Equatable {
             self.init()
             return
         }
-        guard UCUM.isUnit(text) else { return nil }
-        var reader = Reader(rest: text[...], known: Self.atoms)
-        guard let unit = reader.mainTerm(), reader.rest.isEmpty, unit.factor.isNormal else { return nil }
+        guard text.utf8.count <= 64, text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }),
+            !UCUM.isMeantOtherwise(text), let unit = Reader.unit(text, Self.atoms), unit.factor.isNormal
+        else { return nil }
         self = unit
     }
 
@@ -121,8 +121,7 @@ public struct UnitOfMeasure: Sendable, Equatable {
         while !open.isEmpty {
             let before = open.count
             for (symbol, meaning) in open {
-                var reader = Reader(rest: meaning.unit[...], known: known)
-                guard var unit = reader.mainTerm(), reader.rest.isEmpty else { continue }
+                guard var unit = Reader.unit(meaning.unit, known) else { continue }
                 unit.factor *= meaning.factor
                 unit.zero = UCUM.zeros[symbol] ?? 0
                 known[symbol] = unit
@@ -144,47 +143,64 @@ public struct UnitOfMeasure: Sendable, Equatable {
         return nil
     }
 
-    /// Reads a term whose form is right.
+    /// A term: units, factors and annotations with `.` and `/` between them, exponents behind, parentheses around.
     private struct Reader {
+        private static let deepest = 8
+
         var rest: Substring
         let known: [String: UnitOfMeasure]
 
-        mutating func mainTerm() -> UnitOfMeasure? {
-            if take("/") { return term(after: .one, isDivided: true) }
-            return term(after: .one, isDivided: false)
+        static func unit(_ text: String, _ known: [String: UnitOfMeasure]) -> UnitOfMeasure? {
+            var reader = Reader(rest: text[...], known: known)
+            // It turns over what stands next to it, not all: /m.s is s/m.
+            let isTurned = reader.take("/")
+            guard let unit = reader.term(isTurned: isTurned, depth: 0), reader.rest.isEmpty else { return nil }
+            return unit
         }
 
-        private mutating func term(after first: UnitOfMeasure, isDivided: Bool) -> UnitOfMeasure? {
-            guard let component = component() else { return nil }
+        private mutating func term(isTurned: Bool = false, depth: Int) -> UnitOfMeasure? {
+            guard depth < Self.deepest, let first = component(depth) else { return nil }
             // Alone it keeps where its scale begins.
-            var unit = isDivided ? first / component : component
-            while !rest.isEmpty {
-                let divides = rest.first == "/"
-                guard take(".") || take("/") else { return unit }
-                guard let next = self.component() else { return nil }
-                unit = divides ? unit / next : unit * next
+            var unit = isTurned ? .one / first : first
+            while let sign = rest.first, sign == "." || sign == "/" {
+                rest = rest.dropFirst()
+                guard let next = component(depth) else { return nil }
+                unit = sign == "/" ? unit / next : unit * next
             }
             return unit
         }
 
-        private mutating func component() -> UnitOfMeasure? {
+        private mutating func component(_ depth: Int) -> UnitOfMeasure? {
             if take("(") {
-                guard let unit = mainTerm(), take(")") else { return nil }
+                guard let unit = term(depth: depth + 1), take(")") else { return nil }
                 return unit
             }
+            if rest.first == "{" { return annotation() ? .one : nil }
             let text = UCUM.name(at: rest)
             rest = rest[text.endIndex...]
-            if rest.first == "{", let end = rest.firstIndex(of: "}") { rest = rest[rest.index(after: end)...] }
-            if text.isEmpty { return .one }
-            if let number = Double(text), text.allSatisfy({ $0.isASCII && $0.isNumber }) {
-                var unit = UnitOfMeasure()
-                unit.factor = number
-                return unit
+            guard let unit = simple(text), rest.first != "{" || annotation() else { return nil }
+            return unit
+        }
+
+        /// A factor, or a symbol with its exponent.
+        private func simple(_ text: Substring) -> UnitOfMeasure? {
+            if !text.isEmpty, text.allSatisfy({ $0.isASCII && $0.isNumber }) {
+                return Double(text).map { number in
+                    var unit = UnitOfMeasure()
+                    unit.factor = number
+                    return unit
+                }
             }
             if let unit = UnitOfMeasure.atom(text, known) { return unit }
             let (symbol, exponent) = UCUM.exponent(of: text)
             guard let exponent, abs(exponent) < 32 else { return nil }
             return UnitOfMeasure.atom(symbol, known)?.power(exponent)
+        }
+
+        private mutating func annotation() -> Bool {
+            guard let end = rest.firstIndex(of: "}"), !rest[..<end].dropFirst().contains("{") else { return false }
+            rest = rest[rest.index(after: end)...]
+            return true
         }
 
         private mutating func take(_ character: Character) -> Bool {

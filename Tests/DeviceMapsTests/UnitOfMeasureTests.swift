@@ -27,6 +27,7 @@ struct UnitOfMeasureTests {
             (5, "%", "[ppm]", 50_000), (2, "KiBy", "bit", 16_384), (1, "10*3/ul", "/l", 1e9),
             (3, "kvar.h", "V.A.s", 10_800_000),
             (1, "m3/h", "l/min", 16.666_667), (4, "(m/s)/s", "m.s-2", 4), (5, "Cel/min", "K/h", 300),
+            (1, "Oe", "A/m", 79.577_472), (1, "/m.s", "s/m", 1), (1, "/(m.s)", "m-1.s-1", 1),
         ] as [(Double, String, String, Double)])
     func conversions(number: Double, from: String, to: String, expected: Double) throws {
         let told = try #require(convert(number, from, to))
