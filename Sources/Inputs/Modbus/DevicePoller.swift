@@ -222,10 +222,9 @@ struct DevicePoller {
         return change
     }
 
-    /// Units that do not answer take a twentieth of their link's time together, while others do; after half a minute each
-    /// is asked all the same. A link that is down is another matter.
+    /// A link that is down is another matter: it costs the others nothing to ask.
     private static func pause(after error: ModbusError, took: Duration, silent: Int) -> Duration {
-        error.kind == .disconnected ? .zero : min(took * 20 * silent, .seconds(30))
+        error.kind == .disconnected ? .zero : LinkTurns.rest(after: took, silent: silent)
     }
 
     /// Where it is asked for, what the readings are made of goes with them.

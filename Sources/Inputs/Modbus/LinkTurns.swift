@@ -59,6 +59,13 @@ struct LinkTurns {
     /// How many units do not answer.
     var silent: Int { units.count(where: \.isSilent) }
 
+    /// How long a unit that did not answer is left alone at least: those that do not take a fortieth of their link's time
+    /// together, while others do; after half a minute each is asked all the same.
+    /// - Parameters:
+    ///   - cost: how long the link waited for it.
+    ///   - silent: how many of the link's units do not answer.
+    static func rest(after cost: Duration, silent: Int) -> Duration { min(cost * 40 * silent, .seconds(30)) }
+
     /// When the next poll falls due; nil where there is no unit.
     var nextDue: Moment? { units.lazy.map(\.due).min() }
 

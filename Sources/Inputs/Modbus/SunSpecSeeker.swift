@@ -52,10 +52,10 @@ struct SunSpecSeeker {
         due = .now + Self.pause
         if let error = answer.error, !error.isOfFunction, !error.isOfAddresses {
             // Busy, or gone: what it has is not told by that.
-            let cost = asked.duration(to: .now) * 20 * silent
+            let rest = LinkTurns.rest(after: asked.duration(to: .now), silent: silent)
             let change = presence.failed(at: answer.time, Reason(error))
             search.restart()
-            due = .now + max(retryPause.next(), min(cost, .seconds(30)))
+            due = .now + max(retryPause.next(), rest)
             return .failed(change)
         }
         search.take(answer.error == nil ? connection.words(of: request) : nil)
