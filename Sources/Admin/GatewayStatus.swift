@@ -138,6 +138,31 @@ public struct GatewayStatus: Codable, Sendable {
         }
     }
 
+    /// An alarm that is under way.
+    public struct AlarmStatus: Codable, Sendable {
+        public var alarm: String
+        public var rule: String
+        public var device: String
+        public var priority: String
+        public var since: String
+        public var text: String
+        /// Whether the last that was heard is that it goes on.
+        public var isConfirmed: Bool
+
+        public init(
+            alarm: String, rule: String, device: String, priority: String, since: String, text: String,
+            isConfirmed: Bool
+        ) {
+            self.alarm = alarm
+            self.rule = rule
+            self.device = device
+            self.priority = priority
+            self.since = since
+            self.text = text
+            self.isConfirmed = isConfirmed
+        }
+    }
+
     public var gateway: String
     public var version: String
     public var startedAt: String
@@ -145,10 +170,12 @@ public struct GatewayStatus: Codable, Sendable {
     public var outbox: OutboxReport
     public var outputs: [OutputStatus]
     public var devices: [DeviceStatus]
+    /// The most urgent first.
+    public var alarms: [AlarmStatus]
 
     public init(
         gateway: String, version: String, startedAt: String, totals: Totals, outbox: OutboxReport,
-        outputs: [OutputStatus], devices: [DeviceStatus]
+        outputs: [OutputStatus], devices: [DeviceStatus], alarms: [AlarmStatus]
     ) {
         self.gateway = gateway
         self.version = version
@@ -157,5 +184,6 @@ public struct GatewayStatus: Codable, Sendable {
         self.outbox = outbox
         self.outputs = outputs
         self.devices = devices
+        self.alarms = alarms
     }
 }

@@ -38,6 +38,14 @@ enum StatusGauges {
             status.devices.filter { $0.state != "unknown" }.map {
                 (PrometheusText.labels([("device", $0.device)]), $0.state == "online" ? 1 : 0)
             })
+        text += gauge(
+            "headgate_alarms_active",
+            ["high", "medium", "low"].map { priority in
+                (
+                    PrometheusText.labels([("priority", priority)]),
+                    Double(status.alarms.count { $0.priority == priority })
+                )
+            })
         return text
     }
 

@@ -29,12 +29,13 @@ final class Collector: Collecting {
     private let totals: Totals
     private let clock: SystemClock
     private let filters: [FilterRule]
+    private let alarms: Alarms
     /// Whether what comes is described by the device alone, and not added before.
     private let takesStrangers: Bool
 
     init(
         intake: Intake, catalog: Catalog, latest: LatestReadings, totals: Totals, clock: SystemClock,
-        filters: [FilterRule], takesStrangers: Bool = false
+        filters: [FilterRule], alarms: Alarms, takesStrangers: Bool = false
     ) {
         self.intake = intake
         self.catalog = catalog
@@ -42,10 +43,12 @@ final class Collector: Collecting {
         self.totals = totals
         self.clock = clock
         self.filters = filters
-        self.takesStrangers = takesStrangers && !filters.isEmpty
+        self.alarms = alarms
+        self.takesStrangers = takesStrangers && !(filters.isEmpty && alarms.isEmpty)
     }
 
     func add(_ series: SeriesNumber, _ point: Point) {
+        alarms.add(series, point)
         let point = filtered(point, series)
         state.withLock { state in
             state.pipeline.add(series, point)
@@ -54,6 +57,7 @@ final class Collector: Collecting {
     }
 
     func add(_ series: SeriesNumber, _ point: Point, _ derived: Derived, of inputs: [SeriesNumber]) {
+        alarms.add(series, point)
         let point = filtered(point, series)
         state.withLock { state in
             state.pipeline.add(series, point, derived, of: inputs)
@@ -95,6 +99,7 @@ final class Collector: Collecting {
             // With what is computed of what came.
             totals.received(batch, catalog)
             latest.note(batch)
+            alarms.note(batch, now: .now)
             totals.filtered(state.pipeline.filter(&batch))
             return Self.split(batch, state.lanes)
         }
@@ -106,6 +111,7 @@ final class Collector: Collecting {
         let contents = catalog.contents
         for number in strangers {
             guard let series = contents[number], let device = contents[series.device] else { continue }
+            alarms.add(number)
             pipeline.add(
                 number, filters: filters.filters(of: series.point, device, from: Filters(), isNumber: true))
         }

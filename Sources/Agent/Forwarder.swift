@@ -188,7 +188,7 @@ final class Forwarder: Sendable {
         var readings = 0
         for (message, (block, place)) in window.events.prefix(outcome.settled).enumerated()
         where !rejected.contains(message) {
-            readings += window.blocks[block].opened.batch.events[place].readings.count
+            readings += window.blocks[block].opened.batch.events[place].measured
         }
         measures.readings.increment(by: readings)
         measures.events.increment(by: outcome.settled - dead)

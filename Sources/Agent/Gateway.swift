@@ -21,6 +21,7 @@ public struct Gateway: Sendable {
     private let forwarders: [Forwarder]
     private let inputs: [@Sendable () async -> Void]
     private let collectors: [Collector]
+    private let alarms: Alarms
     private let view: LiveView
     private let writes: WriteDesk
     private let metrics: PrometheusRegistry
@@ -52,10 +53,16 @@ public struct Gateway: Sendable {
                 name: configured.name, index: index, outbox: outbox, output: try assembly.output(configured),
                 renderer: assembly.renderer(configured), maxRate: configured.maxRate, logger: logs["outputs"])
         }
+        let alarms = Alarms(
+            rules: configuration.rules, gateway: configuration.gateway, catalog: outbox.catalog, logger: logs["rules"]
+        ) { outbox.intake.offer($0, .critical) }
+        alarms.restore(outbox.activeAlarms, devices: Set(configuration.devices.map(\.name)))
+        alarms.expect(configuration.devices)
+        self.alarms = alarms
         func collector(takesStrangers: Bool = false) -> Collector {
             Collector(
                 intake: outbox.intake, catalog: outbox.catalog, latest: latest, totals: totals, clock: clock,
-                filters: configuration.filters, takesStrangers: takesStrangers)
+                filters: configuration.filters, alarms: alarms, takesStrangers: takesStrangers)
         }
         let writes = assembly.writeDesk(collector: collector())
         self.writes = writes
@@ -76,7 +83,7 @@ public struct Gateway: Sendable {
         self.collectors = collectors
         view = LiveView(
             configuration: configuration, outbox: outbox, forwarders: forwarders, latest: latest, totals: totals,
-            live: live)
+            live: live, alarms: alarms)
     }
 
     /// Runs until SIGTERM, SIGINT or SIGHUP, or until a part fails that cannot go on.
@@ -86,7 +93,7 @@ public struct Gateway: Sendable {
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
             .init(service: OutboxService(outbox: outbox), serviceName: "outbox"),
             .init(service: ForwardersService(outbox: outbox, forwarders: forwarders), serviceName: "outputs"),
-            .init(service: InputsService(runs: inputs, collectors: collectors), serviceName: "inputs"),
+            .init(service: InputsService(runs: inputs + [alarms.run], collectors: collectors), serviceName: "inputs"),
         ]
         if let admin = configuration.admin {
             let server = AdminServer(

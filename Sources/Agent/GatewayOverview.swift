@@ -25,6 +25,15 @@ public struct GatewayOverview {
         public var deadLetters: Int
     }
 
+    public struct Alarm {
+        public var rule: String
+        public var device: String
+        public var priority: String
+        public var since: String
+        public var text: String
+        public var isConfirmed: Bool
+    }
+
     private let status: GatewayStatus
 
     public static func read(_ configuration: Configuration) async throws -> GatewayOverview {
@@ -58,6 +67,15 @@ public struct GatewayOverview {
                 name: output.output, kind: output.kind, error: output.isUp ? nil : output.lastError ?? "unknown",
                 waiting: output.lanes.reduce(0) { $0 + $1.waitingEvents }, acknowledged: output.acknowledgedReadings,
                 retries: output.retries, deadLetters: output.deadLetters)
+        }
+    }
+
+    /// Those that are under way, the most urgent first.
+    public var alarms: [Alarm] {
+        status.alarms.map { alarm in
+            Alarm(
+                rule: alarm.rule, device: alarm.device, priority: alarm.priority, since: alarm.since, text: alarm.text,
+                isConfirmed: alarm.isConfirmed)
         }
     }
 

@@ -6,6 +6,7 @@ import DeviceMaps
 import Events
 import Inputs
 import Outbox
+import Pipeline
 
 /// What the running gateway shows of itself.
 struct LiveView: GatewayView {
@@ -15,12 +16,13 @@ struct LiveView: GatewayView {
     let latest: LatestReadings
     let totals: Totals
     let live: LiveEvents
+    let alarms: Alarms
     private let started = Timestamp.now
     private let wear = DiskWear()
 
     init(
         configuration: Configuration, outbox: Outbox, forwarders: [Forwarder], latest: LatestReadings, totals: Totals,
-        live: LiveEvents
+        live: LiveEvents, alarms: Alarms
     ) {
         self.configuration = configuration
         self.outbox = outbox
@@ -28,6 +30,7 @@ struct LiveView: GatewayView {
         self.latest = latest
         self.totals = totals
         self.live = live
+        self.alarms = alarms
     }
 
     func liveEvents() -> AsyncStream<[UInt8]> { live.listen() }
@@ -48,7 +51,18 @@ struct LiveView: GatewayView {
                 epoch: String(stored.epoch, radix: 16, padded: 16), bytes: Int(stored.bytes),
                 maxBytes: Int(stored.maxBytes), isSound: stored.trouble == nil, trouble: stored.trouble,
                 writtenBytes: written?.total, writtenBytesPerDay: written?.perDay, keys: stored.keys),
-            outputs: outputs(stored), devices: devices(withPoints: withPoints))
+            outputs: outputs(stored), devices: devices(withPoints: withPoints), alarms: activeAlarms)
+    }
+
+    private var activeAlarms: [GatewayStatus.AlarmStatus] {
+        let contents = outbox.catalog.contents
+        return alarms.active.map { active in
+            GatewayStatus.AlarmStatus(
+                alarm: active.alarm.id, rule: active.alarm.rule,
+                device: contents[active.device]?.id ?? configuration.gateway,
+                priority: "\(active.alarm.priority.name)", since: active.alarm.since.iso8601, text: active.alarm.text,
+                isConfirmed: active.isConfirmed)
+        }
     }
 
     private func outputs(_ stored: OutboxStatus) -> [GatewayStatus.OutputStatus] {

@@ -42,7 +42,7 @@ final class Totals: Sendable {
     }
 
     func committed(_ commit: Outbox.Committed) {
-        committedReadings.wrappingAdd(commit.batch.readings.count, ordering: .relaxed)
+        committedReadings.wrappingAdd(commit.batch.measured, ordering: .relaxed)
     }
 
     var received: Int { receivedReadings.load(ordering: .relaxed) }

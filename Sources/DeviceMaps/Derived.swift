@@ -73,7 +73,7 @@ extension Quality: Comparable {
 
 extension Value {
     /// As a number to compute with: yes is 1 and no is 0. Nil of what is none.
-    fileprivate var asTruth: Double? {
+    public var asTruth: Double? {
         if case .boolean(let value) = self { return value ? 1 : 0 }
         return asNumber
     }

@@ -63,15 +63,27 @@ struct DerivedKeys {
 
 extension Point {
     /// What it is to a formula.
-    var operand: ExpressionCompiler.Operand {
-        if !conversion.labels.isEmpty { return .text }
-        guard source.isNumber else {
-            if case .register(let source) = source, source.layout.type == .string { return .text }
-            return .boolean
+    public var operand: ExpressionCompiler.Operand {
+        if !conversion.labels.isEmpty { return .text(labels: Set(conversion.labels.values).sorted()) }
+        if source.isText {
+            let isTruth = conversion.values.values.contains { if case .boolean = $0 { true } else { false } }
+            return isTruth ? .boolean : .text()
         }
+        guard source.isNumber else { return .boolean }
         // What it is told in does not change what a formula says of it.
         return .number(
             unit: UnitOfMeasure(unit).flatMap { unit.isEmpty ? nil : $0 },
             told: report.flatMap { UnitOfMeasure($0.unit) })
+    }
+}
+
+extension Point.Source {
+    fileprivate var isText: Bool {
+        if let layout { return layout.type == .string }
+        guard case .message(let message) = self else { return false }
+        switch message.payload {
+        case .text, .json(_, .string): return true
+        case .json, .number, .registers: return false
+        }
     }
 }

@@ -13,6 +13,9 @@ public struct Batch: Sendable, Equatable {
         public var origin = Origin()
 
         public var kind: EventKind { detail.kind }
+
+        /// Readings that a device gave; those of alarms and aggregates are copies and sums.
+        public var measured: Int { kind == .telemetry ? readings.count : 0 }
     }
 
     public private(set) var events: [Event] = []
@@ -26,6 +29,9 @@ public struct Batch: Sendable, Equatable {
     public init() {}
 
     public var isEmpty: Bool { events.isEmpty }
+
+    /// Readings that devices gave.
+    public var measured: Int { events.reduce(0) { $0 + $1.measured } }
 
     public mutating func removeAll() {
         events.removeAll(keepingCapacity: true)

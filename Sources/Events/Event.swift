@@ -7,6 +7,8 @@ public enum EventKind: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case status = 1
     case gap = 2
     case write = 3
+    case alarm = 4
+    case aggregate = 5
 
     public var name: String {
         switch self {
@@ -14,6 +16,8 @@ public enum EventKind: UInt8, Sendable, BitwiseCopyable, CaseIterable {
         case .status: "status"
         case .gap: "gap"
         case .write: "write"
+        case .alarm: "alarm"
+        case .aggregate: "aggregate"
         }
     }
 
@@ -110,6 +114,8 @@ public enum EventDetail: Hashable, Sendable {
     indirect case status(StatusChange)
     indirect case gap(Gap)
     indirect case write(WriteAttempt)
+    indirect case alarm(Alarm)
+    indirect case aggregate(Aggregate)
 
     public var kind: EventKind {
         switch self {
@@ -117,6 +123,8 @@ public enum EventDetail: Hashable, Sendable {
         case .status: .status
         case .gap: .gap
         case .write: .write
+        case .alarm: .alarm
+        case .aggregate: .aggregate
         }
     }
 }

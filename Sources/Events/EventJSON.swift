@@ -7,7 +7,7 @@
 public struct EventJSON: Sendable {
     private let gateway: String
     private let catalog: Catalog
-    private var contents = Catalog.Contents()
+    private(set) var contents = Catalog.Contents()
     private var devices: [[UInt8]] = []
     /// What stands around a good value; with another quality less of it follows.
     private var series: [(head: [UInt8], tail: [UInt8])] = []
@@ -53,6 +53,10 @@ public struct EventJSON: Sendable {
         case .status(let status): write(status, to: &out)
         case .gap(let gap): write(gap, to: &out)
         case .write(let attempt): write(attempt, hasDevice: devices.indices.contains(event.device.index), to: &out)
+        case .alarm(let alarm):
+            write(alarm, to: &out)
+            writeReadings(event, of: batch, to: &out)
+        case .aggregate(let aggregate): write(aggregate, event.readings, of: batch, to: &out)
         }
         write(event.origin, to: &out)
         if isReplayed { out.text(#","replayed":true"#) }
@@ -83,12 +87,12 @@ public struct EventJSON: Sendable {
         out.text(#","readings":["#)
         for position in event.readings {
             if position > event.readings.lowerBound { out.byte(UInt8(ascii: ",")) }
-            write(batch.readings[position], of: batch, eventTime: event.time, to: &out)
+            write(batch.readings[position], of: batch, event, to: &out)
         }
         out.byte(UInt8(ascii: "]"))
     }
 
-    private func write(_ reading: Reading, of batch: Batch, eventTime: Timestamp, to out: inout ByteWriter) {
+    private func write(_ reading: Reading, of batch: Batch, _ event: Batch.Event, to out: inout ByteWriter) {
         guard series.indices.contains(reading.series.index) else {
             out.text("null")
             return
@@ -108,10 +112,16 @@ public struct EventJSON: Sendable {
             out.text(reading.reason.name)
             out.byte(UInt8(ascii: "\""))
         }
-        if reading.time != eventTime {
+        if reading.time != event.time {
             out.text(#","time":""#)
             reading.time.write(to: &out)
             out.byte(UInt8(ascii: "\""))
+        }
+        // What causes an alarm may be of another device.
+        if event.kind == .alarm, let device = contents[reading.series]?.device, device != event.device,
+            let other = contents[device]
+        {
+            out.member("device", other.id)
         }
         out.byte(UInt8(ascii: "}"))
     }
@@ -268,7 +278,7 @@ extension ByteWriter {
     }
 
     /// A further member of an object.
-    fileprivate mutating func member(_ name: StaticString, _ value: String) {
+    mutating func member(_ name: StaticString, _ value: String) {
         text(#",""#)
         text(name)
         text(#"":"#)

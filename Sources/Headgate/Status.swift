@@ -7,7 +7,7 @@ import Glibc
 
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "What a running gateway does: devices, outbox, outputs.",
+        abstract: "What a running gateway does: devices, outbox, outputs, alarms.",
         discussion: "With --watch it goes on, a picture a second, until Ctrl-C or until the gateway stops.")
 
     @OptionGroup var options: ConfigurationOption
@@ -57,7 +57,21 @@ struct Status: AsyncParsableCommand {
 
             \(devices)
 
-            \(outputs)
+            \(outputs)\(alarms(overview.alarms))
             """
+    }
+
+    private func alarms(_ alarms: [GatewayOverview.Alarm]) -> String {
+        guard !alarms.isEmpty else { return "" }
+        return "\n\n"
+            + Table.text(
+                ["alarm", "device", "priority", "since", ""],
+                alarms.map { alarm in
+                    let doubt = alarm.isConfirmed ? [] : ["unconfirmed: no good reading"]
+                    return [
+                        Style.priority(alarm.rule, alarm.priority), alarm.device, alarm.priority, alarm.since,
+                        ((alarm.text.isEmpty ? [] : [alarm.text]) + doubt).joined(separator: "; "),
+                    ]
+                })
     }
 }

@@ -31,6 +31,14 @@ enum Style {
         }
     }
 
+    static func priority(_ text: String, _ priority: String) -> String {
+        switch priority {
+        case "high": bad(text)
+        case "medium": warning(text)
+        default: text
+        }
+    }
+
     private static func colour(_ text: String, _ code: Int) -> String {
         isOn ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
     }

@@ -27,6 +27,7 @@ struct Books {
     var next: [Next]
     var ledger: LossLedger
     var shelf: DeadLetterShelf
+    var alarms = AlarmBook()
     /// How much of the catalog is stored.
     var stored = (devices: 0, series: 0)
     /// The last time that the clock jumped ahead.
@@ -135,6 +136,7 @@ struct Books {
             }
         }
         ledger.markUnsaved()
+        alarms.markUnsaved()
         stored = (0, 0)
         isClockJumpUnsaved = clockJump != nil
     }

@@ -128,8 +128,8 @@ public final class Intake: Sendable {
                 }
             if isRefused {
                 Self.shed(batch, &one.shed, one.door == nil ? .overload : .maxSize)
-                shedCounter.increment(by: batch.readings.count)
-                shedCount.wrappingAdd(batch.readings.count, ordering: .relaxed)
+                shedCounter.increment(by: batch.measured)
+                shedCount.wrappingAdd(batch.measured, ordering: .relaxed)
                 if let receipt { one.receipts.append(receipt) }
             } else {
                 if one.batch.isEmpty { one.batch = batch } else { one.batch.append(batch) }

@@ -35,6 +35,8 @@ public actor Outbox {
 
     nonisolated public let intake: Intake
     nonisolated public let catalog: Catalog
+    /// The alarms that were under way when it was opened.
+    nonisolated public let activeAlarms: [ActiveAlarm]
     /// Rings for each output, by its place in the list given to `init`, when there may be something for it.
     nonisolated public let bells: [Doorbell]
 
@@ -135,6 +137,8 @@ public actor Outbox {
         let newest = try? Lane.allCases.compactMap { try start.database.last($0)?.committed }.max()
         if let newest, newest.isUnset, !Timestamp.now.isUnset { books.clockJumped(at: .now) }
         _ = clock.jump(wall: .now, steady: .now)
+        if let alarms = try? AlarmBook(reading: start.database, codec) { books.alarms = alarms }
+        activeAlarms = books.alarms.all
         database = start.database
     }
 
@@ -255,7 +259,7 @@ public actor Outbox {
         }
         for one in committed {
             measures.events.increment(by: one.batch.events.count)
-            measures.readings.increment(by: one.batch.readings.count)
+            measures.readings.increment(by: one.batch.measured)
             onCommit(one)
         }
         if !committed.isEmpty { for bell in bells { bell.ring() } }
@@ -271,6 +275,8 @@ public actor Outbox {
         let announced = books.ledger.takeDue(now: isClosed ? nil : .now)
         if !announced.isEmpty { Self.add(announced.map(\.gap), to: &batches, now) }
         let blocks = try batches.filter { !$0.batch.isEmpty }.flatMap { try makeBlocks($0.batch, $0.lane, now) }
+        for one in batches { books.alarms.note(one.batch) }
+        let alarms = try books.alarms.rows(codec)
         let dead = try deadLetters.map { ($0, try deadBody($0.letter)) }
         try database.transaction { () throws(SQLiteError) in
             try CatalogDefinitions.store(catalog.contents, beyond: &books.stored, in: database)
@@ -278,6 +284,7 @@ public actor Outbox {
             for (one, body) in dead { try books.shelf.add(one.letter, output: one.output, body: body, in: database) }
             for letter in try books.shelf.trim(in: database) { note(letter) }
             lostInCommit += try retention.evict(from: database, &books, now: now, room)
+            try books.alarms.save(alarms, in: database)
             try books.save(announced: announced, in: database)
         }
         for block in blocks { fresh.add(block.stored) }

@@ -48,7 +48,7 @@ def test_every_key_of_the_configurations_schema_is_known_to_the_gateway(workshop
         part = "links" if at < len(ways["link"]) else "outputs"
         text = {key: None for key in top} | {
             "gateway": "g", "state": "s", "outbox": empty(top["outbox"]), "admin": empty(top["admin"]),
-            "filters": [empty(top["filters"]["items"])],
+            "filters": [empty(top["filters"]["items"])], "rules": {"r": empty(top["rules"]["additionalProperties"])},
             "devices": {"d": empty(FILES["headgate"]["$defs"]["device"])}, part: {"one": empty(way)}}
         path = workshop.folder / "keys.yaml"
         path.write_text(yaml.safe_dump(text))

@@ -105,6 +105,7 @@ public struct Configuration: Sendable {
     public var devices: [ConfiguredDevice] = []
     /// In the order of the file.
     public var filters: [FilterRule] = []
+    public var rules: [AlarmRule] = []
     public var writes = Writes()
     public var outbox = OutboxLimits()
     public var outputs: [ConfiguredOutput] = []
@@ -114,5 +115,5 @@ public struct Configuration: Sendable {
 
     public static let defaultAdmin = Listen(host: "127.0.0.1", port: 9_464)
     /// The parts whose log levels can be set, `default` for those that are not.
-    public static let logParts = ["default", "agent", "modbus", "mqtt", "outbox", "outputs", "admin"]
+    public static let logParts = ["default", "agent", "modbus", "mqtt", "outbox", "outputs", "admin", "rules"]
 }

@@ -69,6 +69,9 @@ public final class ConfigurationFile {
         if let filters = root.take("filters") {
             configuration.filters = FilterRuleKeys(devices: configuration.devices).rules(filters)
         }
+        if let rules = root.take("rules") {
+            configuration.rules = RuleKeys(devices: configuration.devices).rules(rules)
+        }
         if let writes = root.take("writes")?.mapping() {
             configuration.writes = WriteKeys(links: configuration.links, devices: configuration.devices).writes(writes)
         }

@@ -26,22 +26,10 @@ struct FilterRuleKeys {
 
     private static func rule(_ mapping: YAMLMapping) -> FilterRule {
         var rule = FilterRule()
-        rule.devices = patterns(mapping.take("devices"))
-        rule.maps = patterns(mapping.take("maps"))
-        rule.points = patterns(mapping.take("points"))
-        rule.tags = (mapping.take("tags")?.mapping()?.all() ?? []).compactMap { key, value in
-            value.string().map { Device.Tag(name: key.scalar ?? "", value: $0) }
-        }
+        rule.selection = Selection(mapping)
         rule.changes = FilterKeys.changes(canClear: true, mapping.take)
         mapping.finish()
         return rule
-    }
-
-    /// One, or several.
-    private static func patterns(_ value: YAMLValue?) -> [NamePattern] {
-        guard let value else { return [] }
-        let all = value.scalar == nil ? value.sequence() ?? [] : [value]
-        return all.compactMap { $0.string().map(NamePattern.init) }
     }
 
     // MARK: Proofs
@@ -49,13 +37,10 @@ struct FilterRuleKeys {
     /// What is meant for nothing is misspelt, and what comes of it has to make sense for each point it is meant for.
     private func prove(_ rules: [FilterRule], _ entry: YAMLValue) {
         guard let rule = rules.last else { return }
-        let meant = devices.filter { rule.isMeant(for: $0.described) }
-        guard !meant.isEmpty else {
-            entry.problem("is meant for no device", fix: "look at `devices`, `maps` and `tags`; * stands for any part")
-            return
-        }
+        let meant = rule.selection.meant(devices, entry)
+        if meant.isEmpty { return }
         let points = meant.flatMap { device in
-            device.map.points.filter { rule.isMeant(for: $0.name) }.map { (device, $0) }
+            device.map.points.filter { rule.selection.isMeant(for: $0.name) }.map { (device, $0) }
         }
         // Which points those have, they say themselves.
         if points.isEmpty, !meant.contains(where: \.describesItself) {
@@ -80,7 +65,7 @@ extension Configuration.ConfiguredDevice {
     /// What events say about it, but for an id that messages bring.
     var described: Device { Device(id: name, map: map.name, mapVersion: map.version, tags: tags) }
 
-    fileprivate var describesItself: Bool {
+    var describesItself: Bool {
         switch map.form {
         case .sunSpec, .sparkplug: true
         case .modbus, .mqtt: false

@@ -6,6 +6,8 @@ indirect enum Expression: Equatable {
     /// A number in a unit of UCUM, or of whatever it is put together with.
     case number(Double, unit: String?)
     case boolean(Bool)
+    /// What a text is compared with.
+    case text(String, at: Int)
     /// - Parameter device: nil for the one whose formula it is.
     case point(device: String?, name: String, at: Int)
     case unary(UnaryOperator, Expression)
@@ -47,11 +49,13 @@ indirect enum Expression: Equatable {
         case `if`
         /// The number without its unit.
         case number
+        /// `rate(point, 60 's')`: how fast it has changed over that time.
+        case rate
 
         var arguments: ClosedRange<Int> {
             switch self {
             case .min, .max, .mean: 2...16
-            case .atan2: 2...2
+            case .atan2, .rate: 2...2
             case .if: 3...3
             default: 1...1
             }

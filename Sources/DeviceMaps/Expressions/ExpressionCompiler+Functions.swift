@@ -33,6 +33,7 @@ extension ExpressionCompiler {
             case (.number(let one), .number(let other)): return .number(try bring(other, to: one, "if", at))
             default: throw ExpressionError("gives a number or a yes or no, and has to be one of them", at: at)
             }
+        case .rate: return .number(try rate(arguments[0], over: arguments[1], at))
         case .number:
             _ = try number(arguments[0], at)
             return .number(.bare)

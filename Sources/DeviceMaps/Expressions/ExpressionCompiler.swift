@@ -1,8 +1,6 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
-import YAMLText
-
 /// From a formula to what computes it, with every unit and type proven: what is put together is brought to one unit, and
 /// what cannot be is a mistake.
 public struct ExpressionCompiler {
@@ -14,7 +12,8 @@ public struct ExpressionCompiler {
         case number(unit: UnitOfMeasure?, told: UnitOfMeasure? = nil)
         case boolean
         /// Nothing to compute with.
-        case text
+        /// - Parameter labels: all it can be; empty where it can be anything.
+        case text(labels: [String] = [])
     }
 
     enum Kind {
@@ -58,17 +57,22 @@ public struct ExpressionCompiler {
     var program = Program()
     /// The points there are, for who misspells one.
     private let names: [String]
+    /// Whether it may look at more of a point than its last number.
+    let isRule: Bool
 
     /// - Parameters:
     ///   - unit: what the result is told in; nil for a result without one.
     ///   - names: of the points that can be meant without a device.
+    ///   - isRule: whether it says yes or no, and may look at more of a point than its last number.
     ///   - operand: nil where there is no such point.
     public static func compile(
-        _ text: String, unit: String?, names: [String], operand: @escaping (Program.Input) -> Operand?
+        _ text: String, unit: String?, names: [String], isRule: Bool = false,
+        operand: @escaping (Program.Input) -> Operand?
     ) throws(ExpressionError) -> Program {
         let expression = try ExpressionParser.parse(text)
-        var compiler = ExpressionCompiler(operand: operand, names: names)
+        var compiler = ExpressionCompiler(operand: operand, names: names, isRule: isRule)
         let kind = try compiler.compile(expression)
+        if isRule, case .number = kind { throw ExpressionError("is a number, and no yes or no", at: 0) }
         try compiler.tell(kind, in: unit)
         guard !compiler.program.inputs.isEmpty else {
             throw ExpressionError("needs a point: it is always the same", at: 0)
@@ -76,9 +80,10 @@ public struct ExpressionCompiler {
         return compiler.program
     }
 
-    private init(operand: @escaping (Program.Input) -> Operand?, names: [String]) {
+    private init(operand: @escaping (Program.Input) -> Operand?, names: [String], isRule: Bool) {
         self.operand = operand
         self.names = names
+        self.isRule = isRule
     }
 
     private mutating func tell(_ kind: Kind, in unit: String?) throws(ExpressionError) {
@@ -127,6 +132,8 @@ public struct ExpressionCompiler {
         case .boolean(let value):
             program.append(.constant(value ? 1 : 0))
             return .boolean
+        case .text(_, let at):
+            throw ExpressionError("has a text where none can be: compare it with a point, state == \"running\"", at: at)
         case .point(let device, let name, let at): return try point(Program.Input(device: device, point: name), at)
         case .unary(.not, let inner):
             try boolean(inner, 0)
@@ -144,16 +151,8 @@ public struct ExpressionCompiler {
     }
 
     private mutating func point(_ input: Program.Input, _ at: Int) throws(ExpressionError) -> Kind {
-        guard let operand = operand(input) else {
-            let whole = input.device.map { "@\($0).\(input.point)" } ?? input.point
-            throw ExpressionError("has no point `\(whole)`\(suggestion(for: input))", at: at)
-        }
-        if let known = program.inputs.firstIndex(of: input) {
-            program.append(.input(known))
-        } else {
-            program.append(.input(program.inputs.count))
-            program.inputs.append(input)
-        }
+        let operand = try look(up: input, at)
+        push(input)
         switch operand {
         case .number(let unit, let told):
             if let unit, let told { convert(told, to: unit) }
@@ -163,9 +162,15 @@ public struct ExpressionCompiler {
         }
     }
 
-    private func suggestion(for input: Program.Input) -> String {
-        guard input.device == nil, let nearest = Spelling.nearest(to: input.point, among: names) else { return "" }
-        return ": did you mean \(nearest)?"
+    func look(up input: Program.Input, _ at: Int) throws(ExpressionError) -> Operand {
+        if let operand = operand(input) { return operand }
+        throw ExpressionError(Self.noPoint(input, of: names).message, at: at)
+    }
+
+    mutating func push(_ input: Program.Input) {
+        if let known = program.inputs.firstIndex(of: input) { return program.append(.input(known)) }
+        program.append(.input(program.inputs.count))
+        program.inputs.append(input)
     }
 
     mutating func number(_ expression: Expression, _ at: Int) throws(ExpressionError) -> Measure {
@@ -299,6 +304,7 @@ public struct ExpressionCompiler {
     private mutating func comparison(
         _ sign: Expression.BinaryOperator, _ one: Expression, _ other: Expression, _ at: Int
     ) throws(ExpressionError) -> Kind {
+        if case .text(let text, _) = other { return try equality(sign, one, with: text, at) }
         let left = try compile(one)
         let right = try compile(other)
         switch (left, right) {

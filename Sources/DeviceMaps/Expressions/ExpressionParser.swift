@@ -54,6 +54,7 @@ struct ExpressionParser {
             try expect(UInt8(ascii: ")"))
             return inner
         case UInt8(ascii: "@"): return try pointOfDevice()
+        case UInt8(ascii: "\""): return try textLiteral()
         case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."): return try number()
         default: break
         }
@@ -152,6 +153,16 @@ struct ExpressionParser {
         let point = name()
         guard !point.isEmpty else { throw ExpressionError("needs a point behind `@\(device).`", at: at) }
         return .point(device: device, name: point, at: at)
+    }
+
+    /// `"running"`.
+    private mutating func textLiteral() throws(ExpressionError) -> Expression {
+        let at = place
+        place += 1
+        while let byte = peek, byte != UInt8(ascii: "\"") { place += 1 }
+        let content = String(decoding: text[(at + 1)..<place], as: UTF8.self)
+        try expect(UInt8(ascii: "\""))
+        return .text(content, at: at)
     }
 
     /// A number, and its unit in quotes.

@@ -6,13 +6,24 @@ import Glibc
 /// A formula as it is computed: numbers on a stack, yes is 1 and no is 0. Computing allocates nothing.
 ///
 /// What cannot be computed, a root of -1 or a division by 0, is not a number, and nothing that is made of it is one: neither
-/// the lesser of it and 100 nor whether it is more than 5. The branch of an `if` that is not taken does not count.
+/// the lesser of it and 100 nor whether it is more than 5. Not so where it makes no difference: the branch of an `if` that is
+/// not taken, and what stands beside a yes with `or` or beside a no with `and`.
 public struct Program: Sendable, Equatable {
     /// A point that the formula needs.
     public struct Input: Sendable, Hashable {
+        /// What of the point it needs.
+        public enum Look: Sendable, Hashable {
+            case value
+            /// How much a second it has changed over so many microseconds.
+            case rate(over: Int64)
+            /// Whether its text is this one.
+            case equals(String)
+        }
+
         /// Nil for the device whose formula it is.
         public var device: String?
         public var point: String
+        public var look = Look.value
     }
 
     enum Instruction: Sendable, Equatable {
@@ -69,7 +80,7 @@ public struct Program: Sendable, Equatable {
                 case .binary(let sign):
                     top -= 1
                     let (one, other) = (stack[top], stack[top + 1])
-                    stack[top] = one.isNaN || other.isNaN ? .nan : Self.finite(Self.apply(sign, one, other))
+                    stack[top] = Self.combine(sign, one, other)
                 case .select:
                     top -= 2
                     let condition = stack[top]
@@ -81,6 +92,15 @@ public struct Program: Sendable, Equatable {
     }
 
     private static func finite(_ number: Double) -> Double { number.isFinite ? number : .nan }
+
+    private static func combine(_ sign: Binary, _ one: Double, _ other: Double) -> Double {
+        if !one.isNaN, !other.isNaN { return finite(apply(sign, one, other)) }
+        switch sign {
+        case .and: return one == 0 || other == 0 ? 0 : .nan
+        case .or: return one == 1 || other == 1 ? 1 : .nan
+        default: return .nan
+        }
+    }
 
     private static func apply(_ sign: Unary, _ number: Double) -> Double {
         switch sign {

@@ -29,7 +29,23 @@ extension BlockBody {
             for text in [
                 attempt.id, attempt.device, attempt.point, attempt.value, attempt.found, attempt.by, attempt.reason,
             ] { out.string(text) }
+        case .alarm(let alarm): write(alarm, to: &out)
+        case .aggregate(let aggregate):
+            out.string(aggregate.window)
+            out.zigzag(aggregate.from.microseconds)
+            out.zigzag(aggregate.to.microseconds)
+            out.byte(aggregate.isPartial ? 1 : 0)
+            out.varint(UInt64(aggregate.figures.count))
+            for figure in aggregate.figures { out.varint(figure.code) }
         }
+    }
+
+    static func write(_ alarm: Alarm, to out: inout ByteWriter) {
+        out.byte(alarm.phase.rawValue)
+        out.byte(alarm.priority.rawValue)
+        out.byte(alarm.remark.rawValue)
+        out.zigzag(alarm.since.microseconds)
+        for text in [alarm.id, alarm.rule, alarm.text] { out.string(text) }
     }
 
     static func readDetail(
@@ -63,7 +79,30 @@ extension BlockBody {
                 WriteAttempt(
                     id: texts[0], device: texts[1], point: texts[2], value: texts[3], by: texts[5], deadline: deadline,
                     phase: phase, reason: texts[6], found: texts[4]))
+        case .alarm: return .alarm(try readAlarm(&reader))
+        case .aggregate: return .aggregate(try readAggregate(&reader))
         }
+    }
+
+    static func readAlarm(_ reader: inout ByteReader) throws(MalformedBytes) -> Alarm {
+        guard let phase = Alarm.Phase(rawValue: try reader.byte()),
+            let priority = Alarm.Priority(rawValue: try reader.byte()),
+            let remark = Alarm.Remark(rawValue: try reader.byte())
+        else { throw MalformedBytes(expected: "an alarm") }
+        let since = Timestamp(microseconds: try reader.zigzag())
+        let (id, rule, text) = (try reader.string(), try reader.string(), try reader.string())
+        return Alarm(id: id, rule: rule, phase: phase, priority: priority, since: since, remark: remark, text: text)
+    }
+
+    private static func readAggregate(_ reader: inout ByteReader) throws(MalformedBytes) -> Aggregate {
+        var aggregate = Aggregate(
+            window: try reader.string(), from: Timestamp(microseconds: try reader.zigzag()),
+            to: Timestamp(microseconds: try reader.zigzag()), figures: [], isPartial: try reader.byte() != 0)
+        for _ in 0..<(try reader.count()) {
+            guard let figure = Figure(code: try reader.varint()) else { throw MalformedBytes(expected: "a figure") }
+            aggregate.figures.append(figure)
+        }
+        return aggregate
     }
 }
 

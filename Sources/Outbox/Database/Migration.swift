@@ -14,7 +14,8 @@ enum Migration {
                 try addChecksumsToDeadLetters(connection)
                 try connection.execute(Schema.markTable)
             }
-            try addCopies(connection)
+            if version < 4 { try addCopies(connection) }
+            try connection.execute(Schema.sealedTables)
             try connection.execute("PRAGMA user_version=\(Schema.version)")
         }
     }

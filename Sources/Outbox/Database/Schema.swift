@@ -12,9 +12,9 @@ enum Schema {
     /// "HGAT": tells that a database is an outbox.
     static let applicationID: Int64 = 0x4847_4154
     /// Version 1 had no checksums beside those of blocks, no thinned blocks and no replays; in version 2 those of dead
-    /// letters could not be checked, and there were no marks; in version 3 there was one copy of definitions; see
-    /// `Migration`. Each version changes a table, so that a damaged number is not taken for a newer version.
-    static let version: Int64 = 4
+    /// letters could not be checked, and there were no marks; in version 3 there was one copy of definitions, in version 4
+    /// there were no alarms and no windows; see `Migration`. Each version changes a table, so that a damaged number is not taken for a newer version.
+    static let version: Int64 = 5
 
     /// Before the first table is made. `auto_vacuum` cannot be changed later: FULL gives the space of sent blocks back
     /// and writes a little less than NONE while blocks come and go (45.5 against 49.7 bytes a reading in blocks of 1,000).
@@ -55,6 +55,7 @@ enum Schema {
         CREATE TABLE series(\(definitionColumns));
         CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
         \(copyTables);
+        \(sealedTables);
         PRAGMA application_id=\(applicationID);
         PRAGMA user_version=\(version)
         """
@@ -82,6 +83,15 @@ enum Schema {
         CREATE TABLE mark(output INTEGER NOT NULL, place TEXT NOT NULL, position INTEGER NOT NULL, crc INTEGER NOT NULL,
             PRIMARY KEY(output, place)) WITHOUT ROWID
         """
+
+    /// Alarms that are under way, and windows that are open; see `SealedRow`.
+    static let sealedTables = """
+        CREATE TABLE alarm(\(sealedColumns));
+        CREATE TABLE window(\(sealedColumns))
+        """
+
+    private static let sealedColumns =
+        "id INTEGER PRIMARY KEY, key_id INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL"
 
     /// `state` is 0 for one that waits for its blocks, 1 for one under way.
     static let replayTable = """

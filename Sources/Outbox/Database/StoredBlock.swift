@@ -153,10 +153,22 @@ public struct BlockCodec: ~Copyable {
     }
 
     private func fill(_ block: inout StoredBlock, with body: [UInt8]) throws {
-        let compressed = try zstd.compress(body, level: 1)
+        // Before its identity is told, which has it.
         block.keyID = keys.current
-        block.body = try keys.seal(compressed, epoch: block.epoch, header: block.identity)
+        block.body = try sealed(body, epoch: block.epoch, header: block.identity)
         block.crc = block.checksum()
+    }
+
+    /// The key that `sealed` seals with; 0 for none.
+    var currentKey: Int64 { keys.current }
+
+    /// Compressed, and sealed where there is a key.
+    func sealed(_ bytes: [UInt8], epoch: UInt64, header: [UInt8]) throws -> [UInt8] {
+        try keys.seal(try zstd.compress(bytes, level: 1), epoch: epoch, header: header)
+    }
+
+    func unsealed(_ body: [UInt8], key: Int64, epoch: UInt64, header: [UInt8]) throws -> [UInt8] {
+        try zstd.expand(try keys.open(body, key: key, epoch: epoch, header: header), limit: Self.expandedLimit)
     }
 
     public func decode(_ block: StoredBlock) throws(CorruptBlock) -> OpenedBlock {
@@ -167,8 +179,8 @@ public struct BlockCodec: ~Copyable {
         if block.events == 0 { return OpenedBlock(batch: Batch(), first: block.first, sequences: []) }
         var opened = OpenedBlock(batch: Batch(), first: block.first, sequences: [])
         do {
-            let body = try keys.open(block.body, key: block.keyID, epoch: block.epoch, header: block.identity)
-            var reader = ByteReader(try zstd.expand(body, limit: Self.expandedLimit))
+            var reader = ByteReader(
+                try unsealed(block.body, key: block.keyID, epoch: block.epoch, header: block.identity))
             if format.hasSequences {
                 opened.sequences = try BlockBody.readSequences(from: block.first, &reader)
             }

@@ -283,7 +283,7 @@ struct Salvage: ~Copyable {
                 if case .text(let index) = reading.value { reading.value = batch.text(opened.batch.text(at: index)) }
                 batch.readings.append(reading)
             }
-            batch.close(event.detail, device: device, time: event.time)
+            batch.close(event.detail, device: device, time: event.time, origin: event.origin)
         }
         opened.batch = batch
         return try? codec.encode(opened, insteadOf: block)

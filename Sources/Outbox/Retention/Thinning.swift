@@ -42,9 +42,12 @@ struct Thinning {
 
     mutating func look(at batch: Batch) {
         starts.append(looked)
-        for reading in batch.readings {
-            look(at: reading, of: batch)
-            looked += 1
+        for event in batch.events {
+            for position in event.readings {
+                // Alarms and aggregates are whole or nothing.
+                if event.kind == .telemetry { look(at: batch.readings[position], of: batch) }
+                looked += 1
+            }
         }
     }
 
@@ -82,7 +85,7 @@ struct Thinning {
             let eventsBefore = thin.batch.events.count
             thin.batch.append(event, of: opened.batch) { reading in
                 defer { position += 1 }
-                return isNeeded(reading, starts[number] + position)
+                return event.kind != .telemetry || isNeeded(reading, starts[number] + position)
             }
             if thin.batch.readings.count - count < event.readings.count { changed += 1 }
             if thin.batch.events.count > eventsBefore { thin.sequences.append(opened.sequence(at: place)) }

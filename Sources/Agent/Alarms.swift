@@ -1,0 +1,197 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+import Logging
+import Metrics
+import Outbox
+import Pipeline
+import Synchronization
+
+/// Watches all readings by the rules of the configuration; what comes of it goes down the critical lane.
+///
+/// One for the gateway, as a rule may look at several devices: collectors tell it of their batches before any filter.
+final class Alarms: Sendable {
+    private struct KnownDevice {
+        var number: DeviceNumber
+        var points: [String: (series: SeriesNumber, point: AlarmRule.KnownPoint)] = [:]
+    }
+
+    private struct State {
+        var rules = Rules()
+        var devices: [String: KnownDevice] = [:]
+        /// Those whose rules are to be looked for.
+        var changed: Set<String> = []
+    }
+
+    /// How late at most it is noticed that something is missing.
+    private static let tick = Duration.milliseconds(250)
+
+    private let rules: [AlarmRule]
+    private let gateway: String
+    private let catalog: Catalog
+    private let logger: Logger
+    private let offer: @Sendable (Batch) -> Bool
+    private let state = Mutex(State())
+
+    /// - Parameters:
+    ///   - offer: takes alarms for the critical lane; false where they are lost.
+    init(
+        rules: [AlarmRule], gateway: String, catalog: Catalog, logger: Logger,
+        offer: @escaping @Sendable (Batch) -> Bool
+    ) {
+        self.rules = rules
+        self.gateway = gateway
+        self.catalog = catalog
+        self.logger = logger
+        self.offer = offer
+    }
+
+    /// Goes on with the alarms that were under way when the gateway stopped; ends those that nobody watches any more.
+    /// - Parameter devices: the names that the configuration has.
+    func restore(_ active: [ActiveAlarm], devices: Set<String>) {
+        var ended = Batch()
+        let contents = catalog.contents
+        for one in active {
+            let id = contents[one.device]?.id ?? gateway
+            let isWatched = one.device == .gateway || devices.contains(String(id.prefix { $0 != "." }))
+            if isWatched, rules.contains(where: { $0.name == one.alarm.rule }) {
+                state.withLock { $0.rules.restore(one.alarm, deviceID: id) }
+            } else {
+                var alarm = one.alarm
+                (alarm.phase, alarm.remark) = (.end, .removed)
+                ended.close(.alarm(alarm), device: one.device, time: .now)
+            }
+        }
+        if !ended.isEmpty { _ = offer(ended) }
+    }
+
+    /// Whether there is nothing to watch for.
+    var isEmpty: Bool { rules.isEmpty }
+
+    // MARK: Points
+
+    /// Makes the points known of devices that need not be heard of first: what of them is missing is noticed, too.
+    func expect(_ devices: [Configuration.ConfiguredDevice]) {
+        guard !rules.isEmpty else { return }
+        for device in devices where device.isOne {
+            let number = catalog.number(of: device.described)
+            for point in device.map.points {
+                let series = Series(device: number, point: point.name, unit: point.sentUnit, lane: point.lane)
+                add(catalog.number(of: series), point)
+            }
+        }
+    }
+
+    /// Makes a point known that rules may be about.
+    func add(_ series: SeriesNumber, _ point: Point) { add(series, AlarmRule.KnownPoint(point)) }
+
+    /// A point of which only the series is known, as a birth has brought it.
+    func add(_ number: SeriesNumber) {
+        guard let unit = catalog.contents[number]?.unit else { return }
+        add(number, AlarmRule.KnownPoint(.number(unit: unit.isEmpty ? nil : UnitOfMeasure(unit))))
+    }
+
+    private func add(_ number: SeriesNumber, _ point: AlarmRule.KnownPoint) {
+        guard !rules.isEmpty else { return }
+        let contents = catalog.contents
+        guard let series = contents[number], let device = contents[series.device] else { return }
+        state.withLock { state in
+            var known = state.devices[device.id] ?? KnownDevice(number: series.device)
+            known.number = series.device
+            known.points[series.point] = (number, point)
+            state.devices[device.id] = known
+            state.changed.insert(device.id)
+        }
+    }
+
+    // MARK: Readings
+
+    func note(_ batch: Batch, now: Timestamp) {
+        guard !rules.isEmpty else { return }
+        tell { state in
+            if !state.changed.isEmpty { bind(&state, now) }
+            return state.rules.note(batch, now: now)
+        }
+    }
+
+    /// Until the task is cancelled: notices what does not come.
+    func run() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: Self.tick)
+            advance(to: .now)
+        }
+    }
+
+    func advance(to now: Timestamp) {
+        guard !rules.isEmpty else { return }
+        tell { state in
+            if !state.changed.isEmpty { bind(&state, now) }
+            return state.rules.needsClock ? state.rules.advance(to: now) : Batch()
+        }
+    }
+
+    /// What is lost is told again with the next reading.
+    private func tell(_ alarms: (inout State) -> Batch) {
+        // Told in the order in which it came about.
+        state.withLock { state in
+            let alarms = alarms(&state)
+            guard !alarms.isEmpty else { return }
+            for case .alarm(let alarm) in alarms.events.map(\.detail) { count(alarm) }
+            if !offer(alarms) { state.rules.forget(alarms) }
+        }
+    }
+
+    private func count(_ alarm: Alarm) {
+        Counter(
+            label: "headgate_alarms_total", dimensions: [("rule", alarm.rule), ("phase", "\(alarm.phase.name)")]
+        ).increment()
+    }
+
+    // MARK: Rules
+
+    /// The rules of the devices that have changed, and those that look at several.
+    private func bind(_ state: inout State, _ now: Timestamp) {
+        let contents = catalog.contents
+        for rule in rules {
+            guard let points = try? rule.points() else { continue }
+            let own = points.filter { $0.device == nil }.map(\.point)
+            if own.isEmpty {
+                bind(rule, nil, &state, now)
+                continue
+            }
+            let looksElsewhere = own.count < points.count
+            for (id, known) in state.devices where looksElsewhere || state.changed.contains(id) {
+                guard own.allSatisfy({ known.points[$0] != nil }), let device = contents[known.number],
+                    rule.selection.isMeant(for: device)
+                else { continue }
+                bind(rule, id, &state, now)
+            }
+        }
+        state.changed.removeAll()
+    }
+
+    /// - Parameter id: nil for a rule that is of no device.
+    private func bind(_ rule: AlarmRule, _ id: String?, _ state: inout State, _ now: Timestamp) {
+        let devices = state.devices
+        func found(_ input: Program.Input) -> (series: SeriesNumber, point: AlarmRule.KnownPoint)? {
+            (input.device ?? id).flatMap { devices[$0]?.points[input.point] }
+        }
+        guard let points = try? rule.points(), points.allSatisfy({ found($0) != nil }) else { return }
+        do throws(AlarmRule.Mistake) {
+            let compiled = try rule.rule(names: []) { found($0)?.point }
+            state.rules.add(
+                compiled, device: id.flatMap { devices[$0]?.number } ?? .gateway, deviceID: id ?? gateway, now: now
+            ) { found($0)?.series }
+        } catch {
+            logger.error(
+                "a rule makes no sense for a device: it is not watched there",
+                metadata: ["rule": "\(rule.name)", "device": "\(id ?? gateway)", "why": "\(error.message)"])
+        }
+    }
+
+    // MARK: What is under way
+
+    var active: [Rules.Active] { state.withLock { $0.rules.active } }
+}

@@ -1,0 +1,140 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+import Pipeline
+
+/// One of the `rules` of a configuration, as it is written: which points it is about is known device by device.
+public struct AlarmRule: Sendable {
+    public enum Condition: Sendable {
+        case when(String)
+        case sequence([String])
+        case missing(String)
+
+        /// The key that it is written under.
+        var key: String {
+            switch self {
+            case .when: "when"
+            case .sequence: "sequence"
+            case .missing: "missing"
+            }
+        }
+
+        var formulas: [String] {
+            switch self {
+            case .when(let text), .missing(let text): [text]
+            case .sequence(let texts): texts
+            }
+        }
+    }
+
+    /// What is known of a point that a formula names.
+    struct KnownPoint {
+        var operand: ExpressionCompiler.Operand
+        /// How often it is read, in microseconds, where it is asked for.
+        var every: Int64?
+
+        init(_ operand: ExpressionCompiler.Operand, every: Int64? = nil) {
+            self.operand = operand
+            self.every = every
+        }
+
+        init(_ point: Point) {
+            self.init(point.operand)
+            if case .register(let source) = point.source { every = source.every }
+        }
+    }
+
+    /// A formula of a rule that makes no sense for a device.
+    struct Mistake: Error {
+        var key: String
+        var formula: String
+        var error: ExpressionError
+
+        var message: String { "\(error.message), at character \(error.offset + 1) of `\(formula)`" }
+    }
+
+    public var name: String
+    public var selection = Selection()
+    public var condition: Condition
+    public var until: String?
+    public var holdFor: Int64 = 0
+    public var within: Int64?
+    public var cooldown: Int64 = 0
+    public var repeats: Int64?
+    public var priority = Alarm.Priority.medium
+    public var text = ""
+
+    /// Where nothing is said of it, a reading counts for a minute, or for three times as long as it takes to be read again.
+    private static let leastValidity: Int64 = 60_000_000
+    private static let longestSequence: Int64 = 60_000_000
+
+    /// The points that it names, of devices and of its own one.
+    func points() throws(Mistake) -> [Program.Input] {
+        var found: [Program.Input] = []
+        for formula in condition.formulas {
+            found += try Self.attempt(condition.key, formula) { () throws(ExpressionError) in
+                if case .missing = condition { return [try ExpressionCompiler.point(formula)] }
+                return try ExpressionCompiler.points(of: formula)
+            }
+        }
+        if let until {
+            found += try Self.attempt("until", until) { () throws(ExpressionError) in
+                try ExpressionCompiler.points(of: until)
+            }
+        }
+        return found
+    }
+
+    /// For a device.
+    /// - Parameters:
+    ///   - names: of its points.
+    ///   - point: nil where there is none.
+    func rule(names: [String], point: @escaping (Program.Input) -> KnownPoint?) throws(Mistake) -> Rule {
+        func program(_ key: String, _ formula: String) throws(Mistake) -> Program {
+            try Self.attempt(key, formula) { () throws(ExpressionError) in
+                try ExpressionCompiler.compile(formula, unit: nil, names: names, isRule: true) { point($0)?.operand }
+            }
+        }
+        var programs: [Program] = []
+        let compiled: Rule.Condition
+        switch condition {
+        case .when(let formula):
+            programs = [try program("when", formula)]
+            compiled = .holds(programs[0])
+        case .sequence(let formulas):
+            for formula in formulas { programs.append(try program("sequence", formula)) }
+            compiled = .sequence(programs, within: within ?? Self.longestSequence)
+        case .missing(let formula):
+            let input = try Self.attempt("missing", formula) { () throws(ExpressionError) in
+                let input = try ExpressionCompiler.point(formula)
+                guard point(input) != nil else { throw ExpressionCompiler.noPoint(input, of: names) }
+                return input
+            }
+            compiled = .missing(input)
+        }
+        let until = try until.map { formula throws(Mistake) in try program("until", formula) }
+        var rule = Rule(name: name, condition: compiled, until: until)
+        (rule.holdFor, rule.cooldown, rule.repeats) = (holdFor, cooldown, repeats)
+        (rule.priority, rule.text) = (priority, text)
+        rule.validity = validity(of: (programs + (until.map { [$0] } ?? [])).flatMap(\.inputs), point)
+        return rule
+    }
+
+    private func validity(of inputs: [Program.Input], _ point: (Program.Input) -> KnownPoint?) -> Int64 {
+        if case .when = condition, let within { return within }
+        let slowest = inputs.compactMap { point($0)?.every }.max() ?? 0
+        return max(Self.leastValidity, slowest.multipliedReportingOverflow(by: 3).partialValue)
+    }
+
+    private static func attempt<Result>(
+        _ key: String, _ formula: String, _ body: () throws(ExpressionError) -> Result
+    ) throws(Mistake) -> Result {
+        do {
+            return try body()
+        } catch {
+            throw Mistake(key: key, formula: formula, error: error)
+        }
+    }
+}

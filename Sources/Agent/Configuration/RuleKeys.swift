@@ -1,0 +1,124 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+import YAMLText
+
+/// The `rules` of a configuration: what is watched for, and proven for each device that it is meant for.
+struct RuleKeys {
+    private static let fix = "write when: pressure > 8 'bar', or sequence: […], or missing: pressure"
+    private static let priorities: KeyValuePairs<String, Alarm.Priority> = [
+        "high": .high, "medium": .medium, "low": .low,
+    ]
+    private static let mostSteps = 8
+
+    let devices: [Configuration.ConfiguredDevice]
+
+    func rules(_ value: YAMLValue) -> [AlarmRule] {
+        (value.mapping()?.all() ?? []).compactMap { key, value in
+            guard let name = ConfigurationFile.name(key), let mapping = value.mapping() else { return nil }
+            let written = ["when", "sequence", "missing", "until"].reduce(into: [:]) { $0[$1] = mapping.take($1) }
+            let rule = self.rule(name, mapping, written)
+            mapping.finish()
+            guard let rule else { return nil }
+            prove(rule, key, written)
+            return rule
+        }
+    }
+
+    private func rule(_ name: String, _ mapping: YAMLMapping, _ written: [String: YAMLValue]) -> AlarmRule? {
+        let conditions = [
+            written["when"].flatMap { $0.string() }.map(AlarmRule.Condition.when),
+            written["sequence"].flatMap(steps).map(AlarmRule.Condition.sequence),
+            written["missing"].flatMap { $0.string() }.map(AlarmRule.Condition.missing),
+        ].compactMap(\.self)
+        let selection = Selection(mapping, hasPoints: false)
+        let (holds, within) = (mapping.take("for"), mapping.take("within"))
+        let priority = mapping.take("priority")?.word(Self.priorities)
+        let cooldown = mapping.take("cooldown")?.duration()
+        let repeats = mapping.take("repeat")?.duration(atLeast: 1_000_000)
+        let text = mapping.take("text")?.string()
+        guard let condition = conditions.first, conditions.count == 1 else {
+            if written["when"] == nil, written["sequence"] == nil, written["missing"] == nil {
+                mapping.problem("says nothing to watch for", fix: Self.fix)
+            } else if conditions.count > 1 {
+                mapping.problem("watches for more than one thing", fix: "make a rule of each")
+            }
+            return nil
+        }
+        var rule = AlarmRule(name: name, condition: condition)
+        rule.selection = selection
+        rule.until = written["until"]?.string()
+        rule.holdFor = holds?.duration() ?? 0
+        rule.within = within?.duration(atLeast: 1_000)
+        (rule.cooldown, rule.repeats) = (cooldown ?? 0, repeats)
+        (rule.priority, rule.text) = (priority ?? .medium, text ?? "")
+        proveTimes(rule, mapping, holds, within, written["until"])
+        return rule
+    }
+
+    private func steps(_ value: YAMLValue) -> [String]? {
+        let steps = (value.sequence() ?? []).compactMap { $0.string() }
+        if (2...Self.mostSteps).contains(steps.count) { return steps }
+        value.problem(
+            "should be 2 to \(Self.mostSteps) steps", fix: "write sequence: [door_open, \"temperature > 8 'Cel'\"]")
+        return nil
+    }
+
+    private func proveTimes(
+        _ rule: AlarmRule, _ mapping: YAMLMapping, _ holds: YAMLValue?, _ within: YAMLValue?, _ until: YAMLValue?
+    ) {
+        switch rule.condition {
+        case .when: break
+        case .sequence:
+            if within == nil { mapping.problem("needs `within`", fix: "say how long it may take: within: 60s") }
+            holds?.problem("is not for a sequence", fix: "leave it out")
+        case .missing:
+            if holds == nil { mapping.problem("needs `for`", fix: "say how long it may be missing: for: 60s") }
+            within?.problem("is not for what is missing", fix: "leave it out")
+            until?.problem("is not for what is missing: the next good reading ends it", fix: "leave it out")
+        }
+    }
+
+    // MARK: Proofs
+
+    private func prove(_ rule: AlarmRule, _ key: YAMLValue, _ written: [String: YAMLValue]) {
+        do throws(AlarmRule.Mistake) {
+            let points = try rule.points()
+            let own = Set(points.filter { $0.device == nil }.map(\.point))
+            if own.isEmpty {
+                if !rule.selection.isOfAllDevices {
+                    key.problem("looks at no point of the devices it is meant for", fix: "leave `devices` out")
+                }
+                _ = try rule.rule(names: []) { known($0, of: nil) }
+            } else {
+                try prove(rule, own, key)
+            }
+        } catch {
+            (written[error.key] ?? key).problem(error.message)
+        }
+    }
+
+    /// For each map once.
+    private func prove(_ rule: AlarmRule, _ own: Set<String>, _ key: YAMLValue) throws(AlarmRule.Mistake) {
+        let meant = rule.selection.meant(devices, key)
+        var proven: Set<String> = []
+        for device in meant where own.isSubset(of: device.map.points.map(\.name)) {
+            guard proven.insert(device.map.name).inserted else { continue }
+            _ = try rule.rule(names: device.map.points.map(\.name)) { known($0, of: device) }
+        }
+        guard proven.isEmpty, !meant.contains(where: \.describesItself), let first = meant.first else { return }
+        let names = Set(meant.flatMap { $0.map.points.map(\.name) })
+        if !own.isSubset(of: names) { _ = try rule.rule(names: names.sorted()) { known($0, of: first) } }
+        key.problem("is meant for no device that has all of \(own.sorted().joined(separator: ", "))")
+    }
+
+    /// - Parameter own: the device whose rule it is.
+    private func known(_ input: Program.Input, of own: Configuration.ConfiguredDevice?) -> AlarmRule.KnownPoint? {
+        let device = input.device.map { name in devices.first { $0.name == name } } ?? own
+        guard let device else { return nil }
+        if let point = device.map.points.first(where: { $0.name == input.point }) { return AlarmRule.KnownPoint(point) }
+        return device.describesItself ? AlarmRule.KnownPoint(.number(unit: nil)) : nil
+    }
+}

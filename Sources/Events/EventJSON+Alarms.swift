@@ -1,0 +1,62 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+// What the gateway says of readings itself: alarms, and what they amount to over a window.
+
+extension EventJSON {
+    func write(_ alarm: Alarm, to out: inout ByteWriter) {
+        out.member("alarm", alarm.id)
+        out.member("rule", alarm.rule)
+        out.text(#","phase":""#)
+        out.text(alarm.phase.name)
+        out.text(#"","priority":""#)
+        out.text(alarm.priority.name)
+        out.text(#"","since":""#)
+        alarm.since.write(to: &out)
+        out.byte(UInt8(ascii: "\""))
+        if alarm.remark != .none {
+            out.text(#","reason":""#)
+            out.text(alarm.remark.name)
+            out.byte(UInt8(ascii: "\""))
+        }
+        if !alarm.text.isEmpty { out.member("text", alarm.text) }
+    }
+
+    func write(_ aggregate: Aggregate, _ readings: Range<Int>, of batch: Batch, to out: inout ByteWriter) {
+        out.member("window", aggregate.window)
+        out.text(#","from":""#)
+        aggregate.from.write(to: &out)
+        out.text(#"","to":""#)
+        aggregate.to.write(to: &out)
+        out.byte(UInt8(ascii: "\""))
+        if aggregate.isPartial { out.text(#","partial":true"#) }
+        out.text(#","points":["#)
+        for point in 0..<aggregate.points(of: readings) {
+            if point > 0 { out.byte(UInt8(ascii: ",")) }
+            let first = readings.lowerBound + point * aggregate.figures.count
+            write(aggregate.figures, of: batch.readings[first...], batch, to: &out)
+        }
+        out.byte(UInt8(ascii: "]"))
+    }
+
+    private func write(
+        _ figures: [Figure], of readings: ArraySlice<Reading>, _ batch: Batch, to out: inout ByteWriter
+    ) {
+        out.text(#"{"point":"#)
+        let series = readings.first.flatMap { contents[$0.series] }
+        out.jsonString(series?.point ?? "")
+        if let series, !series.unit.isEmpty { out.member("unit", series.unit) }
+        for (figure, reading) in zip(figures, readings) where reading.value != .none || figure.isAlwaysTold {
+            out.text(#",""#)
+            out.raw(figure.name.utf8)
+            out.text(#"":"#)
+            out.json(reading.value, of: batch)
+        }
+        out.byte(UInt8(ascii: "}"))
+    }
+}
+
+extension Figure {
+    /// Also where there is none: a consumer that looks for it finds null and not a hole.
+    fileprivate var isAlwaysTold: Bool { self != .late && self != .unusable }
+}

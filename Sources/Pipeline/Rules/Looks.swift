@@ -1,0 +1,85 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+
+/// A reading that an alarm comes from.
+struct Cause {
+    var reading: Reading
+    /// What it says, where that is a text.
+    var text: String?
+}
+
+/// What rules know of the points they look at.
+struct Looks {
+    private struct Look {
+        let kind: Program.Input.Look
+        let series: SeriesNumber
+        /// The last reading, with the time that it counts from.
+        var last: Cause?
+        /// What formulas are given; not a number where the reading is not good.
+        var number = Double.nan
+        var rate: RateOfChange?
+        /// Watches that look.
+        var watches: [Int] = []
+    }
+
+    private var slots = SeriesSlots()
+    private var bySlot: [[Int]] = []
+    private var looks: [Look] = []
+
+    /// - Returns: its number.
+    mutating func add(_ kind: Program.Input.Look, of series: SeriesNumber, for watch: Int) -> Int {
+        let slot = slots.add(series)
+        if slot == bySlot.count { bySlot.append([]) }
+        let known = bySlot[slot].first { looks[$0].kind == kind }
+        let number = known ?? looks.count
+        if known == nil {
+            var look = Look(kind: kind, series: series)
+            if case .rate(let over) = kind { look.rate = RateOfChange(over: over) }
+            looks.append(look)
+            bySlot[slot].append(number)
+        }
+        if !looks[number].watches.contains(watch) { looks[number].watches.append(watch) }
+        return number
+    }
+
+    /// A watch no longer looks.
+    mutating func remove(watch: Int) {
+        for number in looks.indices { looks[number].watches.removeAll { $0 == watch } }
+    }
+
+    /// The looks at a series; nil where there is none.
+    @inline(__always)
+    func of(_ series: SeriesNumber) -> [Int]? { slots[series].map { bySlot[$0] } }
+
+    func watches(_ look: Int) -> [Int] { looks[look].watches }
+
+    func last(_ look: Int) -> Cause? { looks[look].last }
+
+    /// - Parameter text: of the reading, where it is one.
+    /// - Returns: false where it is older than what is known, and says nothing any more.
+    mutating func note(_ reading: Reading, in look: Int, text: String?) -> Bool {
+        if let last = looks[look].last, reading.time < last.reading.time { return false }
+        looks[look].last = Cause(reading: reading, text: text)
+        let isGood = reading.quality == .good
+        switch looks[look].kind {
+        case .value: looks[look].number = isGood ? reading.value.asTruth ?? .nan : .nan
+        case .equals(let wanted): looks[look].number = isGood ? text.map { $0 == wanted ? 1 : 0 } ?? .nan : .nan
+        case .rate:
+            guard isGood, let number = reading.value.asNumber else {
+                looks[look].number = .nan
+                return true
+            }
+            looks[look].number = looks[look].rate?.add(number, at: reading.time) ?? .nan
+        }
+        return true
+    }
+
+    /// What a formula is given at a time: nothing that is too old.
+    func number(_ look: Int, at time: Timestamp, validity: Int64) -> Double {
+        guard let last = looks[look].last, time.microseconds(since: last.reading.time) <= validity else { return .nan }
+        return looks[look].number
+    }
+}

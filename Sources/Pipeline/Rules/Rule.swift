@@ -1,0 +1,55 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+
+/// What readings are watched for, and how it is told.
+public struct Rule: Sendable {
+    public enum Condition: Sendable {
+        /// A formula says yes.
+        case holds(Program)
+        /// Formulas say yes one after the other, the last at most so many microseconds after the first.
+        case sequence([Program], within: Int64)
+        /// No good reading comes.
+        case missing(Program.Input)
+    }
+
+    public var name: String
+    public var condition: Condition
+    /// Ends the alarm where it says yes; nil where the condition does that by not holding any more.
+    public var until: Program?
+    /// So long it has to hold before it is an alarm, in microseconds.
+    public var holdFor: Int64 = 0
+    /// A reading says nothing of what is so long after it, in microseconds.
+    public var validity: Int64 = 60_000_000
+    /// So long after its end it is not told again, in microseconds.
+    public var cooldown: Int64 = 0
+    /// So often it is told that it goes on, in microseconds; nil for not.
+    public var repeats: Int64?
+    public var priority = Alarm.Priority.medium
+    public var text = ""
+
+    public init(name: String, condition: Condition, until: Program? = nil) {
+        self.name = name
+        self.condition = condition
+        self.until = until
+    }
+
+    /// All it looks at, by formula: those of the condition, then `until`.
+    public var inputs: [[Program.Input]] {
+        let steps: [[Program.Input]] =
+            switch condition {
+            case .holds(let program): [program.inputs]
+            case .sequence(let programs, _): programs.map(\.inputs)
+            case .missing(let input): [[input]]
+            }
+        return steps + (until.map { [$0.inputs] } ?? [])
+    }
+
+    /// Whether time alone can begin it, or make it be told.
+    var needsClock: Bool {
+        if case .missing = condition { return true }
+        return repeats != nil
+    }
+}

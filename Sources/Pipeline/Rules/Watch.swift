@@ -1,0 +1,183 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+
+/// A rule for one device, and how far it is.
+///
+/// Formulas say yes, no, or nothing where a reading is not good or too old. Nothing never begins an alarm and never ends
+/// one: an alarm that is under way goes on unconfirmed.
+struct Watch {
+    /// An alarm that is under way.
+    struct Active {
+        var id: String
+        var since: Timestamp
+        /// Whether the last that was heard is that it goes on.
+        var isConfirmed: Bool
+        var lastTold: Timestamp
+    }
+
+    /// What is to be told.
+    struct Signal {
+        var phase: Alarm.Phase
+        var remark = Alarm.Remark.none
+        var time: Timestamp
+        /// Readings of earlier steps that caused it.
+        var causes: [Cause] = []
+    }
+
+    let rule: Rule
+    let device: DeviceNumber
+    let deviceID: String
+    /// By formula of the rule, the looks that are its inputs.
+    let looks: [[Int]]
+    private(set) var active: Active?
+    private var heldSince: Timestamp?
+    private var lastHeld: Timestamp?
+    private var quietUntil: Timestamp?
+    private var chain = SequenceChain()
+    private var lookedAt = Timestamp(microseconds: .min)
+    /// When the last good reading came that must not be missing.
+    private var heard: Timestamp
+
+    init(_ rule: Rule, device: DeviceNumber, deviceID: String, looks: [[Int]], now: Timestamp) {
+        self.rule = rule
+        self.device = device
+        self.deviceID = deviceID
+        self.looks = looks
+        heard = now
+    }
+
+    /// Goes on from where the same rule was for the same device.
+    mutating func goOn(from other: Watch) {
+        active = other.active
+        heldSince = other.heldSince
+        lastHeld = other.lastHeld
+        quietUntil = other.quietUntil
+        heard = other.heard
+    }
+
+    /// Goes on with an alarm of an earlier run.
+    mutating func restore(_ alarm: Alarm, now: Timestamp) {
+        active = Active(id: alarm.id, since: alarm.since, isConfirmed: false, lastTold: now)
+    }
+
+    // MARK: Readings
+
+    /// - Parameters:
+    ///   - newest: the time of the newest reading that has come.
+    ///   - known: what is known of all of them.
+    mutating func look(at known: borrowing Looks, time newest: Timestamp) -> Signal? {
+        let time = max(newest, lookedAt)
+        lookedAt = time
+        switch rule.condition {
+        case .holds(let program):
+            let holds = truth(of: program, 0, known, time)
+            return active == nil ? begin(holds, time) : goOn(holds, until: untilHolds(1, known, time), time)
+        case .sequence(let steps, let within):
+            let truths = steps.indices.map { truth(of: steps[$0], $0, known, time) }
+            let readings = looks.prefix(steps.count).map { $0.compactMap(known.last) }
+            let causes = chain.step(truths, at: time, within: within, readings: readings)
+            if active != nil { return goOn(truths.last ?? nil, until: untilHolds(steps.count, known, time), time) }
+            return causes.flatMap { start(at: time, causes: $0) }
+        case .missing:
+            guard let reading = known.last(looks[0][0])?.reading, reading.quality == .good else { return nil }
+            heard = max(heard, reading.time)
+            return active == nil ? nil : end(at: time)
+        }
+    }
+
+    private func untilHolds(_ place: Int, _ known: borrowing Looks, _ time: Timestamp) -> Bool? {
+        guard let until = rule.until else { return nil }
+        return truth(of: until, place, known, time) ?? false
+    }
+
+    private func truth(of program: Program, _ place: Int, _ known: borrowing Looks, _ time: Timestamp) -> Bool? {
+        let inputs = looks[place]
+        return withUnsafeTemporaryAllocation(of: Double.self, capacity: max(1, inputs.count)) { numbers in
+            for (index, look) in inputs.enumerated() {
+                numbers[index] = known.number(look, at: time, validity: rule.validity)
+            }
+            let result = program.evaluate(UnsafeBufferPointer(rebasing: numbers[..<inputs.count]))
+            return result.isNaN ? nil : result != 0
+        }
+    }
+
+    private mutating func begin(_ holds: Bool?, _ time: Timestamp) -> Signal? {
+        guard let holds else {
+            // Whether it held meanwhile is not known: it begins anew once that is too long.
+            if let lastHeld, time.microseconds(since: lastHeld) > rule.validity { heldSince = nil }
+            return nil
+        }
+        guard holds else {
+            heldSince = nil
+            return nil
+        }
+        if let lastHeld, time.microseconds(since: lastHeld) > rule.validity { heldSince = nil }
+        lastHeld = time
+        let since = heldSince ?? time
+        heldSince = since
+        return time.microseconds(since: since) >= rule.holdFor ? start(at: time) : nil
+    }
+
+    /// - Parameter until: nil where the condition itself says when it is over.
+    private mutating func goOn(_ holds: Bool?, until: Bool?, _ time: Timestamp) -> Signal? {
+        let isOver = until.map { $0 && holds != true } ?? (holds == false)
+        if isOver { return end(at: time) }
+        if holds == true { lastHeld = time }
+        let isConfirmed = holds != nil
+        guard active?.isConfirmed != isConfirmed else { return nil }
+        active?.isConfirmed = isConfirmed
+        active?.lastTold = time
+        return Signal(phase: .continue, remark: isConfirmed ? .confirmed : .unconfirmed, time: time)
+    }
+
+    // MARK: Phases
+
+    private mutating func start(at time: Timestamp, causes: [Cause] = []) -> Signal? {
+        if let quietUntil, time < quietUntil { return nil }
+        let id = "\(rule.name)/\(deviceID)/\(String(time.microseconds, radix: 16))"
+        active = Active(id: id, since: time, isConfirmed: true, lastTold: time)
+        return Signal(phase: .start, time: time, causes: causes)
+    }
+
+    private mutating func end(at time: Timestamp) -> Signal {
+        heldSince = nil
+        quietUntil = time.advanced(byMicroseconds: rule.cooldown)
+        return Signal(phase: .end, time: time)
+    }
+
+    func alarm(_ active: Active, _ phase: Alarm.Phase, _ remark: Alarm.Remark = .none) -> Alarm {
+        Alarm(
+            id: active.id, rule: rule.name, phase: phase, priority: rule.priority, since: active.since, remark: remark,
+            text: rule.text)
+    }
+
+    /// Once its end has been told.
+    mutating func ended() { active = nil }
+
+    /// What time alone brings.
+    mutating func advance(to now: Timestamp) -> Signal? {
+        if let active {
+            guard let repeats = rule.repeats, now.microseconds(since: active.lastTold) >= repeats else { return nil }
+            self.active?.lastTold = now
+            return Signal(phase: .continue, remark: .repeated, time: now)
+        }
+        // A clock that was set back says nothing of how long it is.
+        heard = min(heard, now)
+        guard case .missing = rule.condition, now.microseconds(since: heard) >= rule.holdFor else { return nil }
+        return start(at: now)
+    }
+
+    /// Takes back that the alarm was told, as nobody heard of it: it is told with the next reading.
+    mutating func forget(_ phase: Alarm.Phase, _ alarm: Alarm) {
+        switch phase {
+        case .start where active?.id == alarm.id: active = nil
+        case .end where active == nil:
+            active = Active(id: alarm.id, since: alarm.since, isConfirmed: true, lastTold: alarm.since)
+            quietUntil = nil
+        default: break
+        }
+    }
+}

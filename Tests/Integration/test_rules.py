@@ -1,0 +1,163 @@
+"""Alarms: through the running gateway, a real broker and a kill."""
+
+import json
+
+import pytest
+
+from conftest import events_in, headgate, wait_for
+from test_mqtt_in import listening, publish
+
+MONITOR = """\
+map: monitor
+version: 1
+title: a bedside monitor
+source: this test
+mqtt: { payload: json }
+points:
+  hr: { path: hr, unit: "/min", range: [0, 300], deadband: 50 }
+  pressure: { path: map, unit: "mm[Hg]" }
+  mode: { path: mode, type: string }
+examples: [{ payload: '{"hr": 70}', gives: { hr: 70 } }]
+"""
+DOOR = """\
+map: door
+version: 1
+title: a door
+source: this test
+mqtt: { payload: json }
+points:
+  open: { path: open, type: bool }
+examples: [{ payload: '{"open": true}', gives: { open: true } }]
+"""
+RULES = {
+    "tachycardia": {"when": "hr > 120 and pressure < 65", "until": "hr < 110", "within": "60s", "priority": "high",
+                    "text": "Fast, and the pressure is low", "tags": {"ward": "icu"}},
+    "standby": {"when": 'mode == "standby" and @door-1.open', "priority": "low"},
+    "silent": {"missing": "hr", "for": "1s", "devices": "bed-2"},
+}
+
+
+@pytest.fixture
+def ward(workshop):
+    broker, _ = workshop.mosquitto()
+    maps = workshop.folder / "maps"
+    maps.mkdir()
+    (maps / "monitor.yaml").write_text(MONITOR)
+    (maps / "door.yaml").write_text(DOOR)
+    out = workshop.folder / "events.jsonl"
+
+    def configure(rules=RULES):
+        devices = {f"bed-{n}": {"map": "monitor", "link": "floor", "topic": f"bed/{n}", "tags": {"ward": ward}}
+                   for n, ward in ((1, "icu"), (2, "icu"), (3, "er"))}
+        devices["door-1"] = {"map": "door", "link": "floor", "topic": "door"}
+        return workshop.configuration(
+            maps=str(maps), links={"floor": {"mqtt": f"mqtt://127.0.0.1:{broker}"}}, devices=devices, rules=rules,
+            outputs={"f": {"file": str(out)}})
+    return workshop, configure, broker, out
+
+
+def say(broker, bed, **values):
+    publish(broker, json.dumps({"map" if k == "pressure" else k: v for k, v in values.items()}), topic=f"bed/{bed}")
+
+
+def alarms(out, rule):
+    """Each once: after a kill some are sent again."""
+    events = {event["id"]: event for event in events_in(out) if event["type"] == "headgate.alarm.v1"}
+    return [event for event in events.values() if event["data"]["rule"] == rule]
+
+
+def phases(out, rule, device="bed-1"):
+    return [(e["data"]["phase"], e["data"].get("reason")) for e in alarms(out, rule) if e["subject"] == device]
+
+
+def test_an_alarm_is_told_with_its_causes_and_ends_where_the_rule_says(ward):
+    workshop, configure, broker, out = ward
+    gateway = workshop.gateway(configure())
+    listening(gateway)
+    say(broker, 1, hr=130, pressure=60)
+    say(broker, 3, hr=130, pressure=60)
+    wait_for(lambda: phases(out, "tachycardia"), what="the alarm")
+    start = alarms(out, "tachycardia")[0]
+    assert start["id"].split("/")[2] == "critical"
+    assert start["data"]["priority"] == "high" and start["data"]["text"] == "Fast, and the pressure is low"
+    assert [(one["point"], one["value"], one["unit"], one["quality"]) for one in start["data"]["readings"]] == [
+        ("hr", 130, "/min", "good"), ("pressure", 60, "mm[Hg]", "good")]
+    # The filters let go of it, and the rule has seen it; what is no good says nothing.
+    say(broker, 1, hr=115)
+    say(broker, 1, hr=999)
+    wait_for(lambda: len(phases(out, "tachycardia")) == 2, what="that nobody knows")
+    status = json.loads(headgate("status", "-c", gateway.configuration, "--json").stdout)
+    assert [(a["rule"], a["device"], a["isConfirmed"]) for a in status["alarms"] if a["rule"] != "silent"] == [
+        ("tachycardia", "bed-1", False)]
+    assert "tachycardia" in headgate("status", "-c", gateway.configuration).stdout
+    assert gateway.metric("headgate_alarms_active", priority="high") == 1
+    say(broker, 1, hr=109)
+    wait_for(lambda: len(phases(out, "tachycardia")) == 3, what="the end")
+    assert phases(out, "tachycardia") == [("start", None), ("continue", "unconfirmed"), ("end", None)]
+    assert len({event["data"]["alarm"] for event in alarms(out, "tachycardia")}) == 1
+    assert not phases(out, "tachycardia", "bed-3")
+    gateway.stop()
+    totals = gateway.totals()
+    assert totals["received"] == totals["filtered"] + totals["committed"]
+
+
+def test_a_rule_looks_at_another_device_and_notices_what_is_missing(ward):
+    workshop, configure, broker, out = ward
+    gateway = workshop.gateway(configure())
+    listening(gateway)
+    say(broker, 1, mode="standby")
+    publish(broker, json.dumps({"open": True}), topic="door")
+    wait_for(lambda: phases(out, "standby"), what="the alarm")
+    assert [(one["point"], one["value"], one.get("device")) for one in alarms(out, "standby")[0]["data"]["readings"]] == [
+        ("mode", "standby", None), ("open", True, "door-1")]
+    wait_for(lambda: phases(out, "silent", "bed-2"), what="what is missing")
+    say(broker, 2, hr=70)
+    wait_for(lambda: phases(out, "silent", "bed-2")[:2] == [("start", None), ("end", None)], what="that it is there")
+    assert not phases(out, "silent", "bed-1")
+    gateway.stop()
+
+
+def test_an_alarm_goes_on_under_its_name_after_a_kill_and_ends_with_its_rule(ward):
+    workshop, configure, broker, out = ward
+    gateway = workshop.gateway(configure())
+    listening(gateway)
+    say(broker, 1, hr=130, pressure=60)
+    wait_for(lambda: phases(out, "tachycardia"), what="the alarm")
+    gateway.kill()
+    gateway = workshop.gateway(gateway.configuration)
+    listening(gateway)
+    say(broker, 1, hr=131, pressure=60)
+    wait_for(lambda: len(phases(out, "tachycardia")) == 2, what="that it goes on")
+    gateway.stop()
+    gateway = workshop.gateway(configure({"silent": RULES["silent"]}))
+    wait_for(lambda: len(phases(out, "tachycardia")) == 3, what="the end")
+    assert phases(out, "tachycardia") == [("start", None), ("continue", "confirmed"), ("end", "removed")]
+    assert len({event["data"]["alarm"] for event in alarms(out, "tachycardia")}) == 1
+    gateway.stop()
+
+
+MISTAKES = [
+    ({"when": "hr > 5 'bar'"}, "puts things of different kinds together"),
+    ({"when": "hrr > 5"}, "did you mean hr?"),
+    ({"when": "hr + 5"}, "is a number, and no yes or no"),
+    ({"when": "hr > 5", "missing": "hr"}, "watches for more than one thing"),
+    ({}, "says nothing to watch for"),
+    ({"missing": "hr"}, "needs `for`"),
+    ({"missing": "hr > 5", "for": "5s"}, "needs the name of a point and nothing else"),
+    ({"sequence": ["hr > 5"], "within": "5s"}, "should be 2 to 8 steps"),
+    ({"sequence": ["hr > 5", "hr < 3"]}, "needs `within`"),
+    ({"when": "hr > 5 and @door-9.open"}, "has no point `@door-9.open`"),
+    ({"when": "hr > 5 and open"}, "is meant for no device that has all of hr, open"),
+    ({"when": "hr > 5", "devices": "bad-*"}, "is meant for no device"),
+    ({"when": "@door-1.open", "devices": "bed-1"}, "looks at no point of the devices it is meant for"),
+    ({"when": "hr > 5", "priority": "urgent"}, "should be one of high, medium, low"),
+    ({"when": "hr > 5", "untill": "hr < 3"}, "did you mean `until`?"),
+    ({"when": "rate(hr, 5) > 3"}, "needs a time in `rate`"),
+]
+
+
+@pytest.mark.parametrize("rule, message", MISTAKES, ids=[message for _, message in MISTAKES])
+def test_a_rule_that_makes_no_sense_is_a_mistake(ward, rule, message):
+    _, configure, _, _ = ward
+    result = headgate("check", "-c", configure({"r": rule}))
+    assert result.returncode != 0 and message in result.stdout + result.stderr

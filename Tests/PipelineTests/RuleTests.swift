@@ -1,0 +1,257 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Testing
+
+@testable import DeviceMaps
+@testable import Pipeline
+
+/// A rule over the points `a`, `b` and the text `state` of one device, fed by hand.
+struct Watched {
+    static let series = ["a": SeriesNumber(raw: 3), "b": SeriesNumber(raw: 1), "state": SeriesNumber(raw: 8)]
+    private(set) var rules = Rules()
+    private var first: Timestamp?
+
+    static func program(_ text: String) throws -> Program {
+        try ExpressionCompiler.compile(text, unit: nil, names: [], isRule: true) { input in
+            guard series[input.point] != nil else { return nil }
+            return input.point == "state" ? .text(labels: ["on", "off"]) : .number(unit: nil)
+        }
+    }
+
+    init(_ rule: Rule) {
+        rules.add(rule, device: DeviceNumber(raw: 0), deviceID: "d", now: Self.at(0)) { Self.series[$0.point] }
+    }
+
+    init(when text: String, until: String? = nil, _ change: (inout Rule) -> Void = { _ in }) throws {
+        var rule = Rule(name: "r", condition: .holds(try Self.program(text)), until: try until.map(Self.program))
+        change(&rule)
+        self.init(rule)
+    }
+
+    static func at(_ seconds: Double) -> Timestamp { Timestamp(microseconds: Int64(seconds * 1_000_000)) }
+
+    /// One event.
+    /// - Returns: the phases that are told, each with its remark.
+    mutating func hear(
+        _ seconds: Double, _ values: KeyValuePairs<String, Value>, _ quality: Quality = .good, now: Double? = nil
+    ) -> [String] {
+        var batch = Batch()
+        for (name, value) in values {
+            guard let series = Self.series[name] else { continue }
+            batch.readings.append(Reading(series: series, time: Self.at(seconds), value: value, quality: quality))
+        }
+        batch.closeTelemetry(device: DeviceNumber(raw: 0), time: Self.at(seconds))
+        return told(rules.note(batch, now: Self.at(now ?? 1_000_000)))
+    }
+
+    mutating func hear(_ seconds: Double, state: String) -> [String] {
+        var batch = Batch()
+        let text = batch.text(state)
+        batch.readings = [
+            Reading(series: Self.series["state"] ?? SeriesNumber(raw: 0), time: Self.at(seconds), value: text)
+        ]
+        batch.closeTelemetry(device: DeviceNumber(raw: 0), time: Self.at(seconds))
+        return told(rules.note(batch, now: Self.at(1_000_000)))
+    }
+
+    mutating func wait(until seconds: Double) -> [String] { told(rules.advance(to: Self.at(seconds))) }
+
+    mutating func restore(_ alarm: Alarm) { rules.restore(alarm, deviceID: "d") }
+
+    mutating func forget(_ batch: Batch) { rules.forget(batch) }
+
+    private func told(_ batch: Batch) -> [String] {
+        batch.events.map { event in
+            guard case .alarm(let alarm) = event.detail else { return "?" }
+            return alarm.remark == .none ? "\(alarm.phase.name)" : "\(alarm.phase.name) \(alarm.remark.name)"
+        }
+    }
+}
+
+@Suite("Rules")
+struct RuleTests {
+    @Test("an alarm starts once, says what caused it, and ends under the same name")
+    func startAndEnd() throws {
+        var rules = Rules()
+        let rule = Rule(name: "hot", condition: .holds(try Watched.program("a > 80 and b < 5")))
+        rules.add(rule, device: DeviceNumber(raw: 0), deviceID: "oven", now: Watched.at(0)) { Watched.series[$0.point] }
+        func batch(_ second: Double, _ a: Double, _ b: Double) -> Batch {
+            var batch = Batch()
+            batch.readings = [
+                Reading(series: SeriesNumber(raw: 3), time: Watched.at(second), value: .number(a)),
+                Reading(series: SeriesNumber(raw: 1), time: Watched.at(second), value: .number(b)),
+            ]
+            batch.closeTelemetry(device: DeviceNumber(raw: 0), time: Watched.at(second))
+            return batch
+        }
+        #expect(rules.note(batch(1, 80, 1), now: Watched.at(1)).isEmpty)
+        let start = rules.note(batch(2, 81, 1), now: Watched.at(2))
+        #expect(rules.note(batch(3, 90, 1), now: Watched.at(3)).isEmpty)
+        #expect(rules.active.map(\.alarm.rule) == ["hot"])
+        let end = rules.note(batch(4, 90, 5), now: Watched.at(4))
+        #expect(rules.active.isEmpty)
+        guard case .alarm(let one) = start.events.first?.detail, case .alarm(let other) = end.events.first?.detail
+        else {
+            Issue.record("no alarms")
+            return
+        }
+        #expect(one.phase == .start && other.phase == .end && one.id == other.id && one.since == Watched.at(2))
+        #expect(other.since == one.since && end.events.first?.time == Watched.at(4))
+        #expect(start.readings.map(\.value) == [.number(81), .number(1)])
+        #expect(end.readings.map(\.value) == [.number(90), .number(5)])
+    }
+
+    @Test("hysteresis: it ends where `until` says so, and not while the condition holds")
+    func hysteresis() throws {
+        var watched = try Watched(when: "a > 80", until: "a < 75")
+        #expect(watched.hear(1, ["a": .number(81)]) == ["start"])
+        #expect(watched.hear(2, ["a": .number(78)]).isEmpty)
+        #expect(watched.hear(3, ["a": .number(74)]) == ["end"])
+        #expect(watched.hear(4, ["a": .number(78)]).isEmpty)
+        var both = try Watched(when: "a > 80", until: "a > 70")
+        #expect(both.hear(1, ["a": .number(81)]) == ["start"])
+        #expect(both.hear(2, ["a": .number(82)]).isEmpty)
+        #expect(both.hear(3, ["a": .number(75)]) == ["end"])
+    }
+
+    @Test("`for`: it has to hold all the time; what is not known does not break it unless it is long")
+    func holding() throws {
+        var watched = try Watched(when: "a > 80") { ($0.holdFor, $0.validity) = (10_000_000, 5_000_000) }
+        #expect(watched.hear(0, ["a": .number(81)]).isEmpty)
+        #expect(watched.hear(5, ["a": .number(79)]).isEmpty)
+        #expect(watched.hear(6, ["a": .number(81)]).isEmpty)
+        #expect(watched.hear(11, ["a": .number(81)]).isEmpty)
+        #expect(watched.hear(13, ["a": .none], .bad).isEmpty)
+        #expect(watched.hear(16, ["a": .number(81)]) == ["start"])
+        var broken = try Watched(when: "a > 80") { ($0.holdFor, $0.validity) = (10_000_000, 5_000_000) }
+        #expect(broken.hear(0, ["a": .number(81)]).isEmpty)
+        #expect(broken.hear(12, ["a": .number(81)]).isEmpty)
+        #expect(broken.hear(16, ["a": .number(81)]).isEmpty)
+        #expect(broken.hear(20, ["a": .number(81)]).isEmpty)
+        #expect(broken.hear(22, ["a": .number(81)]) == ["start"])
+    }
+
+    @Test(
+        "what is not good, or too old, begins nothing and ends nothing",
+        arguments: [Quality.uncertain, .outOfRange, .absent, .bad])
+    func notGood(quality: Quality) throws {
+        var watched = try Watched(when: "a > 80 and b > 0") { $0.validity = 60_000_000 }
+        #expect(watched.hear(0, ["b": .number(1)]).isEmpty)
+        #expect(watched.hear(1, ["a": .number(99)], quality).isEmpty)
+        #expect(watched.hear(61.5, ["a": .number(99)]).isEmpty, "b is too old")
+        #expect(watched.hear(62, ["b": .number(1)]) == ["start"])
+        #expect(watched.hear(63, ["a": .number(1)], quality) == ["continue unconfirmed"])
+        #expect(watched.hear(64, ["a": .number(1)], quality).isEmpty)
+        #expect(watched.rules.active.map(\.isConfirmed) == [false])
+        #expect(watched.hear(65, ["a": .number(99)]) == ["continue confirmed"])
+        #expect(watched.hear(66, ["a": .number(1)]) == ["end"])
+    }
+
+    @Test("a yes beside what is not known is a yes with `or`")
+    func eitherOr() throws {
+        var watched = try Watched(when: "a > 120 or b < 90")
+        #expect(watched.hear(1, ["a": .number(130), "b": .none]) == ["start"])
+        #expect(watched.hear(2, ["a": .number(100)]) == ["continue unconfirmed"])
+        #expect(watched.hear(3, ["b": .number(95)]) == ["end"])
+    }
+
+    @Test("after its end it is quiet for `cooldown`, and told again from time to time with `repeat`")
+    func cooldown() throws {
+        var watched = try Watched(when: "a > 80") { ($0.cooldown, $0.repeats) = (10_000_000, 30_000_000) }
+        #expect(watched.hear(1, ["a": .number(81)]) == ["start"])
+        #expect(watched.wait(until: 30).isEmpty)
+        #expect(watched.wait(until: 31) == ["continue repeated"])
+        #expect(watched.hear(40, ["a": .number(1)]) == ["end"])
+        #expect(watched.wait(until: 100).isEmpty)
+        #expect(watched.hear(41, ["a": .number(81)]).isEmpty)
+        #expect(watched.hear(50, ["a": .number(81)]) == ["start"])
+    }
+
+    @Test("what is missing for too long is an alarm until a good reading comes")
+    func missing() throws {
+        var rule = Rule(name: "r", condition: .missing(.init(device: nil, point: "a")))
+        rule.holdFor = 60_000_000
+        var watched = Watched(rule)
+        #expect(watched.wait(until: 59).isEmpty)
+        #expect(watched.wait(until: 60) == ["start"])
+        #expect(watched.wait(until: 61).isEmpty)
+        #expect(watched.hear(62, ["a": .none], .bad).isEmpty)
+        #expect(watched.hear(63, ["a": .number(1)], now: 63) == ["end"])
+        #expect(watched.hear(90, ["a": .number(1)], .uncertain, now: 90).isEmpty)
+        #expect(watched.wait(until: 122).isEmpty)
+        #expect(watched.wait(until: 123) == ["start"])
+    }
+
+    @Test("how fast something changes")
+    func rate() throws {
+        var watched = try Watched(when: "rate(a, 10 's') > 2")
+        for second in 0...20 { #expect(watched.hear(Double(second), ["a": .integer(Int64(2 * second))]).isEmpty) }
+        #expect(watched.hear(21, ["a": .integer(41)]).isEmpty)
+        #expect(watched.hear(22, ["a": .integer(46)]) == ["start"], "46 - 24 in 10 s")
+        #expect(watched.hear(23, ["a": .integer(40)]) == ["end"])
+        #expect(watched.hear(60, ["a": .integer(500)]).isEmpty, "nobody knows how fast that came")
+    }
+
+    @Test("a text is compared with what it can be")
+    func texts() throws {
+        var watched = try Watched(when: "state == \"on\"", until: "state != \"on\"")
+        #expect(watched.hear(1, state: "off").isEmpty)
+        #expect(watched.hear(2, state: "on") == ["start"])
+        #expect(watched.hear(3, state: "off") == ["end"])
+        for text in [
+            "state == \"of\"", "state > \"on\"", "a == \"on\"", "rate(state, 1 's') > 1", "rate(a, 1 'm') > 1",
+        ] {
+            #expect(throws: ExpressionError.self) { try Watched.program(text) }
+        }
+        #expect(throws: ExpressionError.self) {
+            try ExpressionCompiler.compile("rate(a, 1 's')", unit: nil, names: []) { _ in .number(unit: nil) }
+        }
+    }
+
+    @Test("a reading that comes late changes nothing, and one from the future counts from now")
+    func times() throws {
+        var watched = try Watched(when: "a > 80") { $0.validity = 60_000_000 }
+        #expect(watched.hear(10, ["a": .number(1)], now: 10).isEmpty)
+        #expect(watched.hear(9, ["a": .number(99)], now: 11).isEmpty)
+        #expect(watched.hear(9_999, ["a": .number(99)], now: 12) == ["start"])
+        #expect(watched.hear(13, ["a": .number(1)], now: 13) == ["end"])
+    }
+
+    @Test("an alarm of an earlier run goes on under its old name")
+    func restored() throws {
+        let old = Alarm(id: "r/d/7", rule: "r", phase: .start, priority: .high, since: Watched.at(-50))
+        var rules = Rules()
+        rules.restore(old, deviceID: "d")
+        let rule = Rule(name: "r", condition: .holds(try Watched.program("a > 80")))
+        rules.add(rule, device: DeviceNumber(raw: 0), deviceID: "d", now: Watched.at(0)) { Watched.series[$0.point] }
+        var batch = Batch()
+        batch.readings = [Reading(series: SeriesNumber(raw: 3), time: Watched.at(1), value: .number(1))]
+        batch.closeTelemetry(device: DeviceNumber(raw: 0), time: Watched.at(1))
+        let end = rules.note(batch, now: Watched.at(1))
+        guard case .alarm(let alarm) = end.events.first?.detail else {
+            Issue.record("not ended")
+            return
+        }
+        #expect(alarm.id == "r/d/7" && alarm.phase == .end && alarm.since == Watched.at(-50))
+    }
+
+    @Test("an alarm that was lost on its way is told with the next reading")
+    func lost() throws {
+        var rules = Rules()
+        let rule = Rule(name: "r", condition: .holds(try Watched.program("a > 80")))
+        rules.add(rule, device: DeviceNumber(raw: 0), deviceID: "d", now: Watched.at(0)) { Watched.series[$0.point] }
+        var phases: [Alarm.Phase] = []
+        for (second, value) in [99.0, 99, 1, 1].enumerated() {
+            var batch = Batch()
+            let time = Watched.at(Double(second))
+            batch.readings = [Reading(series: SeriesNumber(raw: 3), time: time, value: .number(value))]
+            batch.closeTelemetry(device: DeviceNumber(raw: 0), time: time)
+            let told = rules.note(batch, now: time)
+            for case .alarm(let alarm) in told.events.map(\.detail) { phases.append(alarm.phase) }
+            if second.isMultiple(of: 2) { rules.forget(told) }
+        }
+        #expect(phases == [.start, .start, .end, .end])
+    }
+}
