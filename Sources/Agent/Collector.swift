@@ -30,12 +30,13 @@ final class Collector: Collecting {
     private let clock: SystemClock
     private let filters: [FilterRule]
     private let alarms: Alarms
+    private let windows: WindowPlan
     /// Whether what comes is described by the device alone, and not added before.
     private let takesStrangers: Bool
 
     init(
         intake: Intake, catalog: Catalog, latest: LatestReadings, totals: Totals, clock: SystemClock,
-        filters: [FilterRule], alarms: Alarms, takesStrangers: Bool = false
+        filters: [FilterRule], alarms: Alarms, windows: WindowPlan, takesStrangers: Bool = false
     ) {
         self.intake = intake
         self.catalog = catalog
@@ -44,23 +45,28 @@ final class Collector: Collecting {
         self.clock = clock
         self.filters = filters
         self.alarms = alarms
-        self.takesStrangers = takesStrangers && !(filters.isEmpty && alarms.isEmpty)
+        self.windows = windows
+        self.takesStrangers = takesStrangers && !(filters.isEmpty && alarms.isEmpty && windows.isEmpty)
     }
 
     func add(_ series: SeriesNumber, _ point: Point) {
         alarms.add(series, point)
+        let isTold = windows.add(series, point, catalog)
         let point = filtered(point, series)
         state.withLock { state in
             state.pipeline.add(series, point)
+            state.pipeline.setWindowed(series, isTold: isTold)
             state.lanes[series] = point.lane == .normal ? nil : point.lane
         }
     }
 
     func add(_ series: SeriesNumber, _ point: Point, _ derived: Derived, of inputs: [SeriesNumber]) {
         alarms.add(series, point)
+        let isTold = windows.add(series, point, catalog)
         let point = filtered(point, series)
         state.withLock { state in
             state.pipeline.add(series, point, derived, of: inputs)
+            state.pipeline.setWindowed(series, isTold: isTold)
             state.lanes[series] = point.lane == .normal ? nil : point.lane
         }
     }
@@ -77,8 +83,10 @@ final class Collector: Collecting {
 
     func take(_ batch: inout Batch) {
         guard !batch.isEmpty else { return }
-        for (lane, part) in process(&batch) where !intake.offer(part, lane) {
-            state.withLock { $0.pipeline.forget(part) }
+        let processed = process(&batch)
+        for (lane, part) in processed.parts {
+            let feed = lane == .normal ? processed.feed : []
+            if !intake.offer(part, lane, feed: feed) { state.withLock { $0.pipeline.forget(part) } }
         }
         batch.removeAll()
     }
@@ -86,11 +94,21 @@ final class Collector: Collecting {
     func takeDurably(_ batch: Batch) async -> Bool {
         var batch = batch
         let receipt = Receipt()
-        for (lane, part) in process(&batch) { intake.offer(part, lane, receipt) }
+        let processed = process(&batch)
+        for (lane, part) in processed.parts {
+            intake.offer(part, lane, feed: lane == .normal ? processed.feed : [], receipt)
+        }
         return await receipt.wait()
     }
 
-    private func process(_ batch: inout Batch) -> [(lane: Lane, batch: Batch)] {
+    /// What becomes of a batch.
+    private struct Processed {
+        var parts: [(lane: Lane, batch: Batch)]
+        /// What windows take together, which goes with the normal lane.
+        var feed: [Reading]
+    }
+
+    private func process(_ batch: inout Batch) -> Processed {
         let clock = clock.look()
         if clock != .good { batch.mark(clock) }
         return state.withLock { state in
@@ -100,8 +118,11 @@ final class Collector: Collecting {
             totals.received(batch, catalog)
             latest.note(batch)
             alarms.note(batch, now: .now)
-            totals.filtered(state.pipeline.filter(&batch))
-            return Self.split(batch, state.lanes)
+            var feed: [Reading] = []
+            totals.filtered(state.pipeline.filter(&batch, feed: &feed))
+            var parts = Self.split(batch, state.lanes)
+            if !feed.isEmpty, !parts.contains(where: { $0.lane == .normal }) { parts.append((.normal, Batch())) }
+            return Processed(parts: parts, feed: feed)
         }
     }
 
@@ -114,6 +135,7 @@ final class Collector: Collecting {
             alarms.add(number)
             pipeline.add(
                 number, filters: filters.filters(of: series.point, device, from: Filters(), isNumber: true))
+            pipeline.setWindowed(number, isTold: windows.add(number, catalog))
         }
     }
 

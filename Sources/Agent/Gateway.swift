@@ -39,9 +39,10 @@ public struct Gateway: Sendable {
         let clock = SystemClock()
         let publisher = Publisher(live: live, totals: totals, gateway: configuration.gateway)
         let outputs = configuration.outputs.map { OutboxOutput(name: $0.name, isInOrder: $0.isInOrder) }
-        let outbox = try Outbox(configuration.outboxSettings(), outputs: outputs, logger: logs["outbox"]) {
-            publisher.publish($0)
-        }
+        let windows = WindowPlan(configuration)
+        let outbox = try Outbox(
+            configuration.outboxSettings(), outputs: outputs, logger: logs["outbox"],
+            onCommit: { publisher.publish($0) }, condenser: { WindowCondenser(windows, $0) })
         publisher.attach(outbox)
         self.outbox = outbox
         let assembly = Assembly(
@@ -62,7 +63,7 @@ public struct Gateway: Sendable {
         func collector(takesStrangers: Bool = false) -> Collector {
             Collector(
                 intake: outbox.intake, catalog: outbox.catalog, latest: latest, totals: totals, clock: clock,
-                filters: configuration.filters, alarms: alarms, takesStrangers: takesStrangers)
+                filters: configuration.filters, alarms: alarms, windows: windows, takesStrangers: takesStrangers)
         }
         let writes = assembly.writeDesk(collector: collector())
         self.writes = writes

@@ -23,6 +23,8 @@ struct AlarmBook {
     /// Rows that are to be written, and those that go.
     private var unsaved: Set<String> = []
     private var ended: [Int64] = []
+    /// Whether what is in the database is of no use.
+    private var isWhole = false
 
     init() {}
 
@@ -53,7 +55,10 @@ struct AlarmBook {
     }
 
     /// Everything is to be written again, into a database that knows nothing of it.
-    mutating func markUnsaved() { unsaved = Set(entries.keys) }
+    mutating func markUnsaved() {
+        unsaved = Set(entries.keys)
+        isWhole = true
+    }
 
     /// The rows to write.
     func rows(_ codec: borrowing BlockCodec) throws -> [SealedRow] {
@@ -66,6 +71,8 @@ struct AlarmBook {
     }
 
     mutating func save(_ rows: [SealedRow], in database: borrowing Database) throws(SQLiteError) {
+        if isWhole { try database.deleteAll(from: .alarm) }
+        isWhole = false
         for row in ended { try database.delete(row, from: .alarm) }
         for row in rows { try database.set(row, in: .alarm) }
         ended.removeAll()

@@ -28,6 +28,7 @@ struct Books {
     var ledger: LossLedger
     var shelf: DeadLetterShelf
     var alarms = AlarmBook()
+    var windows = WindowBook()
     /// How much of the catalog is stored.
     var stored = (devices: 0, series: 0)
     /// The last time that the clock jumped ahead.
@@ -137,12 +138,13 @@ struct Books {
         }
         ledger.markUnsaved()
         alarms.markUnsaved()
+        windows.markUnsaved()
         stored = (0, 0)
         isClockJumpUnsaved = clockJump != nil
     }
 
     var hasUnsaved: Bool {
-        ledger.hasUnsaved || outputs.contains { $0.positions.contains(where: \.isUnsaved) }
+        ledger.hasUnsaved || windows.hasUnsaved || outputs.contains { $0.positions.contains(where: \.isUnsaved) }
     }
 
     /// The first block of a lane that some output may still need.

@@ -38,6 +38,8 @@ public final class Intake: Sendable {
     struct Work {
         var lane: Lane
         var batch: Batch
+        /// Readings that are taken together over time, beside those of the batch or instead of them.
+        var feed: [Reading] = []
         var shed: Shed?
         var receipts: [Receipt]
     }
@@ -56,6 +58,7 @@ public final class Intake: Sendable {
 
     private struct Pending {
         var batch = Batch()
+        var feed: [Reading] = []
         var due: ContinuousClock.Instant?
         var receipts: [Receipt] = []
         var shed: Shed?
@@ -66,16 +69,20 @@ public final class Intake: Sendable {
         /// Set while the lane's policy is to let nothing more in.
         var door: Door?
 
+        /// Readings and events.
+        var count: Int { batch.events.count + batch.readings.count + feed.count }
+
         /// - Parameter now: nil for whatever there is.
         func isDue(_ now: ContinuousClock.Instant?) -> Bool {
-            guard let now else { return !batch.isEmpty || shed != nil || !receipts.isEmpty }
+            guard let now else { return !batch.isEmpty || !feed.isEmpty || shed != nil || !receipts.isEmpty }
             return due.map { $0 <= now } ?? false
         }
     }
 
     /// Bytes.
-    private static func size(of batch: Batch) -> Int {
-        batch.events.count * MemoryLayout<Batch.Event>.stride + batch.readings.count * MemoryLayout<Reading>.stride
+    private static func size(of batch: Batch, _ feed: [Reading]) -> Int {
+        batch.events.count * MemoryLayout<Batch.Event>.stride
+            + (batch.readings.count + feed.count) * MemoryLayout<Reading>.stride
             + batch.texts.count * MemoryLayout<String>.stride + batch.textBytes
             + batch.provenanceBytes
     }
@@ -99,46 +106,40 @@ public final class Intake: Sendable {
     // MARK: In
 
     /// Takes a batch whose source cannot be asked again. What there is no room for is shed and announced.
+    /// - Parameter feed: readings that are taken together over time.
     /// - Returns: false where the batch was shed.
     @discardableResult
-    public func offer(_ batch: Batch, _ lane: Lane) -> Bool {
-        add(batch, lane, receipt: nil)
+    public func offer(_ batch: Batch, _ lane: Lane, feed: [Reading] = []) -> Bool {
+        add(batch, feed, lane, receipt: nil)
     }
 
     /// Takes a batch of a source that waits to be told that it is safe: it is due at once.
-    public func offer(_ batch: Batch, _ lane: Lane, _ receipt: Receipt) {
+    public func offer(_ batch: Batch, _ lane: Lane, feed: [Reading] = [], _ receipt: Receipt) {
         receipt.expect()
-        add(batch, lane, receipt: receipt)
+        add(batch, feed, lane, receipt: receipt)
     }
 
     @discardableResult
-    private func add(_ batch: Batch, _ lane: Lane, receipt: Receipt?) -> Bool {
+    private func add(_ batch: Batch, _ feed: [Reading], _ lane: Lane, receipt: Receipt?) -> Bool {
         let now = ContinuousClock.now
         let (isTaken, isEarlier) = pending.withLock { all in
             // Nobody comes to fetch it any more.
             if isClosed.load(ordering: .relaxed) { return (false, false) }
             var one = all.removeValue(forKey: lane) ?? Pending()
             defer { all[lane] = one }
-            let waiting = limits.waiting[Int(lane.rawValue)]
-            let isRefused =
-                switch one.door {
-                case .dropping: true
-                case .paused: receipt == nil
-                case nil: receipt == nil && Self.size(of: one.batch) + Self.size(of: batch) > waiting
-                }
+            let isRefused = isRefused(batch, feed, one, lane, isPushed: receipt != nil)
+            if let receipt { one.receipts.append(receipt) }
             if isRefused {
-                Self.shed(batch, &one.shed, one.door == nil ? .overload : .maxSize)
+                Self.shed(batch, feed, &one.shed, one.door == nil ? .overload : .maxSize)
                 shedCounter.increment(by: batch.measured)
                 shedCount.wrappingAdd(batch.measured, ordering: .relaxed)
-                if let receipt { one.receipts.append(receipt) }
             } else {
                 if one.batch.isEmpty { one.batch = batch } else { one.batch.append(batch) }
-                if let receipt { one.receipts.append(receipt) }
+                one.feed += feed
                 // It waits until the lane opens again.
                 if one.door == .paused { return (true, false) }
             }
-            let isUrgent =
-                receipt != nil || !isRefused && one.batch.events.count + one.batch.readings.count >= limits.batch
+            let isUrgent = receipt != nil || !isRefused && one.count >= limits.batch
             var due = isUrgent ? now : now + limits.age[Int(lane.rawValue)]
             if let notBefore = one.notBefore { due = max(due, notBefore) }
             guard one.due.map({ due < $0 }) ?? true else { return (!isRefused, false) }
@@ -150,11 +151,23 @@ public final class Intake: Sendable {
         return isTaken
     }
 
-    private static func shed(_ batch: Batch, _ shed: inout Shed?, _ cause: Gap.Cause) {
-        guard let first = batch.events.first, let last = batch.events.last else { return }
-        var now = shed ?? Shed(count: 0, since: first.time, until: last.time, cause: cause)
-        now.count += UInt64(batch.events.count)
-        now.until = last.time
+    private func isRefused(_ batch: Batch, _ feed: [Reading], _ one: Pending, _ lane: Lane, isPushed: Bool) -> Bool {
+        switch one.door {
+        case .dropping: return true
+        case .paused: return !isPushed
+        case nil:
+            let size = Self.size(of: one.batch, one.feed) + Self.size(of: batch, feed)
+            return !isPushed && size > limits.waiting[Int(lane.rawValue)]
+        }
+    }
+
+    private static func shed(_ batch: Batch, _ feed: [Reading], _ shed: inout Shed?, _ cause: Gap.Cause) {
+        guard let first = batch.events.first?.time ?? feed.first?.time,
+            let last = batch.events.last?.time ?? feed.last?.time
+        else { return }
+        var now = shed ?? Shed(count: 0, since: first, until: last, cause: cause)
+        now.count += UInt64(max(1, batch.events.count))
+        now.until = last
         shed = now
     }
 
@@ -177,7 +190,8 @@ public final class Intake: Sendable {
             for lane in Lane.allCases {
                 guard let one = all[lane], one.isDue(now) else { continue }
                 all[lane] = one.door.map { Pending(door: $0) }
-                work.append(Work(lane: lane, batch: one.batch, shed: one.shed, receipts: one.receipts))
+                work.append(
+                    Work(lane: lane, batch: one.batch, feed: one.feed, shed: one.shed, receipts: one.receipts))
             }
             return work
         }
@@ -189,10 +203,11 @@ public final class Intake: Sendable {
             for one in work {
                 let since = all[one.lane]
                 var back = Pending(
-                    batch: one.batch, due: due, receipts: one.receipts, shed: one.shed, notBefore: due,
+                    batch: one.batch, feed: one.feed, due: due, receipts: one.receipts, shed: one.shed, notBefore: due,
                     door: since?.door)
                 if let since {
                     back.batch.append(since.batch)
+                    back.feed += since.feed
                     back.receipts += since.receipts
                     if let shed = since.shed {
                         back.shed = Shed(
@@ -220,7 +235,7 @@ public final class Intake: Sendable {
             let closed = all.filter { $0.value.door != nil }.keys
             for lane in closed {
                 all[lane]?.door = nil
-                if all[lane]?.batch.isEmpty == false { all[lane]?.due = .now }
+                if all[lane]?.count ?? 0 > 0 { all[lane]?.due = .now }
             }
             return !closed.isEmpty
         }

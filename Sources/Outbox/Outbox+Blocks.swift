@@ -34,6 +34,21 @@ extension Outbox {
         }
     }
 
+    /// Gap events are alarms of a kind: they go in the critical lane, whichever lane they tell of.
+    static func add(_ gaps: [Gap], to batches: inout [(lane: Lane, batch: Batch)], _ now: Timestamp) {
+        var batch = Batch()
+        for gap in gaps { batch.append(gap, time: now) }
+        add(batch, .critical, to: &batches)
+    }
+
+    static func add(_ batch: Batch, _ lane: Lane, to batches: inout [(lane: Lane, batch: Batch)]) {
+        if let index = batches.firstIndex(where: { $0.lane == lane }) {
+            batches[index].batch.append(batch)
+        } else {
+            batches.append((lane, batch))
+        }
+    }
+
     func deadBody(_ letter: DeadLetter) throws -> StoredBlock {
         try codec.encode(
             letter.event, lane: letter.lane, id: 0, epoch: letter.epoch, first: letter.sequence, committed: letter.at

@@ -65,6 +65,10 @@ public actor Outbox {
     private var clock = ClockWatch()
     /// By output: how its windows take turns.
     var turns: [Int]
+    /// What makes events of readings over time; nil where nobody asks for it.
+    var condenser: (any Condensing)?
+    /// What it has said since the last commit.
+    var condensed = Batch()
     /// Dead letters that the next commit keeps.
     var deadLetters: [(output: Int64, letter: DeadLetter)] = []
     /// What the commit under way loses: counted once it is done.
@@ -101,10 +105,12 @@ public actor Outbox {
     /// - Parameters:
     ///   - outputs: whose cursors are kept under their names.
     ///   - onCommit: is called with each commit, in order; must not wait.
+    ///   - condenser: what makes events of readings over time.
     /// - Throws: `OutboxError` of kind `inUse` or `newer`.
     public init(
         _ settings: OutboxSettings, outputs: [OutboxOutput], logger: Logger,
-        onCommit: @escaping @Sendable (Committed) -> Void = { _ in }
+        onCommit: @escaping @Sendable (Committed) -> Void = { _ in },
+        condenser: (Catalog) -> (any Condensing)? = { _ in nil }
     ) throws {
         self.settings = settings
         self.outputs = outputs
@@ -139,6 +145,13 @@ public actor Outbox {
         _ = clock.jump(wall: .now, steady: .now)
         if let alarms = try? AlarmBook(reading: start.database, codec) { books.alarms = alarms }
         activeAlarms = books.alarms.all
+        if var condenser = condenser(start.catalog) {
+            if let trouble = books.windows.restore(&condenser, from: start.database, codec) {
+                logger.error("windows that were open are lost in part", metadata: ["error": "\(trouble)"])
+            }
+            condensed = condenser.resume()
+            self.condenser = condenser
+        }
         database = start.database
     }
 
@@ -168,7 +181,7 @@ public actor Outbox {
         let due = [intake.nextDue, housekeepingDue, books.ledger.nextDue].compactMap(\.self).min()
         let deadline = due.map { max($0, retryAt ?? $0) }
         let look = isDiskWell ? (room.bytes < settings.maxSize ? diskRoom.nextLook : nil) : nextTry
-        return [deadline, look].compactMap(\.self).min()
+        return [deadline, look, nextWindow].compactMap(\.self).min()
     }
 
     /// Commits everything that has come in, now.
@@ -196,13 +209,16 @@ public actor Outbox {
 
     private var hasUnsaved: Bool { !deadLetters.isEmpty || books.hasUnsaved }
 
-    private func commit(_ work: [Intake.Work]) {
-        let isHousekeepingDue = [housekeepingDue, books.ledger.nextDue].contains { $0.map { $0 <= .now } ?? false }
-        guard !work.isEmpty || (isHousekeepingDue && (retryAt ?? .now) <= .now) else { return }
-        let start = ContinuousClock.now
-        noticeMovedFile()
+    private func commit(_ due: [Intake.Work]) {
         // One moment for all of it: what is too old by a clock that jumps from here on is not let go before that is known.
         let now = Timestamp.now
+        var work = due
+        condense(&work, at: now)
+        let isHousekeepingDue = [housekeepingDue, books.ledger.nextDue].contains { $0.map { $0 <= .now } ?? false }
+        let hasMore = isHousekeepingDue || !condensed.isEmpty
+        guard !work.isEmpty || (hasMore && (retryAt ?? .now) <= .now) else { return }
+        let start = ContinuousClock.now
+        noticeMovedFile()
         noticeClockJump(at: now)
         for attempt in 1...Self.mostAttempts {
             let before = books
@@ -234,6 +250,8 @@ public actor Outbox {
         housekeepingDue = nil
         retryAt = nil
         deadLetters.removeAll()
+        condensed.removeAll()
+        condenser?.wasKept()
         for lost in lostInCommit { measures.lost(lost) }
         lostInCommit.removeAll()
         if isDiskWell { trouble = nil }
@@ -274,9 +292,11 @@ public actor Outbox {
         // What is still open when the gateway stops is told then: who knows when it starts again.
         let announced = books.ledger.takeDue(now: isClosed ? nil : .now)
         if !announced.isEmpty { Self.add(announced.map(\.gap), to: &batches, now) }
+        if !condensed.isEmpty { Self.add(condensed, .normal, to: &batches) }
         let blocks = try batches.filter { !$0.batch.isEmpty }.flatMap { try makeBlocks($0.batch, $0.lane, now) }
         for one in batches { books.alarms.note(one.batch) }
         let alarms = try books.alarms.rows(codec)
+        let windows = try condenser.map { try books.windows.rows(codec, $0) }
         let dead = try deadLetters.map { ($0, try deadBody($0.letter)) }
         try database.transaction { () throws(SQLiteError) in
             try CatalogDefinitions.store(catalog.contents, beyond: &books.stored, in: database)
@@ -285,22 +305,12 @@ public actor Outbox {
             for letter in try books.shelf.trim(in: database) { note(letter) }
             lostInCommit += try retention.evict(from: database, &books, now: now, room)
             try books.alarms.save(alarms, in: database)
+            if let windows { try books.windows.save(windows, in: database) }
             try books.save(announced: announced, in: database)
         }
         for block in blocks { fresh.add(block.stored) }
         return blocks.map {
             Committed(epoch: $0.stored.epoch, lane: $0.stored.lane, first: $0.stored.first, batch: $0.batch)
-        }
-    }
-
-    /// Gap events are alarms of a kind: they go in the critical lane, whichever lane they tell of.
-    private static func add(_ gaps: [Gap], to batches: inout [(lane: Lane, batch: Batch)], _ now: Timestamp) {
-        var batch = Batch()
-        for gap in gaps { batch.append(gap, time: now) }
-        if let index = batches.firstIndex(where: { $0.lane == .critical }) {
-            batches[index].batch.append(batch)
-        } else {
-            batches.insert((.critical, batch), at: 0)
         }
     }
 
@@ -335,23 +345,4 @@ public actor Outbox {
         record.epoch = epoch
         currentEpoch.store(epoch, ordering: .relaxed)
     }
-}
-
-/// One of those that the outbox keeps a cursor for.
-public struct OutboxOutput: Sendable, Equatable {
-    public var name: String
-    /// Everything in the order in which it was committed, also after an outage: fresh events wait for the backlog.
-    public var isInOrder: Bool
-
-    public init(name: String, isInOrder: Bool = false) {
-        self.name = name
-        self.isInOrder = isInOrder
-    }
-}
-
-/// What an output has lost.
-struct Loss {
-    var output: String
-    var cause: Gap.Cause
-    var count: Int
 }

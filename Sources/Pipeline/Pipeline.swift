@@ -7,7 +7,8 @@ import Events
 /// What happens to readings between the device and the outbox: `interpret`, then `filter`.
 ///
 ///     scale, labels, range ─▶ spike, stuck ─▶ derived ┄▶ duplicate ─▶ spike ─▶ swing ─▶ deadband, at_most
-///                     interpret                                     filter
+///                     interpret                              ┊        filter
+///                                                            └▶ what windows take together
 ///
 /// Stages change a batch in place and keep their state by series. No clock: a reading brings its own time.
 public struct Pipeline {
@@ -19,6 +20,8 @@ public struct Pipeline {
     private var duplicates = DuplicateFilter()
     private var doors = SwingingDoor()
     private var news = NewsFilter()
+    /// Whether a series that windows take together is told of beside that.
+    private var windowed = SlotStates<Bool>()
     /// Series whose spikes are sent.
     private var keepsSpikes: Set<SeriesNumber> = []
 
@@ -51,6 +54,12 @@ public struct Pipeline {
         note(series, filters)
     }
 
+    /// Says of a series that windows take its readings together.
+    /// - Parameter isTold: whether it is told of beside that; nil where no window is about it.
+    public mutating func setWindowed(_ series: SeriesNumber, isTold: Bool?) {
+        windowed.set(slots.add(series), isTold)
+    }
+
     /// Series of a batch that nobody has added.
     public func strangers(in batch: Batch) -> [SeriesNumber] {
         batch.readings.lazy.map(\.series).filter { slots[$0] == nil }
@@ -77,10 +86,12 @@ public struct Pipeline {
     }
 
     /// Lets go of what is no news.
-    public mutating func filter(_ batch: inout Batch) -> FilterCounts {
+    /// - Parameter feed: gets what windows take together: all that came but for duplicates and spikes.
+    public mutating func filter(_ batch: inout Batch, feed: inout [Reading]) -> FilterCounts {
         var counts = FilterCounts()
         duplicates.apply(to: &batch, slots, &counts)
         dropSpikes(&batch, &counts)
+        self.feed(&feed, from: &batch, &counts)
         doors.apply(to: &batch, slots, &counts)
         news.apply(to: &batch, slots, &counts)
         batch.compact()
@@ -95,6 +106,18 @@ public struct Pipeline {
             }
             batch.readings[index].isKept = false
             counts.spikes += 1
+        }
+    }
+
+    private mutating func feed(_ feed: inout [Reading], from batch: inout Batch, _ counts: inout FilterCounts) {
+        guard !windowed.isEmpty else { return }
+        for index in batch.readings.indices where batch.readings[index].isKept {
+            let reading = batch.readings[index]
+            guard let slot = slots[reading.series], let isTold = windowed.with(slot, { $0 }) else { continue }
+            feed.append(reading)
+            if isTold { continue }
+            batch.readings[index].isKept = false
+            counts.windowed += 1
         }
     }
 
@@ -119,13 +142,18 @@ public struct FilterCounts: Sendable, Equatable {
     public var duplicates = 0
     public var spikes = 0
     public var swung = 0
+    /// Told of by windows alone.
+    public var windowed = 0
 
     public init() {}
 
     /// By the key that asks for the filter.
     public var byKey: KeyValuePairs<String, Int> {
-        ["deadband": deadband, "at_most": tooSoon, "duplicates": duplicates, "spike": spikes, "swing": swung]
+        [
+            "deadband": deadband, "at_most": tooSoon, "duplicates": duplicates, "spike": spikes, "swing": swung,
+            "windows": windowed,
+        ]
     }
 
-    public var total: Int { deadband + tooSoon + duplicates + spikes + swung }
+    public var total: Int { deadband + tooSoon + duplicates + spikes + swung + windowed }
 }

@@ -49,6 +49,7 @@ def test_every_key_of_the_configurations_schema_is_known_to_the_gateway(workshop
         text = {key: None for key in top} | {
             "gateway": "g", "state": "s", "outbox": empty(top["outbox"]), "admin": empty(top["admin"]),
             "filters": [empty(top["filters"]["items"])], "rules": {"r": empty(top["rules"]["additionalProperties"])},
+            "windows": {"w": empty(top["windows"]["additionalProperties"])},
             "devices": {"d": empty(FILES["headgate"]["$defs"]["device"])}, part: {"one": empty(way)}}
         path = workshop.folder / "keys.yaml"
         path.write_text(yaml.safe_dump(text))

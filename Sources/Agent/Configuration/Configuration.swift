@@ -106,6 +106,7 @@ public struct Configuration: Sendable {
     /// In the order of the file.
     public var filters: [FilterRule] = []
     public var rules: [AlarmRule] = []
+    public var windows: [ConfiguredWindow] = []
     public var writes = Writes()
     public var outbox = OutboxLimits()
     public var outputs: [ConfiguredOutput] = []

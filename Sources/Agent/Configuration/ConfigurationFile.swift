@@ -72,6 +72,9 @@ public final class ConfigurationFile {
         if let rules = root.take("rules") {
             configuration.rules = RuleKeys(devices: configuration.devices).rules(rules)
         }
+        if let windows = root.take("windows") {
+            configuration.windows = WindowKeys(devices: configuration.devices).windows(windows)
+        }
         if let writes = root.take("writes")?.mapping() {
             configuration.writes = WriteKeys(links: configuration.links, devices: configuration.devices).writes(writes)
         }

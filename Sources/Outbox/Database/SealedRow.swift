@@ -73,6 +73,10 @@ extension Database {
         try statement.run()
     }
 
+    func deleteAll(from table: SealedRow.Table) throws(SQLiteError) {
+        try connection.execute("DELETE FROM \(table.rawValue)")
+    }
+
     func delete(_ id: Int64, from table: SealedRow.Table) throws(SQLiteError) {
         try connection.run("DELETE FROM \(table.rawValue) WHERE id=?", id)
     }

@@ -1,0 +1,117 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+import Pipeline
+import YAMLText
+
+/// The `windows` of a configuration.
+struct WindowKeys {
+    private static let usual: [Figure] = [.min, .max, .mean, .last]
+    /// Late readings come after a commit, and a link that is slow.
+    private static let usualLateness: Int64 = 5_000_000
+    private static let longestLateness: Int64 = 3_600_000_000
+    private static let longest: Int64 = 31 * 86_400_000_000
+    private static let mostPanes: Int64 = 64
+
+    let devices: [Configuration.ConfiguredDevice]
+
+    func windows(_ value: YAMLValue) -> [ConfiguredWindow] {
+        (value.mapping()?.all() ?? []).compactMap { key, value in
+            guard let name = ConfigurationFile.name(key), let mapping = value.mapping() else { return nil }
+            let window = self.window(name, mapping, key)
+            mapping.finish()
+            if let window { prove(window, key) }
+            return window
+        }
+    }
+
+    private func window(_ name: String, _ mapping: YAMLMapping, _ key: YAMLValue) -> ConfiguredWindow? {
+        let selection = Selection(mapping)
+        let lateness = mapping.take("lateness").flatMap(Self.lateness)
+        let figures = mapping.take("give").map(Self.figures)
+        let keepsRaw = mapping.take("raw")?.word(["keep": true, "drop": false])
+        guard let span = Self.span(mapping, key) else { return nil }
+        var window = ConfiguredWindow(
+            window: Window(
+                name: name, span: span, lateness: lateness ?? Self.usualLateness, figures: figures ?? Self.usual))
+        window.selection = selection
+        window.keepsRaw = keepsRaw ?? true
+        return window
+    }
+
+    private static func span(_ mapping: YAMLMapping, _ key: YAMLValue) -> Window.Span? {
+        let (every, size, session) = (mapping.take("every"), mapping.take("size"), mapping.take("session"))
+        if let session {
+            for other in [every, size] { other?.problem("is not for a session, which lasts as long as it does") }
+            return duration(session).map { .session(gap: $0) }
+        }
+        guard let every else {
+            mapping.problem(
+                "needs `every` or `session`", fix: "write every: 5min, or session: 30s for the longest pause")
+            return nil
+        }
+        guard let step = duration(every) else { return nil }
+        guard let size else { return .fixed(size: step, every: step) }
+        guard let whole = duration(size) else { return nil }
+        guard whole % step == 0, whole / step <= mostPanes else {
+            size.problem(
+                "should be `every` a whole number of times, up to \(mostPanes)", fix: "write every: 5min, size: 15min")
+            return nil
+        }
+        return .fixed(size: whole, every: step)
+    }
+
+    private static func duration(_ value: YAMLValue) -> Int64? {
+        guard let duration = value.duration(atLeast: 100_000) else { return nil }
+        if duration <= longest { return duration }
+        value.problem("should be at most 31d")
+        return nil
+    }
+
+    /// 0 is a duration here.
+    private static func lateness(_ value: YAMLValue) -> Int64? {
+        guard value.scalar != "0", let lateness = value.scalar == "0s" ? 0 : value.duration(atLeast: 0) else {
+            return value.scalar == "0" ? 0 : nil
+        }
+        if lateness <= longestLateness { return lateness }
+        value.problem("should be at most 1h: readings wait for it in memory")
+        return nil
+    }
+
+    private static func figures(_ value: YAMLValue) -> [Figure] {
+        let all = value.scalar == nil ? value.sequence() ?? [] : [value]
+        return all.compactMap { one in
+            guard let text = one.string() else { return nil }
+            if let figure = Figure(name: text) { return figure }
+            let names = Figure.named.map(\.key)
+            let nearest = Spelling.nearest(to: text, among: names).map { "; did you mean \($0)?" } ?? ""
+            one.problem("should be one of \(names.joined(separator: ", ")), or a quantile like p95\(nearest)")
+            return nil
+        }
+    }
+
+    // MARK: Proofs
+
+    private func prove(_ window: ConfiguredWindow, _ key: YAMLValue) {
+        let meant = window.selection.meant(devices, key)
+        let points = meant.flatMap { device in
+            device.map.points.filter { window.isMeant(for: $0, of: device.described) }.map { (device, $0) }
+        }
+        guard !points.isEmpty else {
+            if !meant.isEmpty, !meant.contains(where: \.describesItself) {
+                key.problem("is meant for no point that is a number, or yes and no", fix: "look at `points`")
+            }
+            return
+        }
+        if window.window.figures.contains(.delta), !points.contains(where: { $1.kind == .counter }) {
+            key.problem("gives `delta`, and none of its points is a counter", fix: "write kind: counter in the map")
+        }
+        guard !window.keepsRaw else { return }
+        for (device, point) in points where point.lane == .critical {
+            return key.problem(
+                "drops the readings of \(point.name) of \(device.name), which is critical", fix: "leave `raw` out")
+        }
+    }
+}

@@ -1,0 +1,23 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+
+// What readings amount to over time.
+
+extension Outbox {
+    /// Takes together what is to be, once: what is tried again has been.
+    func condense(_ work: inout [Intake.Work], at now: Timestamp) {
+        guard condenser != nil else { return }
+        let feed = work.flatMap(\.feed)
+        guard !feed.isEmpty || condenser?.nextDue.map({ $0 <= now }) ?? false else { return }
+        for index in work.indices { work[index].feed.removeAll() }
+        if let said = condenser?.take(feed, at: now) { condensed.append(said) }
+        books.windows.add(feed, at: now)
+    }
+
+    /// When a window is closed even where nothing comes.
+    var nextWindow: ContinuousClock.Instant? {
+        condenser?.nextDue.map { .now + .microseconds(max(0, $0.microseconds(since: .now))) }
+    }
+}

@@ -1,0 +1,113 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+
+/// All windows over all devices: readings in, aggregates out. What is open can be written down and gone on with.
+public struct Windows: Sendable {
+    /// What a series is to windows.
+    public struct Membership: Sendable {
+        public var point: WindowPoint
+        public var device: DeviceNumber
+        public var windows: [Window]
+
+        public init(point: WindowPoint, device: DeviceNumber, windows: [Window]) {
+            self.point = point
+            self.device = device
+            self.windows = windows
+        }
+    }
+
+    private struct Place {
+        var window: Int
+        var member: Int
+    }
+
+    var open: [DeviceWindow] = []
+    /// Whether something is open that no state that was written down knows of.
+    public var isChanged = false
+    private var slots = SeriesSlots()
+    /// By slot, where its readings go.
+    private var places: [[Place]] = []
+    private let membership: @Sendable (SeriesNumber) -> Membership?
+
+    /// - Parameter membership: of a series that is met for the first time; nil for none.
+    public init(membership: @escaping @Sendable (SeriesNumber) -> Membership?) {
+        self.membership = membership
+    }
+
+    /// Takes readings, and closes the windows that they end.
+    /// - Parameter now: what the system's clock says.
+    public mutating func take(_ readings: [Reading], now: Timestamp, into out: inout Batch) {
+        for reading in readings {
+            let slot = slots[reading.series] ?? add(reading.series)
+            for place in places[slot] { open[place.window].take(reading, member: place.member, now: now, &out) }
+        }
+        advance(to: now, into: &out)
+    }
+
+    /// Closes the windows that are over.
+    public mutating func advance(to now: Timestamp, into out: inout Batch) {
+        for index in open.indices { open[index].advance(to: now, &out) }
+    }
+
+    /// When a window is closed even where nothing comes, by the system's clock.
+    public var nextDue: Timestamp? { open.lazy.compactMap(\.nextDue).min() }
+
+    private mutating func add(_ series: SeriesNumber) -> Int {
+        let slot = slots.add(series)
+        if places.count <= slot { places += repeatElement([], count: slot - places.count + 1) }
+        if let found = membership(series) {
+            for window in found.windows { places[slot].append(place(found.point, found.device, window)) }
+        }
+        return slot
+    }
+
+    private mutating func place(_ point: WindowPoint, _ device: DeviceNumber, _ window: Window) -> Place {
+        let known = open.firstIndex { $0.device == device && $0.window == window }
+        if known == nil { open.append(DeviceWindow(window, device: device)) }
+        let number = known ?? open.count - 1
+        if let member = open[number].members.firstIndex(where: { $0.point.series == point.series }) {
+            return Place(window: number, member: member)
+        }
+        open[number].add(point)
+        isChanged = true
+        return Place(window: number, member: open[number].members.count - 1)
+    }
+
+    // MARK: An earlier run
+
+    /// Goes on with the windows that were open, but for those that are no longer wanted so: they are told as far as they are.
+    /// - Parameter isWanted: whether a point is still taken together so.
+    public mutating func reconcile(
+        isWanted: (WindowPoint, DeviceNumber, Window) -> Bool, into out: inout Batch
+    ) {
+        var kept: [DeviceWindow] = []
+        for var one in open {
+            if one.members.allSatisfy({ isWanted($0.point, one.device, one.window) }) {
+                one.markPartial()
+                kept.append(one)
+            } else {
+                one.cut(&out)
+            }
+        }
+        open = kept
+        isChanged = true
+        slots = SeriesSlots()
+        places = []
+    }
+
+    /// As they were written down, to hear again what came since.
+    mutating func replace(_ windows: [DeviceWindow]) {
+        open = windows
+        slots = SeriesSlots()
+        places = []
+        for (number, one) in windows.enumerated() {
+            for (member, known) in one.members.enumerated() {
+                let slot = slots.add(known.point.series)
+                if places.count <= slot { places += repeatElement([], count: slot - places.count + 1) }
+                places[slot].append(Place(window: number, member: member))
+            }
+        }
+    }
+}
