@@ -32,6 +32,7 @@ final class Alarms: Sendable {
     private let gateway: String
     private let catalog: Catalog
     private let logger: Logger
+    private let now: @Sendable () -> Timestamp
     private let offer: @Sendable (Batch) -> Bool
     private let state = Mutex(State())
 
@@ -39,12 +40,14 @@ final class Alarms: Sendable {
     ///   - offer: takes alarms for the critical lane; false where they are lost.
     init(
         rules: [AlarmRule], gateway: String, catalog: Catalog, logger: Logger,
+        now: @escaping @Sendable () -> Timestamp = { .now },
         offer: @escaping @Sendable (Batch) -> Bool
     ) {
         self.rules = rules
         self.gateway = gateway
         self.catalog = catalog
         self.logger = logger
+        self.now = now
         self.offer = offer
     }
 
@@ -61,7 +64,7 @@ final class Alarms: Sendable {
             } else {
                 var alarm = one.alarm
                 (alarm.phase, alarm.remark) = (.end, .removed)
-                ended.close(.alarm(alarm), device: one.device, time: .now)
+                ended.close(.alarm(alarm), device: one.device, time: now())
             }
         }
         if !ended.isEmpty { _ = offer(ended) }
@@ -120,7 +123,7 @@ final class Alarms: Sendable {
     func run() async {
         while !Task.isCancelled {
             try? await Task.sleep(for: Self.tick)
-            advance(to: .now)
+            advance(to: now())
         }
     }
 

@@ -23,11 +23,13 @@ final class Collector: Collecting {
     }
 
     private let state = Mutex(State())
-    private let intake: Intake
+    private let intake: any Taking
     private let catalog: Catalog
     private let latest: LatestReadings
     private let totals: Totals
-    private let clock: SystemClock
+    /// Nil where time is told.
+    private let clock: SystemClock?
+    private let now: @Sendable () -> Timestamp
     private let filters: [FilterRule]
     private let alarms: Alarms
     private let windows: WindowPlan
@@ -35,14 +37,16 @@ final class Collector: Collecting {
     private let takesStrangers: Bool
 
     init(
-        intake: Intake, catalog: Catalog, latest: LatestReadings, totals: Totals, clock: SystemClock,
-        filters: [FilterRule], alarms: Alarms, windows: WindowPlan, takesStrangers: Bool = false
+        intake: any Taking, catalog: Catalog, latest: LatestReadings, totals: Totals, clock: SystemClock?,
+        filters: [FilterRule], alarms: Alarms, windows: WindowPlan, takesStrangers: Bool = false,
+        now: @escaping @Sendable () -> Timestamp = { .now }
     ) {
         self.intake = intake
         self.catalog = catalog
         self.latest = latest
         self.totals = totals
         self.clock = clock
+        self.now = now
         self.filters = filters
         self.alarms = alarms
         self.windows = windows
@@ -109,15 +113,14 @@ final class Collector: Collecting {
     }
 
     private func process(_ batch: inout Batch) -> Processed {
-        let clock = clock.look()
-        if clock != .good { batch.mark(clock) }
+        if let clock = clock?.look(), clock != .good { batch.mark(clock) }
         return state.withLock { state in
             if takesStrangers { add(state.pipeline.strangers(in: batch), to: &state.pipeline) }
             state.pipeline.interpret(&batch)
             // With what is computed of what came.
             totals.received(batch, catalog)
             latest.note(batch)
-            alarms.note(batch, now: .now)
+            alarms.note(batch, now: now())
             var feed: [Reading] = []
             totals.filtered(state.pipeline.filter(&batch, feed: &feed))
             var parts = Self.split(batch, state.lanes)
@@ -146,7 +149,7 @@ final class Collector: Collecting {
         var batch = Batch()
         for (device, readings) in Dictionary(grouping: held, by: { contents[$0.series]?.device ?? .gateway }) {
             batch.readings += readings
-            batch.closeTelemetry(device: device, time: readings.map(\.time).max() ?? .now)
+            batch.closeTelemetry(device: device, time: readings.map(\.time).max() ?? now())
         }
         guard !batch.isEmpty else { return }
         for (lane, part) in Self.split(batch, state.withLock { $0.lanes }) { intake.offer(part, lane) }
@@ -169,3 +172,19 @@ final class Collector: Collecting {
         }
     }
 }
+
+/// Where collectors hand on what is to be kept.
+protocol Taking: Sendable {
+    /// - Parameter feed: readings that windows take together.
+    /// - Returns: false where it is lost.
+    @discardableResult
+    func offer(_ batch: Batch, _ lane: Lane, feed: [Reading]) -> Bool
+    func offer(_ batch: Batch, _ lane: Lane, feed: [Reading], _ receipt: Receipt)
+}
+
+extension Taking {
+    @discardableResult
+    func offer(_ batch: Batch, _ lane: Lane) -> Bool { offer(batch, lane, feed: []) }
+}
+
+extension Intake: Taking {}

@@ -15,7 +15,7 @@ public final class ProblemList {
         public var fix: String
     }
 
-    private let problems = Problems()
+    let problems = Problems()
 
     public init() {}
 

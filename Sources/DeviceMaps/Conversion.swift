@@ -21,6 +21,13 @@ public struct Conversion: Sendable, Equatable {
         scaling = Scaling(scale: scale, offset: offset)
     }
 
+    /// The same of numbers that are what they mean.
+    public var unscaled: Conversion {
+        var conversion = self
+        conversion.scaling = Scaling()
+        return conversion
+    }
+
     public var scales: Bool { scaling != Scaling() }
 
     /// Whether it is that and nothing else.

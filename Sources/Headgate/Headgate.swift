@@ -31,7 +31,8 @@ struct Headgate: AsyncParsableCommand {
             """,
         version: Gateway.version,
         subcommands: [
-            Run.self, Check.self, Plan.self, Read.self, Write.self, Scan.self, MapCommand.self, Simulate.self,
+            Run.self, Check.self, Test.self, ReplayCommand.self, Plan.self, Read.self, Write.self, Scan.self,
+            MapCommand.self, Simulate.self,
             OutboxCommand.self, Tail.self, Status.self,
         ])
 }

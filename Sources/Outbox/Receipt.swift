@@ -23,12 +23,12 @@ public final class Receipt: Sendable {
 
     public init() {}
 
-    func expect() {
+    public func expect() {
         state.withLock { $0.outstanding += 1 }
     }
 
     /// - Parameter isSafe: false where the outbox closed without having committed it.
-    func settle(isSafe: Bool) {
+    public func settle(isSafe: Bool) {
         let verdict = state.withLock { state in
             state.outstanding -= 1
             if !isSafe { state.hasFailed = true }

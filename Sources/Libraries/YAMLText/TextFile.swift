@@ -11,9 +11,10 @@ public struct TextFileError: Error, CustomStringConvertible {
 /// Small text files: configuration, maps, secrets.
 public enum TextFile {
     /// Larger than any of them ever is; what is not one of them may be endless.
-    private static let limit = 8 << 20
+    public static let limit = 8 << 20
 
-    public static func read(_ path: String) throws(TextFileError) -> String {
+    /// - Parameter limit: bytes.
+    public static func read(_ path: String, limit: Int = limit) throws(TextFileError) -> String {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { throw TextFileError(description: "\(path): \(String(cString: strerror(errno)))") }
         defer { close(file) }

@@ -1,0 +1,202 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+import Inputs
+import Logging
+import Outbox
+import Pipeline
+import Synchronization
+
+/// A gateway without devices, disk and brokers, whose time is told: readings in, events out, by the parts that a real one
+/// is made of. An hour takes as long as its readings.
+final class Trial {
+    /// An event, and in which lane it would go.
+    struct Outcome {
+        var lane: Lane
+        var batch: Batch
+        var event: Batch.Event
+    }
+
+    /// What a device says of a point.
+    enum Said {
+        case number(Double)
+        case boolean(Bool)
+        case text(String)
+        case not(Quality)
+    }
+
+    /// How often time moves where nothing comes.
+    private static let tick: Int64 = 250_000
+
+    let catalog = Catalog()
+    let totals = Totals()
+    private(set) var outcomes: [Outcome] = []
+    private let configuration: Configuration
+    private let tray = Tray()
+    private let clock: ToldClock
+    private let alarms: Alarms
+    private let collector: Collector
+    private var windows: WindowCondenser
+    private var devices: [String: (number: DeviceNumber, points: [String: (Point, SeriesNumber)])] = [:]
+
+    init(_ configuration: Configuration, from start: Timestamp) {
+        self.configuration = configuration
+        let clock = ToldClock(start)
+        self.clock = clock
+        let plan = WindowPlan(configuration)
+        windows = WindowCondenser(plan, catalog)
+        let tray = tray
+        alarms = Alarms(
+            rules: configuration.rules, gateway: configuration.gateway, catalog: catalog,
+            logger: Logger(label: "headgate.rules"), now: { clock.now }
+        ) { tray.offer($0, .critical) }
+        collector = Collector(
+            intake: tray, catalog: catalog, latest: LatestReadings(), totals: totals, clock: nil,
+            filters: configuration.filters, alarms: alarms, windows: plan, now: { clock.now })
+        for device in configuration.devices where device.isOne { _ = self.device(device.name) }
+        alarms.advance(to: start)
+    }
+
+    var now: Timestamp { clock.now }
+
+    // MARK: Devices
+
+    /// The points of a device; nil where the configuration has none of that name.
+    func points(of id: String) -> [Point]? {
+        configured(id).map(\.map.points)
+    }
+
+    private func configured(_ id: String) -> Configuration.ConfiguredDevice? {
+        configuration.devices.first { $0.name == id || (!$0.isOne && id.hasPrefix($0.name + ".")) }
+    }
+
+    private func device(_ id: String) -> (number: DeviceNumber, points: [String: (Point, SeriesNumber)])? {
+        if let known = devices[id] { return known }
+        guard let configured = configured(id) else { return nil }
+        var described = configured.described
+        described.id = id
+        let number = catalog.number(of: described)
+        let points = configured.map.points.map(\.told)
+        let series = collector.add(points, of: number, catalog)
+        let known = zip(points, series).map { ($0.name, ($0, $1)) }
+        let device = (number, Dictionary(known, uniquingKeysWith: { one, _ in one }))
+        devices[id] = device
+        return device
+    }
+
+    // MARK: Time
+
+    /// Lets time pass until a moment, with all that it brings.
+    func advance(to moment: Timestamp) {
+        while now.advanced(byMicroseconds: Self.tick) < moment {
+            clock.set(now.advanced(byMicroseconds: Self.tick))
+            pass()
+        }
+        clock.set(max(now, moment))
+        pass()
+    }
+
+    private func pass() {
+        alarms.advance(to: now)
+        if windows.nextDue.map({ $0 <= now }) ?? false { condense([]) }
+        collect()
+    }
+
+    // MARK: Readings
+
+    /// One event of a device, now.
+    func take(_ id: String, _ said: [(point: String, said: Said)]) {
+        take(id, said.map { ($0.point, $0.said, now) }, time: now)
+    }
+
+    /// One event of a device.
+    /// - Returns: how many of its readings were taken.
+    @discardableResult
+    func take(_ id: String, _ said: [(point: String, said: Said, time: Timestamp)], time: Timestamp) -> Int {
+        guard let device = device(id) else { return 0 }
+        var batch = Batch()
+        for (name, said, time) in said {
+            guard let (point, series) = device.points[name] else { continue }
+            var reading = Reading(series: series, time: time, value: .none)
+            switch said {
+            case .number(let number): reading.value = .number(number)
+            case .boolean(let isTrue): reading.value = .boolean(isTrue)
+            case .text(let text):
+                let raw = point.conversion.labels.first { $0.value == text }?.key
+                reading.value = raw.map(Value.integer) ?? batch.text(text)
+            case .not(let quality): reading.quality = quality
+            }
+            batch.readings.append(reading)
+        }
+        let count = batch.readings.count
+        batch.closeTelemetry(device: device.number, time: time)
+        collector.take(&batch)
+        collect()
+        return count
+    }
+
+    /// What filters and windows hold back, as they are told when a gateway stops.
+    func finish() {
+        collector.flush()
+        collect()
+    }
+
+    private func collect() {
+        for (lane, batch, feed) in tray.empty() {
+            outcomes += batch.events.map { Outcome(lane: lane, batch: batch, event: $0) }
+            if !feed.isEmpty { condense(feed) }
+        }
+    }
+
+    private func condense(_ feed: [Reading]) {
+        let batch = windows.take(feed, at: now)
+        outcomes += batch.events.map { Outcome(lane: .normal, batch: batch, event: $0) }
+    }
+}
+
+extension Point {
+    /// As it is told to a trial: what it means and not what the device sends.
+    fileprivate var told: Point {
+        var point = self
+        point.conversion = conversion.unscaled
+        return point
+    }
+}
+
+/// A clock that says what it is told.
+final class ToldClock: Sendable {
+    private let time: Mutex<Timestamp>
+
+    init(_ start: Timestamp) {
+        time = Mutex(start)
+    }
+
+    var now: Timestamp { time.withLock { $0 } }
+
+    func set(_ moment: Timestamp) { time.withLock { $0 = moment } }
+}
+
+/// Keeps what collectors hand on until somebody takes it away.
+final class Tray: Taking {
+    private let kept = Mutex<[(lane: Lane, batch: Batch, feed: [Reading])]>([])
+
+    func offer(_ batch: Batch, _ lane: Lane, feed: [Reading]) -> Bool {
+        kept.withLock { $0.append((lane, batch, feed)) }
+        return true
+    }
+
+    func offer(_ batch: Batch, _ lane: Lane, feed: [Reading], _ receipt: Receipt) {
+        receipt.expect()
+        _ = offer(batch, lane, feed: feed)
+        receipt.settle(isSafe: true)
+    }
+
+    func empty() -> [(lane: Lane, batch: Batch, feed: [Reading])] {
+        kept.withLock { kept in
+            defer { kept.removeAll() }
+            return kept
+        }
+    }
+}

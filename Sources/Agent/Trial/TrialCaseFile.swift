@@ -1,0 +1,190 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+import Pipeline
+import YAMLText
+
+/// Reads the cases that are kept beside a configuration; records every mistake.
+struct TrialCaseFile {
+    /// 2026-01-01, the beginning of an hour and a day.
+    private static let usualStart = Timestamp(microseconds: 1_767_225_600_000_000)
+    private static let mostSteps = 1_000_000
+    private static let qualities: [String: Quality] = [
+        "bad": .bad, "absent": .absent, "uncertain": .uncertain, "out_of_range": .outOfRange,
+    ]
+    private static let expectationFix =
+        "write { at: 0s, device: bed-1, alarm: fever, phase: start }, or `window`, or `points` for what is sent"
+
+    let configuration: Configuration
+
+    static func read(_ path: String, _ configuration: Configuration, problems: Problems) -> [TrialCase] {
+        let text: String
+        do {
+            text = try TextFile.read(path)
+        } catch {
+            problems.add(Problem(file: path, line: 1, column: 1, message: "cannot be read: \(error)", fix: ""))
+            return []
+        }
+        guard let root = YAMLValue.mapping(of: text, file: path, problems: problems) else { return [] }
+        let file = TrialCaseFile(configuration: configuration)
+        let cases = (root.require("cases", fix: "write cases: [ … ]")?.sequence() ?? []).compactMap(file.oneCase)
+        root.finish()
+        return cases
+    }
+
+    private func oneCase(_ value: YAMLValue) -> TrialCase? {
+        guard let mapping = value.mapping() else { return nil }
+        defer { mapping.finish() }
+        let name = mapping.require("case", fix: "say what it shows: case: a hot oven raises an alarm")?.string()
+        var one = TrialCase(name: name ?? "", line: value.line, start: Self.usualStart)
+        if let start = mapping.take("start"), let text = start.string() {
+            one.start = Timestamp(iso8601: text.utf8) ?? one.start
+            if Timestamp(iso8601: text.utf8) == nil { start.problem("should be a moment, like 2026-11-21T09:00:00Z") }
+        }
+        for step in mapping.take("readings")?.sequence() ?? [] { one.steps += steps(step) }
+        // Those of one moment in the order in which they are written.
+        one.steps = one.steps.enumerated().sorted { ($0.element.at, $0.offset) < ($1.element.at, $1.offset) }
+            .map(\.element)
+        one.expected = (mapping.take("gives")?.sequence() ?? []).compactMap(expectation)
+        let length = mapping.take("lasts")?.duration()
+        one.length = max(one.steps.last?.at ?? 0, one.expected.compactMap(\.at).max() ?? 0, length ?? 0)
+        return one
+    }
+
+    // MARK: Readings
+
+    private func steps(_ value: YAMLValue) -> [TrialCase.Step] {
+        guard let mapping = value.mapping() else { return [] }
+        defer { mapping.finish() }
+        let at = mapping.require("at", fix: "write at: 0s, from the case's start")?.duration(atLeast: 0)
+        let device = mapping.require("device", fix: "name a device of the configuration").flatMap(device)
+        let (every, until) = (mapping.take("every"), mapping.take("until"))
+        let points = mapping.require("points", fix: "write points: { temperature: 21.5 }")
+        guard let at, let device, let said = points.flatMap({ said($0, device) }) else { return [] }
+        guard let every else {
+            until?.problem("needs `every`", fix: "write every: 1s, until: 5min")
+            return [TrialCase.Step(at: at, device: device, said: said)]
+        }
+        guard let step = every.duration(atLeast: 1_000), let until, let end = until.duration(), end >= at else {
+            every.problem("needs `until`, not before `at`", fix: "write every: 1s, until: 5min")
+            return []
+        }
+        guard (end - at) / step < Int64(Self.mostSteps) else {
+            every.problem("gives more than \(Self.mostSteps) readings")
+            return []
+        }
+        return stride(from: at, through: end, by: Int64.Stride(step)).map {
+            TrialCase.Step(at: $0, device: device, said: said)
+        }
+    }
+
+    private func device(_ value: YAMLValue) -> String? {
+        guard let name = value.string() else { return nil }
+        if name == configuration.gateway || points(of: name) != nil { return name }
+        let nearest = Spelling.nearest(to: name, among: configuration.devices.map(\.name))
+        value.problem("is no device of the configuration", fix: nearest.map { "did you mean \($0)?" } ?? "")
+        return nil
+    }
+
+    private func points(of device: String) -> [Point]? {
+        configuration.devices.first { $0.name == device || (!$0.isOne && device.hasPrefix($0.name + ".")) }?.map.points
+    }
+
+    private func said(_ value: YAMLValue, _ device: String) -> [(point: String, said: Trial.Said)] {
+        (value.mapping()?.all() ?? []).compactMap { key, value in
+            guard let name = key.scalar, let said = Self.said(value) else { return nil }
+            let points = points(of: device) ?? []
+            guard points.contains(where: { $0.name == name && $0.derived == nil }) else {
+                let nearest = Spelling.nearest(to: name, among: points.map(\.name)).map { "did you mean \($0)?" }
+                key.problem("is no point of \(device) that is read", fix: nearest ?? "")
+                return nil
+            }
+            return (name, said)
+        }
+    }
+
+    private static func said(_ value: YAMLValue) -> Trial.Said? {
+        guard let text = value.string() else { return nil }
+        if value.isQuoted { return .text(text) }
+        if let quality = qualities[text] { return .not(quality) }
+        if text == "true" || text == "false" { return .boolean(text == "true") }
+        return Double(text).map(Trial.Said.number) ?? .text(text)
+    }
+
+    // MARK: What is to come
+
+    private func expectation(_ value: YAMLValue) -> TrialCase.Expectation? {
+        guard let mapping = value.mapping() else { return nil }
+        defer { mapping.finish() }
+        let at = mapping.take("at")?.duration(atLeast: 0)
+        let device = mapping.take("device").flatMap(device)
+        let (alarm, window, points) = (mapping.take("alarm"), mapping.take("window"), mapping.take("points"))
+        let what: TrialCase.Expectation.What
+        if let alarm {
+            let rule = known(alarm, configuration.rules.map(\.name), "rule")
+            let phases: KeyValuePairs = ["start": "start", "continue": "continue", "end": "end"]
+            what = .alarm(
+                rule: rule, phase: mapping.take("phase")?.word(phases) ?? "start",
+                reason: mapping.take("reason")?.string(), priority: mapping.take("priority")?.string())
+        } else if let window {
+            let name = known(window, configuration.windows.map(\.window.name), "window")
+            what = .window(
+                name: name, from: mapping.take("from")?.duration(atLeast: 0), points: points.map(Self.figures) ?? [:])
+        } else if let points {
+            let said = (points.mapping()?.all() ?? []).compactMap { key, value in
+                Self.said(value).map { (key.scalar ?? "", $0) }
+            }
+            what = .readings(Dictionary(said, uniquingKeysWith: { one, _ in one }))
+        } else {
+            value.problem("says nothing that could come", fix: Self.expectationFix)
+            return nil
+        }
+        return TrialCase.Expectation(line: value.line, text: Self.text(what), at: at, device: device, what: what)
+    }
+
+    private func known(_ value: YAMLValue, _ names: [String], _ what: String) -> String {
+        let name = value.string() ?? ""
+        if !names.contains(name) {
+            let nearest = Spelling.nearest(to: name, among: names)
+            value.problem("is no \(what) of the configuration", fix: nearest.map { "did you mean \($0)?" } ?? "")
+        }
+        return name
+    }
+
+    private static func figures(_ value: YAMLValue) -> [String: [String: Double]] {
+        let points = (value.mapping()?.all() ?? []).map { key, value in
+            let figures = (value.mapping()?.all() ?? []).compactMap { key, value in
+                value.number().map { (key.scalar ?? "", $0) }
+            }
+            return (key.scalar ?? "", Dictionary(figures, uniquingKeysWith: { one, _ in one }))
+        }
+        return Dictionary(points, uniquingKeysWith: { one, _ in one })
+    }
+
+    private static func text(_ what: TrialCase.Expectation.What) -> String {
+        switch what {
+        case .alarm(let rule, let phase, let reason, _): "\(rule) \(phase)" + (reason.map { " (\($0))" } ?? "")
+        case .window(let name, _, let points):
+            "\(name) with "
+                + points.sorted { $0.key < $1.key }.map { point, figures in
+                    point + " "
+                        + figures.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+                }.joined(separator: "; ")
+        case .readings(let points):
+            points.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.text)" }.joined(separator: ", ")
+        }
+    }
+}
+
+extension Trial.Said {
+    var text: String {
+        switch self {
+        case .number(let number): "\(number)"
+        case .boolean(let isTrue): "\(isTrue)"
+        case .text(let text): text
+        case .not(let quality): "\(quality.name)"
+        }
+    }
+}

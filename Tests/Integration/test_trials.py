@@ -1,0 +1,135 @@
+"""A configuration that is tried without devices: its cases, and what was recorded."""
+
+import json
+
+import pytest
+
+from conftest import events_in, headgate, wait_for
+from test_mqtt_in import listening
+from test_rules import ward  # noqa: F401
+from test_rules import say
+
+RULES = {
+    "fast": {"when": "hr > 120", "until": "hr < 110", "for": "10s"},
+    "silent": {"missing": "hr", "for": "60s", "devices": "bed-1"},
+}
+WINDOWS = {"w": {"every": "1min", "give": ["mean", "max"], "points": "hr", "devices": "bed-1"}}
+CASES = """\
+cases:
+  - case: a fast heart
+    readings:
+      - { at: 0s, device: bed-1, points: { hr: 130, mode: "on" }, every: 1s, until: 70s }
+      - { at: 71s, device: bed-1, points: { hr: bad } }
+      - { at: 72s, device: bed-1, points: { hr: 100 } }
+    lasts: 3min
+    gives:
+      - { at: 10s, device: bed-1, alarm: fast }
+      - { at: 71s, device: bed-1, alarm: fast, phase: continue, reason: unconfirmed }
+      - { at: 72s, device: bed-1, alarm: fast, phase: end, priority: medium }
+      - { at: 132s, alarm: silent }
+      - { at: 1min, window: w, points: { hr: { mean: 130, count: 60 } } }
+      - { from: 60s, window: w, points: { hr: { count: 12, unusable: 1, max: 130 } } }
+  - case: what is no news is not sent
+    readings:
+      - { at: 0s, device: bed-3, points: { hr: 70 } }
+      - { at: 1s, device: bed-3, points: { hr: 110 } }
+      - { at: 2s, device: bed-3, points: { hr: 125 } }
+      - { at: 3s, device: bed-3, points: { hr: 301 } }
+    gives:
+      - { at: 0s, points: { hr: 70 } }
+      - { at: 2s, points: { hr: 125 } }
+      - { at: 3s, points: { hr: out_of_range } }
+"""
+
+
+@pytest.fixture
+def tried(ward):  # noqa: F811
+    workshop, configure, broker, out = ward
+    path = configure(RULES)
+    text = path.read_text()
+    path.write_text(text + "windows: " + json.dumps(WINDOWS) + "\n")
+    cases = workshop.folder / "headgate.cases.yaml"
+    cases.write_text(CASES)
+    return workshop, path, cases
+
+
+def test_the_cases_beside_a_configuration_are_run_in_a_moment(tried):
+    _, path, _ = tried
+    result = headgate("test", "-c", path, "--all")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "2 cases, 0 failed" in result.stdout and "rules: 2 of 2 started" in result.stdout
+    report = json.loads(headgate("test", "-c", path, "--json").stdout)
+    assert [one["failures"] for one in report["cases"]] == [[], []] and report["windowsNotTold"] == []
+
+
+CHANGES = [
+    ("at: 72s, device: bed-1, alarm: fast, phase: end", "at: 73s, device: bed-1, alarm: fast, phase: end",
+     ["did not come: at 73s, bed-1: fast end", "came, and is not expected: at 72s, bed-1: fast end"]),
+    ("mean: 130", "mean: 131", ["did not come: at 60s, w with hr count 60.0, mean 131.0"]),
+    ("      - { at: 132s, alarm: silent }\n", "", ["came, and is not expected: at 132s, bed-1: silent start"]),
+    ("      - { at: 2s, points: { hr: 125 } }\n", "", ["came, and is not expected: at 2s, bed-3: hr 125.0"]),
+    ("priority: medium", "priority: high", ["did not come"]),
+]
+
+
+@pytest.mark.parametrize("old, new, messages", CHANGES, ids=[change[2][0] for change in CHANGES])
+def test_what_does_not_come_and_what_comes_besides_is_told_with_its_line(tried, old, new, messages):
+    _, path, cases = tried
+    assert old in CASES
+    cases.write_text(CASES.replace(old, new))
+    result = headgate("test", "-c", path)
+    assert result.returncode == 1 and str(cases) + ":" in result.stdout
+    for message in messages:
+        assert message in result.stdout
+
+
+def test_a_rule_that_no_case_starts_is_told(tried):
+    _, path, cases = tried
+    cases.write_text(CASES[:CASES.index("  - case: a fast")] + CASES[CASES.index("  - case: what is no news"):])
+    assert "rules: 0 of 2 started, but not fast, silent" in headgate("test", "-c", path).stdout
+    assert headgate("test", "-c", path).returncode == 0 and headgate("test", "-c", path, "--all").returncode == 1
+
+
+MISTAKES = [
+    ("alarm: fast }", "alarm: fastt }", "is no rule of the configuration; did you mean fast?"),
+    ("hr: 100", "hrr: 100", "is no point of bed-1 that is read; did you mean hr?"),
+    ("device: bed-3", "device: bed-4", "is no device of the configuration"),
+    ("at: 1min,", "at: 1 hour,", "should be a duration"),
+    ("until: 70s", "untill: 70s", "needs `until`"),
+]
+
+
+@pytest.mark.parametrize("old, new, message", MISTAKES, ids=[mistake[2] for mistake in MISTAKES])
+def test_a_mistake_in_a_case_has_its_place(tried, old, new, message):
+    _, path, cases = tried
+    cases.write_text(CASES.replace(old, new))
+    result = headgate("test", "-c", path)
+    assert result.returncode == 78 and message in result.stderr and str(cases) + ":" in result.stderr
+
+
+def test_what_was_recorded_runs_through_a_changed_configuration(ward):  # noqa: F811
+    workshop, configure, broker, out = ward
+    gateway = workshop.gateway(configure({"fast": {"when": "hr > 120"}}))
+    listening(gateway)
+    for hr in (130, 60, 125, 200):
+        say(broker, 1, hr=hr)
+        count = lambda: [event for event in events_in(out) if event["data"].get("readings")]
+        wait_for(lambda: hr in [one["value"] for event in count() for one in event["data"]["readings"]], what="it")
+    wait_for(lambda: len([e for e in events_in(out) if e["type"] == "headgate.alarm.v1"]) == 3, what="the alarms")
+    gateway.stop()
+    same = headgate("replay", out, "-c", gateway.configuration)
+    assert same.returncode == 0, same.stdout
+    assert "4 recorded" in same.stdout and "4 → 4 readings, 3 → 3 alarm events" in same.stdout
+    other = configure({"fast": {"when": "hr > 150"}})
+    changed = headgate("replay", out, "-c", other)
+    assert changed.returncode == 1
+    signs = [line[0] for line in changed.stdout.splitlines() if "bed-1: fast" in line]
+    assert signs == ["-", "-", "-", "+"], changed.stdout
+    kept = workshop.folder / "old.yaml"
+    kept.write_text(other.read_text().replace("150", "120"))
+    report = json.loads(headgate("replay", out, "-c", other, "--before", kept, "--json").stdout)
+    assert [change["isNew"] for change in report["changes"]] == [False, False, False, True]
+    assert report["before"]["alarms"] == 3 and report["after"]["alarms"] == 1
+    (workshop.folder / "broken.jsonl").write_text("{}\n")
+    broken = headgate("replay", workshop.folder / "broken.jsonl", "-c", other)
+    assert broken.returncode == 78 and "broken.jsonl:1" in broken.stderr
