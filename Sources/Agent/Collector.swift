@@ -33,12 +33,15 @@ final class Collector: Collecting {
     private let filters: [FilterRule]
     private let alarms: Alarms
     private let windows: WindowPlan
+    /// What is computed of readings of several devices; nil where nothing is.
+    private let formulas: PlantFormulas?
     /// Whether what comes is described by the device alone, and not added before.
     private let takesStrangers: Bool
 
     init(
         intake: any Taking, catalog: Catalog, latest: LatestReadings, totals: Totals, clock: SystemClock?,
-        filters: [FilterRule], alarms: Alarms, windows: WindowPlan, takesStrangers: Bool = false,
+        filters: [FilterRule], alarms: Alarms, windows: WindowPlan, formulas: PlantFormulas? = nil,
+        takesStrangers: Bool = false,
         now: @escaping @Sendable () -> Timestamp = { .now }
     ) {
         self.intake = intake
@@ -50,6 +53,7 @@ final class Collector: Collecting {
         self.filters = filters
         self.alarms = alarms
         self.windows = windows
+        self.formulas = formulas
         self.takesStrangers = takesStrangers && !(filters.isEmpty && alarms.isEmpty && windows.isEmpty)
     }
 
@@ -121,6 +125,7 @@ final class Collector: Collecting {
             totals.received(batch, catalog)
             latest.note(batch)
             alarms.note(batch, now: now())
+            formulas?.note(batch)
             var feed: [Reading] = []
             totals.filtered(state.pipeline.filter(&batch, feed: &feed))
             var parts = Self.split(batch, state.lanes)

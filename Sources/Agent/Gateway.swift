@@ -60,17 +60,20 @@ public struct Gateway: Sendable {
         alarms.restore(outbox.activeAlarms, devices: Set(configuration.devices.map(\.name)))
         alarms.expect(configuration.devices)
         self.alarms = alarms
-        func collector(takesStrangers: Bool = false) -> Collector {
+        func collector(takesStrangers: Bool = false, _ formulas: PlantFormulas? = nil) -> Collector {
             Collector(
                 intake: outbox.intake, catalog: outbox.catalog, latest: latest, totals: totals, clock: clock,
-                filters: configuration.filters, alarms: alarms, windows: windows, takesStrangers: takesStrangers)
+                filters: configuration.filters, alarms: alarms, windows: windows, formulas: formulas,
+                takesStrangers: takesStrangers)
         }
+        let computed = collector()
+        let formulas = PlantFormulas(configuration, outbox.catalog, collector: computed)
         let writes = assembly.writeDesk(collector: collector())
         self.writes = writes
-        var collectors: [Collector] = []
+        var collectors: [Collector] = [computed]
         inputs = try configuration.links.map { link in
             let commands = configuration.writes.commands.flatMap { $0.link == link.name ? $0.topic : nil }
-            let collector = collector(takesStrangers: configuration.hasEdgeNodes(on: link))
+            let collector = collector(takesStrangers: configuration.hasEdgeNodes(on: link), formulas)
             let run = try assembly.input(
                 link, collector: collector,
                 commands: commands.map {

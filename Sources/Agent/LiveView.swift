@@ -129,7 +129,7 @@ extension Configuration.ConfiguredDevice {
     /// Whether there is a device of this very name.
     var isOne: Bool {
         switch address {
-        case .unit: true
+        case .unit, .computed: true
         case .topic(let topic): !topic.contains("+") && !topic.contains("#")
         case .edgeNodes(let nodes): !nodes.isPattern
         }
@@ -141,7 +141,7 @@ extension Configuration.ConfiguredDevice {
         case .sparkplug: return series.sorted { $0.1.point < $1.1.point }
         // In the order in which it said them first.
         case .sunSpec: return series
-        case .modbus, .mqtt: break
+        case .modbus, .mqtt, .computed: break
         }
         let order = Dictionary(
             map.points.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { $1 })

@@ -67,7 +67,9 @@ public struct Readout {
     }
 
     private func read(_ points: [Point], patience: Duration) throws -> [SingleRead.Row] {
-        guard let link = configuration.links.first(where: { $0.name == device.link }) else { return [] }
+        guard let link = configuration.links.first(where: { $0.name == device.link }) else {
+            throw StartError("\(device.name) is computed: headgate status and headgate tail show it")
+        }
         switch (link.way, device.map.form, device.address) {
         case (.modbus, _, .unit(let unit)):
             let settings = try Self.settings(of: link, device.name)

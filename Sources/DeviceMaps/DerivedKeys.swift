@@ -4,22 +4,36 @@
 import Events
 import YAMLText
 
-/// The `derived` of a map: points that are computed of its others.
-struct DerivedKeys {
+/// The `derived` of a map: points that are computed of its others; and of a configuration, of points of several devices.
+public struct DerivedKeys {
     /// What is doubted is what is read.
     private static let filters = ["deadband", "at_least", "at_most", "swing"]
     /// At least so far apart may what is put together be, in microseconds.
     private static let leastWithin: Int64 = 60_000_000
 
-    /// What is read.
-    let points: [Point]
+    /// The points that can be meant without a device.
+    private let names: [String]
+    /// What a formula's input is; nil where there is no such point.
+    private let lookup: (Program.Input) -> Point?
 
-    func points(_ listed: YAMLMapping) -> [Point] {
+    /// - Parameter points: what is read.
+    init(points: [Point]) {
+        self.init(names: points.map(\.name)) { input in
+            input.device == nil ? points.first { $0.name == input.point } : nil
+        }
+    }
+
+    public init(names: [String] = [], lookup: @escaping (Program.Input) -> Point?) {
+        self.names = names
+        self.lookup = lookup
+    }
+
+    public func points(_ listed: YAMLMapping) -> [Point] {
         listed.all().compactMap { name, value in
             guard let text = name.scalar, let mapping = value.mapping() else { return nil }
             defer { mapping.finish() }
             if !DeviceMapFile.isName(text) { name.problem("should be a name of a-z, 0-9 and _", fix: "") }
-            if points.contains(where: { $0.name == text }) {
+            if names.contains(text) {
                 name.problem("is the name of a point that is read", fix: "give it another")
             }
             return point(named: text, PointKeys(mapping, defaults: nil))
@@ -38,8 +52,8 @@ struct DerivedKeys {
         let range = keys.take("range", where: isNumber).flatMap(PointKeys.range)
         let filters = keys.filters(isNumber: isNumber, lane, keys: Self.filters)
         guard let program else { return nil }
-        let slowest = points.compactMap { point -> Int64? in
-            if case .register(let source) = point.source { source.every } else { nil }
+        let slowest = program.inputs.compactMap { input -> Int64? in
+            if case .register(let source) = lookup(input)?.source { source.every } else { nil }
         }.max()
         let derived = Derived(
             text: text, program: program, within: within ?? max(Self.leastWithin, (slowest ?? 0) &* 3))
@@ -50,10 +64,7 @@ struct DerivedKeys {
 
     private func program(_ text: String, _ unit: String?, _ written: YAMLValue) -> Program? {
         do throws(ExpressionError) {
-            return try ExpressionCompiler.compile(text, unit: unit, names: points.map(\.name)) { input in
-                guard input.device == nil else { return nil }
-                return points.first { $0.name == input.point }?.operand
-            }
+            return try ExpressionCompiler.compile(text, unit: unit, names: names) { lookup($0)?.operand }
         } catch {
             written.problem("\(error.message), at character \(error.offset + 1) of `\(text)`")
             return nil

@@ -12,6 +12,8 @@ public struct DeviceMap: Sendable {
         case sunSpec
         /// Devices behind edge nodes of Sparkplug B, whose births say what they have.
         case sparkplug
+        /// Devices whose points are computed of those of others.
+        case computed
 
         /// Nil where there are no registers.
         public var limits: ModbusLimits? {
@@ -19,7 +21,7 @@ public struct DeviceMap: Sendable {
             case .modbus(let limits): limits
             // What is between a value and its scale factor is read through.
             case .sunSpec: ModbusLimits(gap: 24)
-            case .mqtt, .sparkplug: nil
+            case .mqtt, .sparkplug, .computed: nil
             }
         }
     }
@@ -33,6 +35,14 @@ public struct DeviceMap: Sendable {
     public static let sparkplug = DeviceMap(
         name: "sparkplug-b", version: 3, title: "Sparkplug B", source: "Eclipse Sparkplug 3.0.0", form: .sparkplug,
         points: [], examples: [], hash: "")
+
+    /// Stands for the map of what a configuration computes.
+    public static func computed(_ points: [Point]) -> DeviceMap {
+        DeviceMap(
+            name: "derived", version: 1, title: "Computed", source: "the configuration", form: .computed,
+            points: points,
+            examples: [], hash: "")
+    }
 
     /// Equals the file's name.
     public var name: String

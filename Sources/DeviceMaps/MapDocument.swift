@@ -52,6 +52,7 @@ public enum MapDocument {
             return parts.joined(separator: ", ") + "."
         case .sunSpec: return "Modbus: the device says what it has, in models of SunSpec."
         case .sparkplug: return "Sparkplug B: births say what there is."
+        case .computed: return "Computed of the points of other devices."
         }
     }
 

@@ -46,13 +46,13 @@ def ward(workshop):
     (maps / "door.yaml").write_text(DOOR)
     out = workshop.folder / "events.jsonl"
 
-    def configure(rules=RULES):
+    def configure(rules=RULES, **more):
         devices = {f"bed-{n}": {"map": "monitor", "link": "floor", "topic": f"bed/{n}", "tags": {"ward": ward}}
                    for n, ward in ((1, "icu"), (2, "icu"), (3, "er"))}
         devices["door-1"] = {"map": "door", "link": "floor", "topic": "door"}
         return workshop.configuration(
             maps=str(maps), links={"floor": {"mqtt": f"mqtt://127.0.0.1:{broker}"}}, devices=devices, rules=rules,
-            outputs={"f": {"file": str(out)}})
+            outputs={"f": {"file": str(out)}}, **more)
     return workshop, configure, broker, out
 
 
@@ -134,6 +134,51 @@ def test_an_alarm_goes_on_under_its_name_after_a_kill_and_ends_with_its_rule(war
     assert phases(out, "tachycardia") == [("start", None), ("continue", "confirmed"), ("end", "removed")]
     assert len({event["data"]["alarm"] for event in alarms(out, "tachycardia")}) == 1
     gateway.stop()
+
+
+DERIVED = {"plant": {"tags": {"ward": "all"}, "points": {
+    "total": {"expr": "@bed-1.hr + @bed-2.hr", "unit": "/s", "range": [0, 100], "within": "30s"},
+    "alert": {"expr": "@door-1.open and @bed-1.hr > 100"}}}}
+
+
+def test_what_is_computed_of_several_devices_is_a_device_of_its_own(ward):
+    workshop, configure, broker, out = ward
+    gateway = workshop.gateway(configure(
+        {"busy": {"when": "total > 3 '/s'", "devices": "plant"}, "both": {"when": "@plant.alert and hr > 0", "maps": "monitor"}},
+        derived=DERIVED, windows={"w": {"every": "1h", "devices": "plant"}}))
+    listening(gateway)
+    say(broker, 1, hr=90)
+    say(broker, 2, hr=120)
+    publish(broker, json.dumps({"open": True}), topic="door")
+    say(broker, 1, hr=9999)
+    say(broker, 1, hr=120)
+    def sent(point):
+        return [(round(one["value"], 6) if isinstance(one["value"], float) else one["value"], one["quality"], one.get("unit"))
+                for event in events_in(out) if event["subject"] == "plant"
+                for one in event["data"].get("readings", []) if one["point"] == point and event["type"].endswith("telemetry.v1")]
+    wait_for(lambda: len(sent("total")) == 3, what="what is computed")
+    assert sent("total") == [(3.5, "good", "/s"), (168.65, "uncertain", "/s"), (4.0, "good", "/s")]
+    assert [one[0] for one in sent("alert")] == [False, True, True]
+    plant = [event for event in events_in(out) if event["subject"] == "plant"][0]
+    assert plant["data"]["map"] == "derived" and plant["data"]["tags"] == {"ward": "all"}
+    wait_for(lambda: phases(out, "busy", "plant"), what="the alarm")
+    assert phases(out, "busy", "plant")[0] == ("start", None)
+    wait_for(lambda: phases(out, "both"), what="the other alarm")
+    status = json.loads(headgate("status", "-c", gateway.configuration, "--json").stdout)
+    assert [[point["point"] for point in one["points"]] for one in status["devices"] if one["device"] == "plant"] == [
+        ["total", "alert"]]
+    gateway.stop()
+    totals = gateway.totals()
+    assert totals["received"] == totals["filtered"] + totals["committed"]
+
+
+@pytest.mark.parametrize("expr, message", [
+    ("@bed-1.hr + @bed-9.hr", "has no point `@bed-9.hr`"), ("hr + 1", "has no point `hr`"),
+    ("@bed-1.hr + @bed-1.pressure", "different kinds"), ("rate(@bed-1.hr, 5 's')", "is for the rules")])
+def test_a_formula_over_devices_that_makes_no_sense_is_a_mistake(ward, expr, message):
+    _, configure, _, _ = ward
+    result = headgate("check", "-c", configure({}, derived={"plant": {"points": {"x": {"expr": expr, "unit": "/min"}}}}))
+    assert result.returncode != 0 and message in result.stdout + result.stderr
 
 
 MISTAKES = [

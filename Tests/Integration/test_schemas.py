@@ -50,6 +50,8 @@ def test_every_key_of_the_configurations_schema_is_known_to_the_gateway(workshop
             "gateway": "g", "state": "s", "outbox": empty(top["outbox"]), "admin": empty(top["admin"]),
             "filters": [empty(top["filters"]["items"])], "rules": {"r": empty(top["rules"]["additionalProperties"])},
             "windows": {"w": empty(top["windows"]["additionalProperties"])},
+            "derived": {"p": empty(top["derived"]["additionalProperties"]) | {"points": {"x": empty(
+                top["derived"]["additionalProperties"]["properties"]["points"]["additionalProperties"])}}},
             "devices": {"d": empty(FILES["headgate"]["$defs"]["device"])}, part: {"one": empty(way)}}
         path = workshop.folder / "keys.yaml"
         path.write_text(yaml.safe_dump(text))

@@ -51,7 +51,7 @@ enum AddressKeys {
             linkValue.problem("is a broker, and \(map.name) is a map of registers", fix: "name a tcp or rtu link")
         case (.mqtt, .modbus):
             linkValue.problem("is a Modbus link, and \(map.name) is a map of messages", fix: "name an mqtt link")
-        case (.sparkplug, _): break
+        case (.sparkplug, _), (.computed, _): break
         }
         return nil
     }

@@ -36,6 +36,8 @@ public struct Configuration: Sendable {
             case unit(UInt8)
             case topic(String)
             case edgeNodes(SparkplugNodeName)
+            /// On no link: it is computed of others.
+            case computed
         }
 
         public var name: String

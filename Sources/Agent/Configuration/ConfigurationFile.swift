@@ -64,6 +64,9 @@ public final class ConfigurationFile {
         configuration.admin = Configuration.defaultAdmin
         configuration.links = links(root.take("links"), gateway: configuration.gateway)
         configuration.devices = devices(root.take("devices"), links: configuration.links)
+        if let derived = root.take("derived")?.mapping() {
+            configuration.devices += computed(derived, configuration.devices)
+        }
         if provesPlans { configuration.links.forEach { prove($0, configuration) } }
         configuration.links.forEach { proveEdgeNodes(of: $0, configuration) }
         if let filters = root.take("filters") {
@@ -148,6 +151,27 @@ public final class ConfigurationFile {
         return Configuration.ConfiguredDevice(
             name: name, map: map, link: link.name, address: address, tags: tags,
             tellsProvenance: Self.tellsProvenance(provenance, map))
+    }
+
+    /// Devices whose points are computed of those of others.
+    private func computed(
+        _ listed: YAMLMapping, _ devices: [Configuration.ConfiguredDevice]
+    ) -> [Configuration.ConfiguredDevice] {
+        listed.all().compactMap { key, value in
+            guard let name = Self.name(key), let mapping = value.mapping() else { return nil }
+            defer { mapping.finish() }
+            if devices.contains(where: { $0.name == name }) {
+                key.problem("is the name of a device that is read", fix: "give it another")
+            }
+            let tags = Self.tags(mapping.take("tags"))
+            let points = mapping.require("points", fix: "write points: { total: { expr: \"@a.power + @b.power\" } }")
+            let keys = DerivedKeys { input in
+                devices.first { $0.name == input.device && $0.isOne }?.map.points.first { $0.name == input.point }
+            }
+            return Configuration.ConfiguredDevice(
+                name: name, map: .computed(points?.mapping().map(keys.points) ?? []), link: "", address: .computed,
+                tags: tags)
+        }
     }
 
     /// The map that a device names; SunSpec devices and edge nodes bring theirs.

@@ -68,7 +68,7 @@ extension Configuration.ConfiguredDevice {
     var describesItself: Bool {
         switch map.form {
         case .sunSpec, .sparkplug: true
-        case .modbus, .mqtt: false
+        case .modbus, .mqtt, .computed: false
         }
     }
 }

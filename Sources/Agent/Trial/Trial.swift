@@ -38,6 +38,8 @@ final class Trial {
     private let clock: ToldClock
     private let alarms: Alarms
     private let collector: Collector
+    /// Of what is computed of several devices.
+    private let computed: Collector
     private var windows: WindowCondenser
     private var devices: [String: (number: DeviceNumber, points: [String: (Point, SeriesNumber)])] = [:]
 
@@ -52,10 +54,15 @@ final class Trial {
             rules: configuration.rules, gateway: configuration.gateway, catalog: catalog,
             logger: Logger(label: "headgate.rules"), now: { clock.now }
         ) { tray.offer($0, .critical) }
-        collector = Collector(
+        let computed = Collector(
             intake: tray, catalog: catalog, latest: LatestReadings(), totals: totals, clock: nil,
             filters: configuration.filters, alarms: alarms, windows: plan, now: { clock.now })
-        for device in configuration.devices where device.isOne { _ = self.device(device.name) }
+        self.computed = computed
+        collector = Collector(
+            intake: tray, catalog: catalog, latest: LatestReadings(), totals: totals, clock: nil,
+            filters: configuration.filters, alarms: alarms, windows: plan,
+            formulas: PlantFormulas(configuration, catalog, collector: computed), now: { clock.now })
+        for device in configuration.devices where device.isRead { _ = self.device(device.name) }
         alarms.advance(to: start)
     }
 
@@ -140,6 +147,7 @@ final class Trial {
     /// What filters and windows hold back, as they are told when a gateway stops.
     func finish() {
         collector.flush()
+        computed.flush()
         collect()
     }
 
@@ -153,6 +161,13 @@ final class Trial {
     private func condense(_ feed: [Reading]) {
         let batch = windows.take(feed, at: now)
         outcomes += batch.events.map { Outcome(lane: .normal, batch: batch, event: $0) }
+    }
+}
+
+extension Configuration.ConfiguredDevice {
+    /// Whether it is one device that says something itself.
+    fileprivate var isRead: Bool {
+        if case .computed = address { false } else { isOne }
     }
 }
 
