@@ -97,6 +97,10 @@ let package = Package(
             swiftSettings: settings),
 
         .executableTarget(
+            name: "PipelineBenchmark", dependencies: ["DeviceMaps", "Events", "Pipeline", "YAMLText"],
+            path: "Tests/Benchmarks/Pipeline", swiftSettings: settings),
+
+        .executableTarget(
             name: "Fuzz",
             dependencies: ["Agent", "DeviceMaps", "Events", "Inputs", "MQTT", "MapImport", "YAMLText"],
             path: "Tests/Fuzz",

@@ -157,16 +157,18 @@ final class Alarms: Sendable {
     /// The rules of the devices that have changed, and those that look at several.
     private func bind(_ state: inout State, _ now: Timestamp) {
         let contents = catalog.contents
+        var elsewhere: [AlarmRule] = []
         for rule in rules {
-            guard let points = try? rule.points() else { continue }
-            let own = points.filter { $0.device == nil }.map(\.point)
-            if own.isEmpty {
-                bind(rule, nil, &state, now)
-                continue
-            }
-            let looksElsewhere = own.count < points.count
-            for (id, known) in state.devices where looksElsewhere || state.changed.contains(id) {
-                guard own.allSatisfy({ known.points[$0] != nil }), let device = contents[known.number],
+            guard let points = try? rule.points(), points.contains(where: { $0.device != nil }) else { continue }
+            elsewhere.append(rule)
+            if points.allSatisfy({ $0.device != nil }) { bind(rule, nil, &state, now) }
+        }
+        // Device by device: what is looked at together lies together.
+        for (id, known) in state.devices {
+            guard let device = contents[known.number] else { continue }
+            for rule in state.changed.contains(id) ? rules : elsewhere {
+                let own = ((try? rule.points()) ?? []).filter { $0.device == nil }
+                guard !own.isEmpty, own.allSatisfy({ known.points[$0.point] != nil }),
                     rule.selection.isMeant(for: device)
                 else { continue }
                 bind(rule, id, &state, now)

@@ -116,7 +116,7 @@ def window(pid, count, seconds):
             "end": end, "resident_mb": memory_mb(pid)}
 
 
-def gateway_figures(bench, kafka, windows):
+def gateway_figures(bench, kafka, windows, **more):
     write_map(bench)
     with servers(bench, "headgate") as (ports, arrivals):
         plant = list(links())
@@ -124,7 +124,7 @@ def gateway_figures(bench, kafka, windows):
             "links": {f"link-{n}": {"tcp": f"127.0.0.1:{ports[server].port}"} for n, (server, _) in enumerate(plant)},
             "devices": {f"link-{n}-unit-{unit}": {"map": "plant", "link": f"link-{n}", "unit": unit}
                         for n, (_, units) in enumerate(plant) for unit in units}}
-        with bench.gateway(**parts, outputs={"central": {"kafka": kafka, "topic": "telemetry"}}) as gateway:
+        with bench.gateway(**parts, **more, outputs={"central": {"kafka": kafka, "topic": "telemetry"}}) as gateway:
             note("plant: Headgate")
             time.sleep(windows.cpu_warm_up)
             before = gateway.metrics()

@@ -5,8 +5,8 @@ import DeviceMaps
 import Events
 
 /// What readings are watched for, and how it is told.
-public struct Rule: Sendable {
-    public enum Condition: Sendable {
+public struct Rule: Sendable, Equatable {
+    public enum Condition: Sendable, Equatable {
         /// A formula says yes.
         case holds(Program)
         /// Formulas say yes one after the other, the last at most so many microseconds after the first.
@@ -51,5 +51,38 @@ public struct Rule: Sendable {
     var needsClock: Bool {
         if case .missing = condition { return true }
         return repeats != nil
+    }
+}
+
+/// A rule as watches have it: one for all devices for which it says the same.
+final class SharedRule: Sendable {
+    /// The condition without what it is made of.
+    enum Kind {
+        case holds
+        case sequence(within: Int64)
+        case missing
+    }
+
+    let rule: Rule
+    let kind: Kind
+    let validity: Int64
+    let hasUntil: Bool
+    /// Those of the condition, then `until`.
+    let formulas: [Program]
+    /// By formula, where its inputs begin among those of all; at the end, how many those are.
+    let starts: [Int]
+
+    init(_ rule: Rule) {
+        self.rule = rule
+        validity = rule.validity
+        hasUntil = rule.until != nil
+        let steps: [Program]
+        switch rule.condition {
+        case .holds(let program): (kind, steps) = (.holds, [program])
+        case .sequence(let programs, let within): (kind, steps) = (.sequence(within: within), programs)
+        case .missing: (kind, steps) = (.missing, [])
+        }
+        formulas = steps + (rule.until.map { [$0] } ?? [])
+        starts = rule.inputs.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1.count) }
     }
 }

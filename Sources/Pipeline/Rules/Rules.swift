@@ -15,10 +15,17 @@ public struct Rules {
     private var numbers: [String: Int] = [:]
     /// Alarms of an earlier run whose rule or device has not come yet, likewise.
     private var restored: [String: Alarm] = [:]
-    /// Kept from event to event for their room: watches to be looked at, and when they were last.
-    private var touched: [(watch: Int, time: Timestamp)] = []
-    private var isTouched: [Bool] = []
-    private var noted: [Bool] = []
+    /// By name.
+    private var shared: [String: [SharedRule]] = [:]
+    /// Watches that time alone can make say something.
+    private var timed: [Int] = []
+    /// Watches to be looked at, kept from event to event for its room.
+    private var touched: [Int] = []
+    /// By watch, the newest time of what it is to be looked at for; nil where it is not.
+    private var touchedAt: [Timestamp?] = []
+    /// By look, in which moment it was noted last.
+    private var notedIn: [Int] = []
+    private var moment = 1
 
     public init() {}
 
@@ -45,7 +52,7 @@ public struct Rules {
                 formula.compactMap { input in series(input).map { looks.add(input.look, of: $0, for: number) } })
         }
         guard zip(found, inputs).allSatisfy({ $0.count == $1.count }) else { return }
-        var watch = Watch(rule, device: device, deviceID: deviceID, looks: found, now: now)
+        var watch = Watch(share(rule), device: device, deviceID: deviceID, looks: Array(found.joined()), now: now)
         if number < watches.count {
             watch.goOn(from: watches[number])
             watches[number] = watch
@@ -54,7 +61,15 @@ public struct Rules {
         if let alarm = restored.removeValue(forKey: key) { watch.restore(alarm, now: now) }
         numbers[key] = number
         watches.append(watch)
-        isTouched.append(false)
+        touchedAt.append(nil)
+        if rule.needsClock { timed.append(number) }
+    }
+
+    private mutating func share(_ rule: Rule) -> SharedRule {
+        if let known = shared[rule.name]?.first(where: { $0.rule == rule }) { return known }
+        let one = SharedRule(rule)
+        shared[rule.name, default: []].append(one)
+        return one
     }
 
     /// An alarm that was under way when the gateway stopped.
@@ -85,34 +100,29 @@ public struct Rules {
         var reading = reading
         reading.time = min(reading.time, now)
         // Of the same point twice: the first is a moment of its own.
-        if let look = found.first, noted.indices.contains(look), noted[look] { lookAtTouched(&alarms) }
+        if let look = found.first, notedIn.indices.contains(look), notedIn[look] == moment { lookAtTouched(&alarms) }
         for look in found {
             let text: String? = if case .text(let index) = reading.value { batch.text(at: index) } else { nil }
             guard looks.note(reading, in: look, text: text) else { continue }
-            if look >= noted.count { noted += repeatElement(false, count: look - noted.count + 1) }
-            noted[look] = true
-            for watch in looks.watches(look) { touch(watch, reading.time) }
-        }
-    }
-
-    private mutating func touch(_ watch: Int, _ time: Timestamp) {
-        if isTouched[watch] {
-            for place in touched.indices where touched[place].watch == watch {
-                touched[place].time = max(touched[place].time, time)
+            if look >= notedIn.count { notedIn += repeatElement(0, count: look - notedIn.count + 1) }
+            notedIn[look] = moment
+            for watch in looks.watches(look) {
+                if let time = touchedAt[watch] {
+                    touchedAt[watch] = max(time, reading.time)
+                } else {
+                    touchedAt[watch] = reading.time
+                    touched.append(watch)
+                }
             }
-        } else {
-            isTouched[watch] = true
-            touched.append((watch, time))
         }
     }
 
     private mutating func lookAtTouched(_ alarms: inout Batch) {
         guard !touched.isEmpty else { return }
-        for (number, time) in touched {
-            isTouched[number] = false
-            for formula in watches[number].looks {
-                for look in formula where look < noted.count { noted[look] = false }
-            }
+        moment += 1
+        for number in touched {
+            guard let time = touchedAt[number] else { continue }
+            touchedAt[number] = nil
             if let signal = watches[number].look(at: looks, time: time) { tell(signal, number, &alarms) }
         }
         touched.removeAll(keepingCapacity: true)
@@ -121,11 +131,11 @@ public struct Rules {
     // MARK: Time
 
     /// Whether time alone can bring an alarm.
-    public var needsClock: Bool { watches.contains { $0.rule.needsClock } }
+    public var needsClock: Bool { !timed.isEmpty }
 
     public mutating func advance(to now: Timestamp) -> Batch {
         var alarms = Batch()
-        for number in watches.indices where watches[number].rule.needsClock {
+        for number in timed {
             if let signal = watches[number].advance(to: now) { tell(signal, number, &alarms) }
         }
         return alarms
@@ -167,7 +177,7 @@ public struct Rules {
     /// The last readings that it looks at.
     private func causes(of watch: Watch) -> [Cause] {
         var told: Set<SeriesNumber> = []
-        return watch.looks.joined().compactMap { look in
+        return watch.looks.compactMap { look in
             looks.last(look).flatMap { told.insert($0.reading.series).inserted ? $0 : nil }
         }
     }
@@ -176,7 +186,9 @@ public struct Rules {
     public mutating func forget(_ alarms: Batch) {
         for event in alarms.events {
             guard case .alarm(let alarm) = event.detail,
-                let number = watches.firstIndex(where: { $0.rule.name == alarm.rule && $0.device == event.device })
+                let number = watches.firstIndex(where: {
+                    $0.shared.rule.name == alarm.rule && $0.device == event.device
+                })
             else { continue }
             watches[number].forget(alarm.phase, alarm)
         }

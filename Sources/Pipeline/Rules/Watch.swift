@@ -27,11 +27,11 @@ struct Watch {
         var causes: [Cause] = []
     }
 
-    let rule: Rule
+    let shared: SharedRule
     let device: DeviceNumber
     let deviceID: String
-    /// By formula of the rule, the looks that are its inputs.
-    let looks: [[Int]]
+    /// What its formulas are given, one after the other.
+    let looks: [Int]
     private(set) var active: Active?
     private var heldSince: Timestamp?
     private var lastHeld: Timestamp?
@@ -41,8 +41,8 @@ struct Watch {
     /// When the last good reading came that must not be missing.
     private var heard: Timestamp
 
-    init(_ rule: Rule, device: DeviceNumber, deviceID: String, looks: [[Int]], now: Timestamp) {
-        self.rule = rule
+    init(_ shared: SharedRule, device: DeviceNumber, deviceID: String, looks: [Int], now: Timestamp) {
+        self.shared = shared
         self.device = device
         self.deviceID = deviceID
         self.looks = looks
@@ -71,35 +71,39 @@ struct Watch {
     mutating func look(at known: borrowing Looks, time newest: Timestamp) -> Signal? {
         let time = max(newest, lookedAt)
         lookedAt = time
-        switch rule.condition {
-        case .holds(let program):
-            let holds = truth(of: program, 0, known, time)
-            return active == nil ? begin(holds, time) : goOn(holds, until: untilHolds(1, known, time), time)
-        case .sequence(let steps, let within):
-            let truths = steps.indices.map { truth(of: steps[$0], $0, known, time) }
-            let readings = looks.prefix(steps.count).map { $0.compactMap(known.last) }
-            let causes = chain.step(truths, at: time, within: within, readings: readings)
-            if active != nil { return goOn(truths.last ?? nil, until: untilHolds(steps.count, known, time), time) }
+        switch shared.kind {
+        case .holds:
+            let holds = truth(of: 0, known, time)
+            return active == nil ? begin(holds, time) : goOn(holds, until: untilHolds(known, time), time)
+        case .sequence(let within):
+            let steps = 0..<(shared.formulas.count - (shared.hasUntil ? 1 : 0))
+            let truths = steps.map { truth(of: $0, known, time) }
+            let causes = chain.step(
+                truths, at: time, within: within, readings: steps.map { looks[inputs(of: $0)].compactMap(known.last) })
+            if active != nil { return goOn(truths.last ?? nil, until: untilHolds(known, time), time) }
             return causes.flatMap { start(at: time, causes: $0) }
         case .missing:
-            guard let reading = known.last(looks[0][0])?.reading, reading.quality == .good else { return nil }
+            guard let reading = known.last(looks[0])?.reading, reading.quality == .good else { return nil }
             heard = max(heard, reading.time)
             return active == nil ? nil : end(at: time)
         }
     }
 
-    private func untilHolds(_ place: Int, _ known: borrowing Looks, _ time: Timestamp) -> Bool? {
-        guard let until = rule.until else { return nil }
-        return truth(of: until, place, known, time) ?? false
+    private func inputs(of formula: Int) -> Range<Int> { shared.starts[formula]..<shared.starts[formula + 1] }
+
+    private func untilHolds(_ known: borrowing Looks, _ time: Timestamp) -> Bool? {
+        guard shared.hasUntil else { return nil }
+        return truth(of: shared.formulas.count - 1, known, time) ?? false
     }
 
-    private func truth(of program: Program, _ place: Int, _ known: borrowing Looks, _ time: Timestamp) -> Bool? {
-        let inputs = looks[place]
+    private func truth(of formula: Int, _ known: borrowing Looks, _ time: Timestamp) -> Bool? {
+        let inputs = inputs(of: formula)
+        let validity = shared.validity
         return withUnsafeTemporaryAllocation(of: Double.self, capacity: max(1, inputs.count)) { numbers in
-            for (index, look) in inputs.enumerated() {
-                numbers[index] = known.number(look, at: time, validity: rule.validity)
+            for place in inputs {
+                numbers[place - inputs.lowerBound] = known.number(looks[place], at: time, validity: validity)
             }
-            let result = program.evaluate(UnsafeBufferPointer(rebasing: numbers[..<inputs.count]))
+            let result = shared.formulas[formula].evaluate(UnsafeBufferPointer(rebasing: numbers[..<inputs.count]))
             return result.isNaN ? nil : result != 0
         }
     }
@@ -107,18 +111,18 @@ struct Watch {
     private mutating func begin(_ holds: Bool?, _ time: Timestamp) -> Signal? {
         guard let holds else {
             // Whether it held meanwhile is not known: it begins anew once that is too long.
-            if let lastHeld, time.microseconds(since: lastHeld) > rule.validity { heldSince = nil }
+            if let lastHeld, time.microseconds(since: lastHeld) > shared.rule.validity { heldSince = nil }
             return nil
         }
         guard holds else {
             heldSince = nil
             return nil
         }
-        if let lastHeld, time.microseconds(since: lastHeld) > rule.validity { heldSince = nil }
+        if let lastHeld, time.microseconds(since: lastHeld) > shared.rule.validity { heldSince = nil }
         lastHeld = time
         let since = heldSince ?? time
         heldSince = since
-        return time.microseconds(since: since) >= rule.holdFor ? start(at: time) : nil
+        return time.microseconds(since: since) >= shared.rule.holdFor ? start(at: time) : nil
     }
 
     /// - Parameter until: nil where the condition itself says when it is over.
@@ -137,21 +141,22 @@ struct Watch {
 
     private mutating func start(at time: Timestamp, causes: [Cause] = []) -> Signal? {
         if let quietUntil, time < quietUntil { return nil }
-        let id = "\(rule.name)/\(deviceID)/\(String(time.microseconds, radix: 16))"
+        let id = "\(shared.rule.name)/\(deviceID)/\(String(time.microseconds, radix: 16))"
         active = Active(id: id, since: time, isConfirmed: true, lastTold: time)
         return Signal(phase: .start, time: time, causes: causes)
     }
 
     private mutating func end(at time: Timestamp) -> Signal {
         heldSince = nil
-        quietUntil = time.advanced(byMicroseconds: rule.cooldown)
+        quietUntil = time.advanced(byMicroseconds: shared.rule.cooldown)
         return Signal(phase: .end, time: time)
     }
 
     func alarm(_ active: Active, _ phase: Alarm.Phase, _ remark: Alarm.Remark = .none) -> Alarm {
         Alarm(
-            id: active.id, rule: rule.name, phase: phase, priority: rule.priority, since: active.since, remark: remark,
-            text: rule.text)
+            id: active.id, rule: shared.rule.name, phase: phase, priority: shared.rule.priority, since: active.since,
+            remark: remark,
+            text: shared.rule.text)
     }
 
     /// Once its end has been told.
@@ -160,13 +165,17 @@ struct Watch {
     /// What time alone brings.
     mutating func advance(to now: Timestamp) -> Signal? {
         if let active {
-            guard let repeats = rule.repeats, now.microseconds(since: active.lastTold) >= repeats else { return nil }
+            guard let repeats = shared.rule.repeats, now.microseconds(since: active.lastTold) >= repeats else {
+                return nil
+            }
             self.active?.lastTold = now
             return Signal(phase: .continue, remark: .repeated, time: now)
         }
         // A clock that was set back says nothing of how long it is.
         heard = min(heard, now)
-        guard case .missing = rule.condition, now.microseconds(since: heard) >= rule.holdFor else { return nil }
+        guard case .missing = shared.rule.condition, now.microseconds(since: heard) >= shared.rule.holdFor else {
+            return nil
+        }
         return start(at: now)
     }
 
