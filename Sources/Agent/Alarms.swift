@@ -52,15 +52,13 @@ final class Alarms: Sendable {
     }
 
     /// Goes on with the alarms that were under way when the gateway stopped; ends those that nobody watches any more.
-    /// - Parameter devices: the names that the configuration has.
-    func restore(_ active: [ActiveAlarm], devices: Set<String>) {
+    func restore(_ active: [ActiveAlarm], _ devices: [Configuration.ConfiguredDevice]) {
         var ended = Batch()
         let contents = catalog.contents
         for one in active {
             let id = contents[one.device]?.id ?? gateway
-            let isWatched = one.device == .gateway || devices.contains(String(id.prefix { $0 != "." }))
-            if isWatched, rules.contains(where: { $0.name == one.alarm.rule }) {
-                state.withLock { $0.rules.restore(one.alarm, deviceID: id) }
+            if isWatched(one, contents[one.device], devices) {
+                state.withLock { $0.rules.restore(one.alarm, device: one.device, deviceID: id) }
             } else {
                 var alarm = one.alarm
                 (alarm.phase, alarm.remark) = (.end, .removed)
@@ -68,6 +66,20 @@ final class Alarms: Sendable {
             }
         }
         if !ended.isEmpty { _ = offer(ended) }
+    }
+
+    private func isWatched(
+        _ one: ActiveAlarm, _ device: Device?, _ devices: [Configuration.ConfiguredDevice]
+    ) -> Bool {
+        guard let rule = rules.first(where: { $0.name == one.alarm.rule }), let points = try? rule.points() else {
+            return false
+        }
+        let own = Set(points.filter { $0.device == nil }.map(\.point))
+        guard let device else { return own.isEmpty }
+        guard !own.isEmpty, rule.selection.isMeant(for: device),
+            let configured = devices.first(where: { $0.name == device.id || device.id.hasPrefix($0.name + ".") })
+        else { return false }
+        return configured.describesItself || own.isSubset(of: configured.map.points.map(\.name))
     }
 
     /// Whether there is nothing to watch for.
@@ -78,11 +90,22 @@ final class Alarms: Sendable {
     /// Makes the points known of devices that need not be heard of first: what of them is missing is noticed, too.
     func expect(_ devices: [Configuration.ConfiguredDevice]) {
         guard !rules.isEmpty else { return }
-        for device in devices where device.isOne {
-            let number = catalog.number(of: device.described)
-            for point in device.map.points {
-                let series = Series(device: number, point: point.name, unit: point.sentUnit, lane: point.lane)
-                add(catalog.number(of: series), point)
+        let contents = catalog.contents
+        for device in devices {
+            var known = device.isOne ? [catalog.number(of: device.described)] : []
+            // Of one that stands for many, those that were heard of in an earlier run.
+            for (index, one) in contents.devices.enumerated() where !device.isOne {
+                var described = device.described
+                described.id = one.id
+                if one == described, one.id.hasPrefix(device.name + ".") {
+                    known.append(DeviceNumber(raw: Int32(clamping: index)))
+                }
+            }
+            for number in known {
+                for point in device.map.points {
+                    let series = Series(device: number, point: point.name, unit: point.sentUnit, lane: point.lane)
+                    add(catalog.number(of: series), point)
+                }
             }
         }
     }

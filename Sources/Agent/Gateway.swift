@@ -57,7 +57,7 @@ public struct Gateway: Sendable {
         let alarms = Alarms(
             rules: configuration.rules, gateway: configuration.gateway, catalog: outbox.catalog, logger: logs["rules"]
         ) { outbox.intake.offer($0, .critical) }
-        alarms.restore(outbox.activeAlarms, devices: Set(configuration.devices.map(\.name)))
+        alarms.restore(outbox.activeAlarms, configuration.devices)
         alarms.expect(configuration.devices)
         self.alarms = alarms
         func collector(takesStrangers: Bool = false, _ formulas: PlantFormulas? = nil) -> Collector {

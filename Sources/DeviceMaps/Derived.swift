@@ -10,6 +10,8 @@ public struct Derived: Sendable, Equatable {
     public var program: Program
     /// How far apart the times of what it is computed of may be, in microseconds.
     public var within: Int64
+    /// How often the slowest of what it is computed of is read, in microseconds; nil where one says when it likes.
+    public var every: Int64?
 
     /// What the formula says of the last readings of its inputs; nil where one has never been read.
     ///

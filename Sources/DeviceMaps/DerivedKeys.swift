@@ -52,11 +52,11 @@ public struct DerivedKeys {
         let range = keys.take("range", where: isNumber).flatMap(PointKeys.range)
         let filters = keys.filters(isNumber: isNumber, lane, keys: Self.filters)
         guard let program else { return nil }
-        let slowest = program.inputs.compactMap { input -> Int64? in
-            if case .register(let source) = lookup(input)?.source { source.every } else { nil }
-        }.max()
+        let intervals = program.inputs.map { lookup($0)?.every }
+        let slowest = intervals.compactMap(\.self).max()
         let derived = Derived(
-            text: text, program: program, within: within ?? max(Self.leastWithin, (slowest ?? 0) &* 3))
+            text: text, program: program, within: within ?? max(Self.leastWithin, (slowest ?? 0) &* 3),
+            every: intervals.contains(nil) ? nil : slowest)
         return Point(
             name: name, unit: unit ?? "", kind: .gauge, lane: lane, source: .derived(derived), conversion: Conversion(),
             range: range, filters: filters)
@@ -73,6 +73,15 @@ public struct DerivedKeys {
 }
 
 extension Point {
+    /// How often it is read, in microseconds; nil where it is told when its device likes.
+    public var every: Int64? {
+        switch source {
+        case .register(let source): source.every
+        case .derived(let derived): derived.every
+        case .message: nil
+        }
+    }
+
     /// What it is to a formula.
     public var operand: ExpressionCompiler.Operand {
         if !conversion.labels.isEmpty { return .text(labels: Set(conversion.labels.values).sorted()) }

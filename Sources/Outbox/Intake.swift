@@ -131,8 +131,10 @@ public final class Intake: Sendable {
             if let receipt { one.receipts.append(receipt) }
             if isRefused {
                 Self.shed(batch, feed, &one.shed, one.door == nil ? .overload : .maxSize)
-                shedCounter.increment(by: batch.measured)
-                shedCount.wrappingAdd(batch.measured, ordering: .relaxed)
+                // What windows take is mostly in both.
+                let count = max(batch.measured, feed.count)
+                shedCounter.increment(by: count)
+                shedCount.wrappingAdd(count, ordering: .relaxed)
             } else {
                 if one.batch.isEmpty { one.batch = batch } else { one.batch.append(batch) }
                 one.feed += feed

@@ -114,6 +114,9 @@ extension Outbox {
         let now = Timestamp.now
         for cause in file.losses { books.ledger.addEnded(.unknown(cause, at: now)) }
         let isNew = file.isNew
+        // What cannot be sealed now is so with the next commit.
+        let alarms = try? books.alarms.rows(codec)
+        let windows = condenser.flatMap { try? books.windows.rows(codec, $0) }
         try file.database.transaction { () throws(SQLiteError) in
             if !isNew {
                 // A commit that failed may have reached the file all the same. It is in memory too.
@@ -125,8 +128,11 @@ extension Outbox {
             for lane in Lane.allCases { try move(lane, to: file.database) }
             try database.moveDeadLetters(to: file.database)
             try books.save(announced: [], in: file.database)
+            if let alarms { try books.alarms.save(alarms, in: file.database) }
+            if let windows { try books.windows.save(windows, in: file.database) }
         }
         self.books = books
+        condenser?.wasKept()
         record = file.record
         record.log = .any
         fileEpochs = [file.record.epoch]

@@ -7,8 +7,9 @@ import Events
 
 extension Outbox {
     /// Takes together what is to be, once: what is tried again has been.
-    func condense(_ work: inout [Intake.Work], at now: Timestamp) {
+    func condense(_ work: inout [Intake.Work]) {
         guard condenser != nil else { return }
+        let now = windowTime
         let feed = work.flatMap(\.feed)
         guard !feed.isEmpty || condenser?.nextDue.map({ $0 <= now }) ?? false else { return }
         for index in work.indices { work[index].feed.removeAll() }
@@ -18,6 +19,11 @@ extension Outbox {
 
     /// When a window is closed even where nothing comes.
     var nextWindow: ContinuousClock.Instant? {
-        condenser?.nextDue.map { .now + .microseconds(max(0, $0.microseconds(since: .now))) }
+        condenser?.nextDue.map { .now + .microseconds(max(0, $0.microseconds(since: windowTime))) }
+    }
+
+    /// The system's clock as it was at the start, and goes on whoever sets it: windows ask how long it is since.
+    var windowTime: Timestamp {
+        windowStart.wall.advanced(byMicroseconds: Moment.now.microseconds(since: windowStart.steady))
     }
 }

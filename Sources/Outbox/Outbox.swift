@@ -67,6 +67,7 @@ public actor Outbox {
     var turns: [Int]
     /// What makes events of readings over time; nil where nobody asks for it.
     var condenser: (any Condensing)?
+    let windowStart = (wall: Timestamp.now, steady: Moment.now)
     /// What it has said since the last commit.
     var condensed = Batch()
     /// Dead letters that the next commit keeps.
@@ -171,14 +172,16 @@ public actor Outbox {
             if Task.isCancelled { break }
             lookAfterDisk()
             if isDiskWell, diskRoom.nextLook <= .now { lookAtDiskRoom() }
-            commit(intake.take(dueAt: .now))
+            // What windows have taken goes with what came with it, also where that failed before.
+            commit(intake.take(dueAt: books.windows.hasUnsaved ? nil : .now))
             salvageStep()
         }
         close()
     }
 
     private var nextDue: ContinuousClock.Instant? {
-        let due = [intake.nextDue, housekeepingDue, books.ledger.nextDue].compactMap(\.self).min()
+        let said: ContinuousClock.Instant? = condensed.isEmpty ? nil : .now
+        let due = [intake.nextDue, housekeepingDue, books.ledger.nextDue, said].compactMap(\.self).min()
         let deadline = due.map { max($0, retryAt ?? $0) }
         let look = isDiskWell ? (room.bytes < settings.maxSize ? diskRoom.nextLook : nil) : nextTry
         return [deadline, look, nextWindow].compactMap(\.self).min()
@@ -213,7 +216,7 @@ public actor Outbox {
         // One moment for all of it: what is too old by a clock that jumps from here on is not let go before that is known.
         let now = Timestamp.now
         var work = due
-        condense(&work, at: now)
+        condense(&work)
         let isHousekeepingDue = [housekeepingDue, books.ledger.nextDue].contains { $0.map { $0 <= .now } ?? false }
         let hasMore = isHousekeepingDue || !condensed.isEmpty
         guard !work.isEmpty || (hasMore && (retryAt ?? .now) <= .now) else { return }
@@ -273,7 +276,10 @@ public actor Outbox {
         if case .disk = medium {
             for receipt in receipts { receipt.settle(isSafe: true) }
         } else if !receipts.isEmpty {
-            held.append(HeldReceipts(receipts: receipts, next: books.next.map(\.block)))
+            // What windows have taken is on no disk, whoever has the rest.
+            let isTaken = condenser?.nextDue != nil
+            let next = books.next.map { isTaken ? .max : $0.block }
+            held.append(HeldReceipts(receipts: receipts, next: next))
         }
         for one in committed {
             measures.events.increment(by: one.batch.events.count)

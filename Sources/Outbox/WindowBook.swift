@@ -9,10 +9,14 @@ struct WindowBook {
     private enum Kind: UInt8 {
         case state = 0
         case readings = 1
+        /// More of the state before.
+        case more = 2
     }
 
     /// Bytes of readings that are kept before a new state takes their place; also where there is hardly a state.
     private static let leastLog = 64 << 10
+    /// Bytes of a state in a row: no row may be larger than is read back.
+    private static let mostInRow = 4 << 20
 
     private var nextRow: Int64 = 1
     private var stateBytes = 0
@@ -42,8 +46,14 @@ struct WindowBook {
 
     func rows(_ codec: borrowing BlockCodec, _ condenser: any Condensing) throws -> Rows {
         if isWhole || condenser.isChanged || logBytes > max(Self.leastLog, 2 * stateBytes) {
-            let body = [Kind.state.rawValue] + condenser.state
-            return Rows(rows: [try codec.seal(body, in: .window, id: nextRow)], areWhole: true)
+            let state = condenser.state
+            var rows = Rows(areWhole: true)
+            for start in stride(from: 0, to: max(1, state.count), by: Self.mostInRow) {
+                let kind: Kind = start == 0 ? .state : .more
+                let body = [kind.rawValue] + state[start..<min(start + Self.mostInRow, state.count)]
+                rows.rows.append(try codec.seal(body, in: .window, id: nextRow + Int64(rows.rows.count)))
+            }
+            return rows
         }
         var rows = Rows()
         for (place, entry) in pending.enumerated() {
@@ -72,17 +82,24 @@ struct WindowBook {
         _ condenser: inout any Condensing, from database: borrowing Database, _ codec: borrowing BlockCodec
     ) -> String? {
         do {
+            var state: [UInt8] = []
             for row in try database.rows(of: .window) {
                 nextRow = max(nextRow, row.id &+ 1)
                 let body = try codec.open(row, of: .window)
-                switch body.first.flatMap(Kind.init) {
-                case .state: try condenser.restore(Array(body.dropFirst()))
+                let kind = body.first.flatMap(Kind.init)
+                if kind == .readings, !state.isEmpty {
+                    try condenser.restore(state)
+                    state.removeAll()
+                }
+                switch kind {
+                case .state, .more: state += body.dropFirst()
                 case .readings:
                     let entry = try BlockBody.decode(Array(body.dropFirst()))
                     for event in entry.events { _ = condenser.take(entry.readings, at: event.time) }
                 case nil: throw MalformedBytes(expected: "a state or readings")
                 }
             }
+            if !state.isEmpty { try condenser.restore(state) }
             return nil
         } catch {
             return "\(error)"

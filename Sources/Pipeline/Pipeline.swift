@@ -115,6 +115,8 @@ public struct Pipeline {
             let reading = batch.readings[index]
             guard let slot = slots[reading.series], let isTold = windowed.with(slot, { $0 }) else { continue }
             feed.append(reading)
+            // No figure tells a text: it goes on by itself.
+            if case .text = reading.value { continue }
             if isTold { continue }
             batch.readings[index].isKept = false
             counts.windowed += 1

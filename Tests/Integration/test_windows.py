@@ -84,7 +84,8 @@ def test_a_window_is_told_with_its_figures_and_may_take_the_place_of_the_reading
     doors = aggregates(out, "doors")
     assert span(doors[0]) == (0, 3) and point(doors[0], "open") == {"count": 1, "last": True}
     readings = {one["point"] for event in events_in(out) for one in event["data"].get("readings", [])}
-    assert readings == {"name"}
+    # Texts are told by themselves: the name, and what came in place of a number.
+    assert readings == {"name", "power"}
     assert gateway.metric("headgate_readings_filtered_total", filter="windows") > 0
     gateway.stop()
     totals = gateway.totals()
@@ -154,7 +155,15 @@ MISTAKES = [
     ({"every": "5s", "points": "power", "give": "delta"}, "none of its points is a counter"),
     ({"every": "5s", "devices": "x"}, "is meant for no device"),
     ({"every": "40d"}, "should be at most 31d"),
+    ({"every": "5s", "lateness": "2h"}, "readings wait for it in memory"),
 ]
+
+
+def test_more_than_fits_into_memory_is_a_mistake(plant):
+    _, configure, _, _ = plant
+    many = {f"w{n}": {"every": "1s", "size": "64s", "give": "p50"} for n in range(80)}
+    result = headgate("check", "-c", configure(many))
+    assert result.returncode == 78 and "keeps too much open" in result.stderr
 
 
 @pytest.mark.parametrize("window, message", MISTAKES, ids=[message for _, message in MISTAKES])

@@ -155,6 +155,7 @@ struct RuleReferenceTests {
             var past: [(time: Int64, truths: [Bool?])] = []
             var expected: [String] = []
             var isActive = false
+            var since = 0
             for look in Self.looks(stream) {
                 let now = judges.map { Self.truth(look.heard, at: look.time, $0) }
                 defer { past.append((look.time, now)) }
@@ -166,11 +167,17 @@ struct RuleReferenceTests {
                     continue
                 }
                 guard now[2] == true else { continue }
-                let isThere = past.indices.contains { first in
-                    past[first].truths[0] == true && look.time - past[first].time <= within
-                        && past[(first + 1)...].contains { $0.truths[1] == true }
+                // Whether a step has begun to hold, by what was known of it last.
+                func begins(_ step: Int, _ truth: Bool?, before place: Int) -> Bool {
+                    truth == true && past[..<place].last { $0.truths[step] != nil }?.truths[step] != true
                 }
-                if isThere {
+                let isThere = past.indices.contains { first in
+                    first >= since && past[first].truths[0] == true && look.time - past[first].time <= within
+                        && past.indices.dropFirst(first + 1).contains { begins(1, past[$0].truths[1], before: $0) }
+                }
+                // Each way is gone once: what comes of this look is for the next.
+                if isThere, begins(2, now[2], before: past.count) {
+                    since = past.count
                     expected.append("start \(look.time)")
                     isActive = true
                     starts += 1

@@ -11,7 +11,7 @@ import Testing
 struct Watched {
     static let series = ["a": SeriesNumber(raw: 3), "b": SeriesNumber(raw: 1), "state": SeriesNumber(raw: 8)]
     private(set) var rules = Rules()
-    private var first: Timestamp?
+    private var waited = 0.0
 
     static func program(_ text: String) throws -> Program {
         try ExpressionCompiler.compile(text, unit: nil, names: [], isRule: true) { input in
@@ -28,6 +28,10 @@ struct Watched {
         var rule = Rule(name: "r", condition: .holds(try Self.program(text)), until: try until.map(Self.program))
         change(&rule)
         self.init(rule)
+    }
+
+    mutating func bindAgain(_ rule: Rule) {
+        rules.add(rule, device: DeviceNumber(raw: 0), deviceID: "d", now: Self.at(0)) { Self.series[$0.point] }
     }
 
     static func at(_ seconds: Double) -> Timestamp { Timestamp(microseconds: Int64(seconds * 1_000_000)) }
@@ -56,11 +60,23 @@ struct Watched {
         return told(rules.note(batch, now: Self.at(1_000_000)))
     }
 
-    mutating func wait(until seconds: Double) -> [String] { told(rules.advance(to: Self.at(seconds))) }
+    /// As a gateway does: every few moments.
+    mutating func wait(until seconds: Double) -> [String] {
+        var all: [String] = []
+        var at = waited
+        while at < seconds {
+            at = min(at + 5, seconds)
+            all += told(rules.advance(to: Self.at(at)))
+        }
+        waited = seconds
+        return all
+    }
 
-    mutating func restore(_ alarm: Alarm) { rules.restore(alarm, deviceID: "d") }
-
-    mutating func forget(_ batch: Batch) { rules.forget(batch) }
+    /// The system's clock is set.
+    mutating func clockIsSet(to seconds: Double) -> [String] {
+        waited = seconds
+        return told(rules.advance(to: Self.at(seconds)))
+    }
 
     private func told(_ batch: Batch) -> [String] {
         batch.events.map { event in
@@ -184,6 +200,54 @@ struct RuleTests {
         #expect(watched.wait(until: 123) == ["start"])
     }
 
+    @Test("what is missing goes by when readings come, not by the time they tell, and not by a clock that is set")
+    func missingAndClocks() throws {
+        var rule = Rule(name: "r", condition: .missing(.init(device: nil, point: "a")))
+        rule.holdFor = 60_000_000
+        var slow = Watched(rule)
+        for second in stride(from: 10.0, to: 300, by: 10) {
+            #expect(slow.hear(second - 120, ["a": .number(1)], now: second).isEmpty)
+            #expect(slow.wait(until: second).isEmpty)
+        }
+        var booted = Watched(rule)
+        #expect(booted.wait(until: 10).isEmpty)
+        #expect(booted.clockIsSet(to: 1_790_000_000).isEmpty)
+        #expect(booted.wait(until: 1_790_000_049).isEmpty)
+        #expect(booted.wait(until: 1_790_000_051) == ["start"])
+    }
+
+    @Test("after a clock was set back, the gateway's or the device's, rules go on")
+    func setBack() throws {
+        var gateway = try Watched(when: "a > 80") { $0.holdFor = 10_000_000 }
+        #expect(gateway.hear(5_000, ["a": .number(1)], now: 5_000).isEmpty)
+        #expect(gateway.hear(5_001, ["a": .number(81)], now: 5_001).isEmpty)
+        #expect(gateway.hear(1_400, ["a": .number(81)], now: 1_400).isEmpty)
+        #expect(gateway.hear(1_410, ["a": .number(81)], now: 1_410) == ["start"])
+        var device = try Watched(when: "a > 80")
+        #expect(device.hear(5_000, ["a": .number(1)], now: 5_000).isEmpty)
+        var told: [String] = []
+        for second in 0..<20 {
+            told += device.hear(1_000 + Double(second), ["a": .number(81)], now: 5_001 + Double(second))
+        }
+        #expect(told == ["start"])
+    }
+
+    @Test("a sequence is of what comes about, not of what was so before, and goes on when its rule is looked for again")
+    func sequences() throws {
+        let steps = ["a > 1", "b > 1"]
+        var rule = Rule(name: "r", condition: .sequence(try steps.map(Watched.program), within: 60_000_000))
+        rule.validity = 600_000_000
+        var watched = Watched(rule)
+        #expect(watched.hear(1, ["b": .number(2)]).isEmpty)
+        #expect(watched.hear(2, ["a": .number(2)]).isEmpty)
+        #expect(watched.hear(3, ["a": .number(2)]).isEmpty, "b was so before")
+        #expect(watched.hear(4, ["b": .number(0)]).isEmpty)
+        watched.bindAgain(rule)
+        #expect(watched.hear(5, ["a": .number(0), "b": .number(2)]) == ["start"])
+        #expect(watched.hear(6, ["b": .number(0)]) == ["end"])
+        #expect(watched.hear(7, ["b": .number(2)]).isEmpty, "a way is gone once")
+    }
+
     @Test("how fast something changes")
     func rate() throws {
         var watched = try Watched(when: "rate(a, 10 's') > 2")
@@ -223,7 +287,7 @@ struct RuleTests {
     func restored() throws {
         let old = Alarm(id: "r/d/7", rule: "r", phase: .start, priority: .high, since: Watched.at(-50))
         var rules = Rules()
-        rules.restore(old, deviceID: "d")
+        rules.restore(old, device: DeviceNumber(raw: 0), deviceID: "d")
         let rule = Rule(name: "r", condition: .holds(try Watched.program("a > 80")))
         rules.add(rule, device: DeviceNumber(raw: 0), deviceID: "d", now: Watched.at(0)) { Watched.series[$0.point] }
         var batch = Batch()

@@ -34,14 +34,20 @@ struct WindowReferenceTests {
     }
 
     /// Those that are not late, in the order of their times. How far the device's clock is goes by its newest reading.
-    private static func inTime(_ stream: [Heard], lateness: Int64) -> [Heard] {
+    private static func inTime(_ stream: [Heard], _ span: Window.Span, lateness: Int64) -> [Heard] {
         var frontier = Int64.min
         var newest: (time: Int64, now: Int64)?
         var kept: [Heard] = []
         for heard in stream {
             if heard.time >= frontier { kept.append(heard) }
             if heard.time >= frontier, heard.time > newest?.time ?? .min { newest = (heard.time, heard.now) }
-            if let newest { frontier = max(frontier, newest.time + heard.now - newest.now - lateness) }
+            guard let newest else { continue }
+            let elapsed = newest.time + heard.now - newest.now - lateness
+            frontier = max(frontier, newest.time - lateness)
+            switch span {
+            case .fixed(_, let every): frontier = max(frontier, elapsed / every * every)
+            case .session(let gap): if elapsed > newest.time + gap { frontier = max(frontier, newest.time + gap + 1) }
+            }
         }
         return kept.enumerated().sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }.map(\.element)
     }
@@ -125,7 +131,7 @@ struct WindowReferenceTests {
                 if Int.random(in: 0..<30) == 0 { try windowed.restart() }
             }
             told += windowed.wait(until: 1_000_000)
-            let kept = Self.inTime(stream, lateness: lateness)
+            let kept = Self.inTime(stream, span, lateness: lateness)
             var expected: [Told] = []
             for (from, to) in Self.spans(span, kept) {
                 for (series, all) in [

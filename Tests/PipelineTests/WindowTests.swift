@@ -33,10 +33,13 @@ struct Windowed {
     }
 
     /// As it is after a stop.
-    mutating func restart() throws {
+    /// - Parameter resumed: also goes on from there, after a while.
+    mutating func restart(resumed: Bool = false) throws {
         var next = Self.windows(window)
         try next.restore(windows.state)
         #expect(next.open == windows.open)
+        var out = Batch()
+        if resumed { next.reconcile(isWanted: { _, _, _ in true }, into: &out) }
         windows = next
     }
 
@@ -154,6 +157,52 @@ struct WindowTests {
         for time in 0..<30 { told += windowed.hear(Int64(100 + time), 2, now: 1_001 + Int64(time) / 10) }
         #expect(told.first?.from == 1_000 && told.first?.isPartial == true)
         #expect(told.last?.from == 110 && told.last?.figures[.mean] == 2)
+    }
+
+    @Test("a device that says much at once and then nothing is not late")
+    func bursts() {
+        var windowed = Windowed(.fixed(size: 900, every: 900), lateness: 5, [.mean])
+        var told: [Told] = []
+        for minute: Int64 in 0..<32 {
+            for second: Int64 in 0..<60 { told += windowed.hear(minute * 60 + second, 1, now: minute * 60 + 60) }
+            for second: Int64 in 1..<60 { told += windowed.wait(until: minute * 60 + 60 + second) }
+        }
+        #expect(told.map(\.from) == [0, 900] && told.allSatisfy { !$0.isPartial && $0.figures[.count] == 900 })
+    }
+
+    @Test("one late message of many points is one late moment")
+    func lateMessage() {
+        var out = Batch()
+        let window = Window(name: "w", span: .fixed(size: 900, every: 900), lateness: 0, figures: [.mean])
+        var windows = Windows { series in
+            .init(point: WindowPoint(series: series), device: Windowed.device, windows: [window])
+        }
+        func say(_ time: Int64) {
+            let readings = (0..<30).map {
+                Reading(series: SeriesNumber(raw: $0), time: Timestamp(microseconds: time), value: .number(1))
+            }
+            windows.take(readings, now: Timestamp(microseconds: 100), into: &out)
+        }
+        say(50)
+        say(10)
+        say(51)
+        #expect(out.isEmpty)
+        windows.advance(to: Timestamp(microseconds: 10_000), into: &out)
+        let told = Told.all(out)
+        #expect(told.count == 30 && told.allSatisfy { $0.figures == [.count: 2, .late: 1, .mean: 1] })
+    }
+
+    @Test("windows that were open while nobody watched say so, those before and after do not")
+    func stopped() throws {
+        var windowed = Windowed(.fixed(size: 10, every: 10), lateness: 3, [.timeMean])
+        #expect(windowed.hear(0, 3).isEmpty)
+        #expect(windowed.hear(9, 3).isEmpty)
+        #expect(windowed.hear(11, 3).isEmpty)
+        try windowed.restart(resumed: true)
+        var told = windowed.hear(25, 9)
+        for time: Int64 in 26..<60 { told += windowed.hear(time, 9) }
+        #expect(told.map(\.from) == [0, 10, 20, 30, 40] && told.map(\.isPartial) == [false, true, true, false, false])
+        #expect(told.map { $0.figures[.timeMean] } == [3, 3, 9, 9, 9])
     }
 
     @Test("a session lasts while no pause is too long")

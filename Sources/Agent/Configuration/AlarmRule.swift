@@ -41,8 +41,7 @@ public struct AlarmRule: Sendable {
         }
 
         init(_ point: Point) {
-            self.init(point.operand)
-            if case .register(let source) = point.source { every = source.every }
+            self.init(point.operand, every: point.every)
         }
     }
 

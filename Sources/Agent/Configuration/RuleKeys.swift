@@ -3,6 +3,7 @@
 
 import DeviceMaps
 import Events
+import Pipeline
 import YAMLText
 
 /// The `rules` of a configuration: what is watched for, and proven for each device that it is meant for.
@@ -91,7 +92,8 @@ struct RuleKeys {
                 if !rule.selection.isOfAllDevices {
                     key.problem("looks at no point of the devices it is meant for", fix: "leave `devices` out")
                 }
-                _ = try rule.rule(names: []) { known($0, of: nil) }
+                let compiled = try rule.rule(names: []) { known($0, of: nil) }
+                proveIntervals(rule, compiled, key) { known($0, of: nil) }
             } else {
                 try prove(rule, own, key)
             }
@@ -105,14 +107,44 @@ struct RuleKeys {
         let meant = rule.selection.meant(devices, key)
         var proven: Set<String> = []
         for device in meant where own.isSubset(of: device.map.points.map(\.name)) {
-            guard proven.insert(device.map.name).inserted else { continue }
-            _ = try rule.rule(names: device.map.points.map(\.name)) { known($0, of: device) }
+            // Those that are computed have each their own points.
+            let isComputed = if case .computed = device.address { true } else { false }
+            guard proven.insert(isComputed ? "@" + device.name : device.map.name).inserted else { continue }
+            let compiled = try rule.rule(names: device.map.points.map(\.name)) { known($0, of: device) }
+            proveIntervals(rule, compiled, key) { known($0, of: device) }
         }
         guard proven.isEmpty, !meant.contains(where: \.describesItself), let first = meant.first else { return }
         let names = Set(meant.flatMap { $0.map.points.map(\.name) })
         if !own.isSubset(of: names) { _ = try rule.rule(names: names.sorted()) { known($0, of: first) } }
         key.problem("is meant for no device that has all of \(own.sorted().joined(separator: ", "))")
     }
+
+    /// What is read too seldom for the rule is never known, and no alarm comes of it.
+    private func proveIntervals(
+        _ rule: AlarmRule, _ compiled: Rule, _ key: YAMLValue, _ known: (Program.Input) -> AlarmRule.KnownPoint?
+    ) {
+        for input in compiled.inputs.joined() {
+            guard let point = known(input) else { continue }
+            if let every = point.every {
+                if case .rate(let over) = input.look, every > over {
+                    return key.problem(
+                        "asks how fast \(input.point) changes over \(Self.text(over)), and it is read every "
+                            + Self.text(every), fix: "ask over a longer time")
+                }
+                if every > compiled.validity {
+                    return key.problem(
+                        "takes no reading older than \(Self.text(compiled.validity)), and \(input.point) is read every "
+                            + Self.text(every), fix: "write a longer `within`")
+                }
+            } else if case .when = rule.condition, rule.within == nil, compiled.holdFor >= compiled.validity {
+                return key.problem(
+                    "needs `within`: how old a reading of \(input.point), which is told when its device likes, may be and "
+                        + "still count", fix: "write within: 10min, longer than it is usually silent")
+            }
+        }
+    }
+
+    private static func text(_ microseconds: Int64) -> String { "\(Double(microseconds) / 1_000_000) s" }
 
     /// - Parameter own: the device whose rule it is.
     private func known(_ input: Program.Input, of own: Configuration.ConfiguredDevice?) -> AlarmRule.KnownPoint? {

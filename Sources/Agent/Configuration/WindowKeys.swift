@@ -14,15 +14,30 @@ struct WindowKeys {
     private static let longestLateness: Int64 = 3_600_000_000
     private static let longest: Int64 = 31 * 86_400_000_000
     private static let mostPanes: Int64 = 64
+    /// Bytes of what is open, in memory and each time it is written down: a point's figures take this much a pane, and of
+    /// quantiles this much more.
+    private static let most = 32 << 20
+    private static let bytesOfPane = 192
+    private static let bytesOfQuantiles = 1_024
 
     let devices: [Configuration.ConfiguredDevice]
 
     func windows(_ value: YAMLValue) -> [ConfiguredWindow] {
-        (value.mapping()?.all() ?? []).compactMap { key, value in
+        var bytes = 0
+        return (value.mapping()?.all() ?? []).compactMap { key, value in
             guard let name = ConfigurationFile.name(key), let mapping = value.mapping() else { return nil }
             let window = self.window(name, mapping, key)
             mapping.finish()
-            if let window { prove(window, key) }
+            guard let window else { return nil }
+            let points = prove(window, key)
+            bytes +=
+                points * window.window.panes
+                * (Self.bytesOfPane + (window.window.wantsQuantiles ? Self.bytesOfQuantiles : 0))
+            if bytes > Self.most {
+                key.problem(
+                    "keeps too much open: windows of \(points) points in \(window.window.panes) panes, \(bytes >> 20) MiB in all",
+                    fix: "take a longer `every`, fewer points or no quantiles")
+            }
             return window
         }
     }
@@ -94,7 +109,8 @@ struct WindowKeys {
 
     // MARK: Proofs
 
-    private func prove(_ window: ConfiguredWindow, _ key: YAMLValue) {
+    /// - Returns: how many points it is about.
+    private func prove(_ window: ConfiguredWindow, _ key: YAMLValue) -> Int {
         let meant = window.selection.meant(devices, key)
         let points = meant.flatMap { device in
             device.map.points.filter { window.isMeant(for: $0, of: device.described) }.map { (device, $0) }
@@ -103,15 +119,15 @@ struct WindowKeys {
             if !meant.isEmpty, !meant.contains(where: \.describesItself) {
                 key.problem("is meant for no point that is a number, or yes and no", fix: "look at `points`")
             }
-            return
+            return 0
         }
         if window.window.figures.contains(.delta), !points.contains(where: { $1.kind == .counter }) {
             key.problem("gives `delta`, and none of its points is a counter", fix: "write kind: counter in the map")
         }
-        guard !window.keepsRaw else { return }
-        for (device, point) in points where point.lane == .critical {
-            return key.problem(
+        if !window.keepsRaw, let (device, point) = points.first(where: { $1.lane == .critical }) {
+            key.problem(
                 "drops the readings of \(point.name) of \(device.name), which is critical", fix: "leave `raw` out")
         }
+        return points.count
     }
 }

@@ -66,10 +66,12 @@ public struct Replay {
     // MARK: Before and after
 
     private func lines(_ configuration: Configuration, _ sums: inout Sums) -> (lines: [Line], taken: Int) {
-        guard let start = events.first?.time else { return ([], 0) }
+        guard let start = events.map(\.time).min() else { return ([], 0) }
         let trial = Trial(configuration, from: start)
         var taken = 0
-        for (event, time) in events where event.type == EventKind.telemetry.type {
+        // An export goes lane by lane, and an output sends backlog behind what is fresh.
+        let inOrder = events.enumerated().sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }
+        for (event, time) in inOrder.map(\.element) where event.type == EventKind.telemetry.type {
             guard let points = trial.points(of: event.subject) else { continue }
             let said = (event.data.readings ?? []).compactMap { reading in
                 points.first { $0.name == reading.point && $0.derived == nil }.map { point in

@@ -29,6 +29,8 @@ final class Trial {
 
     /// How often time moves where nothing comes.
     private static let tick: Int64 = 250_000
+    /// A step of more than this is a clock that was set.
+    private static let longest: Int64 = 31 * 86_400_000_000
 
     let catalog = Catalog()
     let totals = Totals()
@@ -40,6 +42,7 @@ final class Trial {
     private let collector: Collector
     /// Of what is computed of several devices.
     private let computed: Collector
+    private let plan: WindowPlan
     private var windows: WindowCondenser
     private var devices: [String: (number: DeviceNumber, points: [String: (Point, SeriesNumber)])] = [:]
 
@@ -47,7 +50,7 @@ final class Trial {
         self.configuration = configuration
         let clock = ToldClock(start)
         self.clock = clock
-        let plan = WindowPlan(configuration)
+        plan = WindowPlan(configuration)
         windows = WindowCondenser(plan, catalog)
         let tray = tray
         alarms = Alarms(
@@ -87,6 +90,8 @@ final class Trial {
         let number = catalog.number(of: described)
         let points = configured.map.points.map(\.told)
         let series = collector.add(points, of: number, catalog)
+        // How much a counter counts is told by its registers.
+        for (series, point) in zip(series, configured.map.points) { _ = plan.add(series, point, catalog) }
         let known = zip(points, series).map { ($0.name, ($0, $1)) }
         let device = (number, Dictionary(known, uniquingKeysWith: { one, _ in one }))
         devices[id] = device
@@ -97,6 +102,7 @@ final class Trial {
 
     /// Lets time pass until a moment, with all that it brings.
     func advance(to moment: Timestamp) {
+        if moment.microseconds(since: now) > Self.longest { clock.set(moment) }
         while now.advanced(byMicroseconds: Self.tick) < moment {
             clock.set(now.advanced(byMicroseconds: Self.tick))
             pass()

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Events
+import Glibc
 
 /// What came of a case beside what was to come.
 ///
@@ -129,9 +130,18 @@ extension Trial.Outcome {
         -> String
     {
         let words = points.map { point in
-            point.name + " " + point.figures.sorted { $0.0 < $1.0 }.map { "\($0.0) \($0.1)" }.joined(separator: " ")
+            point.name + " "
+                + point.figures.sorted { $0.0 < $1.0 }.map { "\($0.0) \(short($0.1))" }.joined(separator: " ")
         }
         return "\(device): \(window) of \(words.joined(separator: ", "))"
+    }
+
+    /// To six digits: what was single precision on its way is told so.
+    private static func short(_ number: Double) -> String {
+        guard number.isFinite, number != 0 else { return "\(number)" }
+        let digits = 5 - Int(log10(abs(number)).rounded(.down))
+        let factor = pow(10, Double(digits))
+        return "\(factor.isFinite && factor > 0 ? (number * factor).rounded() / factor : number)"
     }
 
     private func said(of reading: Reading) -> Trial.Said {

@@ -13,6 +13,9 @@ struct Cause {
 
 /// What rules know of the points they look at.
 struct Looks {
+    /// So many readings in a row that are older than the last are not: its clock was set back.
+    private static let mostLate = 16
+
     private struct Look {
         let kind: Program.Input.Look
         let series: SeriesNumber
@@ -20,6 +23,7 @@ struct Looks {
         var last: Cause?
         /// What formulas are given; not a number where the reading is not good.
         var number = Double.nan
+        var lateInARow = 0
         var rate: RateOfChange?
         /// Watches that look.
         var watches: [Int] = []
@@ -56,12 +60,20 @@ struct Looks {
 
     func watches(_ look: Int) -> [Int] { looks[look].watches }
 
+    func series(_ look: Int) -> SeriesNumber? { looks[look].series }
+
     func last(_ look: Int) -> Cause? { looks[look].last }
 
-    /// - Parameter text: of the reading, where it is one.
+    /// - Parameters:
+    ///   - text: of the reading, where it is one.
+    ///   - now: what the system's clock says: what is known of later is of before it was set back.
     /// - Returns: false where it is older than what is known, and says nothing any more.
-    mutating func note(_ reading: Reading, in look: Int, text: String?) -> Bool {
-        if let last = looks[look].last, reading.time < last.reading.time { return false }
+    mutating func note(_ reading: Reading, in look: Int, text: String?, now: Timestamp) -> Bool {
+        if let last = looks[look].last, reading.time < last.reading.time, last.reading.time <= now {
+            looks[look].lateInARow += 1
+            guard looks[look].lateInARow >= Self.mostLate else { return false }
+        }
+        looks[look].lateInARow = 0
         looks[look].last = Cause(reading: reading, text: text)
         let isGood = reading.quality == .good
         switch looks[look].kind {

@@ -17,6 +17,8 @@ struct RateOfChange {
 
     /// - Returns: a second; not a number while less than half of the while is known, or too much between is not.
     mutating func add(_ value: Double, at time: Timestamp) -> Double {
+        // Of before a clock was set back.
+        if let last = kept.last, last.time > time { kept.removeAll() }
         while kept.count > 1, time.microseconds(since: kept[1].time) >= over { kept.removeFirst() }
         if let first = kept.first, time.microseconds(since: first.time) > over * 2 { kept.removeAll() }
         defer {

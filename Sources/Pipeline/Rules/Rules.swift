@@ -14,7 +14,7 @@ public struct Rules {
     /// By `RULE/DEVICE`.
     private var numbers: [String: Int] = [:]
     /// Alarms of an earlier run whose rule or device has not come yet, likewise.
-    private var restored: [String: Alarm] = [:]
+    private var restored: [String: (alarm: Alarm, device: DeviceNumber)] = [:]
     /// By name.
     private var shared: [String: [SharedRule]] = [:]
     /// Watches that time alone can make say something.
@@ -26,6 +26,7 @@ public struct Rules {
     /// By look, in which moment it was noted last.
     private var notedIn: [Int] = []
     private var moment = 1
+    private var advancedTo: Timestamp?
 
     public init() {}
 
@@ -44,21 +45,23 @@ public struct Rules {
     ) {
         let key = Self.key(rule.name, deviceID)
         let number = numbers[key] ?? watches.count
-        var found: [[Int]] = []
-        let inputs = rule.inputs
-        if number < watches.count { looks.remove(watch: number) }
-        for formula in inputs {
-            found.append(
-                formula.compactMap { input in series(input).map { looks.add(input.look, of: $0, for: number) } })
+        let isKnown = number < watches.count
+        let inputs = rule.inputs.joined().map { (look: $0.look, series: series($0)) }
+        guard inputs.allSatisfy({ $0.series != nil }) else { return }
+        if isKnown, watches[number].device == device, watches[number].shared.rule == rule,
+            watches[number].looks.map(looks.series) == inputs.map(\.series)
+        {
+            return
         }
-        guard zip(found, inputs).allSatisfy({ $0.count == $1.count }) else { return }
-        var watch = Watch(share(rule), device: device, deviceID: deviceID, looks: Array(found.joined()), now: now)
-        if number < watches.count {
+        if isKnown { looks.remove(watch: number) }
+        let found = inputs.compactMap { input in input.series.map { looks.add(input.look, of: $0, for: number) } }
+        var watch = Watch(share(rule), device: device, deviceID: deviceID, looks: found, now: now)
+        if isKnown {
             watch.goOn(from: watches[number])
             watches[number] = watch
             return
         }
-        if let alarm = restored.removeValue(forKey: key) { watch.restore(alarm, now: now) }
+        if let known = restored.removeValue(forKey: key) { watch.restore(known.alarm, now: now) }
         numbers[key] = number
         watches.append(watch)
         touchedAt.append(nil)
@@ -73,8 +76,8 @@ public struct Rules {
     }
 
     /// An alarm that was under way when the gateway stopped.
-    public mutating func restore(_ alarm: Alarm, deviceID: String) {
-        restored[Self.key(alarm.rule, deviceID)] = alarm
+    public mutating func restore(_ alarm: Alarm, device: DeviceNumber, deviceID: String) {
+        restored[Self.key(alarm.rule, deviceID)] = (alarm, device)
     }
 
     // MARK: Readings
@@ -89,7 +92,7 @@ public struct Rules {
                 guard let found = looks.of(batch.readings[position].series) else { continue }
                 note(batch.readings[position], of: batch, found, now, &alarms)
             }
-            lookAtTouched(&alarms)
+            lookAtTouched(now, &alarms)
         }
         return alarms
     }
@@ -100,10 +103,12 @@ public struct Rules {
         var reading = reading
         reading.time = min(reading.time, now)
         // Of the same point twice: the first is a moment of its own.
-        if let look = found.first, notedIn.indices.contains(look), notedIn[look] == moment { lookAtTouched(&alarms) }
+        if let look = found.first, notedIn.indices.contains(look), notedIn[look] == moment {
+            lookAtTouched(now, &alarms)
+        }
         for look in found {
             let text: String? = if case .text(let index) = reading.value { batch.text(at: index) } else { nil }
-            guard looks.note(reading, in: look, text: text) else { continue }
+            guard looks.note(reading, in: look, text: text, now: now) else { continue }
             if look >= notedIn.count { notedIn += repeatElement(0, count: look - notedIn.count + 1) }
             notedIn[look] = moment
             for watch in looks.watches(look) {
@@ -117,13 +122,13 @@ public struct Rules {
         }
     }
 
-    private mutating func lookAtTouched(_ alarms: inout Batch) {
+    private mutating func lookAtTouched(_ now: Timestamp, _ alarms: inout Batch) {
         guard !touched.isEmpty else { return }
         moment += 1
         for number in touched {
             guard let time = touchedAt[number] else { continue }
             touchedAt[number] = nil
-            if let signal = watches[number].look(at: looks, time: time) { tell(signal, number, &alarms) }
+            if let signal = watches[number].look(at: looks, time: time, now: now) { tell(signal, number, &alarms) }
         }
         touched.removeAll(keepingCapacity: true)
     }
@@ -133,8 +138,18 @@ public struct Rules {
     /// Whether time alone can bring an alarm.
     public var needsClock: Bool { !timed.isEmpty }
 
+    /// Asked often: a step of more than that is a clock that was set, and not time.
+    private static let longestStep: Int64 = 10_000_000
+
     public mutating func advance(to now: Timestamp) -> Batch {
         var alarms = Batch()
+        defer { advancedTo = now }
+        if let advancedTo {
+            let step = now.microseconds(since: advancedTo)
+            if step < 0 || step > Self.longestStep {
+                for number in timed { watches[number].clockWasSet(by: step, now: now) }
+            }
+        }
         for number in timed {
             if let signal = watches[number].advance(to: now) { tell(signal, number, &alarms) }
         }
@@ -153,12 +168,16 @@ public struct Rules {
 
     /// The most urgent first.
     public var active: [Active] {
-        watches.compactMap { watch in
+        let waiting = restored.values.map { Active(alarm: $0.alarm, device: $0.device, isConfirmed: false) }
+        let all = watches.compactMap { watch in
             watch.active.map { active in
                 Active(
                     alarm: watch.alarm(active, .continue), device: watch.device, isConfirmed: active.isConfirmed)
             }
-        }.sorted { ($0.alarm.priority.rawValue, $0.alarm.since) < ($1.alarm.priority.rawValue, $1.alarm.since) }
+        }
+        return (all + waiting).sorted {
+            ($0.alarm.priority.rawValue, $0.alarm.since) < ($1.alarm.priority.rawValue, $1.alarm.since)
+        }
     }
 
     private mutating func tell(_ signal: Watch.Signal, _ number: Int, _ alarms: inout Batch) {

@@ -56,6 +56,8 @@ struct Watch {
         lastHeld = other.lastHeld
         quietUntil = other.quietUntil
         heard = other.heard
+        chain = other.chain
+        lookedAt = other.lookedAt
     }
 
     /// Goes on with an alarm of an earlier run.
@@ -68,7 +70,10 @@ struct Watch {
     /// - Parameters:
     ///   - newest: the time of the newest reading that has come.
     ///   - known: what is known of all of them.
-    mutating func look(at known: borrowing Looks, time newest: Timestamp) -> Signal? {
+    ///   - now: what the system's clock says.
+    mutating func look(at known: borrowing Looks, time newest: Timestamp, now: Timestamp) -> Signal? {
+        let back = newest.microseconds(since: lookedAt)
+        if lookedAt > now || back < -shared.validity { move(by: back) }
         let time = max(newest, lookedAt)
         lookedAt = time
         switch shared.kind {
@@ -84,9 +89,26 @@ struct Watch {
             return causes.flatMap { start(at: time, causes: $0) }
         case .missing:
             guard let reading = known.last(looks[0])?.reading, reading.quality == .good else { return nil }
-            heard = max(heard, reading.time)
+            // By when it comes, whatever time its device thinks it is.
+            heard = now
             return active == nil ? nil : end(at: time)
         }
+    }
+
+    /// A clock was set back: what was before stays as long ago as it was.
+    private mutating func move(by microseconds: Int64) {
+        guard lookedAt.microseconds > .min else { return }
+        lookedAt = lookedAt.advanced(byMicroseconds: microseconds)
+        heldSince = heldSince?.advanced(byMicroseconds: microseconds)
+        lastHeld = lastHeld?.advanced(byMicroseconds: microseconds)
+        quietUntil = quietUntil?.advanced(byMicroseconds: microseconds)
+        chain = SequenceChain()
+    }
+
+    /// The system's clock was set: what is missing is so no longer than before.
+    mutating func clockWasSet(by microseconds: Int64, now: Timestamp) {
+        heard = min(now, heard.advanced(byMicroseconds: microseconds))
+        if let told = active?.lastTold { active?.lastTold = min(now, told.advanced(byMicroseconds: microseconds)) }
     }
 
     private func inputs(of formula: Int) -> Range<Int> { shared.starts[formula]..<shared.starts[formula + 1] }

@@ -6,9 +6,9 @@ import Events
 /// A window over the readings of one device.
 ///
 /// Readings wait until no earlier one is waited for any more, and are then taken in the order of their times. How far that
-/// is, is told by the newest reading, and where none comes, by the time since: a device whose clock is wrong has windows
-/// by its own. Where one after the other comes late its clock was set back, or what was newest was no time at all: what is
-/// open is closed, and it begins anew.
+/// is, is told by the newest reading: a device whose clock is wrong has windows by its own. Where none comes, the time since
+/// closes the windows that are over, and no more. Where moments come late one after the other the device's clock was set
+/// back, or what was newest was no time at all: what is open is closed, and it begins anew.
 struct DeviceWindow: Equatable {
     /// Readings side by side in time.
     struct Pane: Equatable {
@@ -18,7 +18,7 @@ struct DeviceWindow: Equatable {
         var isPartial = false
     }
 
-    /// So many late ones in a row are not late.
+    /// So many late moments in a row are not late.
     private static let mostLate = 16
     /// More do not wait, however long they might.
     private static let mostWaiting = 65_536
@@ -39,8 +39,12 @@ struct DeviceWindow: Equatable {
     var lastInSession = Timestamp(microseconds: .min)
     /// The first reading: what was before is not known.
     var began: Timestamp?
-    /// Late ones in a row.
+    /// Late moments in a row, and the last of them.
     var lateInARow = 0
+    var lastLate = Timestamp(microseconds: .min)
+    /// While the gateway was stopped: after the newest reading before, until the first after.
+    var unwatchedFrom: Timestamp?
+    var unwatchedUntil = Timestamp(microseconds: .max)
 
     init(_ window: Window, device: DeviceNumber) {
         self.window = window
@@ -52,7 +56,8 @@ struct DeviceWindow: Equatable {
             && one.waiting.elementsEqual(other.waiting) { $0 == $1 } && one.newest == other.newest
             && one.newestCame == other.newestCame && one.frontier == other.frontier && one.panes == other.panes
             && one.lastInSession == other.lastInSession && one.began == other.began
-            && one.lateInARow == other.lateInARow
+            && one.lateInARow == other.lateInARow && one.lastLate == other.lastLate
+            && one.unwatchedFrom == other.unwatchedFrom && one.unwatchedUntil == other.unwatchedUntil
     }
 
     // MARK: In
@@ -60,7 +65,8 @@ struct DeviceWindow: Equatable {
     /// - Parameter now: what the system's clock says.
     mutating func take(_ reading: Reading, member: Int, now: Timestamp, _ out: inout Batch) {
         if reading.time < frontier {
-            lateInARow += 1
+            if reading.time != lastLate { lateInARow += 1 }
+            lastLate = reading.time
             guard lateInARow >= Self.mostLate else {
                 members[member].late += 1
                 return
@@ -68,6 +74,7 @@ struct DeviceWindow: Equatable {
             cut(&out)
         }
         lateInARow = 0
+        if unwatchedFrom != nil { unwatchedUntil = min(unwatchedUntil, reading.time) }
         let place = waiting.lastIndex { $0.reading.time <= reading.time }.map { $0 + 1 } ?? 0
         waiting.insert((member, reading), at: place)
         if newest.map({ reading.time > $0 }) ?? true { (newest, newestCame) = (reading.time, now) }
@@ -75,11 +82,18 @@ struct DeviceWindow: Equatable {
 
     // MARK: Out
 
-    /// How far its device's clock is, less what may still come.
+    /// Until where readings are in order: those that come from now on and are older are late.
     private func reach(at now: Timestamp) -> Timestamp {
         guard let newest else { return frontier }
-        return newest.advanced(byMicroseconds: max(0, now.microseconds(since: newestCame)))
-            .advanced(byMicroseconds: -window.lateness)
+        let inOrder = newest.advanced(byMicroseconds: -window.lateness)
+        let elapsed = inOrder.advanced(byMicroseconds: max(0, now.microseconds(since: newestCame)))
+        // A device that has nothing to say is not late: its clock counts where it ends a window.
+        switch window.span {
+        case .fixed: return max(frontier, inOrder, start(of: elapsed))
+        case .session(let gap):
+            let end = newest.advanced(byMicroseconds: gap)
+            return max(frontier, inOrder, elapsed > end ? end.advanced(byMicroseconds: 1) : inOrder)
+        }
     }
 
     /// When the next window is closed where nothing comes, by the system's clock; nil while none is open.
@@ -100,7 +114,7 @@ struct DeviceWindow: Equatable {
 
     /// Takes the readings that are in order, and closes the windows that are over.
     mutating func advance(to now: Timestamp, _ out: inout Batch) {
-        var reach = max(frontier, reach(at: now))
+        var reach = reach(at: now)
         if waiting.count > Self.mostWaiting {
             reach = max(reach, waiting[waiting.count - Self.mostWaiting].reading.time)
         }
@@ -136,11 +150,16 @@ struct DeviceWindow: Equatable {
         if panes.isEmpty || panes.last?.from != start(of: reading.time) { open(at: reading.time) }
         lastInSession = reading.time
         let last = panes.count - 1
+        forgetStanding(of: member, at: reading.time)
         members[member].take(reading, from: panes[last].from, &panes[last].points[member])
     }
 
     private func start(of time: Timestamp) -> Timestamp {
         guard case .fixed(_, let every) = window.span else { return panes.last?.from ?? time }
+        return Self.floor(time, every)
+    }
+
+    private static func floor(_ time: Timestamp, _ every: Int64) -> Timestamp {
         let (quotient, rest) = time.microseconds.quotientAndRemainder(dividingBy: max(1, every))
         return Timestamp(microseconds: (rest < 0 ? quotient - 1 : quotient) &* every)
     }
@@ -194,6 +213,7 @@ struct DeviceWindow: Equatable {
         let last = panes.count - 1
         let end = self.end(of: panes[last])
         for member in members.indices {
+            forgetStanding(of: member, at: end)
             members[member].stand(until: end, from: panes[last].from, &panes[last].points[member])
         }
         tell(until: end, &out)
@@ -220,7 +240,8 @@ struct DeviceWindow: Equatable {
             }
         }
         guard out.readings.count > out.events.last?.readings.upperBound ?? 0 else { return }
-        let isPartial = from < began ?? from || panes[first...].contains(where: \.isPartial)
+        let wasUnwatched = unwatchedFrom.map { $0 < end && from < unwatchedUntil } ?? false
+        let isPartial = from < began ?? from || wasUnwatched || panes[first...].contains(where: \.isPartial)
         let aggregate = Aggregate(window: window.name, from: from, to: end, figures: figures, isPartial: isPartial)
         out.close(.aggregate(aggregate), device: device, time: end)
     }
@@ -232,8 +253,17 @@ extension DeviceWindow {
         for pane in panes.indices { panes[pane].points.append(Accumulator(hasSketch: window.wantsQuantiles)) }
     }
 
-    /// What is open was not watched all the time.
-    mutating func markPartial() {
-        if !panes.isEmpty { panes[panes.count - 1].isPartial = true }
+    /// Nobody watched from the newest reading on; what stood then is not known to stand.
+    mutating func resume() {
+        guard let newest else { return }
+        let isOpen = unwatchedFrom != nil && panes.first.map { $0.from < unwatchedUntil } ?? false
+        if !isOpen { unwatchedFrom = newest }
+        unwatchedUntil = Timestamp(microseconds: .max)
+    }
+
+    /// What stood when nobody watched any more is not known to stand after that.
+    fileprivate mutating func forgetStanding(of member: Int, at time: Timestamp) {
+        guard let unwatchedFrom, time > unwatchedFrom, members[member].since <= unwatchedFrom else { return }
+        members[member].standing = nil
     }
 }

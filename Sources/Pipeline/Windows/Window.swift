@@ -32,12 +32,12 @@ public struct Window: Sendable, Equatable {
     /// All that its events give of a point, in their order.
     var told: [Figure] { Self.alwaysTold + figures.filter { !Self.alwaysTold.contains($0) } }
 
-    var wantsQuantiles: Bool {
+    public var wantsQuantiles: Bool {
         figures.contains { if case .quantile = $0 { true } else { false } }
     }
 
     /// How many panes a window is of: readings are taken together once, in panes side by side.
-    var panes: Int {
+    public var panes: Int {
         if case .fixed(let size, let every) = span { return Int(clamping: size / max(1, every)) }
         return 1
     }

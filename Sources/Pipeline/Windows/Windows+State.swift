@@ -76,6 +76,8 @@ extension DeviceWindow {
         for time in [newest, began] { out.write(time) }
         for time in [newestCame, frontier, lastInSession] { out.zigzag(time.microseconds) }
         out.varint(UInt64(lateInARow))
+        for time in [lastLate, unwatchedUntil] { out.zigzag(time.microseconds) }
+        out.write(unwatchedFrom)
         out.varint(UInt64(panes.count))
         for pane in panes {
             out.zigzag(pane.from.microseconds)
@@ -99,6 +101,9 @@ extension DeviceWindow {
         frontier = Timestamp(microseconds: try reader.zigzag())
         lastInSession = Timestamp(microseconds: try reader.zigzag())
         lateInARow = Int(clamping: try reader.varint())
+        lastLate = Timestamp(microseconds: try reader.zigzag())
+        unwatchedUntil = Timestamp(microseconds: try reader.zigzag())
+        unwatchedFrom = try reader.time()
         for _ in 0..<(try reader.count()) {
             var pane = Pane(
                 from: Timestamp(microseconds: try reader.zigzag()), points: [], isPartial: try reader.byte() != 0)

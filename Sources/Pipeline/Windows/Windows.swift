@@ -68,6 +68,8 @@ public struct Windows: Sendable {
         if known == nil { open.append(DeviceWindow(window, device: device)) }
         let number = known ?? open.count - 1
         if let member = open[number].members.firstIndex(where: { $0.point.series == point.series }) {
+            // What it counted before was counted otherwise.
+            if open[number].members[member].point != point { open[number].members[member] = WindowMember(point) }
             return Place(window: number, member: member)
         }
         open[number].add(point)
@@ -85,7 +87,7 @@ public struct Windows: Sendable {
         var kept: [DeviceWindow] = []
         for var one in open {
             if one.members.allSatisfy({ isWanted($0.point, one.device, one.window) }) {
-                one.markPartial()
+                one.resume()
                 kept.append(one)
             } else {
                 one.cut(&out)
