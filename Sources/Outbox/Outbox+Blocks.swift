@@ -49,6 +49,16 @@ extension Outbox {
         }
     }
 
+    /// A dead letter that is kept no longer is lost like any other event.
+    func note(_ letter: DeadLetterShelf.Discarded) {
+        guard let name = books.name(ofOutput: letter.output) else { return }
+        lostInCommit.append(Loss(output: name, cause: .deadLetters, count: 1))
+        books.ledger.add(
+            Gap(
+                cause: .deadLetters, lane: letter.lane, first: letter.sequence, last: letter.sequence, count: 1,
+                since: letter.at, until: letter.at, outputs: [name]))
+    }
+
     func deadBody(_ letter: DeadLetter) throws -> StoredBlock {
         try codec.encode(
             letter.event, lane: letter.lane, id: 0, epoch: letter.epoch, first: letter.sequence, committed: letter.at

@@ -320,16 +320,6 @@ public actor Outbox {
         }
     }
 
-    /// A dead letter that is kept no longer is lost like any other event.
-    private func note(_ letter: DeadLetterShelf.Discarded) {
-        guard let name = books.name(ofOutput: letter.output) else { return }
-        lostInCommit.append(Loss(output: name, cause: .deadLetters, count: 1))
-        books.ledger.add(
-            Gap(
-                cause: .deadLetters, lane: letter.lane, first: letter.sequence, last: letter.sequence, count: 1,
-                since: letter.at, until: letter.at, outputs: [name]))
-    }
-
     // MARK: Closing
 
     /// Commits the rest; what that cannot be done for is not acknowledged.
