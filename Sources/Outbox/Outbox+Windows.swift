@@ -17,6 +17,15 @@ extension Outbox {
         books.windows.add(feed, at: now)
     }
 
+    /// What a commit writes of them; nil for nothing.
+    func windowRows() throws -> WindowBook.Rows? {
+        guard case .disk = medium, let condenser else {
+            books.windows.forgo()
+            return nil
+        }
+        return try books.windows.rows(codec, condenser)
+    }
+
     /// When a window is closed even where nothing comes.
     var nextWindow: ContinuousClock.Instant? {
         condenser?.nextDue.map { .now + .microseconds(max(0, $0.microseconds(since: windowTime))) }

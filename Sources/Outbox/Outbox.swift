@@ -302,7 +302,7 @@ public actor Outbox {
         let blocks = try batches.filter { !$0.batch.isEmpty }.flatMap { try makeBlocks($0.batch, $0.lane, now) }
         for one in batches { books.alarms.note(one.batch) }
         let alarms = try books.alarms.rows(codec)
-        let windows = try condenser.map { try books.windows.rows(codec, $0) }
+        let windows = try windowRows()
         let dead = try deadLetters.map { ($0, try deadBody($0.letter)) }
         try database.transaction { () throws(SQLiteError) in
             try CatalogDefinitions.store(catalog.contents, beyond: &books.stored, in: database)

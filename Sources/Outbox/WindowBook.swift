@@ -35,6 +35,12 @@ struct WindowBook {
 
     mutating func markUnsaved() { isWhole = true }
 
+    /// What is only in memory is not written down: it is gone with the process anyhow, and would take room from events.
+    mutating func forgo() {
+        pending.removeAll()
+        isWhole = true
+    }
+
     var hasUnsaved: Bool { !pending.isEmpty }
 
     /// The rows that a commit writes.

@@ -54,9 +54,15 @@ enum FuzzTarget: String, CaseIterable {
     /// Whatever it says, it is computed without a trap, of odd numbers too.
     private static func compute(_ text: String) {
         let units = ["p": "W", "q": "var", "t": "Cel", "t2": "[degF]", "bar1": "bar", "phi": "deg", "rh": "%"]
-        for unit in [nil, "W", "Cel", "bar"] {
-            let program = try? ExpressionCompiler.compile(text, unit: unit, names: units.keys.sorted()) { input in
-                input.point == "door" ? .boolean : .number(unit: units[input.point].flatMap(UnitOfMeasure.init))
+        for (unit, isRule) in [(nil, false), ("W", false), ("Cel", false), ("bar", false), (nil, true)] {
+            let program = try? ExpressionCompiler.compile(
+                text, unit: unit, names: units.keys.sorted(), isRule: isRule
+            ) { input in
+                switch input.point {
+                case "door": .boolean
+                case "state": .text(labels: ["on", "off"])
+                default: .number(unit: units[input.point].flatMap(UnitOfMeasure.init))
+                }
             }
             guard let program else { continue }
             for number in [0, 1, -1e300, .infinity, .nan] {

@@ -19,6 +19,8 @@ struct OutboxTests {
 
     func settings(_ change: (inout OutboxSettings) -> Void = { _ in }) -> OutboxSettings {
         var settings = OutboxSettings(folder: folder.path)
+        // However long a test takes beside others.
+        settings.freshFor = .seconds(3_600)
         change(&settings)
         return settings
     }

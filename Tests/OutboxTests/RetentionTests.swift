@@ -17,6 +17,8 @@ struct RetentionTests {
 
     private func open(_ policy: OutboxSettings.WhenFull) throws -> Outbox {
         var settings = OutboxSettings(folder: folder.path)
+        // However long a test takes beside others.
+        settings.freshFor = .seconds(3_600)
         settings.maxSize = 300_000
         settings.whenFull = [.dropOldest, policy, .dropOldest]
         var logger = Logger(label: "test")

@@ -42,6 +42,8 @@ final class Ward {
         var logger = Logger(label: "test")
         logger.logLevel = ProcessInfo.processInfo.environment["HEADGATE_LOG"] == nil ? .critical : .debug
         var settings = OutboxSettings(folder: folder.path)
+        // However long a test takes beside others.
+        settings.freshFor = .seconds(3_600)
         settings.keys = keys
         let outbox = try Outbox(
             settings, outputs: [OutboxOutput(name: "one"), OutboxOutput(name: "two")],
