@@ -128,7 +128,9 @@ struct Assembly {
 
     func renderer(_ configured: Configuration.ConfiguredOutput) -> Renderer {
         let mode: Renderer.Mode = if case .kafka = configured.way { .binary } else { .structured }
-        return Renderer(mode: mode, topic: configured.topic, gateway: configuration.gateway, catalog: catalog)
+        return Renderer(
+            mode: mode, topic: configured.topic, gateway: configuration.gateway, catalog: catalog,
+            units: configured.units)
     }
 }
 

@@ -45,12 +45,13 @@ extension EventJSON {
         out.text(#"{"point":"#)
         let series = readings.first.flatMap { contents[$0.series] }
         out.jsonString(series?.point ?? "")
-        if let series, !series.unit.isEmpty { out.member("unit", series.unit) }
+        let told = readings.first.flatMap { change($0.series) }
+        if let series, !series.unit.isEmpty { out.member("unit", told?.unit ?? series.unit) }
         for (figure, reading) in zip(figures, readings) where reading.value != .none || figure.isAlwaysTold {
             out.text(#",""#)
             out.raw(figure.name.utf8)
             out.text(#"":"#)
-            out.json(reading.value, of: batch)
+            out.json(told?.value(reading.value, of: figure) ?? reading.value, of: batch)
         }
         out.byte(UInt8(ascii: "}"))
     }

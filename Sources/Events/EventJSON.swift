@@ -11,10 +11,18 @@ public struct EventJSON: Sendable {
     private var devices: [[UInt8]] = []
     /// What stands around a good value; with another quality less of it follows.
     private var series: [(head: [UInt8], tail: [UInt8])] = []
+    /// By the unit that something is in, where it is told in another.
+    private let units: [String: UnitChange]
 
-    public init(gateway: String, catalog: Catalog) {
+    public init(gateway: String, catalog: Catalog, units: [String: UnitChange] = [:]) {
         self.gateway = gateway
         self.catalog = catalog
+        self.units = units
+    }
+
+    /// The other unit that a series is told in.
+    func change(_ series: SeriesNumber) -> UnitChange? {
+        units.isEmpty ? nil : contents[series].flatMap { units[$0.unit] }
     }
 
     /// A whole CloudEvent in structured mode.
@@ -99,7 +107,7 @@ public struct EventJSON: Sendable {
         }
         let names = series[reading.series.index]
         out.raw(names.head)
-        out.json(reading.value, of: batch)
+        out.json(change(reading.series)?.value(reading.value) ?? reading.value, of: batch)
         if reading.quality == .good {
             out.raw(names.tail)
         } else {
@@ -221,7 +229,7 @@ public struct EventJSON: Sendable {
         guard now.devices.count > devices.count || now.series.count > series.count else { return }
         contents = now
         for device in now.devices[devices.count...] { devices.append(ready(device)) }
-        for one in now.series[series.count...] { series.append(Self.ready(one)) }
+        for one in now.series[series.count...] { series.append(ready(one)) }
     }
 
     private func ready(_ device: Device) -> [UInt8] {
@@ -247,7 +255,7 @@ public struct EventJSON: Sendable {
         return out.bytes
     }
 
-    private static func ready(_ series: Series) -> (head: [UInt8], tail: [UInt8]) {
+    private func ready(_ series: Series) -> (head: [UInt8], tail: [UInt8]) {
         var head = ByteWriter()
         head.text(#"{"point":"#)
         head.jsonString(series.point)
@@ -255,7 +263,7 @@ public struct EventJSON: Sendable {
         var tail = ByteWriter()
         if !series.unit.isEmpty {
             tail.text(#","unit":"#)
-            tail.jsonString(series.unit)
+            tail.jsonString(units[series.unit]?.unit ?? series.unit)
         }
         tail.text(#","quality":""#)
         tail.text(Quality.good.name)

@@ -54,12 +54,15 @@ public struct Renderer: Sendable {
     private let catalog: Catalog
     private var json: EventJSON
 
-    public init(mode: Mode, topic: TopicTemplate, gateway: String, catalog: Catalog) {
+    /// - Parameter units: by the unit that something is in, another that it is told in.
+    public init(
+        mode: Mode, topic: TopicTemplate, gateway: String, catalog: Catalog, units: [String: UnitChange] = [:]
+    ) {
         self.mode = mode
         self.topic = topic
         self.gateway = gateway
         self.catalog = catalog
-        json = EventJSON(gateway: gateway, catalog: catalog)
+        json = EventJSON(gateway: gateway, catalog: catalog, units: units)
     }
 
     /// Adds an event to a window.

@@ -83,6 +83,42 @@ def test_numbers_are_sent_in_the_unit_that_is_asked_for(oven):
     gateway.stop()
 
 
+def test_an_output_tells_in_its_own_units(workshop):
+    broker, _ = workshop.mosquitto()
+    maps = workshop.folder / "maps"
+    maps.mkdir()
+    (maps / "oven.yaml").write_text(MAP)
+    plain, told = workshop.folder / "plain.jsonl", workshop.folder / "told.jsonl"
+    gateway = workshop.gateway(workshop.configuration(
+        maps=str(maps), links={"floor": {"mqtt": f"mqtt://127.0.0.1:{broker}"}},
+        devices={"oven-1": {"map": "oven", "link": "floor", "topic": "oven"}},
+        rules={"hot": {"when": "temperature > 150 'Cel'"}},
+        windows={"w": {"every": "10s", "lateness": "0s", "give": ["mean", "deviation"], "points": "temperature"}},
+        outputs={"plain": {"file": str(plain)}, "told": {"file": str(told), "units": {"[degF]": "Cel", "bar": "kPa"}}}))
+    listening(gateway)
+    say(broker, {"t": 0, "c": 100, "p": 2}, {"t": 1, "c": 200}, {"t": 11, "c": 100})
+    window = lambda out: [event["data"]["points"][0] for event in events_in(out) if "points" in event["data"]]
+    wait_for(lambda: window(told) and window(plain), what="the window")
+    assert [one[1] for one in sent(plain, "temperature")][:2] == [212, 392]
+    assert [one[1] for one in sent(told, "temperature")][:2] == [100, 200]
+    assert sent(plain, "pressure")[0][1] == 2 and sent(told, "pressure")[0][1] == 200
+    alarm = [event["data"]["readings"][0] for event in events_in(told) if "rule" in event["data"]][0]
+    assert (alarm["value"], alarm["unit"]) == (200, "Cel")
+    assert window(plain)[0] == {"point": "temperature", "unit": "[degF]", "count": 2, "mean": 302,
+                                "deviation": pytest.approx(180 / 2 ** 0.5)}
+    assert window(told)[0] == {"point": "temperature", "unit": "Cel", "count": 2, "mean": pytest.approx(150),
+                               "deviation": pytest.approx(100 / 2 ** 0.5)}
+    gateway.stop()
+
+
+@pytest.mark.parametrize("units, message", [
+    ({"Cel": "bar"}, "is of another kind than Cel"), ({"Cel": "F"}, "is of another kind"), ({"degC": "K"}, "is no unit of UCUM")])
+def test_an_output_cannot_tell_one_kind_in_another(workshop, units, message):
+    result = headgate("check", "-c", workshop.configuration(
+        links={}, devices={}, outputs={"f": {"stdout": True, "units": units}}))
+    assert result.returncode == 78 and message in result.stderr
+
+
 def test_the_configuration_filters_what_maps_do_not_and_every_reading_is_accounted_for(oven):
     gateway, broker, out = oven([
         {"devices": "oven-*", "points": "pressure", "swing": 0.1},

@@ -93,6 +93,8 @@ public struct Configuration: Sendable {
         public var isInOrder = false
         /// Events a second.
         public var maxRate: Int?
+        /// By the unit that something is in, another that it is told in.
+        public var units: [String: UnitChange] = [:]
     }
 
     public struct Listen: Sendable {

@@ -1,6 +1,8 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import DeviceMaps
+import Events
 import Outputs
 import YAMLText
 
@@ -19,6 +21,7 @@ struct OutputKeys {
             let isInOrder = mapping.take("backlog")?.word(["behind": false, "in_order": true])
             let maxRate = mapping.take("max_rate")?.integer(in: 1...1_000_000)
             if let format = mapping.take("format") { _ = format.word(["json": ()]) }
+            let units = mapping.take("units").map(Self.units)
             let ways = [kafka, mqtt, file, stdout].compactMap(\.self)
             guard ways.count == 1 else {
                 value.problem("needs one of `kafka`, `mqtt`, `file` and `stdout`", fix: "write { file: events.jsonl }")
@@ -36,8 +39,32 @@ struct OutputKeys {
             var output = Configuration.ConfiguredOutput(name: name, way: way, topic: topic)
             output.isInOrder = isInOrder ?? false
             output.maxRate = maxRate
+            output.units = units ?? [:]
             return output
         }
+    }
+
+    /// `Cel: "[degF]"`: what is in one unit is told in the other.
+    private static func units(_ value: YAMLValue) -> [String: UnitChange] {
+        var changes: [String: UnitChange] = [:]
+        for (key, value) in value.mapping()?.all() ?? [] {
+            guard let own = key.scalar, let told = value.string() else { continue }
+            guard let from = UnitOfMeasure(own), !own.isEmpty else {
+                key.problem("is no unit of UCUM: `\(own)`", fix: UCUM.meant(by: own).map { "write \($0)" } ?? "")
+                continue
+            }
+            guard let to = UnitOfMeasure(told), !told.isEmpty else {
+                value.problem("is no unit of UCUM: `\(told)`", fix: UCUM.meant(by: told).map { "write \($0)" } ?? "")
+                continue
+            }
+            guard let conversion = from.conversion(to: to) else {
+                value.problem("is of another kind than \(own)", fix: "name a unit of what \(own) measures")
+                continue
+            }
+            let scaling = Scaling(scale: conversion.scale, offset: conversion.offset)
+            changes[own] = UnitChange(unit: told, ofOne: conversion.scale) { scaling.scaled($0) }
+        }
+        return changes
     }
 
     private func topic(_ mapping: YAMLMapping, isKafka: Bool) -> TopicTemplate? {
