@@ -24,6 +24,8 @@ enum Page {
         </style>
         <header><h1>Headgate</h1><span id="gateway"></span><span class="dim" id="meta"></span></header>
         <p id="lost" role="alert">The gateway does not answer. What is shown below is old.</p>
+        <section id="alarming" role="status" hidden><h2>Alarms</h2>
+        <table><thead><tr><th>alarm<th>device<th>priority<th>since<th></tr></thead><tbody id="alarms"></tbody></table></section>
         <h2>Outputs</h2>
         <table><thead><tr><th>output<th>kind<th>state<th class="n">waiting<th class="n">oldest<th class="n">readings acknowledged<th class="n">dead letters</tr></thead><tbody id="outputs"></tbody></table>
         <h2>Outbox</h2><p id="outbox"></p>
@@ -34,11 +36,15 @@ enum Page {
         const size = b => b > 1<<30 ? (b/(1<<30)).toFixed(2)+' GiB' : b > 1<<20 ? (b/(1<<20)).toFixed(1)+' MiB' : (b/1024).toFixed(0)+' KiB';
         const age = s => s == null ? '' : s < 90 ? s.toFixed(1)+' s' : s < 5400 ? (s/60).toFixed(0)+' min' : (s/3600).toFixed(1)+' h';
         const tone = { good: 'good', uncertain: 'warn', out_of_range: 'warn', absent: 'dim', bad: 'bad' };
+        const urgent = { high: 'bad', medium: 'warn', low: '' };
         const opened = new Set();
         function row(cells) { const tr = el('tr'); for (const [text, cls] of cells) tr.append(el('td', text, cls)); return tr }
         function show(s) {
           gateway.textContent = s.gateway;
           meta.textContent = `headgate ${s.version}, since ${s.startedAt.slice(0, 19).replace('T', ' ')} UTC`;
+          alarming.hidden = s.alarms.length == 0;
+          alarms.replaceChildren(...s.alarms.map(a => row([[a.rule, urgent[a.priority]], [a.device], [a.priority], [a.since.slice(0, 19).replace('T', ' ')],
+            [[a.text, a.isConfirmed ? '' : 'unconfirmed: no good reading'].filter(t => t).join('; '), a.isConfirmed ? '' : 'warn']])));
           outputs.replaceChildren(...s.outputs.map(o => row([[o.output], [o.kind], [o.isUp ? 'up' : 'down: ' + (o.lastError ?? ''), o.isUp ? 'good' : 'bad'],
             [number(o.lanes.reduce((n, l) => n + l.waitingEvents, 0)), 'n'], [age(Math.max(0, ...o.lanes.map(l => l.oldestAgeSeconds ?? 0)) || null), 'n'],
             [number(o.acknowledgedReadings), 'n'], [number(o.deadLetters), 'n' + (o.deadLetters ? ' bad' : '')]])));
@@ -46,7 +52,7 @@ enum Page {
           devices.replaceChildren(...s.devices.map(d => {
             const box = el('details'); box.open = opened.has(d.device);
             box.ontoggle = () => box.open ? opened.add(d.device) : opened.delete(d.device);
-            const head = el('summary'); head.append(el('b', d.device), ' ', el('span', d.state, d.state == 'online' ? 'good' : d.state == 'offline' ? 'bad' : 'dim'), ' ', el('span', `${d.map} on ${d.link}`, 'dim'));
+            const head = el('summary'); head.append(el('b', d.device), ' ', el('span', d.state, d.state == 'online' ? 'good' : d.state == 'offline' ? 'bad' : 'dim'), ' ', el('span', d.link ? `${d.map} on ${d.link}` : d.map, 'dim'));
             const wrong = d.points.filter(p => p.quality != 'good').length; if (wrong) head.append(' ', el('span', `${wrong} not good`, 'warn'));
             const table = el('table'); const body = el('tbody');
             for (const p of d.points) body.append(row([[p.point], [p.value, 'n'], [p.unit], [p.quality + (p.reason ? ', ' + p.reason : ''), tone[p.quality]], [p.time.slice(11, 19), 'dim']]));
