@@ -23,7 +23,9 @@ public struct Windows: Sendable {
         var member: Int
     }
 
-    var open: [DeviceWindow] = []
+    private(set) var open: [DeviceWindow] = []
+    /// By window, when it is to be looked at.
+    private var dues: [Timestamp] = []
     /// Whether something is open that no state that was written down knows of.
     public var isChanged = false
     private var slots = SeriesSlots()
@@ -41,18 +43,24 @@ public struct Windows: Sendable {
     public mutating func take(_ readings: [Reading], now: Timestamp, into out: inout Batch) {
         for reading in readings {
             let slot = slots[reading.series] ?? add(reading.series)
-            for place in places[slot] { open[place.window].take(reading, member: place.member, now: now, &out) }
+            for place in places[slot] {
+                open[place.window].take(reading, member: place.member, now: now, &out)
+                dues[place.window] = .soon
+            }
         }
         advance(to: now, into: &out)
     }
 
     /// Closes the windows that are over.
     public mutating func advance(to now: Timestamp, into out: inout Batch) {
-        for index in open.indices { open[index].advance(to: now, &out) }
+        for index in open.indices where dues[index] <= now {
+            open[index].advance(to: now, &out)
+            dues[index] = open[index].nextDue ?? .never
+        }
     }
 
     /// When a window is closed even where nothing comes, by the system's clock.
-    public var nextDue: Timestamp? { open.lazy.compactMap(\.nextDue).min() }
+    public var nextDue: Timestamp? { dues.min().flatMap { $0 == .never ? nil : $0 } }
 
     private mutating func add(_ series: SeriesNumber) -> Int {
         let slot = slots.add(series)
@@ -65,7 +73,10 @@ public struct Windows: Sendable {
 
     private mutating func place(_ point: WindowPoint, _ device: DeviceNumber, _ window: Window) -> Place {
         let known = open.firstIndex { $0.device == device && $0.window == window }
-        if known == nil { open.append(DeviceWindow(window, device: device)) }
+        if known == nil {
+            open.append(DeviceWindow(window, device: device))
+            dues.append(.never)
+        }
         let number = known ?? open.count - 1
         if let member = open[number].members.firstIndex(where: { $0.point.series == point.series }) {
             // What it counted before was counted otherwise.
@@ -94,6 +105,7 @@ public struct Windows: Sendable {
             }
         }
         open = kept
+        dues = kept.map { $0.nextDue ?? .never }
         isChanged = true
         slots = SeriesSlots()
         places = []
@@ -102,6 +114,7 @@ public struct Windows: Sendable {
     /// As they were written down, to hear again what came since.
     mutating func replace(_ windows: [DeviceWindow]) {
         open = windows
+        dues = windows.map { $0.nextDue ?? .never }
         slots = SeriesSlots()
         places = []
         for (number, one) in windows.enumerated() {
@@ -112,4 +125,9 @@ public struct Windows: Sendable {
             }
         }
     }
+}
+
+extension Timestamp {
+    fileprivate static let soon = Timestamp(microseconds: .min)
+    fileprivate static let never = Timestamp(microseconds: .max)
 }
