@@ -2,16 +2,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the gateway thinks of readings: the pipeline alone on one core, and rules over a large plant."""
 
+import contextlib
 import json
 import statistics
 import subprocess
+import threading
+import time
+import urllib.request
 
-from bench import Row, note
+from bench import STOP_LIMIT, Row, Void, free_port, note, wait_for
+from durability import outbox_benchmark, upstream
 from plant import gateway_figures
 
 LEAST_READINGS = 5_000_000  # a second
 MOST_RULES_COST = 1.5
 RULES = 100
+MOST_ALARM_DELAY = 50  # ms
+ALARMS = 100
+
+MONITOR = """map: monitor
+version: 1
+title: one number
+source: Tests/Benchmarks/rules.py
+mqtt: { payload: number }
+points: { hr: {} }
+examples: [{ payload: "70", gives: { hr: 70 } }]
+"""
 
 
 def pipeline_benchmark(bench, windows):
@@ -42,3 +58,54 @@ def rules_benchmark(bench, windows):
     return [Row(
         f"CPU µs a reading with {RULES} rules over 500 devices", f"{all:.2f}", f"{none:.2f} without", f"{all / none:.2f}",
         f"≤ {MOST_RULES_COST}", all / none <= MOST_RULES_COST)], figures
+
+
+def alarm_benchmark(bench, windows):
+    """From a message that raises or ends an alarm until the alarm is committed, while a backlog waits for an upstream."""
+    waiting = windows.alarm_blocks * 1_000
+    note(f"alarms: filling an outbox with {waiting:,} readings")
+    state = bench.folder / "alarm-state"
+    outbox_benchmark(bench, "fill", state, windows.alarm_blocks, 1_000)
+    (bench.folder / "maps" / "monitor.yaml").write_text(MONITOR)
+    took = []
+    with bench.mosquitto() as broker, bench.gateway(
+        state=str(state), outbox={"max_size": "8GiB"}, links={"ward": {"mqtt": f"mqtt://127.0.0.1:{broker}"}},
+        devices={"bed-1": {"map": "monitor", "link": "ward", "topic": "bed/1"}}, rules={"fast": {"when": "hr > 120"}},
+        outputs=upstream(free_port())
+    ) as gateway, subprocess.Popen(
+        ["mosquitto_pub", "-p", str(broker), "-q", "1", "-t", "bed/1", "-l"], stdin=subprocess.PIPE, text=True
+    ) as publisher, alarms_of(gateway) as heard:
+        # The first is heard once the gateway has subscribed.
+        wait_for(lambda: say(publisher, 100) or gateway.metrics().get("headgate_readings_total", 0), "the first reading")
+        for number in range(ALARMS):
+            known, start = len(heard), time.monotonic()
+            say(publisher, 100 if number % 2 else 130)
+            wait_for(lambda: len(heard) > known, "the alarm")
+            took.append((heard[known] - start) * 1_000)
+        publisher.stdin.close()
+    return [Row(
+        f"Milliseconds from a message to its alarm's COMMIT, {waiting:,} readings waiting", f"{statistics.median(took):.0f}",
+        f"{max(took):.0f} the slowest of {ALARMS}", "", f"≤ {MOST_ALARM_DELAY}", max(took) <= MOST_ALARM_DELAY)], took
+
+
+def say(publisher, number):
+    publisher.stdin.write(f"{number}\n")
+    publisher.stdin.flush()
+
+
+@contextlib.contextmanager
+def alarms_of(gateway):
+    """When each event of an alarm was committed: the gateway's live events are told by the commits."""
+    heard, answer = [], urllib.request.urlopen(gateway.address + "/api/events", timeout=STOP_LIMIT)
+
+    def listen():
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            for line in answer:
+                if b"headgate.alarm.v1" in line:
+                    heard.append(time.monotonic())
+
+    thread = threading.Thread(target=listen, daemon=True)
+    thread.start()
+    yield heard
+    if not heard:
+        raise Void("no alarm was heard")
