@@ -28,7 +28,8 @@ extension Outbox {
 
     /// When a window is closed even where nothing comes.
     var nextWindow: ContinuousClock.Instant? {
-        condenser?.nextDue.map { .now + .microseconds(max(0, $0.microseconds(since: windowTime))) }
+        // Several that end together are one commit, and whatever is wrong with a time nobody waits for it in a circle.
+        condenser?.nextDue.map { .now + .microseconds(max(50_000, $0.microseconds(since: windowTime))) }
     }
 
     /// The system's clock as it was at the start, and goes on whoever sets it: windows ask how long it is since.

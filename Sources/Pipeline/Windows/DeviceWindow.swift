@@ -98,17 +98,17 @@ struct DeviceWindow: Equatable {
 
     /// When the next window is closed where nothing comes, by the system's clock; nil while none is open.
     var nextDue: Timestamp? {
-        guard let newest, let end = nextEnd else { return nil }
+        guard let newest, let end = nextEnd(newest) else { return nil }
         return newestCame.advanced(byMicroseconds: end.microseconds(since: newest))
             .advanced(byMicroseconds: window.lateness)
     }
 
-    private var nextEnd: Timestamp? {
+    /// Where `reach` comes to next by time alone.
+    private func nextEnd(_ newest: Timestamp) -> Timestamp? {
+        guard let first = panes.last?.from ?? waiting.first?.reading.time else { return nil }
         switch window.span {
-        case .session(let gap):
-            return panes.isEmpty ? waiting.first?.reading.time : lastInSession.advanced(byMicroseconds: gap)
-        case .fixed(_, let every):
-            return panes.last.map { $0.from.advanced(byMicroseconds: every) } ?? waiting.first?.reading.time
+        case .session(let gap): return newest.advanced(byMicroseconds: gap).advanced(byMicroseconds: 1)
+        case .fixed(_, let every): return start(of: first).advanced(byMicroseconds: every)
         }
     }
 
