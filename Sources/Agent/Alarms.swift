@@ -71,14 +71,12 @@ final class Alarms: Sendable {
     private func isWatched(
         _ one: ActiveAlarm, _ device: Device?, _ devices: [Configuration.ConfiguredDevice]
     ) -> Bool {
-        guard let rule = rules.first(where: { $0.name == one.alarm.rule }), let points = try? rule.points() else {
+        guard let rule = rules.first(where: { $0.name == one.alarm.rule }) else { return false }
+        let own = rule.ownPoints
+        guard let device else { return own.isEmpty }
+        guard !own.isEmpty, rule.selection.isMeant(for: device), let configured = devices.named(device.id) else {
             return false
         }
-        let own = Set(points.filter { $0.device == nil }.map(\.point))
-        guard let device else { return own.isEmpty }
-        guard !own.isEmpty, rule.selection.isMeant(for: device),
-            let configured = devices.first(where: { $0.name == device.id || device.id.hasPrefix($0.name + ".") })
-        else { return false }
         return configured.describesItself || own.isSubset(of: configured.map.points.map(\.name))
     }
 
@@ -94,12 +92,8 @@ final class Alarms: Sendable {
         for device in devices {
             var known = device.isOne ? [catalog.number(of: device.described)] : []
             // Of one that stands for many, those that were heard of in an earlier run.
-            for (index, one) in contents.devices.enumerated() where !device.isOne {
-                var described = device.described
-                described.id = one.id
-                if one == described, one.id.hasPrefix(device.name + ".") {
-                    known.append(DeviceNumber(raw: Int32(clamping: index)))
-                }
+            for (index, one) in contents.devices.enumerated() where device.stands(for: one) {
+                known.append(DeviceNumber(raw: Int32(clamping: index)))
             }
             for number in known {
                 for point in device.map.points {
@@ -180,19 +174,14 @@ final class Alarms: Sendable {
     /// The rules of the devices that have changed, and those that look at several.
     private func bind(_ state: inout State, _ now: Timestamp) {
         let contents = catalog.contents
-        var elsewhere: [AlarmRule] = []
-        for rule in rules {
-            guard let points = try? rule.points(), points.contains(where: { $0.device != nil }) else { continue }
-            elsewhere.append(rule)
-            if points.allSatisfy({ $0.device != nil }) { bind(rule, nil, &state, now) }
-        }
+        let elsewhere = rules.filter { $0.points.contains { $0.device != nil } }
+        for rule in elsewhere where rule.ownPoints.isEmpty { bind(rule, nil, &state, now) }
         // Device by device: what is looked at together lies together.
         for (id, known) in state.devices {
             guard let device = contents[known.number] else { continue }
             for rule in state.changed.contains(id) ? rules : elsewhere {
-                let own = ((try? rule.points()) ?? []).filter { $0.device == nil }
-                guard !own.isEmpty, own.allSatisfy({ known.points[$0.point] != nil }),
-                    rule.selection.isMeant(for: device)
+                let own = rule.ownPoints
+                guard !own.isEmpty, own.allSatisfy({ known.points[$0] != nil }), rule.selection.isMeant(for: device)
                 else { continue }
                 bind(rule, id, &state, now)
             }
@@ -206,7 +195,7 @@ final class Alarms: Sendable {
         func found(_ input: Program.Input) -> (series: SeriesNumber, point: AlarmRule.KnownPoint)? {
             (input.device ?? id).flatMap { devices[$0]?.points[input.point] }
         }
-        guard let points = try? rule.points(), points.allSatisfy({ found($0) != nil }) else { return }
+        guard rule.points.allSatisfy({ found($0) != nil }) else { return }
         do throws(AlarmRule.Mistake) {
             let compiled = try rule.rule(names: []) { found($0)?.point }
             state.rules.add(

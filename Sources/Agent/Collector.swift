@@ -124,7 +124,7 @@ final class Collector: Collecting {
             // With what is computed of what came.
             totals.received(batch, catalog)
             latest.note(batch)
-            alarms.note(batch, now: now())
+            if !alarms.isEmpty { alarms.note(batch, now: now()) }
             formulas?.note(batch)
             var feed: [Reading] = []
             totals.filtered(state.pipeline.filter(&batch, feed: &feed))

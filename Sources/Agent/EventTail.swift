@@ -87,23 +87,3 @@ public struct EventTail {
         return points.isEmpty || (event.data.readings ?? []).contains { points.contains($0.point) }
     }
 }
-
-/// A number, text, boolean or null.
-struct JSONScalar: Decodable {
-    let text: String
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        if container.decodeNil() {
-            text = "–"
-        } else if let boolean = try? container.decode(Bool.self) {
-            text = "\(boolean)"
-        } else if let integer = try? container.decode(Int64.self) {
-            text = "\(integer)"
-        } else if let number = try? container.decode(Double.self) {
-            text = "\(number)"
-        } else {
-            text = try container.decode(String.self)
-        }
-    }
-}

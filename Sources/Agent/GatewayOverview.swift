@@ -25,15 +25,6 @@ public struct GatewayOverview {
         public var deadLetters: Int
     }
 
-    public struct Alarm {
-        public var rule: String
-        public var device: String
-        public var priority: String
-        public var since: String
-        public var text: String
-        public var isConfirmed: Bool
-    }
-
     private let status: GatewayStatus
 
     public static func read(_ configuration: Configuration) async throws -> GatewayOverview {
@@ -71,13 +62,7 @@ public struct GatewayOverview {
     }
 
     /// Those that are under way, the most urgent first.
-    public var alarms: [Alarm] {
-        status.alarms.map { alarm in
-            Alarm(
-                rule: alarm.rule, device: alarm.device, priority: alarm.priority, since: alarm.since, text: alarm.text,
-                isConfirmed: alarm.isConfirmed)
-        }
-    }
+    public var alarms: [GatewayStatus.AlarmStatus] { status.alarms }
 
     public var json: String {
         let encoder = JSONEncoder()

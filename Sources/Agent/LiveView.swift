@@ -103,15 +103,10 @@ struct LiveView: GatewayView {
     private func numbers(
         of configured: Configuration.ConfiguredDevice, _ contents: Catalog.Contents, _ snapshot: LatestReadings.Snapshot
     ) -> [DeviceNumber] {
-        let own = configured.described
-        let one = [configured.isOne ? outbox.catalog.known(own) : nil].compactMap(\.self)
+        let one = [configured.isOne ? outbox.catalog.known(configured.described) : nil].compactMap(\.self)
         guard configured.isMany else { return one }
-        let prefix = configured.name + "."
-        let many = snapshot.states.keys.sorted { $0.raw < $1.raw }.filter { number in
-            guard let device = contents[number], device.id.hasPrefix(prefix) else { return false }
-            return device.map == own.map && device.mapVersion == own.mapVersion && device.tags == own.tags
-        }
-        return one + many
+        return one
+            + snapshot.states.keys.sorted { $0.raw < $1.raw }.filter { contents[$0].map(configured.stands) ?? false }
     }
 
     private static func point(
@@ -126,15 +121,6 @@ struct LiveView: GatewayView {
 }
 
 extension Configuration.ConfiguredDevice {
-    /// Whether there is a device of this very name.
-    var isOne: Bool {
-        switch address {
-        case .unit, .computed: true
-        case .topic(let topic): !topic.contains("+") && !topic.contains("#")
-        case .edgeNodes(let nodes): !nodes.isPattern
-        }
-    }
-
     /// The series of the points that it has now, in the order of its map.
     fileprivate func inOrder(_ series: [(SeriesNumber, Series)]) -> [(SeriesNumber, Series)] {
         switch map.form {
@@ -147,11 +133,6 @@ extension Configuration.ConfiguredDevice {
             map.points.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { $1 })
         return series.filter { order[$0.1.point] != nil }
             .sorted { (order[$0.1.point] ?? 0) < (order[$1.1.point] ?? 0) }
-    }
-
-    /// Whether others are named after it.
-    var isMany: Bool {
-        if case .edgeNodes = address { true } else { !isOne }
     }
 }
 

@@ -12,29 +12,18 @@ import Synchronization
 /// One for the gateway. Collectors tell it of their readings, and what comes of them goes the way of any other device's,
 /// through a collector of its own.
 final class PlantFormulas: Sendable {
-    private struct Formula {
-        var device: DeviceNumber
-        var series: SeriesNumber
-        var derived: Derived
-        var range: ClosedRange<Double>?
-        var inputs: [SeriesNumber]
-    }
-
-    private struct State {
-        /// The last reading of each series that a formula needs; of none, where it has not come.
-        var last: [SeriesNumber: Reading?] = [:]
-        var touched: Set<Int> = []
-    }
-
-    private let formulas: [Formula]
-    /// By series, the formulas that need it.
-    private let needers: [SeriesNumber: [Int]]
+    /// Of each computed series the device.
+    private let devices: [SeriesNumber: DeviceNumber]
+    /// What formulas need.
+    private let inputs: Set<SeriesNumber>
     private let collector: Collector
-    private let state: Mutex<State>
+    private let pipeline: Mutex<Pipeline>
 
     /// - Returns: nil where nothing is to be computed.
     init?(_ configuration: Configuration, _ catalog: Catalog, collector: Collector) {
-        var formulas: [Formula] = []
+        var devices: [SeriesNumber: DeviceNumber] = [:]
+        var needed: Set<SeriesNumber> = []
+        var pipeline = Pipeline()
         func series(_ device: Configuration.ConfiguredDevice, _ point: Point) -> SeriesNumber {
             let number = catalog.number(of: device.described)
             return catalog.number(
@@ -51,62 +40,44 @@ final class PlantFormulas: Sendable {
                     return other.map.points.first { $0.name == input.point }.map { series(other, $0) }
                 }
                 let number = series(device, point)
+                devices[number] = catalog.number(of: device.described)
+                needed.formUnion(inputs)
                 collector.add(number, point)
-                formulas.append(
-                    Formula(
-                        device: catalog.number(of: device.described), series: number, derived: derived,
-                        range: point.range, inputs: inputs))
+                pipeline.add(number, point, derived, of: inputs)
             }
         }
-        guard !formulas.isEmpty else { return nil }
-        self.formulas = formulas
+        guard !devices.isEmpty else { return nil }
+        self.devices = devices
+        inputs = needed
         self.collector = collector
-        var needers: [SeriesNumber: [Int]] = [:]
-        for (number, formula) in formulas.enumerated() {
-            for input in Set(formula.inputs) { needers[input, default: []].append(number) }
-        }
-        self.needers = needers
-        var state = State()
-        for input in needers.keys { state.last[input] = .some(nil) }
-        self.state = Mutex(state)
+        self.pipeline = Mutex(pipeline)
     }
 
     /// Takes readings as they are told.
     func note(_ batch: Batch) {
-        state.withLock { state in
-            for event in batch.events where !event.readings.isEmpty {
-                for reading in batch.readings[event.readings] where needers[reading.series] != nil {
-                    state.last[reading.series] = .some(reading)
-                    for number in needers[reading.series] ?? [] { state.touched.insert(number) }
-                }
-                compute(&state)
+        pipeline.withLock { pipeline in
+            for event in batch.events where event.kind == .telemetry {
+                var moment = Batch()
+                moment.append(event, of: batch) { inputs.contains($0.series) }
+                guard !moment.isEmpty else { continue }
+                pipeline.interpret(&moment)
+                var computed = computed(in: moment)
+                // Under the lock: in the order in which it came about.
+                collector.take(&computed)
             }
         }
     }
 
-    /// What is computed goes on under the lock: in the order in which it came about.
-    private func compute(_ state: inout State) {
-        guard !state.touched.isEmpty else { return }
-        var batch = Batch()
-        var device: DeviceNumber?
-        var latest = Timestamp(microseconds: .min)
-        // Formulas of a device follow one another.
-        for number in state.touched.sorted() {
-            let formula = formulas[number]
-            if let device, device != formula.device {
-                batch.closeTelemetry(device: device, time: latest)
-                latest = Timestamp(microseconds: .min)
-            }
-            device = formula.device
-            let reading = formula.derived.reading(formula.series, within: formula.range) { place in
-                formula.inputs.indices.contains(place) ? state.last[formula.inputs[place]] ?? nil : nil
-            }
-            guard let reading else { continue }
-            batch.readings.append(reading)
-            latest = max(latest, reading.time)
+    /// What has been computed, an event a device.
+    private func computed(in moment: Batch) -> Batch {
+        var computed = Batch()
+        let readings = Dictionary(grouping: moment.readings.filter { devices[$0.series] != nil }) {
+            devices[$0.series] ?? .gateway
         }
-        if let device { batch.closeTelemetry(device: device, time: latest) }
-        state.touched.removeAll(keepingCapacity: true)
-        collector.take(&batch)
+        for (device, readings) in readings.sorted(by: { $0.key.raw < $1.key.raw }) {
+            computed.readings += readings
+            if let latest = readings.map(\.time).max() { computed.closeTelemetry(device: device, time: latest) }
+        }
+        return computed
     }
 }

@@ -10,12 +10,12 @@ import Synchronization
 /// Which series the windows of the configuration are about.
 final class WindowPlan: Sendable {
     private let windows: [ConfiguredWindow]
-    private let devices: Set<String>
+    private let devices: [Configuration.ConfiguredDevice]
     private let known = Mutex<[SeriesNumber: Windows.Membership]>([:])
 
     init(_ configuration: Configuration) {
         windows = configuration.windows
-        devices = Set(configuration.devices.map(\.name))
+        devices = configuration.devices
     }
 
     var isEmpty: Bool { windows.isEmpty }
@@ -56,7 +56,7 @@ final class WindowPlan: Sendable {
     /// Whether a window that was open when the gateway stopped is still wanted.
     fileprivate func isWanted(_ point: WindowPoint, _ window: Window, _ contents: Catalog.Contents) -> Bool {
         guard let series = contents[point.series], let device = contents[series.device],
-            devices.contains(String(device.id.prefix { $0 != "." }))
+            devices.named(device.id) != nil
         else { return false }
         return windows.contains { $0.window == window && $0.isMeant(for: series.point, of: device) }
     }

@@ -26,9 +26,7 @@ struct Check: AsyncParsableCommand {
         let problems = ProblemList()
         let proof = maps.isEmpty ? problems.check(options.config) : problems.check(maps: maps)
         if json {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            print(String(decoding: try encoder.encode(problems.report), as: UTF8.self))
+            try printJSON(problems.report)
         } else {
             for line in problems.lines { complain(line) }
             print(

@@ -46,10 +46,7 @@ struct ConfigurationOption: ParsableArguments {
     func load(provesPlans: Bool = true) throws -> Configuration {
         let problems = ProblemList()
         guard let configuration = problems.read(config, provesPlans: provesPlans) else {
-            for line in problems.lines { complain(line) }
-            complain(
-                "\(problems.lines.count) \(problems.lines.count == 1 ? "mistake" : "mistakes") in the configuration")
-            throw ExitCode(EX_CONFIG)
+            throw mistakes(problems)
         }
         return configuration
     }
@@ -58,6 +55,13 @@ struct ConfigurationOption: ParsableArguments {
 func complain(_ text: String) {
     let line = Array((text + "\n").utf8)
     _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+}
+
+/// Says every mistake of a file, and how many they are.
+func mistakes(_ problems: ProblemList) -> ExitCode {
+    for line in problems.lines { complain(line) }
+    complain("\(problems.lines.count) \(problems.lines.count == 1 ? "mistake" : "mistakes")")
+    return ExitCode(EX_CONFIG)
 }
 
 /// Says what is wrong and ends with a code that scripts can tell.

@@ -33,14 +33,11 @@ struct ReplayCommand: AsyncParsableCommand {
     func run() async throws {
         let problems = ProblemList()
         guard let replay = Replay.read(file, before: before, after: options.config, problems) else {
-            for line in problems.lines { complain(line) }
-            throw ExitCode(EX_CONFIG)
+            throw mistakes(problems)
         }
         let report = replay.run()
         if json {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            print(String(decoding: try encoder.encode(report), as: UTF8.self))
+            try printJSON(report)
         } else {
             show(report)
         }

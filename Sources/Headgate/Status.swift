@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Admin
 import Agent
 import ArgumentParser
 import Glibc
@@ -61,7 +62,7 @@ struct Status: AsyncParsableCommand {
             """
     }
 
-    private func alarms(_ alarms: [GatewayOverview.Alarm]) -> String {
+    private func alarms(_ alarms: [GatewayStatus.AlarmStatus]) -> String {
         guard !alarms.isEmpty else { return "" }
         return "\n\n"
             + Table.text(

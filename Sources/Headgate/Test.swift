@@ -40,14 +40,11 @@ struct Test: AsyncParsableCommand {
     func run() async throws {
         let problems = ProblemList()
         guard let trial = ConfigurationTrial.read(options.config, files: cases, problems) else {
-            for line in problems.lines { complain(line) }
-            throw ExitCode(EX_CONFIG)
+            throw mistakes(problems)
         }
         let report = trial.run()
         if json {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            print(String(decoding: try encoder.encode(report), as: UTF8.self))
+            try printJSON(report)
         } else {
             show(report)
         }

@@ -62,6 +62,67 @@ def test_the_cases_beside_a_configuration_are_run_in_a_moment(tried):
     assert [one["failures"] for one in report["cases"]] == [[], []] and report["windowsNotTold"] == []
 
 
+OVER_TIME_RULES = {
+    "climbing": {"when": "rate(hr, 10 's') > 1 '/min/s'", "devices": "bed-1"},
+    "seizure": {"sequence": ["hr > 140", "mode == \"off\""], "within": "30s", "devices": "bed-2"},
+    "high": {"when": "hr > 150", "cooldown": "60s", "repeat": "20s", "devices": "bed-3"},
+}
+OVER_TIME_WINDOWS = {"h": {"every": "10s", "size": "20s", "lateness": "1s", "give": ["count", "max"], "devices": "bed-3"}}
+OVER_TIME_CASES = """\
+cases:
+  - case: what rises fast is told, and what stands high is not
+    readings:
+      - { at: 0s, device: bed-1, points: { hr: 100 }, every: 1s, until: 20s }
+      - { at: 21s, device: bed-1, points: { hr: 112 } }
+      - { at: 22s, device: bed-1, points: { hr: 112 }, every: 1s, until: 40s }
+    gives:
+      - { at: 21s, device: bed-1, alarm: climbing }
+      - { at: 31s, device: bed-1, alarm: climbing, phase: end }
+  - case: one after the other within half a minute, and not the other way round
+    readings:
+      - { at: 0s, device: bed-2, points: { mode: "off" } }
+      - { at: 1s, device: bed-2, points: { hr: 150 } }
+      - { at: 2s, device: bed-2, points: { hr: 80, mode: "on" } }
+      - { at: 40s, device: bed-2, points: { mode: "off" } }
+      - { at: 41s, device: bed-2, points: { mode: "on" } }
+      - { at: 42s, device: bed-2, points: { hr: 150 } }
+      - { at: 50s, device: bed-2, points: { mode: "off" } }
+      - { at: 60s, device: bed-2, points: { mode: "on" } }
+    gives:
+      - { at: 50s, device: bed-2, alarm: seizure }
+      - { at: 60s, device: bed-2, alarm: seizure, phase: end }
+  - case: what goes on is told again, and a pause after its end is kept
+    readings:
+      - { at: 0s, device: bed-3, points: { hr: 160 }, every: 5s, until: 45s }
+      - { at: 50s, device: bed-3, points: { hr: 100 } }
+      - { at: 55s, device: bed-3, points: { hr: 160 } }
+      - { at: 60s, device: bed-3, points: { hr: 100 } }
+      - { at: 115s, device: bed-3, points: { hr: 160 } }
+    gives:
+      - { at: 0s, device: bed-3, alarm: high }
+      - { at: 20s, device: bed-3, alarm: high, phase: continue, reason: repeated }
+      - { at: 40s, device: bed-3, alarm: high, phase: continue, reason: repeated }
+      - { at: 50s, device: bed-3, alarm: high, phase: end }
+      - { at: 115s, device: bed-3, alarm: high }
+      - { at: 10s, window: h, points: { hr: { count: 2, max: 160 } } }
+      - { at: 20s, window: h, from: 0s, points: { hr: { count: 4, max: 160 } } }
+      - { at: 30s, window: h, from: 10s, points: { hr: { count: 4, max: 160 } } }
+      - { at: 40s, window: h }
+      - { at: 50s, window: h, points: { hr: { count: 4, max: 160 } } }
+      - { at: 60s, window: h, points: { hr: { count: 4, max: 160 } } }
+      - { at: 70s, window: h, points: { hr: { count: 3, max: 160 } } }
+      - { at: 80s, window: h, points: { hr: { count: 1, max: 100 } } }
+"""
+
+
+def test_what_takes_its_time_takes_it_in_a_trial_too(ward):  # noqa: F811
+    workshop, configure, _, _ = ward
+    path = configure(OVER_TIME_RULES, windows=OVER_TIME_WINDOWS)
+    (workshop.folder / "headgate.cases.yaml").write_text(OVER_TIME_CASES)
+    result = headgate("test", "-c", path, "--all")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 CHANGES = [
     ("at: 72s, device: bed-1, alarm: fast, phase: end", "at: 73s, device: bed-1, alarm: fast, phase: end",
      ["did not come: at 73s, bed-1: fast end", "came, and is not expected: at 72s, bed-1: fast end"]),

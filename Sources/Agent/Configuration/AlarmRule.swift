@@ -64,26 +64,29 @@ public struct AlarmRule: Sendable {
     public var repeats: Int64?
     public var priority = Alarm.Priority.medium
     public var text = ""
+    /// The points that it names, of devices and of its own one.
+    private(set) var points: [Program.Input] = []
 
     /// Where nothing is said of it, a reading counts for a minute, or for three times as long as it takes to be read again.
     private static let leastValidity: Int64 = 60_000_000
     private static let longestSequence: Int64 = 60_000_000
 
-    /// The points that it names, of devices and of its own one.
-    func points() throws(Mistake) -> [Program.Input] {
-        var found: [Program.Input] = []
+    /// Those of the points that are of its own device.
+    var ownPoints: Set<String> { Set(points.filter { $0.device == nil }.map(\.point)) }
+
+    /// Looks for the points in the formulas.
+    mutating func findPoints() throws(Mistake) {
         for formula in condition.formulas {
-            found += try Self.attempt(condition.key, formula) { () throws(ExpressionError) in
+            points += try Self.attempt(condition.key, formula) { () throws(ExpressionError) in
                 if case .missing = condition { return [try ExpressionCompiler.point(formula)] }
                 return try ExpressionCompiler.points(of: formula)
             }
         }
         if let until {
-            found += try Self.attempt("until", until) { () throws(ExpressionError) in
+            points += try Self.attempt("until", until) { () throws(ExpressionError) in
                 try ExpressionCompiler.points(of: until)
             }
         }
-        return found
     }
 
     /// For a device.

@@ -22,8 +22,8 @@ struct RuleKeys {
             let written = ["when", "sequence", "missing", "until"].reduce(into: [:]) { $0[$1] = mapping.take($1) }
             let rule = self.rule(name, mapping, written)
             mapping.finish()
-            guard let rule else { return nil }
-            prove(rule, key, written)
+            guard var rule else { return nil }
+            prove(&rule, key, written)
             return rule
         }
     }
@@ -84,10 +84,10 @@ struct RuleKeys {
 
     // MARK: Proofs
 
-    private func prove(_ rule: AlarmRule, _ key: YAMLValue, _ written: [String: YAMLValue]) {
+    private func prove(_ rule: inout AlarmRule, _ key: YAMLValue, _ written: [String: YAMLValue]) {
         do throws(AlarmRule.Mistake) {
-            let points = try rule.points()
-            let own = Set(points.filter { $0.device == nil }.map(\.point))
+            try rule.findPoints()
+            let own = rule.ownPoints
             if own.isEmpty {
                 if !rule.selection.isOfAllDevices {
                     key.problem("looks at no point of the devices it is meant for", fix: "leave `devices` out")

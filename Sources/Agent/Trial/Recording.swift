@@ -12,7 +12,7 @@ struct Recording {
         struct Content: Decodable {
             struct Reading: Decodable {
                 var point: String
-                var value: Scalar
+                var value: JSONScalar
                 var unit: String?
                 var quality: String
                 var time: String?
@@ -23,9 +23,9 @@ struct Recording {
                 var figures: [String: Double]
 
                 init(from decoder: any Decoder) throws {
-                    let members = try decoder.singleValueContainer().decode([String: Scalar].self)
+                    let members = try decoder.singleValueContainer().decode([String: JSONScalar].self)
                     if case .text(let text) = members["point"] { name = text } else { name = "" }
-                    figures = members.compactMapValues { if case .number(let number) = $0 { number } else { nil } }
+                    figures = members.compactMapValues(\.asNumber)
                 }
             }
 
@@ -41,26 +41,6 @@ struct Recording {
         var subject: String
         var time: String
         var data: Content
-    }
-
-    enum Scalar: Decodable {
-        case none
-        case boolean(Bool)
-        case number(Double)
-        case text(String)
-
-        init(from decoder: any Decoder) throws {
-            let container = try decoder.singleValueContainer()
-            if container.decodeNil() {
-                self = .none
-            } else if let boolean = try? container.decode(Bool.self) {
-                self = .boolean(boolean)
-            } else if let number = try? container.decode(Double.self) {
-                self = .number(number)
-            } else {
-                self = .text(try container.decode(String.self))
-            }
-        }
     }
 
     /// What cannot be read of it.
@@ -96,11 +76,15 @@ extension Recording.Event.Content.Reading {
         case .none: return .not(.absent)
         case .boolean(let isTrue): return .boolean(isTrue)
         case .text(let text): return .text(text)
-        case .number(let number):
-            guard let unit, unit != point.unit, let told = UnitOfMeasure(unit),
-                let conversion = UnitOfMeasure(point.unit).flatMap({ told.conversion(to: $0) })
-            else { return .number(number) }
-            return .number(number * conversion.scale + conversion.offset)
+        case .integer(let integer): return .number(converted(Double(integer), to: point.unit))
+        case .number(let number): return .number(converted(number, to: point.unit))
         }
+    }
+
+    private func converted(_ number: Double, to own: String) -> Double {
+        guard let unit, unit != own, let told = UnitOfMeasure(unit),
+            let conversion = UnitOfMeasure(own).flatMap({ told.conversion(to: $0) })
+        else { return number }
+        return number * conversion.scale + conversion.offset
     }
 }

@@ -75,16 +75,12 @@ final class Trial {
 
     /// The points of a device; nil where the configuration has none of that name.
     func points(of id: String) -> [Point]? {
-        configured(id).map(\.map.points)
-    }
-
-    private func configured(_ id: String) -> Configuration.ConfiguredDevice? {
-        configuration.devices.first { $0.name == id || (!$0.isOne && id.hasPrefix($0.name + ".")) }
+        configuration.devices.named(id)?.map.points
     }
 
     private func device(_ id: String) -> (number: DeviceNumber, points: [String: (Point, SeriesNumber)])? {
         if let known = devices[id] { return known }
-        guard let configured = configured(id) else { return nil }
+        guard let configured = configuration.devices.named(id) else { return nil }
         var described = configured.described
         described.id = id
         let number = catalog.number(of: described)

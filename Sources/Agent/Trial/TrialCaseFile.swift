@@ -89,7 +89,7 @@ struct TrialCaseFile {
     }
 
     private func points(of device: String) -> [Point]? {
-        configuration.devices.first { $0.name == device || (!$0.isOne && device.hasPrefix($0.name + ".")) }?.map.points
+        configuration.devices.named(device)?.map.points
     }
 
     private func said(_ value: YAMLValue, _ device: String) -> [(point: String, said: Trial.Said)] {

@@ -30,8 +30,6 @@ public struct Rules {
 
     public init() {}
 
-    public var isEmpty: Bool { watches.isEmpty }
-
     private static func key(_ rule: String, _ device: String) -> String { "\(rule)/\(device)" }
 
     // MARK: What is watched
@@ -106,8 +104,8 @@ public struct Rules {
         if let look = found.first, notedIn.indices.contains(look), notedIn[look] == moment {
             lookAtTouched(now, &alarms)
         }
+        let text: String? = if case .text(let index) = reading.value { batch.text(at: index) } else { nil }
         for look in found {
-            let text: String? = if case .text(let index) = reading.value { batch.text(at: index) } else { nil }
             guard looks.note(reading, in: look, text: text, now: now) else { continue }
             if look >= notedIn.count { notedIn += repeatElement(0, count: look - notedIn.count + 1) }
             notedIn[look] = moment

@@ -108,6 +108,7 @@ struct Watch {
     /// The system's clock was set: what is missing is so no longer than before.
     mutating func clockWasSet(by microseconds: Int64, now: Timestamp) {
         heard = min(now, heard.advanced(byMicroseconds: microseconds))
+        quietUntil = quietUntil?.advanced(byMicroseconds: microseconds)
         if let told = active?.lastTold { active?.lastTold = min(now, told.advanced(byMicroseconds: microseconds)) }
     }
 

@@ -15,7 +15,6 @@ struct DeviceWindow: Equatable {
         var from: Timestamp
         /// By member.
         var points: [Accumulator]
-        var isPartial = false
     }
 
     /// So many late moments in a row are not late.
@@ -137,10 +136,7 @@ struct DeviceWindow: Equatable {
             put(reading, member)
         }
         waiting.removeAll()
-        if !panes.isEmpty {
-            panes[panes.count - 1].isPartial = true
-            closePane(&out)
-        }
+        if !panes.isEmpty { closePane(isCut: true, &out) }
         panes.removeAll()
         for index in members.indices { members[index].standing = nil }
         (newest, frontier, began) = (nil, Timestamp(microseconds: .min), nil)
@@ -209,17 +205,17 @@ struct DeviceWindow: Equatable {
 
     private func isEmpty(_ pane: Pane) -> Bool { pane.points.allSatisfy { $0.count == 0 && $0.unusable == 0 } }
 
-    private mutating func closePane(_ out: inout Batch) {
+    private mutating func closePane(isCut: Bool = false, _ out: inout Batch) {
         let last = panes.count - 1
         let end = self.end(of: panes[last])
         for member in members.indices {
             forgetStanding(of: member, at: end)
             members[member].stand(until: end, from: panes[last].from, &panes[last].points[member])
         }
-        tell(until: end, &out)
+        tell(until: end, isCut: isCut, &out)
     }
 
-    private mutating func tell(until end: Timestamp, _ out: inout Batch) {
+    private mutating func tell(until end: Timestamp, isCut: Bool, _ out: inout Batch) {
         let figures = window.told
         var first = panes.startIndex
         var from = panes[first].from
@@ -241,7 +237,7 @@ struct DeviceWindow: Equatable {
         }
         guard out.readings.count > out.events.last?.readings.upperBound ?? 0 else { return }
         let wasUnwatched = unwatchedFrom.map { $0 < end && from < unwatchedUntil } ?? false
-        let isPartial = from < began ?? from || wasUnwatched || panes[first...].contains(where: \.isPartial)
+        let isPartial = isCut || wasUnwatched || from < began ?? from
         let aggregate = Aggregate(window: window.name, from: from, to: end, figures: figures, isPartial: isPartial)
         out.close(.aggregate(aggregate), device: device, time: end)
     }

@@ -13,7 +13,7 @@ struct QuantileSketch: Equatable {
     private static let ratio = (1 + relativeError) / (1 - relativeError)
     private static let logRatio = log(ratio)
     private static let mostBuckets = 2_048
-    /// Anything smaller is nothing: 2 × 10⁻³⁰⁸ is the smallest whose logarithm is exact.
+    /// Anything smaller is nothing: beyond 2 × 10⁻³⁰⁸ the logarithm is no longer exact, and nothing measured is near it.
     private static let least = 1e-300
 
     /// Counts of neighbouring buckets.

@@ -81,7 +81,6 @@ extension DeviceWindow {
         out.varint(UInt64(panes.count))
         for pane in panes {
             out.zigzag(pane.from.microseconds)
-            out.byte(pane.isPartial ? 1 : 0)
             for point in pane.points { point.write(to: &out) }
         }
     }
@@ -105,8 +104,7 @@ extension DeviceWindow {
         unwatchedUntil = Timestamp(microseconds: try reader.zigzag())
         unwatchedFrom = try reader.time()
         for _ in 0..<(try reader.count()) {
-            var pane = Pane(
-                from: Timestamp(microseconds: try reader.zigzag()), points: [], isPartial: try reader.byte() != 0)
+            var pane = Pane(from: Timestamp(microseconds: try reader.zigzag()), points: [])
             for _ in members { pane.points.append(try Accumulator(reading: &reader)) }
             panes.append(pane)
         }

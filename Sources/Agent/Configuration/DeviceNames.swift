@@ -1,0 +1,37 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Inputs
+
+// A device of the configuration may stand for many: those of a topic pattern, or of an edge node, are named after it.
+
+extension Configuration.ConfiguredDevice {
+    /// Whether there is a device of this very name.
+    var isOne: Bool {
+        switch address {
+        case .unit, .computed: true
+        case .topic(let topic): !topic.contains("+") && !topic.contains("#")
+        case .edgeNodes(let nodes): !nodes.isPattern
+        }
+    }
+
+    /// Whether others are named after it.
+    var isMany: Bool {
+        if case .edgeNodes = address { true } else { !isOne }
+    }
+
+    /// Whether a device is named after it, and is still described as the configuration does now.
+    func stands(for device: Device) -> Bool {
+        let own = described
+        return isNamed(device.id) && device.id != name && device.map == own.map && device.mapVersion == own.mapVersion
+            && device.tags == own.tags
+    }
+
+    fileprivate func isNamed(_ id: String) -> Bool { id == name || isMany && id.hasPrefix(name + ".") }
+}
+
+extension [Configuration.ConfiguredDevice] {
+    /// The one that a device is, or is named after.
+    func named(_ id: String) -> Configuration.ConfiguredDevice? { first { $0.isNamed(id) } }
+}
