@@ -70,7 +70,8 @@ let package = Package(
         part("Pipeline", ["Events", "DeviceMaps"]),
         part("MapImport", ["Events", "DeviceMaps", "YAMLText"]),
         part("Outbox", ["Events", "SQLite", "Zstd", "Waiting", crypto, logging, metrics, lifecycle]),
-        part("Outputs", ["Events", "Kafka", "MQTT", "Waiting", logging, metrics]),
+        part("Schemas", ["Events", "DeviceMaps"]),
+        part("Outputs", ["Events", "HTTP", "Kafka", "MQTT", "Waiting", crypto, logging, metrics]),
         part(
             "Admin",
             ["Events", hummingbird, nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"), logging, metrics, lifecycle]),
@@ -78,15 +79,17 @@ let package = Package(
         part(
             "Agent",
             [
-                "Events", "DeviceMaps", "Inputs", "MapImport", "Pipeline", "Outbox", "Outputs", "Admin", "YAMLText",
+                "Events", "DeviceMaps", "Inputs", "MapImport", "Pipeline", "Outbox", "Outputs", "Schemas", "Admin",
+                "YAMLText",
                 "Modbus",
-                "MQTT", "SQLite", "Waiting", "CGlibc", unixSignals,
+                "MQTT", "HTTP", "SQLite", "Waiting", "CGlibc", unixSignals,
                 logging, metrics, lifecycle,
             ]),
         .executableTarget(
             name: "Headgate",
             dependencies: [
-                "Admin", "Agent", "DeviceMaps", "Inputs", "MQTT", "MapImport", "Simulator", "YAMLText", argumentParser,
+                "Admin", "Agent", "DeviceMaps", "Events", "Inputs", "MQTT", "MapImport", "Schemas", "Simulator",
+                "YAMLText", argumentParser,
                 unixSignals,
             ],
             path: "Sources/Headgate", swiftSettings: settings,
@@ -110,12 +113,14 @@ let package = Package(
         library("Modbus", ["CModbus"]),
         library("MQTT", ["CMosquitto"]),
         library("Kafka", ["CRdKafka"]),
+        library("HTTP", ["CCurl"]),
         library("SQLite", ["CSQLite"]),
         library("Zstd", ["CZstd"]),
         .target(
             name: "Sparkplug", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")],
             path: "Sources/Libraries/Sparkplug", exclude: ["sparkplug_b.proto"], swiftSettings: settings),
         library("YAMLText", [.product(name: "Yams", package: "Yams")]),
+        .target(name: "CCurl", path: "Sources/Libraries/CCurl"),
         .systemLibrary(name: "CGlibc", path: "Sources/Libraries/CGlibc"),
         systemLibrary("CModbus", pkgConfig: "libmodbus", apt: "libmodbus-dev"),
         systemLibrary("CMosquitto", pkgConfig: "libmosquitto", apt: "libmosquitto-dev"),
@@ -130,6 +135,7 @@ let package = Package(
         tests("PipelineTests", ["Pipeline", "DeviceMaps", "Events"]),
         tests("InputsTests", ["Inputs", "DeviceMaps", "Events", "MQTT", "Sparkplug", "YAMLText"]),
         tests("OutboxTests", ["Outbox", "Events", "SQLite", logging]),
+        tests("SchemasTests", ["Schemas", "DeviceMaps", "Events"]),
         tests("OutputsTests", ["Outputs", "Events", "Kafka", logging]),
         tests("AgentTests", ["Agent", "Outputs", "YAMLText"], excluding: ["Cases"]),
     ],

@@ -3,11 +3,13 @@
 
 import DeviceMaps
 import Events
+import HTTP
 import Inputs
 import Logging
 import MQTT
 import Outbox
 import Outputs
+import Schemas
 
 /// From configuration to running parts: the one place that knows every kind of input and output.
 struct Assembly {
@@ -15,6 +17,7 @@ struct Assembly {
     let catalog: Catalog
     let logs: Logs
     let learned: LearnedFile
+    let schemaFile: SchemaFile
     /// By link, where something on it may be written.
     let writeQueues: [String: WriteQueue]
 
@@ -126,11 +129,25 @@ struct Assembly {
         }
     }
 
-    func renderer(_ configured: Configuration.ConfiguredOutput) -> Renderer {
-        let mode: Renderer.Mode = if case .kafka = configured.way { .binary } else { .structured }
+    func renderer(_ configured: Configuration.ConfiguredOutput) throws(StartError) -> Renderer {
+        let hasAttributes = if case .kafka = configured.way { true } else { false }
         return Renderer(
-            mode: mode, topic: configured.topic, gateway: configuration.gateway, catalog: catalog,
+            try format(configured), hasAttributes: hasAttributes, topic: configured.topic,
+            gateway: configuration.gateway, catalog: catalog,
             units: configured.units)
+    }
+
+    private func format(_ configured: Configuration.ConfiguredOutput) throws(StartError) -> Renderer.Format {
+        guard case .avro(let configuredRegistry) = configured.format else { return .json }
+        let records = RecordSchemas(configuration, units: configured.units)
+        let schemas = Dictionary(
+            records.schemas.map { ($0.name, $0.schema.text) }, uniquingKeysWith: { one, _ in one })
+        return .avro(
+            records.fields,
+            SchemaNumbers(
+                try configuredRegistry.revealed(), configuredRegistry.strategy, schemas: schemas,
+                known: schemaFile.known,
+                keep: { [schemaFile] in schemaFile.keep($0) }))
     }
 }
 
@@ -140,6 +157,15 @@ extension Configuration.Broker {
         var settings = settings
         settings.password = try password?.reveal()
         return settings
+    }
+}
+
+extension Configuration.ConfiguredRegistry {
+    /// The registry, with the password in its settings.
+    func revealed() throws(StartError) -> SchemaRegistry {
+        var settings = settings
+        settings.http.password = try password?.reveal()
+        return SchemaRegistry(settings)
     }
 }
 

@@ -100,7 +100,10 @@ final class Forwarder: Sendable {
                 continue
             }
             let window = await window(portion, most: pace.window, codec, &renderer, like: &rendered)
-            guard !window.events.isEmpty else { continue }
+            guard !window.events.isEmpty else {
+                if let unknown = window.unknown { await ask(unknown, &backoff) }
+                continue
+            }
             let start = ContinuousClock.now
             let outcome = await output.send(window.outgoing)
             measures.sendDuration.record(duration: start.duration(to: .now))
@@ -122,6 +125,18 @@ final class Forwarder: Sendable {
         /// Where each message came from.
         var events: [(block: Int, place: Int)] = []
         var blocks: [(stored: StoredBlock, opened: OpenedBlock)] = []
+        /// What stands before the next event.
+        var unknown: Renderer.UnknownSchema?
+    }
+
+    /// Nothing is sent whose schema nobody knows; what waits loses nothing by it.
+    private func ask(_ unknown: Renderer.UnknownSchema, _ backoff: inout Backoff) async {
+        do throws(OutputFailure) {
+            try await unknown.ask()
+        } catch {
+            note(error)
+            try? await Task.sleep(for: backoff.next())
+        }
     }
 
     private func window(
@@ -148,9 +163,14 @@ final class Forwarder: Sendable {
                     window.outgoing.bytes.count < Self.windowRendered
                 else { break }
                 let id = EventID(epoch: block.epoch, lane: block.lane, sequence: opened.sequence(at: place))
-                renderer.add(
-                    batch.events[place], of: batch, id: id, isReplayed: isReplayed,
-                    isBacklog: portion.stream != .live, to: &window.outgoing)
+                do throws(Renderer.UnknownSchema) {
+                    try renderer.add(
+                        batch.events[place], of: batch, id: id, isReplayed: isReplayed,
+                        isBacklog: portion.stream != .live, to: &window.outgoing)
+                } catch {
+                    window.unknown = error
+                    return window
+                }
                 window.events.append((window.blocks.count - 1, place))
             }
         }

@@ -47,12 +47,13 @@ public struct Gateway: Sendable {
         self.outbox = outbox
         let assembly = Assembly(
             configuration: configuration, catalog: outbox.catalog, logs: logs, learned: LearnedFile(configuration),
+            schemaFile: SchemaFile(configuration),
             writeQueues: configuration.writeQueues())
         let logs = logs
         forwarders = try configuration.outputs.enumerated().map { index, configured in
             Forwarder(
                 name: configured.name, index: index, outbox: outbox, output: try assembly.output(configured),
-                renderer: assembly.renderer(configured), maxRate: configured.maxRate, logger: logs["outputs"])
+                renderer: try assembly.renderer(configured), maxRate: configured.maxRate, logger: logs["outputs"])
         }
         let alarms = Alarms(
             rules: configuration.rules, gateway: configuration.gateway, catalog: outbox.catalog, logger: logs["rules"]

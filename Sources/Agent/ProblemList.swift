@@ -42,7 +42,7 @@ public final class ProblemList {
     public func pages(of paths: [String]) -> [String] { maps(at: paths).map(MapDocument.markdown) }
 
     /// Those without a mistake.
-    private func maps(at paths: [String]) -> [DeviceMap] {
+    public func maps(at paths: [String]) -> [DeviceMap] {
         paths.compactMap { path in
             let name = path.split(separator: "/").last.map(String.init) ?? path
             do {

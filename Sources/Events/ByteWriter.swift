@@ -62,6 +62,10 @@ public struct ByteWriter: Sendable {
         withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
+    public mutating func fixed32(_ value: UInt32) {
+        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+    }
+
     /// Seven bits a byte, least first, the top bit says that more follow.
     public mutating func varint(_ value: UInt64) {
         var rest = value

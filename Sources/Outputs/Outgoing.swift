@@ -41,46 +41,79 @@ public struct Outgoing: Sendable {
 
 /// Turns stored events into messages for one output.
 public struct Renderer: Sendable {
-    public enum Mode: Sendable {
-        /// The whole CloudEvent in the payload.
-        case structured
-        /// The data in the payload, the attributes beside it (CloudEvents Kafka Protocol Binding 1.0.2, 3.2).
-        case binary
+    /// What is in a payload.
+    public enum Format: Sendable {
+        case json
+        /// By the records of maps, behind the number that a registry has given to each.
+        case avro([String: [PointField]], SchemaNumbers)
     }
 
-    private let mode: Mode
+    /// A record that cannot be written yet: nobody knows its number.
+    public struct UnknownSchema: Error {
+        fileprivate let wanted: SchemaNumbers.Wanted
+        fileprivate let numbers: SchemaNumbers
+
+        /// Asks the registry for it.
+        public func ask() async throws(OutputFailure) { try await numbers.ask(wanted) }
+    }
+
     private let topic: TopicTemplate
     private let gateway: String
     private let catalog: Catalog
+    private let hasAttributes: Bool
     private var json: EventJSON
+    private var avro: (encoder: EventAvro, numbers: SchemaNumbers)?
 
-    /// - Parameter units: by the unit that something is in, another that it is told in.
+    /// - Parameters:
+    ///   - hasAttributes: whether the attributes of a CloudEvent are beside the payload (its Kafka Protocol Binding 1.0.2,
+    ///     3.2) and not in it.
+    ///   - units: by the unit that something is in, another that it is told in.
     public init(
-        mode: Mode, topic: TopicTemplate, gateway: String, catalog: Catalog, units: [String: UnitChange] = [:]
+        _ format: Format, hasAttributes: Bool, topic: TopicTemplate, gateway: String, catalog: Catalog,
+        units: [String: UnitChange] = [:]
     ) {
-        self.mode = mode
+        self.hasAttributes = hasAttributes
         self.topic = topic
         self.gateway = gateway
         self.catalog = catalog
         json = EventJSON(gateway: gateway, catalog: catalog, units: units)
+        if case .avro(let fields, let numbers) = format {
+            avro = (EventAvro(gateway: gateway, catalog: catalog, fields: fields, units: units), numbers)
+        }
     }
 
     /// Adds an event to a window.
     public mutating func add(
         _ event: Batch.Event, of batch: Batch, id: EventID, isReplayed: Bool, isBacklog: Bool = false,
         to out: inout Outgoing
-    ) {
+    ) throws(UnknownSchema) {
         let start = out.buffer.count
-        switch mode {
-        case .structured: json.writeEnvelope(event, of: batch, id: id, isReplayed: isReplayed, to: &out.buffer)
-        case .binary: json.writeData(event, of: batch, isReplayed: isReplayed, to: &out.buffer)
+        let topic = topic.text(event.kind, lane: id.lane, device: catalog.contents[event.device], gateway: gateway)
+        if avro != nil {
+            try writeAvro(event, of: batch, id: id, isReplayed: isReplayed, topic: topic, to: &out.buffer)
+        } else if hasAttributes {
+            json.writeData(event, of: batch, isReplayed: isReplayed, to: &out.buffer)
+        } else {
+            json.writeEnvelope(event, of: batch, id: id, isReplayed: isReplayed, to: &out.buffer)
         }
         let subject = json.subject(of: event)
         out.messages.append(
             Outgoing.Message(
-                topic: topic.text(event, lane: id.lane, device: catalog.contents[event.device], gateway: gateway),
-                key: subject, payload: start..<out.buffer.count, time: event.time, isBacklog: isBacklog,
-                attributes: mode == .binary ? attributes(event, id: id, subject: subject) : []))
+                topic: topic, key: subject, payload: start..<out.buffer.count, time: event.time, isBacklog: isBacklog,
+                attributes: hasAttributes ? attributes(event, id: id, subject: subject) : []))
+    }
+
+    /// Confluent's wire format: a zero, the schema's number in four bytes, the record.
+    private mutating func writeAvro(
+        _ event: Batch.Event, of batch: Batch, id: EventID, isReplayed: Bool, topic: String, to out: inout ByteWriter
+    ) throws(UnknownSchema) {
+        guard let numbers = avro?.numbers else { return }
+        let record = EventAvro.record(of: event.kind, map: avro?.encoder.map(of: event))
+        let wanted = numbers.wanted(topic: topic, record: record)
+        guard let number = numbers.number(wanted) else { throw UnknownSchema(wanted: wanted, numbers: numbers) }
+        out.byte(0)
+        out.fixed32(number.byteSwapped)
+        avro?.encoder.write(event, of: batch, id: json.id(id), isReplayed: isReplayed, to: &out)
     }
 
     private mutating func attributes(
@@ -89,7 +122,7 @@ public struct Renderer: Sendable {
         [
             ("ce_specversion", "1.0"), ("ce_id", json.id(id)), ("ce_source", json.source(of: event)),
             ("ce_type", event.kind.type), ("ce_subject", subject), ("ce_time", event.time.iso8601),
-            ("content-type", "application/json"),
+            ("content-type", avro == nil ? "application/json" : "application/avro"),
         ]
     }
 }

@@ -36,6 +36,9 @@ public struct TopicTemplate: Sendable, Equatable {
         parts.allSatisfy { part in if case .text(let text) = part { Self.plain(text) == text } else { true } }
     }
 
+    /// Whether all events of a topic are of one kind and one map.
+    public var isOfOneRecord: Bool { parts.contains(.kind) && (parts.contains(.map) || parts.contains(.device)) }
+
     private static func place(_ name: Substring) -> Part? {
         switch name {
         case "gateway": .gateway
@@ -48,7 +51,7 @@ public struct TopicTemplate: Sendable, Equatable {
     }
 
     /// The topic of an event. What concerns no device, and a tag that a device lacks, is `none` there.
-    func text(_ event: Batch.Event, lane: Lane, device: Device?, gateway: String) -> String {
+    public func text(_ kind: EventKind, lane: Lane, device: Device?, gateway: String) -> String {
         parts.map { part in
             switch part {
             case .text(let text): text
@@ -56,7 +59,7 @@ public struct TopicTemplate: Sendable, Equatable {
             case .device: device?.id ?? "none"
             case .map: device?.map ?? "none"
             case .lane: lane.name
-            case .kind: event.kind.name
+            case .kind: kind.name
             case .tag(let name): Self.plain(device?.tags.first { $0.name == name }?.value ?? "none")
             }
         }.joined()

@@ -21,13 +21,13 @@ final class FileOutputTests {
         let catalog = Catalog()
         let device = catalog.number(of: Device(id: "d", map: "m", mapVersion: 1, tags: []))
         let topic = try #require(TopicTemplate(""))
-        var renderer = Renderer(mode: .structured, topic: topic, gateway: "g", catalog: catalog)
+        var renderer = Renderer(.json, hasAttributes: false, topic: topic, gateway: "g", catalog: catalog)
         var out = Outgoing()
         for sequence in 1...count {
             var batch = Batch()
             let time = Timestamp(microseconds: 0)
             batch.append(StatusChange(state: .online, since: time, reason: .none), device: device, time: time)
-            renderer.add(
+            try renderer.add(
                 batch.events[0], of: batch, id: EventID(epoch: 1, lane: .normal, sequence: UInt64(sequence)),
                 isReplayed: false, to: &out)
         }

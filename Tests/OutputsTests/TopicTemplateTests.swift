@@ -12,12 +12,7 @@ struct TopicTemplateTests {
         id: "meter-1", map: "sdm630", mapVersion: 1, tags: [.init(name: "line", value: "hall A/+#")])
 
     private func text(_ template: String, device: Device?) throws -> String {
-        var batch = Batch()
-        batch.append(
-            StatusChange(state: .online, since: Timestamp(microseconds: 0), reason: .none),
-            device: DeviceNumber(raw: 0), time: Timestamp(microseconds: 0))
-        return try #require(TopicTemplate(template)).text(
-            batch.events[0], lane: .critical, device: device, gateway: "g-1")
+        try #require(TopicTemplate(template)).text(.status, lane: .critical, device: device, gateway: "g-1")
     }
 
     @Test("fills in what an event is about")

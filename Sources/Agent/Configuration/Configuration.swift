@@ -77,6 +77,13 @@ public struct Configuration: Sendable {
         public var encryption: Secret?
     }
 
+    /// Where the schemas of an output get their numbers.
+    public struct ConfiguredRegistry: Sendable {
+        public var settings: SchemaRegistry.Settings
+        public var password: Secret?
+        public var strategy: SubjectStrategy
+    }
+
     public struct ConfiguredOutput: Sendable {
         public enum Way: Sendable {
             case kafka(KafkaOutputSettings, password: Secret?)
@@ -86,9 +93,16 @@ public struct Configuration: Sendable {
             case stdout
         }
 
+        /// What is in a message.
+        public enum Format: Sendable {
+            case json
+            case avro(ConfiguredRegistry)
+        }
+
         public var name: String
         public var way: Way
         public var topic: TopicTemplate
+        public var format = Format.json
         /// After an outage fresh events wait for the backlog.
         public var isInOrder = false
         /// Events a second.

@@ -20,7 +20,7 @@ struct OutputKeys {
             let (file, stdout) = (mapping.take("file"), mapping.take("stdout"))
             let isInOrder = mapping.take("backlog")?.word(["behind": false, "in_order": true])
             let maxRate = mapping.take("max_rate")?.integer(in: 1...1_000_000)
-            if let format = mapping.take("format") { _ = format.word(["json": ()]) }
+            let written = (format: mapping.take("format"), registry: mapping.take("registry"))
             let units = mapping.take("units").map(Self.units)
             let ways = [kafka, mqtt, file, stdout].compactMap(\.self)
             guard ways.count == 1 else {
@@ -40,8 +40,34 @@ struct OutputKeys {
             output.isInOrder = isInOrder ?? false
             output.maxRate = maxRate
             output.units = units ?? [:]
+            if let format = format(written.format, written.registry, of: output) { output.format = format }
             return output
         }
+    }
+
+    private func format(
+        _ written: YAMLValue?, _ registry: YAMLValue?, of output: Configuration.ConfiguredOutput
+    ) -> Configuration.ConfiguredOutput.Format? {
+        guard let written, let isAvro = written.word(["json": false, "avro": true]), isAvro else {
+            registry?.problem("is for `format: avro`", fix: "leave it out")
+            return .json
+        }
+        switch output.way {
+        case .kafka, .mqtt: break
+        case .file, .stdout:
+            written.problem("is for `kafka` and `mqtt`", fix: "files and standard output have an event a line, as JSON")
+        }
+        guard let registry else {
+            RegistryKeys.missing(written)
+            return nil
+        }
+        guard let configured = RegistryKeys(resolve: resolve).registry(registry) else { return nil }
+        if configured.strategy == .topicName, !output.topic.isOfOneRecord {
+            registry.problem(
+                "has one subject a topic, and the topic is of several records",
+                fix: "write subject: topic_record_name, or put {kind} and {map} into the topic")
+        }
+        return .avro(configured)
     }
 
     /// `Cel: "[degF]"`: what is in one unit is told in the other.

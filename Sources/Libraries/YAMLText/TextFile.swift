@@ -33,9 +33,10 @@ public enum TextFile {
         return text
     }
 
-    /// Writes a file that is not there yet.
-    public static func create(_ path: String, _ text: String) throws(TextFileError) {
-        let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    /// Writes a file.
+    /// - Parameter replaces: whether it may be there already.
+    public static func create(_ path: String, _ text: String, replaces: Bool = false) throws(TextFileError) {
+        let file = open(path, O_WRONLY | O_CREAT | (replaces ? O_TRUNC : O_EXCL) | O_CLOEXEC, 0o644)
         guard file >= 0 else { throw TextFileError(description: "\(path): \(String(cString: strerror(errno)))") }
         defer { close(file) }
         var bytes = Array(text.utf8)[...]

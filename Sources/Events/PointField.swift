@@ -1,0 +1,36 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+/// A field of a map's record: what one point says, in one type, where it is good.
+public struct PointField: Sendable, Equatable {
+    public enum Form: Sendable, Equatable {
+        case boolean, integer, single, number, text
+    }
+
+    public var point: String
+    /// UCUM, as it is sent; empty where the point has none.
+    public var unit: String
+    public var form: Form
+
+    public init(point: String, unit: String, form: Form) {
+        self.point = point
+        self.unit = unit
+        self.form = form
+    }
+
+    /// The largest number up to which a double tells every integer from the next.
+    private static let exact: UInt64 = 1 << 53
+
+    /// Whether the field says exactly this value.
+    @inline(__always)
+    func holds(_ value: Value) -> Bool {
+        switch (form, value) {
+        case (.boolean, .boolean), (.integer, .integer), (.single, .single), (.number, .number), (.number, .single),
+            (.text, .text):
+            true
+        case (.number, .integer(let integer)): integer.magnitude <= Self.exact
+        case (.integer, .number(let number)): Int64(exactly: number) != nil
+        default: false
+        }
+    }
+}

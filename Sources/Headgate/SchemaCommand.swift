@@ -1,0 +1,192 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Agent
+import ArgumentParser
+import DeviceMaps
+import Events
+import Glibc
+import Schemas
+import YAMLText
+
+extension SchemaComparison.Rule: ExpressibleByArgument {}
+
+struct SchemaCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "schema", abstract: "What consumers can rely on: the schemas of events.",
+        subcommands: [Export.self, CheckSchema.self])
+
+    // MARK: export
+
+    struct Export: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print the schemas of events.",
+            discussion: """
+                Each map is a record with a typed field a point, beside the records of what the gateway says itself. \
+                Without a MAP it is all that a configuration sends, as one JSON object by the records' names, or a file \
+                each in a folder.
+
+                  headgate schema export --avro Devices/shelly-plus-plug-s.yaml
+                  headgate schema export --avro --config headgate.yaml --output schemas
+                """)
+
+        enum Form: String, EnumerableFlag {
+            case avro, jsonSchema
+
+            static func name(for value: Form) -> NameSpecification {
+                .customLong(value == .avro ? "avro" : "json-schema")
+            }
+
+            static func help(for value: Form) -> ArgumentHelp? {
+                value == .avro
+                    ? "Avro records, as `format: avro` sends them." : "JSON Schemas of the data of `format: json`."
+            }
+        }
+
+        @OptionGroup var options: ConfigurationOption
+
+        @Flag var form: Form
+
+        @Option(help: "As this output of the configuration tells them, in its units.")
+        var output: String?
+
+        @Option(help: "A folder for the schemas, a file each; what is there is replaced.")
+        var folder: String?
+
+        @Argument(help: "Device maps.")
+        var maps: [String] = []
+
+        func run() async throws {
+            let schemas = try schemas()
+            guard let folder else {
+                let all = JSONDocument.object(schemas)
+                print(maps.count == 1 ? schemas.first?.1.lines ?? "" : all.lines, terminator: "")
+                return
+            }
+            for (name, schema) in schemas {
+                let path = "\(folder)/\(name).\(form == .avro ? "avsc" : "json")"
+                do {
+                    try TextFile.create(path, schema.lines, replaces: true)
+                } catch {
+                    throw fail("\(error)", EX_CANTCREAT)
+                }
+            }
+            print("\(schemas.count) schemas in \(folder)")
+        }
+
+        private func schemas() throws -> [(String, JSONDocument)] {
+            guard maps.isEmpty else { return try readMaps(maps).map { schema(of: $0, [:]) } }
+            let configuration = try options.load(provesPlans: false)
+            var units: [String: UnitChange] = [:]
+            if let output {
+                guard let known = configuration.outputs.first(where: { $0.name == output }) else {
+                    throw fail("there is no output \(output)", EX_USAGE)
+                }
+                units = known.units
+            }
+            if form == .avro { return RecordSchemas(configuration, units: units).schemas }
+            return configuration.recordedMaps.map { schema(of: $0, units) }
+        }
+
+        private func schema(of map: DeviceMap, _ units: [String: UnitChange]) -> (String, JSONDocument) {
+            let name = EventAvro.record(of: .telemetry, map: map.name)
+            return switch form {
+            case .avro: (name, AvroSchema.telemetry(of: map, units: units))
+            case .jsonSchema: (name, EventJSONSchema.telemetry(of: map, units: units))
+            }
+        }
+    }
+
+    // MARK: check
+
+    struct CheckSchema: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "check", abstract: "Say whom a changed map breaks.",
+            discussion: """
+                Compares a map with what consumers have of it: --against a file, an Avro schema or an earlier version \
+                of the map; or without a MAP all that the configuration's Avro outputs send with what their registries \
+                have. A field in another unit breaks its readers, too: they would read it, and be wrong.
+
+                  headgate schema check Devices/meter.yaml --against released/meter.yaml
+                  headgate schema check --config headgate.yaml --compatibility full
+
+                Ends with 1 where it breaks somebody.
+                """)
+
+        @OptionGroup var options: ConfigurationOption
+
+        @Option(
+            help: """
+                backward: consumers with the new schema read what was sent before; forward: those with the old one read \
+                what is sent from now on; full: both.
+                """)
+        var compatibility = SchemaComparison.Rule.full
+
+        @Option(help: "What consumers have of MAP: an Avro schema, or the map as it was.")
+        var against: String?
+
+        @Flag(help: "Print JSON.")
+        var json = false
+
+        @Argument(help: "A device map.")
+        var map: String?
+
+        func validate() throws {
+            if (map == nil) != (against == nil) { throw ValidationError("MAP and --against go together") }
+        }
+
+        func run() async throws {
+            let comparisons: [SchemaComparison]
+            if let map, let against {
+                guard let read = try readMaps([map]).first else { return }
+                comparisons = [SchemaComparison.compare(read, with: try released(against), compatibility)]
+            } else {
+                do {
+                    comparisons = try await SchemaComparison.compareWithRegistries(
+                        try options.load(provesPlans: false), compatibility)
+                } catch let exit as ExitCode {
+                    throw exit
+                } catch {
+                    throw fail("\(error)", EX_UNAVAILABLE)
+                }
+            }
+            if json { try printJSON(comparisons) } else { comparisons.forEach(show) }
+            guard comparisons.allSatisfy(\.breaches.isEmpty) else { throw ExitCode.failure }
+        }
+
+        private func released(_ path: String) throws -> ReleasedSchema {
+            if path.hasSuffix(".yaml"), let map = try readMaps([path]).first { return ReleasedSchema(map, name: path) }
+            do {
+                if let schema = ReleasedSchema(avro: try TextFile.read(path), name: path) { return schema }
+            } catch {
+                throw fail("\(error)", EX_NOINPUT)
+            }
+            throw fail("\(path) should be an Avro schema of a record, or a device map (.yaml)", EX_DATAERR)
+        }
+
+        private func show(_ comparison: SchemaComparison) {
+            guard let released = comparison.released else {
+                return print("\(Style.good("new")): \(comparison.record) has not been sent before")
+            }
+            guard !comparison.breaches.isEmpty else {
+                return print("\(Style.good("ok")): \(comparison.record), against \(released)")
+            }
+            print("\(Style.bad("breaks")): \(comparison.record), against \(released)")
+            for breach in comparison.breaches {
+                let whom =
+                    breach.consumers == "new"
+                    ? "consumers with the new schema, of events that were sent before"
+                    : "consumers with the old schema, of events that are sent from now on"
+                print("  \(breach.path) \(breach.why): \(whom)")
+            }
+        }
+    }
+}
+
+/// Maps without a mistake, or every mistake and exit code 78.
+private func readMaps(_ paths: [String]) throws -> [DeviceMap] {
+    let problems = ProblemList()
+    let maps = problems.maps(at: paths)
+    guard problems.lines.isEmpty else { throw mistakes(problems) }
+    return maps
+}

@@ -1,0 +1,236 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+
+/// The Avro records of events (Avro 1.11, "Schema Declaration"), as `EventAvro` writes them: field by field in its order.
+public enum AvroSchema {
+    // MARK: Records
+
+    /// The record of a map's telemetry: a typed field a point.
+    public static func telemetry(of map: DeviceMap, units: [String: UnitChange] = [:]) -> JSONDocument {
+        let name = EventAvro.name(map.name)
+        let points = Dictionary(map.points.map { ($0.name, $0) }, uniquingKeysWith: { one, _ in one })
+        let fields = map.fields(units).map { field($0, points[$0.point]) }
+        let record: JSONDocument = [
+            "type": "record", "name": .string(name + "_points"),
+            "doc": "What each point says; null where it says nothing good at this time: see `readings`.",
+            "fields": .array(fields),
+        ]
+        return self.record(
+            name, in: "headgate.telemetry", "\(map.title), version \(map.version) of its map. \(map.source)",
+            subject(isOfDevice: true) + [field("points", record, ""), field("readings", array(reading), readingsDoc)])
+    }
+
+    /// One of the gateway's own records.
+    public static func own(_ kind: EventKind) -> JSONDocument {
+        let isOfDevice = kind == .telemetry
+        return record(
+            kind.name, in: "headgate.events", doc(of: kind), subject(isOfDevice: isOfDevice) + fields(of: kind))
+    }
+
+    private static func record(
+        _ name: String, in space: String, _ doc: String, _ fields: [JSONDocument]
+    ) -> JSONDocument {
+        [
+            "type": "record", "name": .string(name), "namespace": .string(space), "doc": .string(doc),
+            "fields": .array(fields),
+        ]
+    }
+
+    private static func doc(of kind: EventKind) -> String {
+        switch kind {
+        case .telemetry: "What a device says that has no record of its own."
+        case .status: "A device appears, goes offline or comes back."
+        case .gap: "Events that are lost, for whom, and why."
+        case .write: "An attempt to write a point."
+        case .alarm: "An alarm begins, goes on or ends."
+        case .aggregate: "What readings amount to over a window."
+        }
+    }
+
+    private static func fields(of kind: EventKind) -> [JSONDocument] {
+        switch kind {
+        case .telemetry: [field("readings", array(reading), "All that was read.")]
+        case .status:
+            [
+                field("state", enumeration("state", ["online", "offline"]), ""),
+                field("since", time, "When it was first seen so."), optional("reason", "string", "Why."),
+            ]
+        case .gap:
+            [
+                field("cause", "string", "max_size, max_age, overload, disk_full …"),
+                field("lane", "string", "critical, normal or bulk."),
+                field("first", "long", "The first event lost, by sequence; 0 where none had a number yet."),
+                field("last", "long", "The last."), field("count", "long", "How many."),
+                field("since", time, "Of when the first was."), field("until", time, "Of when the last was."),
+                field(
+                    "outputs", ["type": "array", "items": "string"],
+                    "The outputs that had not sent them; empty where the loss is everybody's."),
+            ]
+        case .write:
+            [
+                field("write", "string", "The same in all events of an attempt."),
+                field("point", "string", "As it was asked for."), field("value", "string", "As JSON."),
+                field("phase", enumeration("phase", ["accepted", "done", "refused", "failed"]), ""),
+                optional("reason", "string", "Why not."), optional("found", "string", "What was read back, as JSON."),
+                field("by", "string", "Who asked."), field("deadline", time, "After it nothing is begun."),
+            ]
+        case .alarm:
+            [
+                field("alarm", "string", "The same in all events of an alarm."), field("rule", "string", ""),
+                field("phase", enumeration("phase", ["start", "continue", "end"]), ""),
+                field("priority", enumeration("priority", ["high", "medium", "low"]), "IEC 60601-1-8."),
+                field("since", time, "When it began."), optional("reason", "string", "Why it is told again."),
+                optional("text", "string", "For people."), field("readings", array(reading), "What caused it."),
+            ]
+        case .aggregate:
+            [
+                field("window", "string", "The window's name."), field("from", time, "Its beginning."),
+                field("to", time, "Its end, which is not of it."),
+                field("partial", "boolean", "It was not watched from its beginning, or not until its end."),
+                field("points", array(figures), "Those that had readings."),
+            ]
+        }
+    }
+
+    // MARK: What all records have
+
+    private static func subject(isOfDevice: Bool) -> [JSONDocument] {
+        let id = "The same however often the event is sent: gateway/epoch/lane/sequence."
+        let device: [JSONDocument] =
+            isOfDevice
+            ? [
+                field("device", "string", ""), field("map", "string", "What the device is."),
+                field("map_version", "int", ""),
+            ]
+            : [
+                optional("device", "string", "null for the gateway itself."),
+                optional("map", "string", "What the device is."), optional("map_version", "int", ""),
+            ]
+        let head = [field("id", "string", id), field("gateway", "string", "")] + device
+        return head + [
+            field("tags", ["type": "map", "values": "string"], ""),
+            field("time", time, "When the values were sampled."),
+            field("replayed", "boolean", "Sent more than 10 s after it was committed."),
+            field("time_uncertainty_us", "int", "How far times may be off, in microseconds; 0 where nobody knows."),
+            field(
+                "clock", enumeration("clock", ClockState.allCases.map { "\($0.name)" }, default: "unsynchronised"),
+                "Whether the gateway's clock was to be trusted."),
+            field("redelivered", "boolean", "A broker sent the message again."),
+            optional("provenance", provenance, "What the readings were made of, where that is asked for."),
+        ]
+    }
+
+    private static let provenance: JSONDocument = [
+        "type": "record", "name": "provenance",
+        "fields": [
+            field("map_hash", "string", "SHA-256 of the map's file."),
+            field(
+                "raw",
+                array([
+                    "type": "record", "name": "span",
+                    "fields": [
+                        field("table", "string", ""), field("address", "int", "Counted from zero."),
+                        field("words", ["type": "array", "items": "int"], ""),
+                    ],
+                ]), "Registers or bits, as they went over the wire."),
+        ],
+    ]
+
+    private static let readingsDoc = """
+        What no field of `points` holds: what is not good, or of another time than the event, or said twice, or of another \
+        type or unit than the field's, as of an earlier version of the map.
+        """
+
+    private static let reading: JSONDocument = [
+        "type": "record", "name": "reading",
+        "fields": [
+            field("point", "string", ""), optional("unit", "string", "UCUM."),
+            field("value", value, "null where there is none."),
+            // What a reader does not know yet is not to be trusted.
+            field("quality", enumeration("quality", Quality.allCases.map { "\($0.name)" }, default: "bad"), ""),
+            optional("reason", "string", "Why it is not good."),
+            optional("time", time, "Where it is not the event's."),
+            optional("device", "string", "Where it is not the event's."),
+        ],
+    ]
+
+    private static let figures: JSONDocument = [
+        "type": "record", "name": "figures",
+        "fields": [
+            field("point", "string", ""), optional("unit", "string", "UCUM."),
+            field(
+                "figures", ["type": "map", "values": value], "count, min, max, mean, p95 …; null where there is none."),
+        ],
+    ]
+
+    // MARK: Types
+
+    private static let value: JSONDocument = ["null", "boolean", "long", "float", "double", "string"]
+    private static let time: JSONDocument = ["type": "long", "logicalType": "timestamp-micros"]
+
+    private static func array(_ items: JSONDocument) -> JSONDocument { ["type": "array", "items": items] }
+
+    private static func enumeration(
+        _ name: String, _ symbols: [String], default usual: String? = nil
+    ) -> JSONDocument {
+        var type: JSONDocument = [
+            "type": "enum", "name": .string(name), "symbols": .array(symbols.map(JSONDocument.string)),
+        ]
+        if let usual { type.set("default", .string(usual)) }
+        return type
+    }
+
+    private static func field(_ name: String, _ type: JSONDocument, _ doc: String) -> JSONDocument {
+        var field: JSONDocument = ["name": .string(name), "type": type]
+        if !doc.isEmpty { field.set("doc", .string(doc)) }
+        return field
+    }
+
+    private static func optional(_ name: String, _ type: JSONDocument, _ doc: String) -> JSONDocument {
+        var field = self.field(name, ["null", type], doc)
+        field.set("default", .null)
+        return field
+    }
+
+    private static func field(_ own: PointField, _ point: Point?) -> JSONDocument {
+        let doc = point.map { PointText(own, $0).doc } ?? ""
+        var field = optional(EventAvro.name(own.point), .string(own.form.avro), doc)
+        // The specification lets a schema carry what it does not know.
+        if !own.unit.isEmpty { field.set("unit", .string(own.unit)) }
+        return field
+    }
+}
+
+extension PointField.Form {
+    fileprivate var avro: String {
+        switch self {
+        case .boolean: "boolean"
+        case .integer: "long"
+        case .single: "float"
+        case .number: "double"
+        case .text: "string"
+        }
+    }
+}
+
+/// A point in words.
+struct PointText {
+    let doc: String
+
+    init(_ field: PointField, _ point: Point) {
+        var parts: [String] = []
+        if !field.unit.isEmpty { parts.append(field.unit) }
+        if point.kind == .counter { parts.append("counts up") }
+        if let range = point.range, field.unit == point.unit {
+            parts.append("from \(range.lowerBound) to \(range.upperBound)")
+        }
+        if !point.conversion.labels.isEmpty {
+            parts.append("one of \(Set(point.conversion.labels.values).sorted().joined(separator: ", "))")
+        }
+        if let derived = point.derived { parts.append("= \(derived.text)") }
+        doc = parts.joined(separator: "; ")
+    }
+}
