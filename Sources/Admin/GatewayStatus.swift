@@ -25,7 +25,7 @@ public struct GatewayStatus: Codable, Sendable {
         public var device: String
         public var map: String
         public var link: String
-        /// online, offline or unknown.
+        /// online, offline, unknown or computed.
         public var state: String
         public var points: [PointStatus]
 

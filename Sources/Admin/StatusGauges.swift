@@ -35,7 +35,7 @@ enum StatusGauges {
             status.outputs.map { (PrometheusText.labels([("output", $0.output)]), $0.isUp ? 1 : 0) })
         text += gauge(
             "headgate_device_online",
-            status.devices.filter { $0.state != "unknown" }.map {
+            status.devices.filter { ["online", "offline"].contains($0.state) }.map {
                 (PrometheusText.labels([("device", $0.device)]), $0.state == "online" ? 1 : 0)
             })
         text += gauge(

@@ -36,6 +36,9 @@ public struct EventTail {
             var value: JSONScalar?
             var phase: String?
             var by: String?
+            var rule: String?
+            var window: String?
+            var points: [[String: JSONScalar]]?
         }
 
         var type: String
@@ -57,16 +60,27 @@ public struct EventTail {
             return event
         }
 
+        /// What a point amounts to over a window.
+        private static func figures(_ point: [String: JSONScalar]) -> String {
+            let figures = point.filter { !["point", "unit"].contains($0.key) }.sorted { $0.key < $1.key }
+            let name = (point["point"]?.text ?? "") + (point["unit"].map { " in \($0.text)" } ?? "")
+            return name + ": " + figures.map { "\($0.key) \($0.value.text)" }.joined(separator: ", ")
+        }
+
         /// A line a reading, for people.
         public func lines(style: (_ quality: String, _ reason: String?) -> String) -> [String] {
             let clock = time.dropFirst(11).prefix(12)
-            if let readings = data.readings {
+            if data.rule == nil, let readings = data.readings {
                 return readings.filter { shown.isEmpty || shown.contains($0.point) }.map {
                     let unit = $0.unit.map { " \($0)" } ?? ""
                     return "\(clock)  \(subject)  \($0.point)  \($0.value.text)\(unit)  \(style($0.quality, $0.reason))"
                 }
             }
+            if let points = data.points {
+                return points.map { "\(clock)  \(subject)  \(data.window ?? "")  \(Self.figures($0))" }
+            }
             let what = [
+                data.rule,
                 data.point, data.value?.text, data.phase, data.state, data.cause, data.count.map { "\($0) events" },
                 data.reason, data.by.map { "by \($0)" },
             ].compactMap(\.self)

@@ -92,7 +92,7 @@ struct LiveView: GatewayView {
                 }
                 return GatewayStatus.DeviceStatus(
                     device: contents[number]?.id ?? configured.name, map: configured.map.name, link: configured.link,
-                    state: snapshot.states[number].map { "\($0.name)" } ?? "unknown",
+                    state: configured.state(snapshot.states[number]),
                     points: configured.inOrder(series).compactMap { Self.point($0.1, snapshot.reading($0.0)) })
             }
         }
@@ -121,6 +121,12 @@ struct LiveView: GatewayView {
 }
 
 extension Configuration.ConfiguredDevice {
+    /// In a word; nobody hears of what is computed.
+    fileprivate func state(_ known: StatusChange.State?) -> String {
+        if case .computed = address { return "computed" }
+        return known.map { "\($0.name)" } ?? "unknown"
+    }
+
     /// The series of the points that it has now, in the order of its map.
     fileprivate func inOrder(_ series: [(SeriesNumber, Series)]) -> [(SeriesNumber, Series)] {
         switch map.form {

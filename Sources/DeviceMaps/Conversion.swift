@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Events
+import Glibc
 
 /// From what a device sends to what it means: value = raw × scale + offset, labels, texts that stand for values.
 public struct Conversion: Sendable, Equatable {
@@ -111,7 +112,7 @@ public struct Scaling: Sendable, Equatable, BitwiseCopyable {
             let multiplier = (scale * divisor).rounded()
             guard multiplier != 0, abs(multiplier / divisor - scale) <= abs(scale) * 1e-15 else { continue }
             (self.multiplier, self.divisor) = (multiplier, divisor)
-            addend = Self.rounded(offset) * divisor
+            addend = Self.rounded(offset * divisor)
             return
         }
         (multiplier, addend) = (scale, offset)
@@ -128,9 +129,18 @@ public struct Scaling: Sendable, Equatable, BitwiseCopyable {
     /// Tells a number, good or doubtful, in another unit.
     public func tell(_ reading: inout Reading) {
         guard let number = reading.value.asNumber else { return }
-        let value = scaled(number)
+        let value = told(number)
         guard value.isFinite else { return reading.spoil(.bad, .notANumber) }
         reading.value = .number(value)
+    }
+
+    /// In another unit, to thirteen digits: what is 22.7 Cel is 72.86 [degF] and not 72.85999999999999.
+    public func told(_ number: Double) -> Double {
+        let value = scaled(number)
+        guard value.isFinite, value != 0 else { return value }
+        let places = 12 - Int(log10(abs(value)).rounded(.down))
+        guard (0...22).contains(places) else { return value }
+        return (value * Decimal.powerOfTen(places)).rounded() / Decimal.powerOfTen(places)
     }
 
     public var scale: Double { multiplier / divisor }

@@ -25,6 +25,7 @@ extension EventAvro {
     static func write(_ attempt: WriteAttempt, to out: inout ByteWriter) {
         out.avro(attempt.id)
         out.avro(attempt.point)
+        out.avro(optional: attempt.unit.isEmpty ? nil : attempt.unit)
         out.avro(attempt.value)
         out.zigzag(Int64(attempt.phase.rawValue))
         out.avro(optional: attempt.reason.isEmpty ? nil : attempt.reason)

@@ -80,7 +80,7 @@ public struct EventAvro: Sendable {
         case .telemetry: writeTelemetry(event, of: batch, to: &out)
         case .status(let status): Self.write(status, to: &out)
         case .gap(let gap): Self.write(gap, to: &out)
-        case .write(let attempt): Self.write(attempt, to: &out)
+        case .write(let attempt): Self.write(contents.told(attempt, of: event.device, units), to: &out)
         case .alarm(let alarm):
             Self.write(alarm, to: &out)
             writeReadings(Array(event.readings), event, of: batch, to: &out)

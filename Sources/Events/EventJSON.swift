@@ -60,7 +60,7 @@ public struct EventJSON: Sendable {
         case .telemetry: writeReadings(event, of: batch, to: &out)
         case .status(let status): write(status, to: &out)
         case .gap(let gap): write(gap, to: &out)
-        case .write(let attempt): write(attempt, hasDevice: devices.indices.contains(event.device.index), to: &out)
+        case .write(let attempt): write(attempt, event.device, to: &out)
         case .alarm(let alarm):
             write(alarm, to: &out)
             writeReadings(event, of: batch, to: &out)
@@ -170,11 +170,13 @@ public struct EventJSON: Sendable {
         out.byte(UInt8(ascii: "]"))
     }
 
-    /// - Parameter hasDevice: false where it was asked of one that there is not.
-    private func write(_ attempt: WriteAttempt, hasDevice: Bool, to out: inout ByteWriter) {
-        if !hasDevice { out.member("device", attempt.device) }
+    private func write(_ attempt: WriteAttempt, _ device: DeviceNumber, to out: inout ByteWriter) {
+        // It may have been asked of one that there is not.
+        if contents[device] == nil { out.member("device", attempt.device) }
+        let attempt = contents.told(attempt, of: device, units)
         out.member("write", attempt.id)
         out.member("point", attempt.point)
+        if !attempt.unit.isEmpty { out.member("unit", attempt.unit) }
         out.text(#","value":"#)
         out.raw(attempt.value.utf8)
         out.text(#","phase":""#)

@@ -32,6 +32,8 @@ public struct WriteAttempt: Hashable, Sendable {
     public var point: String
     /// What it was to become, as JSON.
     public var value: String
+    /// UCUM, of value and found: put in as it is told. Empty where the point has none, or nobody knows.
+    var unit = ""
     /// What was read back, as JSON; empty where nothing was.
     public var found: String
     /// Who asked: the command and its user, or the link and what the message says.
@@ -55,5 +57,31 @@ public struct WriteAttempt: Hashable, Sendable {
         self.deadline = deadline
         self.phase = phase
         self.reason = reason
+    }
+}
+
+extension Catalog.Contents {
+    /// An attempt as it is told: in the point's unit, or in the other that this is told in.
+    func told(_ attempt: WriteAttempt, of device: DeviceNumber, _ units: [String: UnitChange]) -> WriteAttempt {
+        guard let series = series.last(where: { $0.device == device && $0.point == attempt.point }) else {
+            return attempt
+        }
+        var attempt = attempt
+        attempt.unit = series.unit
+        guard let change = units[series.unit] else { return attempt }
+        attempt.unit = change.unit
+        attempt.value = change.json(attempt.value)
+        attempt.found = change.json(attempt.found)
+        return attempt
+    }
+}
+
+extension UnitChange {
+    /// Of a number as JSON; of anything else that.
+    fileprivate func json(_ text: String) -> String {
+        guard let number = Double(text) else { return text }
+        var out = ByteWriter()
+        out.json(value(.number(number)), of: Batch())
+        return String(decoding: out.bytes, as: UTF8.self)
     }
 }

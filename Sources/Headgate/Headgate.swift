@@ -57,6 +57,13 @@ func complain(_ text: String) {
     _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }
 
+/// Makes a folder that is not there, before there is something to put into it.
+func prepareFolder(_ path: String) throws {
+    guard mkdir(path, 0o755) == 0 || errno == EEXIST else {
+        throw fail("\(path): \(String(cString: strerror(errno)))", EX_CANTCREAT)
+    }
+}
+
 /// Says every mistake of a file, and how many they are.
 func mistakes(_ problems: ProblemList) -> ExitCode {
     for line in problems.lines { complain(line) }

@@ -71,6 +71,7 @@ struct MapCommand: AsyncParsableCommand {
                 return
             }
             guard let output else { return print("# \(map.name).yaml\n\(text)") }
+            try prepareFolder(output)
             let path = "\(output)/\(map.name).yaml"
             try TextFile.create(path, text)
             print(path)

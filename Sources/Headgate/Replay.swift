@@ -13,7 +13,7 @@ struct ReplayCommand: AsyncParsableCommand {
         discussion: """
             FILE is what a file output or `headgate outbox export` wrote. Its readings go through filters, rules and \
             windows at their own times, in a moment; what comes of them is shown beside the alarms and windows in the \
-            file, or beside those of another configuration with --before. Readings that a filter has let go of are in no \
+            file, or beside those of another configuration with --before: + is new, - is gone. Readings that a filter has let go of are in no \
             file: record without filters to see all.
 
             Ends with 1 where something is other than it was, with 78 where a file has mistakes.

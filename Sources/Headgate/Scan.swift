@@ -72,6 +72,7 @@ struct Scan: AsyncParsableCommand {
                 return table
             }, addresses: try span(addresses), pause: .milliseconds(max(0, min(pause, 60_000))), wantsAll: all,
             isThorough: thorough)
+        if let output, !findLine { try prepareFolder(output) }
         do {
             if findLine { return try find(configuration, wish.units) }
             let state = try survey(configuration, wish)

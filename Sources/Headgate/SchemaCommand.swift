@@ -63,6 +63,7 @@ struct SchemaCommand: AsyncParsableCommand {
                 print(maps.count == 1 ? schemas.first?.1.lines ?? "" : all.lines, terminator: "")
                 return
             }
+            try prepareFolder(folder)
             for (name, schema) in schemas {
                 let path = "\(folder)/\(name).\(form == .avro ? "avsc" : "json")"
                 do {

@@ -38,8 +38,13 @@ struct Simulate: AsyncParsableCommand {
         do {
             let plant = try configuration.plant()
             for device in configuration.devices {
-                guard case .edgeNodes = device.address else { continue }
-                complain("\(device.name) is not simulated: what edge nodes have stands in no configuration")
+                switch (device.address, device.map.form) {
+                case (.edgeNodes, _):
+                    complain("\(device.name) is not simulated: what edge nodes have stands in no configuration")
+                case (_, .sunSpec):
+                    complain("\(device.name) is not simulated as a SunSpec device: name a map for it")
+                default: continue
+                }
             }
             let simulation = try Simulation(plant, interval: .seconds(interval))
             let cluster = try kafka.map { try KafkaForTests(addressFile: $0, brokers: kafkaBrokers) }

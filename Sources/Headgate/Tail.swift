@@ -26,6 +26,11 @@ struct Tail: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try options.load()
+        for id in device where !configuration.hasDevice(id) {
+            throw fail(
+                "\(id) is no device of \(options.config): \(configuration.devices.map(\.name).joined(separator: ", "))",
+                EX_USAGE)
+        }
         do {
             let tail = EventTail(devices: Set(device), points: Set(point))
             try await tail.follow(configuration) { event in

@@ -72,7 +72,9 @@ public enum AvroSchema {
         case .write:
             [
                 field("write", "string", "The same in all events of an attempt."),
-                field("point", "string", "As it was asked for."), field("value", "string", "As JSON."),
+                field("point", "string", "As it was asked for."),
+                optional("unit", "string", "UCUM; null where the point has none, or there is no such point."),
+                field("value", "string", "As JSON."),
                 field("phase", enumeration("phase", ["accepted", "done", "refused", "failed"]), ""),
                 optional("reason", "string", "Why not."), optional("found", "string", "What was read back, as JSON."),
                 field("by", "string", "Who asked."), field("deadline", time, "After it nothing is begun."),

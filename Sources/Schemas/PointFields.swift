@@ -28,7 +28,7 @@ extension DeviceMap {
 
 extension Point {
     /// What its good values are; nil where a message may bring anything.
-    fileprivate var form: PointField.Form? {
+    public var form: PointField.Form? {
         if !conversion.labels.isEmpty { return .text }
         switch source {
         case .register(let register):

@@ -149,10 +149,19 @@ def same(event):
 
 def say_all(workshop, gateway, broker, out):
     listening(gateway)
+    before = summed(out)
     for message in MESSAGES:
         publish(broker, json.dumps(message), topic="saw/1")
+    # No window is open any more, which would be closed while the gateway stops.
+    wait_for(lambda: summed(out) == before + len(MESSAGES), what="the windows")
     kinds = lambda: {event["type"].split(".")[1] for event in events_in(out)}
     wait_for(lambda: kinds() >= {"telemetry", "status", "alarm", "aggregate"}, what="events of every kind")
+
+
+def summed(out):
+    """Of how many readings of the speed windows have told."""
+    return sum(point["count"] + point.get("unusable", 0) + point.get("late", 0)
+               for event in events_in(out) for point in event["data"].get("points", []) if point["point"] == "speed")
 
 
 def columns(schema):

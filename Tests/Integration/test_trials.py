@@ -153,7 +153,7 @@ def test_a_rule_that_no_case_starts_is_told(tried):
 
 MISTAKES = [
     ("alarm: fast }", "alarm: fastt }", "is no rule of the configuration; did you mean fast?"),
-    ("hr: 100", "hrr: 100", "is no point of bed-1 that is read; did you mean hr?"),
+    ("hr: 100", "hrr: 100", "is no point of bed-1; did you mean hr?"),
     ("device: bed-3", "device: bed-4", "is no device of the configuration"),
     ("at: 1min,", "at: 1 hour,", "should be a duration"),
     ("until: 70s", "untill: 70s", "needs `until`"),

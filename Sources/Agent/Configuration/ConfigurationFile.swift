@@ -19,6 +19,9 @@ public final class ConfigurationFile {
     private let claims = Claims()
     /// Which device reads a unit, by link, unit and map.
     private var units: [String: String] = [:]
+    /// Whether there are devices with mistakes, which are missing then: nobody can tell what is meant for none.
+    private var hasUnreadDevices = false
+    private var deviceNames: Set<String> = []
     /// Where each link is written.
     var linkNames: [String: YAMLValue] = [:]
 
@@ -70,16 +73,20 @@ public final class ConfigurationFile {
         if provesPlans { configuration.links.forEach { prove($0, configuration) } }
         configuration.links.forEach { proveEdgeNodes(of: $0, configuration) }
         if let filters = root.take("filters") {
-            configuration.filters = FilterRuleKeys(devices: configuration.devices).rules(filters)
+            configuration.filters = FilterRuleKeys(devices: configuration.devices, areAll: !hasUnreadDevices).rules(
+                filters)
         }
         if let rules = root.take("rules") {
-            configuration.rules = RuleKeys(devices: configuration.devices).rules(rules)
+            configuration.rules = RuleKeys(devices: configuration.devices, areAll: !hasUnreadDevices).rules(rules)
         }
         if let windows = root.take("windows") {
-            configuration.windows = WindowKeys(devices: configuration.devices).windows(windows)
+            configuration.windows = WindowKeys(devices: configuration.devices, areAll: !hasUnreadDevices).windows(
+                windows)
         }
         if let writes = root.take("writes")?.mapping() {
-            configuration.writes = WriteKeys(links: configuration.links, devices: configuration.devices).writes(writes)
+            configuration.writes = WriteKeys(
+                links: configuration.links, devices: configuration.devices, names: deviceNames
+            ).writes(writes)
         }
         if let outbox = root.take("outbox")?.mapping() { configuration.outbox = limits(outbox) }
         configuration.outputs = OutputKeys(gateway: configuration.gateway, claims: claims, resolve: resolve).outputs(
@@ -121,7 +128,11 @@ public final class ConfigurationFile {
     // MARK: Devices
 
     private func devices(_ value: YAMLValue?, links: [Configuration.Link]) -> [Configuration.ConfiguredDevice] {
-        (value?.mapping()?.all() ?? []).compactMap { device(named: $0.key, $0.value, links) }
+        let written = value?.mapping()?.all() ?? []
+        let devices = written.compactMap { device(named: $0.key, $0.value, links) }
+        deviceNames = Set(written.compactMap(\.key.scalar))
+        hasUnreadDevices = devices.count < written.count
+        return devices
     }
 
     private func device(
@@ -198,7 +209,9 @@ public final class ConfigurationFile {
     private func link(_ value: YAMLValue, among links: [Configuration.Link]) -> Configuration.Link? {
         guard let name = value.string() else { return nil }
         if let link = links.first(where: { $0.name == name }) { return link }
-        let nearest = Spelling.nearest(to: name, among: links.map(\.name))
+        // One with a mistake of its own is one.
+        if linkNames[name] != nil { return nil }
+        let nearest = Spelling.nearest(to: name, among: linkNames.keys.sorted())
         value.problem("is no link", fix: nearest.map { "did you mean \($0)?" } ?? "add it under `links`")
         return nil
     }

@@ -31,6 +31,11 @@ extension Configuration.ConfiguredDevice {
     fileprivate func isNamed(_ id: String) -> Bool { id == name || isMany && id.hasPrefix(name + ".") }
 }
 
+extension Configuration {
+    /// Whether events may be of such a device.
+    public func hasDevice(_ id: String) -> Bool { id == gateway || devices.named(id) != nil }
+}
+
 extension [Configuration.ConfiguredDevice] {
     /// The one that a device is, or is named after.
     func named(_ id: String) -> Configuration.ConfiguredDevice? { first { $0.isNamed(id) } }

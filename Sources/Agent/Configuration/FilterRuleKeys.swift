@@ -11,6 +11,8 @@ struct FilterRuleKeys {
         "write - { devices: meter-*, points: power_*, deadband: 5, at_least: 30s }"
 
     let devices: [Configuration.ConfiguredDevice]
+    /// Whether none is missing for a mistake of its own.
+    let areAll: Bool
 
     func rules(_ value: YAMLValue) -> [FilterRule] {
         var rules: [FilterRule] = []
@@ -37,13 +39,13 @@ struct FilterRuleKeys {
     /// What is meant for nothing is misspelt, and what comes of it has to make sense for each point it is meant for.
     private func prove(_ rules: [FilterRule], _ entry: YAMLValue) {
         guard let rule = rules.last else { return }
-        let meant = rule.selection.meant(devices, entry)
+        let meant = rule.selection.meant(devices, entry, areAll: areAll)
         if meant.isEmpty { return }
         let points = meant.flatMap { device in
             device.map.points.filter { rule.selection.isMeant(for: $0.name) }.map { (device, $0) }
         }
         // Which points those have, they say themselves.
-        if points.isEmpty, !meant.contains(where: \.describesItself) {
+        if points.isEmpty, areAll, !meant.contains(where: \.describesItself) {
             entry.problem("is meant for no point", fix: "look at `points`; * stands for any part")
         }
         for (device, point) in points {

@@ -88,7 +88,7 @@ struct OutputKeys {
                 continue
             }
             let scaling = Scaling(scale: conversion.scale, offset: conversion.offset)
-            changes[own] = UnitChange(unit: told, ofOne: conversion.scale) { scaling.scaled($0) }
+            changes[own] = UnitChange(unit: told, ofOne: conversion.scale) { scaling.told($0) }
         }
         return changes
     }

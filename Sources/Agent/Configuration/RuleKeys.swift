@@ -15,6 +15,8 @@ struct RuleKeys {
     private static let mostSteps = 8
 
     let devices: [Configuration.ConfiguredDevice]
+    /// Whether none is missing for a mistake of its own.
+    let areAll: Bool
 
     func rules(_ value: YAMLValue) -> [AlarmRule] {
         (value.mapping()?.all() ?? []).compactMap { key, value in
@@ -104,7 +106,7 @@ struct RuleKeys {
 
     /// For each map once.
     private func prove(_ rule: AlarmRule, _ own: Set<String>, _ key: YAMLValue) throws(AlarmRule.Mistake) {
-        let meant = rule.selection.meant(devices, key)
+        let meant = rule.selection.meant(devices, key, areAll: areAll)
         var proven: Set<String> = []
         for device in meant where own.isSubset(of: device.map.points.map(\.name)) {
             // Those that are computed have each their own points.
@@ -113,7 +115,7 @@ struct RuleKeys {
             let compiled = try rule.rule(names: device.map.points.map(\.name)) { known($0, of: device) }
             proveIntervals(rule, compiled, key) { known($0, of: device) }
         }
-        guard proven.isEmpty, !meant.contains(where: \.describesItself), let first = meant.first else { return }
+        guard proven.isEmpty, areAll, !meant.contains(where: \.describesItself), let first = meant.first else { return }
         let names = Set(meant.flatMap { $0.map.points.map(\.name) })
         if !own.isSubset(of: names) { _ = try rule.rule(names: names.sorted()) { known($0, of: first) } }
         key.problem("is meant for no device that has all of \(own.sorted().joined(separator: ", "))")

@@ -50,9 +50,12 @@ extension Selection {
     }
 
     /// The devices that it is meant for; a mistake where there are none.
-    func meant(_ all: [Configuration.ConfiguredDevice], _ entry: YAMLValue) -> [Configuration.ConfiguredDevice] {
+    /// - Parameter areAll: whether no device is missing among them.
+    func meant(
+        _ all: [Configuration.ConfiguredDevice], _ entry: YAMLValue, areAll: Bool
+    ) -> [Configuration.ConfiguredDevice] {
         let meant = all.filter { isMeant(for: $0.described) }
-        if meant.isEmpty {
+        if meant.isEmpty, areAll {
             entry.problem("is meant for no device", fix: "look at `devices`, `maps` and `tags`; * stands for any part")
         }
         return meant

@@ -21,6 +21,8 @@ struct WindowKeys {
     private static let bytesOfQuantiles = 1_024
 
     let devices: [Configuration.ConfiguredDevice]
+    /// Whether none is missing for a mistake of its own.
+    let areAll: Bool
 
     func windows(_ value: YAMLValue) -> [ConfiguredWindow] {
         var bytes = 0
@@ -111,7 +113,7 @@ struct WindowKeys {
 
     /// - Returns: how many points it is about.
     private func prove(_ window: ConfiguredWindow, _ key: YAMLValue) -> Int {
-        let meant = window.selection.meant(devices, key)
+        let meant = window.selection.meant(devices, key, areAll: areAll)
         let points = meant.flatMap { device in
             device.map.points.filter { window.isMeant(for: $0, of: device.described) }.map { (device, $0) }
         }

@@ -9,6 +9,8 @@ import YAMLText
 struct WriteKeys {
     let links: [Configuration.Link]
     let devices: [Configuration.ConfiguredDevice]
+    /// Of all that are written, those with mistakes of their own too.
+    let names: Set<String>
 
     func writes(_ mapping: YAMLMapping) -> Configuration.Writes {
         var writes = Configuration.Writes()
@@ -25,7 +27,8 @@ struct WriteKeys {
     private func device(_ value: YAMLValue) -> String? {
         guard let name = value.string() else { return nil }
         guard let device = devices.first(where: { $0.name == name }) else {
-            let nearest = Spelling.nearest(to: name, among: devices.map(\.name))
+            if names.contains(name) { return nil }
+            let nearest = Spelling.nearest(to: name, among: names.sorted())
             value.problem("is no device", fix: nearest.map { "did you mean \($0)?" } ?? "add it under `devices`")
             return nil
         }

@@ -20,12 +20,27 @@ struct Recording {
 
             struct Point: Decodable {
                 var name: String
-                var figures: [String: Double]
+                private var unit: String?
+                private var figures: [String: Double]
 
                 init(from decoder: any Decoder) throws {
                     let members = try decoder.singleValueContainer().decode([String: JSONScalar].self)
                     if case .text(let text) = members["point"] { name = text } else { name = "" }
+                    if case .text(let text) = members["unit"] { unit = text }
                     figures = members.compactMapValues(\.asNumber)
+                }
+
+                /// In the unit that the gateway itself tells the point in.
+                func figures(in own: String?) -> [(String, Double)] {
+                    let conversion = own.flatMap { Recording.conversion(from: unit, to: $0) }
+                    return figures.map { name, number in
+                        guard let conversion else { return (name, number) }
+                        switch Figure(name: name) {
+                        case .count, .unusable, .late, nil: return (name, number)
+                        case .delta, .deviation: return (name, number * conversion.scale)
+                        default: return (name, number * conversion.scale + conversion.offset)
+                        }
+                    }
                 }
             }
 
@@ -37,6 +52,7 @@ struct Recording {
             var points: [Point]?
         }
 
+        var id: String
         var type: String
         var subject: String
         var time: String
@@ -52,6 +68,7 @@ struct Recording {
     static func read(_ text: String) throws(Mistake) -> [(event: Event, time: Timestamp)] {
         let decoder = JSONDecoder()
         var events: [(event: Event, time: Timestamp)] = []
+        var known: Set<String> = []
         for (number, line) in text.utf8.split(separator: 0x0A).enumerated() {
             guard let event = try? decoder.decode(Event.self, from: Data(line)) else {
                 throw Mistake(line: number + 1, message: "is no event of a gateway, as JSON in a line")
@@ -59,9 +76,18 @@ struct Recording {
             guard let time = Timestamp(iso8601: event.time.utf8) else {
                 throw Mistake(line: number + 1, message: "has a `time` that is none")
             }
-            events.append((event, time))
+            // What was sent again is the same event.
+            if known.insert(event.id).inserted { events.append((event, time)) }
         }
         return events
+    }
+}
+
+extension Recording {
+    /// Nil where they are the same, or of different kinds.
+    fileprivate static func conversion(from told: String?, to own: String) -> (scale: Double, offset: Double)? {
+        guard let told, told != own, let unit = UnitOfMeasure(told), let wanted = UnitOfMeasure(own) else { return nil }
+        return unit.conversion(to: wanted)
     }
 }
 
@@ -82,9 +108,7 @@ extension Recording.Event.Content.Reading {
     }
 
     private func converted(_ number: Double, to own: String) -> Double {
-        guard let unit, unit != own, let told = UnitOfMeasure(unit),
-            let conversion = UnitOfMeasure(own).flatMap({ told.conversion(to: $0) })
-        else { return number }
+        guard let conversion = Recording.conversion(from: unit, to: own) else { return number }
         return number * conversion.scale + conversion.offset
     }
 }

@@ -79,7 +79,9 @@ public struct Replay {
                     return (point: point.name, said: reading.said(point), time: own ?? time)
                 }
             }
-            if time > trial.now { trial.advance(to: time) }
+            // A reading may have been later than the event that it is of.
+            let came = said.map(\.time).reduce(time, max)
+            if came > trial.now { trial.advance(to: came) }
             taken += trial.take(event.subject, said, time: time)
             // What is computed comes again by itself.
             taken += (event.data.readings ?? []).count { reading in
@@ -115,7 +117,10 @@ public struct Replay {
                 lines.append(Line(time: time, what: what))
             case EventKind.aggregate.type:
                 sums.windows += 1
-                let points = (event.data.points ?? []).map { ($0.name, $0.figures.map { ($0.key, $0.value) }) }
+                let known = after.devices.named(event.subject)?.map.points ?? []
+                let points = (event.data.points ?? []).map { point in
+                    (point.name, point.figures(in: known.first { $0.name == point.name }?.sentUnit))
+                }
                 let what = Trial.Outcome.text(event.subject, window: event.data.window ?? "", points)
                 lines.append(Line(time: time, what: what))
             default: break

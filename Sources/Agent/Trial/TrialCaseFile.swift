@@ -4,6 +4,7 @@
 import DeviceMaps
 import Events
 import Pipeline
+import Schemas
 import YAMLText
 
 /// Reads the cases that are kept beside a configuration; records every mistake.
@@ -94,15 +95,25 @@ struct TrialCaseFile {
 
     private func said(_ value: YAMLValue, _ device: String) -> [(point: String, said: Trial.Said)] {
         (value.mapping()?.all() ?? []).compactMap { key, value in
-            guard let name = key.scalar, let said = Self.said(value) else { return nil }
-            let points = points(of: device) ?? []
-            guard points.contains(where: { $0.name == name && $0.derived == nil }) else {
-                let nearest = Spelling.nearest(to: name, among: points.map(\.name)).map { "did you mean \($0)?" }
-                key.problem("is no point of \(device) that is read", fix: nearest ?? "")
-                return nil
+            guard let name = key.scalar, let said = Self.said(value),
+                let point = point(key, of: points(of: device) ?? [], "is no point of \(device)")
+            else { return nil }
+            if point.derived != nil {
+                key.problem("is computed", fix: "give what it is computed of")
+            } else if let mistake = point.mistake(in: said) {
+                value.problem(mistake)
             }
             return (name, said)
         }
+    }
+
+    /// The point of a name, or a problem.
+    private func point(_ key: YAMLValue, of points: [Point], _ problem: String) -> Point? {
+        let name = key.scalar ?? ""
+        if let point = points.first(where: { $0.name == name }) { return point }
+        let nearest = Spelling.nearest(to: name, among: points.map(\.name)).map { "did you mean \($0)?" }
+        key.problem(problem, fix: nearest ?? "")
+        return nil
     }
 
     private static func said(_ value: YAMLValue) -> Trial.Said? {
@@ -130,11 +141,16 @@ struct TrialCaseFile {
                 reason: mapping.take("reason")?.string(), priority: mapping.take("priority")?.string())
         } else if let window {
             let name = known(window, configuration.windows.map(\.window.name), "window")
+            let window = configuration.windows.first { $0.window.name == name }?.window
             what = .window(
-                name: name, from: mapping.take("from")?.duration(atLeast: 0), points: points.map(Self.figures) ?? [:])
+                name: name, from: mapping.take("from")?.duration(atLeast: 0),
+                points: points.map { figures($0, window, expectable(device)) } ?? [:])
         } else if let points {
+            let known = expectable(device)
             let said = (points.mapping()?.all() ?? []).compactMap { key, value in
-                Self.said(value).map { (key.scalar ?? "", $0) }
+                point(key, of: known, "is no point that is told").flatMap { point in
+                    Self.said(value).map { (point.name, $0) }
+                }
             }
             what = .readings(Dictionary(said, uniquingKeysWith: { one, _ in one }))
         } else {
@@ -153,10 +169,20 @@ struct TrialCaseFile {
         return name
     }
 
-    private static func figures(_ value: YAMLValue) -> [String: [String: Double]] {
+    /// The points of a device, or of all.
+    private func expectable(_ device: String?) -> [Point] {
+        device.flatMap(points) ?? configuration.devices.flatMap(\.map.points)
+    }
+
+    private func figures(_ value: YAMLValue, _ window: Window?, _ known: [Point]) -> [String: [String: Double]] {
         let points = (value.mapping()?.all() ?? []).map { key, value in
-            let figures = (value.mapping()?.all() ?? []).compactMap { key, value in
-                value.number().map { (key.scalar ?? "", $0) }
+            _ = point(key, of: known, "is no point that is told")
+            let figures = (value.mapping()?.all() ?? []).compactMap { key, value -> (String, Double)? in
+                let name = key.scalar ?? ""
+                if let window, !window.told.map(\.name).contains(name) {
+                    key.problem("is not given by \(window.name)", fix: "add it to its `give`")
+                }
+                return value.number().map { (name, $0) }
             }
             return (key.scalar ?? "", Dictionary(figures, uniquingKeysWith: { one, _ in one }))
         }
@@ -174,6 +200,21 @@ struct TrialCaseFile {
                 }.joined(separator: "; ")
         case .readings(let points):
             points.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.text)" }.joined(separator: ", ")
+        }
+    }
+}
+
+extension Point {
+    /// Why its device cannot say this; nil where it can.
+    fileprivate func mistake(in said: Trial.Said) -> String? {
+        switch (form, said) {
+        case (.boolean, .number), (.boolean, .text): return "is yes or no: true or false"
+        case (.number, .boolean), (.number, .text), (.integer, .boolean), (.integer, .text), (.single, .boolean),
+            (.single, .text):
+            return "is a number"
+        case (.text, .text(let text)) where !conversion.labels.isEmpty && !conversion.labels.values.contains(text):
+            return "is none of \(Set(conversion.labels.values).sorted().joined(separator: ", "))"
+        default: return nil
         }
     }
 }

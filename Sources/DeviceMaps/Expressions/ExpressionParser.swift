@@ -60,7 +60,10 @@ struct ExpressionParser {
         }
         let name = name()
         switch name {
-        case "": throw ExpressionError("has a character that means nothing here", at: at)
+        case "":
+            let hint =
+                byte == UInt8(ascii: "'") ? ": texts are in double quotes, and a unit stands behind a number" : ""
+            throw ExpressionError("has a character that means nothing here\(hint)", at: at)
         case "true": return .boolean(true)
         case "false": return .boolean(false)
         case "not": return .unary(.not, try expression(above: 3, depth: depth))

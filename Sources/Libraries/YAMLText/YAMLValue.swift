@@ -32,6 +32,12 @@ public struct YAMLValue {
             Problem(
                 file: file, line: mark.line, column: mark.column, message: "not valid YAML: \(problem)",
                 fix: "check the indentation, colons and quotes here")
+        case YamlError.duplicatedKeysInMapping(let keys, let context):
+            Problem(
+                file: file, line: context.mark.line, column: context.mark.column,
+                message:
+                    "not valid YAML: \(keys.map { "`\($0)`" }.joined(separator: ", ")) stands twice in one place, the first time here",
+                fix: "leave one of them out, or give it another name")
         case let error as YamlError:
             Problem(file: file, line: 1, column: 1, message: "not valid YAML: \(error)", fix: "")
         default:

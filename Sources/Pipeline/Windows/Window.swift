@@ -30,7 +30,7 @@ public struct Window: Sendable, Equatable {
     }
 
     /// All that its events give of a point, in their order.
-    var told: [Figure] { Self.alwaysTold + figures.filter { !Self.alwaysTold.contains($0) } }
+    public var told: [Figure] { Self.alwaysTold + figures.filter { !Self.alwaysTold.contains($0) } }
 
     public var wantsQuantiles: Bool {
         figures.contains { if case .quantile = $0 { true } else { false } }
