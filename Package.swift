@@ -82,7 +82,7 @@ let package = Package(
                 "Events", "DeviceMaps", "Inputs", "MapImport", "Pipeline", "Outbox", "Outputs", "Schemas", "Admin",
                 "YAMLText",
                 "Modbus",
-                "MQTT", "HTTP", "SQLite", "Waiting", "CGlibc", unixSignals,
+                "MQTT", "HTTP", "SQLite", crypto, "Waiting", "CGlibc", unixSignals,
                 logging, metrics, lifecycle,
             ]),
         .executableTarget(

@@ -18,6 +18,7 @@ struct Assembly {
     let logs: Logs
     let learned: LearnedFile
     let schemaFile: SchemaFile
+    let minimising: Minimising
     /// By link, where something on it may be written.
     let writeQueues: [String: WriteQueue]
 
@@ -104,7 +105,9 @@ struct Assembly {
 
     func mqttDevice(_ device: Configuration.ConfiguredDevice) -> MQTTDevice? {
         guard case .mqtt(let form) = device.map.form, case .topic(let topic) = device.address else { return nil }
-        return MQTTDevice(name: device.name, topic: topic, map: device.map, form: form, tags: device.tags)
+        return MQTTDevice(
+            name: device.name, topic: topic, map: device.map, form: form, tags: device.tags,
+            naming: minimising.naming(of: device.described))
     }
 
     func edgeNodes(_ device: Configuration.ConfiguredDevice) -> SparkplugDevice? {
@@ -134,7 +137,7 @@ struct Assembly {
         return Renderer(
             try format(configured), hasAttributes: hasAttributes, topic: configured.topic,
             gateway: configuration.gateway, catalog: catalog,
-            units: configured.units)
+            allowed: configured.allowList, units: configured.units)
     }
 
     private func format(_ configured: Configuration.ConfiguredOutput) throws(StartError) -> Renderer.Format {
@@ -170,6 +173,13 @@ extension Configuration.ConfiguredRegistry {
 }
 
 extension Configuration.ConfiguredOutput {
+    fileprivate var allowList: AllowList? {
+        if allowed.isEmpty, allowedTags == nil { return nil }
+        return AllowList(tags: allowedTags) { [allowed] point, device in
+            allowed.isEmpty || allowed.contains { $0.isMeant(for: device) && $0.isMeant(for: point) }
+        }
+    }
+
     var kind: String {
         switch way {
         case .kafka: "kafka"

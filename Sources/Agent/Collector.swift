@@ -31,6 +31,7 @@ final class Collector: Collecting {
     private let clock: SystemClock?
     private let now: @Sendable () -> Timestamp
     private let filters: [FilterRule]
+    private let minimising: Minimising
     private let alarms: Alarms
     private let windows: WindowPlan
     /// What is computed of readings of several devices; nil where nothing is.
@@ -40,7 +41,8 @@ final class Collector: Collecting {
 
     init(
         intake: any Taking, catalog: Catalog, latest: LatestReadings, totals: Totals, clock: SystemClock?,
-        filters: [FilterRule], alarms: Alarms, windows: WindowPlan, formulas: PlantFormulas? = nil,
+        filters: [FilterRule], minimising: Minimising, alarms: Alarms, windows: WindowPlan,
+        formulas: PlantFormulas? = nil,
         takesStrangers: Bool = false,
         now: @escaping @Sendable () -> Timestamp = { .now }
     ) {
@@ -51,10 +53,12 @@ final class Collector: Collecting {
         self.clock = clock
         self.now = now
         self.filters = filters
+        self.minimising = minimising
         self.alarms = alarms
         self.windows = windows
         self.formulas = formulas
-        self.takesStrangers = takesStrangers && !(filters.isEmpty && alarms.isEmpty && windows.isEmpty)
+        self.takesStrangers =
+            takesStrangers && !(filters.isEmpty && minimising.isEmpty && alarms.isEmpty && windows.isEmpty)
     }
 
     func add(_ series: SeriesNumber, _ point: Point) {
@@ -63,6 +67,7 @@ final class Collector: Collecting {
         let point = filtered(point, series)
         state.withLock { state in
             state.pipeline.add(series, point)
+            state.pipeline.setTreatment(series, minimising.treatment(of: series, catalog))
             state.pipeline.setWindowed(series, isTold: isTold)
             state.lanes[series] = point.lane == .normal ? nil : point.lane
         }
@@ -74,6 +79,7 @@ final class Collector: Collecting {
         let point = filtered(point, series)
         state.withLock { state in
             state.pipeline.add(series, point, derived, of: inputs)
+            state.pipeline.setTreatment(series, minimising.treatment(of: series, catalog))
             state.pipeline.setWindowed(series, isTold: isTold)
             state.lanes[series] = point.lane == .normal ? nil : point.lane
         }
@@ -123,6 +129,7 @@ final class Collector: Collecting {
             state.pipeline.interpret(&batch)
             // With what is computed of what came.
             totals.received(batch, catalog)
+            totals.filtered(state.pipeline.minimise(&batch))
             latest.note(batch)
             if !alarms.isEmpty { alarms.note(batch, now: now()) }
             formulas?.note(batch)
@@ -143,6 +150,7 @@ final class Collector: Collecting {
             alarms.add(number)
             pipeline.add(
                 number, filters: filters.filters(of: series.point, device, from: Filters(), isNumber: true))
+            pipeline.setTreatment(number, minimising.treatment(of: number, catalog))
             pipeline.setWindowed(number, isTold: windows.add(number, catalog))
         }
     }

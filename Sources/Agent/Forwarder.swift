@@ -101,7 +101,11 @@ final class Forwarder: Sendable {
             }
             let window = await window(portion, most: pace.window, codec, &renderer, like: &rendered)
             guard !window.events.isEmpty else {
-                if let unknown = window.unknown { await ask(unknown, &backoff) }
+                if let through = window.through {
+                    await settle(through, window)
+                } else if let unknown = window.unknown {
+                    await ask(unknown, &backoff)
+                }
                 continue
             }
             let start = ContinuousClock.now
@@ -122,8 +126,10 @@ final class Forwarder: Sendable {
     private struct Window {
         let stream: Stream
         var outgoing = Outgoing()
-        /// Where each message came from.
-        var events: [(block: Int, place: Int)] = []
+        /// Where each message came from, and how many readings are in it.
+        var events: [(block: Int, place: Int, readings: Int)] = []
+        /// The last event that was looked at: with a message, or not for this output.
+        var through: (block: Int, place: Int)?
         var blocks: [(stored: StoredBlock, opened: OpenedBlock)] = []
         /// What stands before the next event.
         var unknown: Renderer.UnknownSchema?
@@ -164,24 +170,31 @@ final class Forwarder: Sendable {
                 else { break }
                 let id = EventID(epoch: block.epoch, lane: block.lane, sequence: opened.sequence(at: place))
                 do throws(Renderer.UnknownSchema) {
-                    try renderer.add(
+                    let readings = try renderer.add(
                         batch.events[place], of: batch, id: id, isReplayed: isReplayed,
                         isBacklog: portion.stream != .live, to: &window.outgoing)
+                    window.through = (window.blocks.count - 1, place)
+                    if let readings { window.events.append((window.blocks.count - 1, place, readings)) }
                 } catch {
                     window.unknown = error
                     return window
                 }
-                window.events.append((window.blocks.count - 1, place))
             }
         }
         return window
+    }
+
+    /// What is not for this output needs nobody's receipt.
+    private func settle(_ through: (block: Int, place: Int), _ window: Window) async {
+        await outbox.settle(
+            index, window.stream, window.blocks[through.block].stored, done: through.place + 1, dead: [], marks: [:])
     }
 
     private func settle(_ outcome: SendOutcome, _ window: Window) async {
         guard outcome.settled > 0 else { return }
         let now = Timestamp.now
         let dead = outcome.rejected.map { rejection in
-            let (block, place) = window.events[rejection.message]
+            let (block, place, _) = window.events[rejection.message]
             let (stored, opened) = window.blocks[block]
             var event = Batch()
             event.append(opened.batch.events[place], of: opened.batch)
@@ -196,7 +209,10 @@ final class Forwarder: Sendable {
                     "lane": "\(letter.lane.name)", "sequence": "\(letter.sequence)", "reason": "\(letter.reason)",
                 ])
         }
-        let last = window.events[outcome.settled - 1]
+        let sent = window.events[outcome.settled - 1]
+        // What comes after the last message is not for this output.
+        let isAll = outcome.settled == window.events.count
+        let last = (isAll ? window.through : nil) ?? (sent.block, sent.place)
         await outbox.settle(
             index, window.stream, window.blocks[last.block].stored, done: last.place + 1, dead: dead,
             marks: outcome.marks)
@@ -206,9 +222,9 @@ final class Forwarder: Sendable {
     private func count(_ outcome: SendOutcome, _ window: Window, dead: Int) {
         let rejected = Set(outcome.rejected.map(\.message))
         var readings = 0
-        for (message, (block, place)) in window.events.prefix(outcome.settled).enumerated()
+        for (message, event) in window.events.prefix(outcome.settled).enumerated()
         where !rejected.contains(message) {
-            readings += window.blocks[block].opened.batch.events[place].measured
+            readings += event.readings
         }
         measures.readings.increment(by: readings)
         measures.events.increment(by: outcome.settled - dead)

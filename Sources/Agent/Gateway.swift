@@ -38,6 +38,7 @@ public struct Gateway: Sendable {
         let latest = LatestReadings()
         let clock = SystemClock()
         let publisher = Publisher(live: live, totals: totals, gateway: configuration.gateway)
+        let minimising = try configuration.minimise.revealed()
         let outputs = configuration.outputs.map { OutboxOutput(name: $0.name, isInOrder: $0.isInOrder) }
         let windows = WindowPlan(configuration)
         let outbox = try Outbox(
@@ -47,7 +48,7 @@ public struct Gateway: Sendable {
         self.outbox = outbox
         let assembly = Assembly(
             configuration: configuration, catalog: outbox.catalog, logs: logs, learned: LearnedFile(configuration),
-            schemaFile: SchemaFile(configuration),
+            schemaFile: SchemaFile(configuration), minimising: minimising,
             writeQueues: configuration.writeQueues())
         let logs = logs
         forwarders = try configuration.outputs.enumerated().map { index, configured in
@@ -64,7 +65,8 @@ public struct Gateway: Sendable {
         func collector(takesStrangers: Bool = false, _ formulas: PlantFormulas? = nil) -> Collector {
             Collector(
                 intake: outbox.intake, catalog: outbox.catalog, latest: latest, totals: totals, clock: clock,
-                filters: configuration.filters, alarms: alarms, windows: windows, formulas: formulas,
+                filters: configuration.filters, minimising: minimising, alarms: alarms, windows: windows,
+                formulas: formulas,
                 takesStrangers: takesStrangers)
         }
         let computed = collector()

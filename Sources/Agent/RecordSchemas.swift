@@ -15,9 +15,16 @@ public struct RecordSchemas {
 
     public init(_ configuration: Configuration, units: [String: UnitChange] = [:]) {
         let maps = configuration.recordedMaps
-        fields = Dictionary(uniqueKeysWithValues: maps.map { ($0.name, $0.fields(units)) })
+        let fields = Dictionary(
+            uniqueKeysWithValues: maps.map { ($0.name, configuration.fields(of: $0, units: units)) })
+        self.fields = fields
         schemas =
-            maps.map { (EventAvro.record(of: .telemetry, map: $0.name), AvroSchema.telemetry(of: $0, units: units)) }
+            maps.map {
+                (
+                    EventAvro.record(of: .telemetry, map: $0.name),
+                    AvroSchema.telemetry(of: $0, fields: fields[$0.name] ?? [])
+                )
+            }
             + EventKind.allCases.map { (EventAvro.record(of: $0, map: nil), AvroSchema.own($0)) }
     }
 }
@@ -33,5 +40,27 @@ extension Configuration {
             if !known.isEmpty { maps[map.name]?.points += map.points.filter { !known.contains($0.name) } }
         }
         return maps.values.sorted { $0.name < $1.name }
+    }
+}
+
+extension Configuration {
+    /// The fields of a map as its devices' readings are once what must not leave is taken away.
+    /// - Parameter units: by the unit that something is in, another that an output tells it in.
+    public func fields(of map: DeviceMap, units: [String: UnitChange] = [:]) -> [PointField] {
+        let devices = devices.filter { $0.map.name == map.name }.map(\.described)
+        let own = Dictionary(map.fields(units).map { ($0.point, $0) }, uniquingKeysWith: { one, _ in one })
+        return map.points.compactMap { point in
+            let ways = Set(devices.map { minimise.way(of: point.name, $0) })
+            // Of other things for other devices what there is stands in `readings`.
+            guard ways.count <= 1 else { return nil }
+            switch ways.first ?? nil {
+            case nil: return own[point.name]
+            case .drop: return nil
+            case .generalise: return own[point.name].map { PointField(point: $0.point, unit: $0.unit, form: .number) }
+            case .mask, .token:
+                let unit = units[point.sentUnit]?.unit ?? point.sentUnit
+                return PointField(point: point.name, unit: unit, form: .text)
+            }
+        }
     }
 }

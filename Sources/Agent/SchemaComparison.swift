@@ -52,7 +52,7 @@ public struct SchemaComparison: Encodable {
     /// Compares a map with its schema in a file, or with an earlier version of it.
     /// - Parameter released: the file's content: JSON of an Avro schema, or a map.
     public static func compare(_ map: DeviceMap, with released: ReleasedSchema, _ rule: Rule) -> SchemaComparison {
-        let new = AvroSchema.telemetry(of: map)
+        let new = AvroSchema.telemetry(of: map, fields: map.fields())
         return SchemaComparison(
             new["name"]?.asString ?? map.name, new: new, old: released.schema, from: released.name, rule)
     }
@@ -98,6 +98,6 @@ public struct ReleasedSchema {
 
     public init(_ map: DeviceMap, name: String) {
         self.name = name
-        schema = AvroSchema.telemetry(of: map)
+        schema = AvroSchema.telemetry(of: map, fields: map.fields())
     }
 }

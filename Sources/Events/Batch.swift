@@ -154,6 +154,17 @@ public struct Batch: Sendable, Equatable {
         return gone
     }
 
+    /// Lets go of the texts that no reading stands for any more.
+    public mutating func dropUnusedTexts() {
+        let old = texts
+        texts.removeAll(keepingCapacity: true)
+        textBytes = 0
+        for index in readings.indices {
+            guard case .text(let place) = readings[index].value else { continue }
+            readings[index].value = text(old.indices.contains(Int(place)) ? old[Int(place)] : "")
+        }
+    }
+
     private static func compact(_ events: inout [Event], _ readings: inout [Reading]) -> Int {
         var kept = 0
         var all = readings.mutableSpan

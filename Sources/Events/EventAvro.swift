@@ -19,6 +19,7 @@ public struct EventAvro: Sendable {
 
     private let gateway: String
     private let catalog: Catalog
+    private let tags: Set<String>?
     private let units: [String: UnitChange]
     private let fields: [String: [PointField]]
     private(set) var contents = Catalog.Contents()
@@ -31,10 +32,13 @@ public struct EventAvro: Sendable {
 
     /// - Parameters:
     ///   - fields: by map, in the order of its record.
+    ///   - tags: names of those that are told; nil for all.
     ///   - units: by the unit that something is in, another that it is told in.
     public init(
-        gateway: String, catalog: Catalog, fields: [String: [PointField]], units: [String: UnitChange] = [:]
+        gateway: String, catalog: Catalog, fields: [String: [PointField]], tags: Set<String>? = nil,
+        units: [String: UnitChange] = [:]
     ) {
+        self.tags = tags
         self.gateway = gateway
         self.catalog = catalog
         self.fields = fields
@@ -210,7 +214,7 @@ public struct EventAvro: Sendable {
         out.avro(optional: device.map)
         out.byte(2)
         out.zigzag(Int64(device.mapVersion))
-        out.avro(device.tags)
+        out.avro(device.told(tags))
     }
 
     private func write(_ origin: Origin, to out: inout ByteWriter) {
@@ -245,7 +249,7 @@ public struct EventAvro: Sendable {
             ready.avro(device.id)
             ready.avro(device.map)
             ready.zigzag(Int64(device.mapVersion))
-            ready.avro(device.tags)
+            ready.avro(device.told(tags))
             devices.append(ready.bytes)
         }
         for one in now.series[series.count...] { series.append(known(one)) }

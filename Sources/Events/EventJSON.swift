@@ -14,7 +14,13 @@ public struct EventJSON: Sendable {
     /// By the unit that something is in, where it is told in another.
     private let units: [String: UnitChange]
 
-    public init(gateway: String, catalog: Catalog, units: [String: UnitChange] = [:]) {
+    /// Names of the tags that are told; nil for all.
+    private let tags: Set<String>?
+
+    public init(
+        gateway: String, catalog: Catalog, tags: Set<String>? = nil, units: [String: UnitChange] = [:]
+    ) {
+        self.tags = tags
         self.gateway = gateway
         self.catalog = catalog
         self.units = units
@@ -244,9 +250,10 @@ public struct EventJSON: Sendable {
         out.jsonString(device.map)
         out.text(#","map_version":"#)
         out.decimal(Int64(device.mapVersion))
-        if !device.tags.isEmpty {
+        let told = device.told(tags)
+        if !told.isEmpty {
             out.text(#","tags":{"#)
-            for (index, tag) in device.tags.enumerated() {
+            for (index, tag) in told.enumerated() {
                 if index > 0 { out.byte(UInt8(ascii: ",")) }
                 out.jsonString(tag.name)
                 out.byte(UInt8(ascii: ":"))

@@ -45,6 +45,9 @@ public struct Device: Hashable, Sendable {
         }
     }
 
+    /// - Parameter names: nil for all.
+    func told(_ names: Set<String>?) -> [Tag] { names.map { names in tags.filter { names.contains($0.name) } } ?? tags }
+
     public init(id: String, map: String, mapVersion: Int, tags: [Tag]) {
         self.id = id
         self.map = map

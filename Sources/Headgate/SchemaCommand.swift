@@ -76,7 +76,7 @@ struct SchemaCommand: AsyncParsableCommand {
         }
 
         private func schemas() throws -> [(String, JSONDocument)] {
-            guard maps.isEmpty else { return try readMaps(maps).map { schema(of: $0, [:]) } }
+            guard maps.isEmpty else { return try readMaps(maps).map { schema(of: $0, $0.fields(), [:]) } }
             let configuration = try options.load(provesPlans: false)
             var units: [String: UnitChange] = [:]
             if let output {
@@ -86,14 +86,18 @@ struct SchemaCommand: AsyncParsableCommand {
                 units = known.units
             }
             if form == .avro { return RecordSchemas(configuration, units: units).schemas }
-            return configuration.recordedMaps.map { schema(of: $0, units) }
+            return configuration.recordedMaps.map {
+                schema(of: $0, configuration.fields(of: $0, units: units), units)
+            }
         }
 
-        private func schema(of map: DeviceMap, _ units: [String: UnitChange]) -> (String, JSONDocument) {
+        private func schema(
+            of map: DeviceMap, _ fields: [PointField], _ units: [String: UnitChange]
+        ) -> (String, JSONDocument) {
             let name = EventAvro.record(of: .telemetry, map: map.name)
             return switch form {
-            case .avro: (name, AvroSchema.telemetry(of: map, units: units))
-            case .jsonSchema: (name, EventJSONSchema.telemetry(of: map, units: units))
+            case .avro: (name, AvroSchema.telemetry(of: map, fields: fields))
+            case .jsonSchema: (name, EventJSONSchema.telemetry(of: map, fields: fields, units: units))
             }
         }
     }

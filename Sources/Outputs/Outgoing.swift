@@ -61,31 +61,51 @@ public struct Renderer: Sendable {
     private let gateway: String
     private let catalog: Catalog
     private let hasAttributes: Bool
+    private let allowed: AllowList?
     private var json: EventJSON
     private var avro: (encoder: EventAvro, numbers: SchemaNumbers)?
 
     /// - Parameters:
     ///   - hasAttributes: whether the attributes of a CloudEvent are beside the payload (its Kafka Protocol Binding 1.0.2,
     ///     3.2) and not in it.
+    ///   - allowed: what it may tell; nil for everything.
     ///   - units: by the unit that something is in, another that it is told in.
     public init(
         _ format: Format, hasAttributes: Bool, topic: TopicTemplate, gateway: String, catalog: Catalog,
-        units: [String: UnitChange] = [:]
+        allowed: AllowList? = nil, units: [String: UnitChange] = [:]
     ) {
         self.hasAttributes = hasAttributes
         self.topic = topic
         self.gateway = gateway
         self.catalog = catalog
-        json = EventJSON(gateway: gateway, catalog: catalog, units: units)
+        self.allowed = allowed
+        json = EventJSON(gateway: gateway, catalog: catalog, tags: allowed?.tags, units: units)
         if case .avro(let fields, let numbers) = format {
-            avro = (EventAvro(gateway: gateway, catalog: catalog, fields: fields, units: units), numbers)
+            avro = (
+                EventAvro(
+                    gateway: gateway, catalog: catalog, fields: fields, tags: allowed?.tags, units: units), numbers
+            )
         }
     }
 
     /// Adds an event to a window.
+    /// - Returns: how many readings of a device it tells; nil where it is not for this output.
+    @discardableResult
     public mutating func add(
         _ event: Batch.Event, of batch: Batch, id: EventID, isReplayed: Bool, isBacklog: Bool = false,
         to out: inout Outgoing
+    ) throws(UnknownSchema) -> Int? {
+        guard let allowed else {
+            try put(event, of: batch, id: id, isReplayed: isReplayed, isBacklog: isBacklog, to: &out)
+            return event.measured
+        }
+        guard let (told, part) = allowed.part(of: event, batch, catalog.contents) else { return nil }
+        try put(told, of: part, id: id, isReplayed: isReplayed, isBacklog: isBacklog, to: &out)
+        return told.measured
+    }
+
+    private mutating func put(
+        _ event: Batch.Event, of batch: Batch, id: EventID, isReplayed: Bool, isBacklog: Bool, to out: inout Outgoing
     ) throws(UnknownSchema) {
         let start = out.buffer.count
         let topic = topic.text(event.kind, lane: id.lane, device: catalog.contents[event.device], gateway: gateway)

@@ -36,6 +36,9 @@ public struct TopicTemplate: Sendable, Equatable {
         parts.allSatisfy { part in if case .text(let text) = part { Self.plain(text) == text } else { true } }
     }
 
+    /// Names of the tags in it.
+    public var tags: [String] { parts.compactMap { if case .tag(let name) = $0 { name } else { nil } } }
+
     /// Whether all events of a topic are of one kind and one map.
     public var isOfOneRecord: Bool { parts.contains(.kind) && (parts.contains(.map) || parts.contains(.device)) }
 

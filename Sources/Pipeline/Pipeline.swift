@@ -4,11 +4,11 @@
 import DeviceMaps
 import Events
 
-/// What happens to readings between the device and the outbox: `interpret`, then `filter`.
+/// What happens to readings between the device and the outbox: `interpret`, `minimise`, then `filter`.
 ///
-///     scale, labels, range ─▶ spike, stuck ─▶ derived ┄▶ duplicate ─▶ spike ─▶ swing ─▶ deadband, at_most
-///                     interpret                              ┊        filter
-///                                                            └▶ what windows take together
+///     scale, labels, range ─▶ spike, stuck ─▶ derived ┄▶ minimise ┄▶ duplicate ─▶ spike ─▶ swing ─▶ deadband, at_most
+///                     interpret                                          ┊        filter
+///                                                                        └▶ what windows take together
 ///
 /// Stages change a batch in place and keep their state by series. No clock: a reading brings its own time.
 public struct Pipeline {
@@ -17,6 +17,7 @@ public struct Pipeline {
     private var spikes = SpikeCheck()
     private var stuck = StuckCheck()
     private var derivation = Derivation()
+    private var minimisation = Minimisation()
     private var duplicates = DuplicateFilter()
     private var doors = SwingingDoor()
     private var news = NewsFilter()
@@ -60,6 +61,11 @@ public struct Pipeline {
         windowed.set(slots.add(series), isTold)
     }
 
+    /// Says of a series what is done to its readings before anybody else has them.
+    public mutating func setTreatment(_ series: SeriesNumber, _ treatment: Treatment?) {
+        minimisation.set(slots.add(series), treatment)
+    }
+
     /// Series of a batch that nobody has added.
     public func strangers(in batch: Batch) -> [SeriesNumber] {
         batch.readings.lazy.map(\.series).filter { slots[$0] == nil }
@@ -83,6 +89,13 @@ public struct Pipeline {
         spikes.apply(to: &batch, slots)
         stuck.apply(to: &batch, slots)
         derivation.apply(to: &batch, slots)
+    }
+
+    /// Takes away what must not leave.
+    public mutating func minimise(_ batch: inout Batch) -> FilterCounts {
+        var counts = FilterCounts()
+        counts.minimised = minimisation.apply(to: &batch, slots)
+        return counts
     }
 
     /// Lets go of what is no news.
@@ -146,6 +159,8 @@ public struct FilterCounts: Sendable, Equatable {
     public var swung = 0
     /// Told of by windows alone.
     public var windowed = 0
+    /// Not to leave at all.
+    public var minimised = 0
 
     public init() {}
 
@@ -153,9 +168,9 @@ public struct FilterCounts: Sendable, Equatable {
     public var byKey: KeyValuePairs<String, Int> {
         [
             "deadband": deadband, "at_most": tooSoon, "duplicates": duplicates, "spike": spikes, "swing": swung,
-            "windows": windowed,
+            "windows": windowed, "minimise": minimised,
         ]
     }
 
-    public var total: Int { deadband + tooSoon + duplicates + spikes + swung + windowed }
+    public var total: Int { deadband + tooSoon + duplicates + spikes + swung + windowed + minimised }
 }

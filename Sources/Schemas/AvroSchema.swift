@@ -9,10 +9,10 @@ public enum AvroSchema {
     // MARK: Records
 
     /// The record of a map's telemetry: a typed field a point.
-    public static func telemetry(of map: DeviceMap, units: [String: UnitChange] = [:]) -> JSONDocument {
+    public static func telemetry(of map: DeviceMap, fields: [PointField]) -> JSONDocument {
         let name = EventAvro.name(map.name)
         let points = Dictionary(map.points.map { ($0.name, $0) }, uniquingKeysWith: { one, _ in one })
-        let fields = map.fields(units).map { field($0, points[$0.point]) }
+        let fields = fields.map { field($0, points[$0.point]) }
         let record: JSONDocument = [
             "type": "record", "name": .string(name + "_points"),
             "doc": "What each point says; null where it says nothing good at this time: see `readings`.",

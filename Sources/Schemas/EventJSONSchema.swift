@@ -8,8 +8,10 @@ import Events
 public enum EventJSONSchema {
     private static let time: JSONDocument = ["type": "string", "format": "date-time"]
 
-    public static func telemetry(of map: DeviceMap, units: [String: UnitChange] = [:]) -> JSONDocument {
-        let fields = Dictionary(map.fields(units).map { ($0.point, $0) }, uniquingKeysWith: { one, _ in one })
+    public static func telemetry(
+        of map: DeviceMap, fields: [PointField], units: [String: UnitChange] = [:]
+    ) -> JSONDocument {
+        let fields = Dictionary(fields.map { ($0.point, $0) }, uniquingKeysWith: { one, _ in one })
         let readings = map.points.map { reading($0, fields[$0.name], units) }
         return [
             "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -58,11 +60,11 @@ public enum EventJSONSchema {
     /// What a good value is.
     private static func good(_ point: Point, _ field: PointField?, isConverted: Bool) -> JSONDocument {
         guard let field else { return ["type": ["number", "string", "boolean"]] }
-        if !point.conversion.labels.isEmpty {
+        if !point.conversion.labels.isEmpty, point.form == field.form {
             return ["enum": .array(Set(point.conversion.labels.values).sorted().map(JSONDocument.string))]
         }
         var value: JSONDocument = ["type": .string(field.form.json)]
-        if let range = point.range, !isConverted {
+        if let range = point.range, !isConverted, point.form == field.form {
             value.set("minimum", .number(range.lowerBound))
             value.set("maximum", .number(range.upperBound))
         }

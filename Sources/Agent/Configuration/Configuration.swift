@@ -103,6 +103,10 @@ public struct Configuration: Sendable {
         public var way: Way
         public var topic: TopicTemplate
         public var format = Format.json
+        /// What it may tell; empty for everything.
+        public var allowed: [Selection] = []
+        /// Names of tags; nil for all.
+        public var allowedTags: Set<String>?
         /// After an outage fresh events wait for the backlog.
         public var isInOrder = false
         /// Events a second.
@@ -123,6 +127,7 @@ public struct Configuration: Sendable {
     public var devices: [ConfiguredDevice] = []
     /// In the order of the file.
     public var filters: [FilterRule] = []
+    public var minimise = MinimiseRules()
     public var rules: [AlarmRule] = []
     public var windows: [ConfiguredWindow] = []
     public var writes = Writes()

@@ -79,6 +79,12 @@ public final class ConfigurationFile {
         if let rules = root.take("rules") {
             configuration.rules = RuleKeys(devices: configuration.devices, areAll: !hasUnreadDevices).rules(rules)
         }
+        if let minimise = root.take("minimise")?.mapping() {
+            configuration.minimise = MinimiseKeys(
+                devices: configuration.devices, areAll: !hasUnreadDevices, alarmRules: configuration.rules,
+                resolve: resolve
+            ).rules(minimise)
+        }
         if let windows = root.take("windows") {
             configuration.windows = WindowKeys(devices: configuration.devices, areAll: !hasUnreadDevices).windows(
                 windows)
@@ -89,8 +95,10 @@ public final class ConfigurationFile {
             ).writes(writes)
         }
         if let outbox = root.take("outbox")?.mapping() { configuration.outbox = limits(outbox) }
-        configuration.outputs = OutputKeys(gateway: configuration.gateway, claims: claims, resolve: resolve).outputs(
-            root.take("outputs"))
+        configuration.outputs = OutputKeys(
+            gateway: configuration.gateway, devices: configuration.devices, areAll: !hasUnreadDevices, claims: claims,
+            resolve: resolve
+        ).outputs(root.take("outputs"))
         if let admin = root.take("admin")?.mapping() { configuration.admin = Self.admin(admin) }
         configuration.logLevels = Self.logLevels(root.take("log"))
         root.finish()

@@ -9,6 +9,9 @@ import YAMLText
 /// The `outputs:` of a configuration.
 struct OutputKeys {
     let gateway: String
+    let devices: [Configuration.ConfiguredDevice]
+    /// Whether none is missing for a mistake of its own.
+    let areAll: Bool
     let claims: Claims
     let resolve: (String) -> String
 
@@ -22,6 +25,7 @@ struct OutputKeys {
             let maxRate = mapping.take("max_rate")?.integer(in: 1...1_000_000)
             let written = (format: mapping.take("format"), registry: mapping.take("registry"))
             let units = mapping.take("units").map(Self.units)
+            let (allow, allowTags) = (mapping.take("allow"), mapping.take("allow_tags"))
             let ways = [kafka, mqtt, file, stdout].compactMap(\.self)
             guard ways.count == 1 else {
                 value.problem("needs one of `kafka`, `mqtt`, `file` and `stdout`", fix: "write { file: events.jsonl }")
@@ -40,6 +44,8 @@ struct OutputKeys {
             output.isInOrder = isInOrder ?? false
             output.maxRate = maxRate
             output.units = units ?? [:]
+            if let allow { output.allowed = allowed(allow) }
+            if let allowTags { output.allowedTags = tags(allowTags, of: output) }
             if let format = format(written.format, written.registry, of: output) { output.format = format }
             return output
         }
@@ -68,6 +74,26 @@ struct OutputKeys {
                 fix: "write subject: topic_record_name, or put {kind} and {map} into the topic")
         }
         return .avro(configured)
+    }
+
+    private func allowed(_ value: YAMLValue) -> [Selection] {
+        let entries = (value.sequence() ?? []).compactMap { entry -> Selection? in
+            guard let mapping = entry.mapping() else { return nil }
+            defer { mapping.finish() }
+            let selection = Selection(mapping)
+            _ = selection.meant(devices, entry, areAll: areAll)
+            return selection
+        }
+        if entries.isEmpty { value.problem("allows nothing", fix: "write allow: [{ points: [power_*, energy] }]") }
+        return entries
+    }
+
+    private func tags(_ value: YAMLValue, of output: Configuration.ConfiguredOutput) -> Set<String> {
+        let names = Set((value.sequence() ?? []).compactMap { $0.string() })
+        if let other = output.topic.tags.first(where: { !names.contains($0) }) {
+            value.problem("lacks \(other), which the topic tells", fix: "add it, or leave it out of the topic")
+        }
+        return names
     }
 
     /// `Cel: "[degF]"`: what is in one unit is told in the other.

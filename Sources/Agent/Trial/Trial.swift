@@ -53,17 +53,18 @@ final class Trial {
         plan = WindowPlan(configuration)
         windows = WindowCondenser(plan, catalog)
         let tray = tray
+        let minimising = Minimising(configuration.minimise, .ofTrials)
         alarms = Alarms(
             rules: configuration.rules, gateway: configuration.gateway, catalog: catalog,
             logger: Logger(label: "headgate.rules"), now: { clock.now }
         ) { tray.offer($0, .critical) }
         let computed = Collector(
             intake: tray, catalog: catalog, latest: LatestReadings(), totals: totals, clock: nil,
-            filters: configuration.filters, alarms: alarms, windows: plan, now: { clock.now })
+            filters: configuration.filters, minimising: minimising, alarms: alarms, windows: plan, now: { clock.now })
         self.computed = computed
         collector = Collector(
             intake: tray, catalog: catalog, latest: LatestReadings(), totals: totals, clock: nil,
-            filters: configuration.filters, alarms: alarms, windows: plan,
+            filters: configuration.filters, minimising: minimising, alarms: alarms, windows: plan,
             formulas: PlantFormulas(configuration, catalog, collector: computed), now: { clock.now })
         for device in configuration.devices where device.isRead { _ = self.device(device.name) }
         alarms.advance(to: start)

@@ -37,12 +37,18 @@ public struct MQTTDevice: Sendable {
     public var map: DeviceMap
     public var form: MQTTForm
     public var tags: [Device.Tag]
+    /// What stands for the ids that messages bring; nil where they stand for themselves.
+    public var naming: (@Sendable (String) -> String)?
 
-    public init(name: String, topic: String, map: DeviceMap, form: MQTTForm, tags: [Device.Tag]) {
+    public init(
+        name: String, topic: String, map: DeviceMap, form: MQTTForm, tags: [Device.Tag],
+        naming: (@Sendable (String) -> String)? = nil
+    ) {
         self.name = name
         self.topic = topic
         self.map = map
         self.form = form
         self.tags = tags
+        self.naming = naming
     }
 }

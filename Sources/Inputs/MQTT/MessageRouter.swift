@@ -209,7 +209,7 @@ package struct MessageRouter {
                 }
             }
         guard let text, !text.isEmpty else { throw .noID(device: device.name) }
-        return DeviceID.part(text, of: device.name)
+        return DeviceID.part(device.naming?(text) ?? text, of: device.name)
     }
 
     private static func isWildcard(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "+") || byte == UInt8(ascii: "#") }
