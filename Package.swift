@@ -100,7 +100,7 @@ let package = Package(
             swiftSettings: settings),
 
         .executableTarget(
-            name: "PipelineBenchmark", dependencies: ["DeviceMaps", "Events", "Pipeline", "YAMLText"],
+            name: "PipelineBenchmark", dependencies: ["DeviceMaps", "Events", "Pipeline", "YAMLText", "Zstd"],
             path: "Tests/Benchmarks/Pipeline", swiftSettings: settings),
 
         .executableTarget(

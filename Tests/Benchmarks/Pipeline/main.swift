@@ -11,7 +11,8 @@ import YAMLText
 //     PipelineBenchmark SECONDS
 //
 // 50 devices of 20 points, a poll each a second: a range and a deadband that one reading in ten passes, then a window of a
-// minute as well, then a rule for each device as well. Prints one line of JSON: readings a second of each.
+// minute as well, then a rule for each device as well; then what they are written as. Prints one line of JSON: readings a second of
+// each, and the bytes of one.
 
 struct Plant {
     static let devices = 50
@@ -129,4 +130,13 @@ let seconds = CommandLine.arguments.dropFirst().first.flatMap(Double.init) ?? 5
 let filtered = try measure(windows: false, rules: false, seconds: seconds)
 let windowed = try measure(windows: true, rules: false, seconds: seconds)
 let watched = try measure(windows: true, rules: true, seconds: seconds)
-print(#"{"filtered":\#(filtered),"windowed":\#(windowed),"watched":\#(watched)}"#)
+let encoders = Encoders()
+let json = encoders.json(seconds: seconds)
+let avro = encoders.avro(seconds: seconds)
+print(
+    """
+    {"filtered":\(filtered),"windowed":\(windowed),"watched":\(watched),\
+    "json":\(json.readingsASecond),"avro":\(avro.readingsASecond),\
+    "json_bytes":\(json.bytes),"json_compressed":\(json.compressed),\
+    "avro_bytes":\(avro.bytes),"avro_compressed":\(avro.compressed)}
+    """)
