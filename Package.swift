@@ -70,7 +70,13 @@ let package = Package(
         part("Pipeline", ["Events", "DeviceMaps"]),
         part("MapImport", ["Events", "DeviceMaps", "YAMLText"]),
         part("Outbox", ["Events", "SQLite", "Zstd", "Waiting", crypto, logging, metrics, lifecycle]),
-        part("Schemas", ["Events", "DeviceMaps"]),
+        .target(
+            name: "Schemas", dependencies: ["Events", "DeviceMaps"], path: "Sources/Schemas",
+            resources: [
+                .embedInCode("Events/headgate.aggregate.v1.json"), .embedInCode("Events/headgate.alarm.v1.json"),
+                .embedInCode("Events/headgate.gap.v1.json"), .embedInCode("Events/headgate.status.v1.json"),
+                .embedInCode("Events/headgate.telemetry.v1.json"), .embedInCode("Events/headgate.write.v1.json"),
+            ], swiftSettings: settings),
         part("Outputs", ["Events", "HTTP", "Kafka", "MQTT", "Waiting", crypto, logging, metrics]),
         part(
             "Admin",

@@ -14,7 +14,7 @@ extension SchemaComparison.Rule: ExpressibleByArgument {}
 struct SchemaCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "schema", abstract: "What consumers can rely on: the schemas of events.",
-        subcommands: [Export.self, CheckSchema.self])
+        subcommands: [Export.self, CheckSchema.self, AsyncAPI.self])
 
     // MARK: export
 
@@ -39,7 +39,8 @@ struct SchemaCommand: AsyncParsableCommand {
 
             static func help(for value: Form) -> ArgumentHelp? {
                 value == .avro
-                    ? "Avro records, as `format: avro` sends them." : "JSON Schemas of the data of `format: json`."
+                    ? "Avro records, as `format: avro` sends them."
+                    : "JSON Schemas: of a map the data of its telemetry, else whole events."
             }
         }
 
@@ -86,9 +87,10 @@ struct SchemaCommand: AsyncParsableCommand {
                 units = known.units
             }
             if form == .avro { return RecordSchemas(configuration, units: units).schemas }
+            let own = EventKind.allCases.map { ($0.type, EventJSONSchema.envelope(of: $0)) }
             return configuration.recordedMaps.map {
                 schema(of: $0, configuration.fields(of: $0, units: units), units)
-            }
+            } + own
         }
 
         private func schema(
@@ -184,6 +186,25 @@ struct SchemaCommand: AsyncParsableCommand {
                     : "consumers with the old schema, of events that are sent from now on"
                 print("  \(breach.path) \(breach.why): \(whom)")
             }
+        }
+    }
+}
+
+extension SchemaCommand {
+    struct AsyncAPI: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "asyncapi", abstract: "Print the configuration's topics with their messages, as AsyncAPI 3.0.",
+            discussion: """
+                A document of each broker, topic and message that the configuration's outputs to Kafka and MQTT have, \
+                with the schemas of the messages, for catalogues and generators.
+
+                  headgate schema asyncapi --config headgate.yaml > asyncapi.json
+                """)
+
+        @OptionGroup var options: ConfigurationOption
+
+        func run() async throws {
+            print(AsyncAPIDocument(try options.load(provesPlans: false)).document.lines, terminator: "")
         }
     }
 }

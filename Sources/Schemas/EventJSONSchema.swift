@@ -82,3 +82,19 @@ extension PointField.Form {
         }
     }
 }
+
+extension EventJSONSchema {
+    /// The JSON Schema of whole events of a kind, as `deploy/schemas` has it.
+    public static func envelope(of kind: EventKind) -> JSONDocument {
+        let bytes =
+            switch kind {
+            case .telemetry: PackageResources.headgate_telemetry_v1_json
+            case .status: PackageResources.headgate_status_v1_json
+            case .gap: PackageResources.headgate_gap_v1_json
+            case .write: PackageResources.headgate_write_v1_json
+            case .alarm: PackageResources.headgate_alarm_v1_json
+            case .aggregate: PackageResources.headgate_aggregate_v1_json
+            }
+        return JSONDocument(bytes) ?? .null
+    }
+}

@@ -25,6 +25,12 @@ public indirect enum JSONDocument: Sendable, Equatable {
     public var asString: String? { if case .string(let text) = self { text } else { nil } }
     public var asArray: [JSONDocument]? { if case .array(let elements) = self { elements } else { nil } }
 
+    public var asMembers: [(String, JSONDocument)]? { if case .object(let members) = self { members } else { nil } }
+
+    public mutating func remove(_ key: String) {
+        if case .object(let members) = self { self = .object(members.filter { $0.0 != key }) }
+    }
+
     /// Adds a member behind the others, or replaces it.
     public mutating func set(_ key: String, _ value: JSONDocument) {
         guard case .object(var members) = self else { return }

@@ -3,6 +3,7 @@
 import datetime
 import io
 import json
+import re
 import struct
 import subprocess
 
@@ -10,6 +11,7 @@ import fastavro
 import jsonschema
 import pytest
 import yaml
+from asyncapi3.models import AsyncAPI3
 
 from conftest import REPOSITORY, certificates, events_in, free_port, headgate, secret_file, wait_for
 from registry import Registry
@@ -330,6 +332,39 @@ def test_the_json_schema_of_a_map_holds_for_its_events(shop):
                   {"point": "spede", "value": 1, "unit": "/min", "quality": "good"}):
         with pytest.raises(jsonschema.ValidationError):
             validator.validate(told[0] | {"readings": [wrong]})
+
+
+def test_the_topics_of_a_configuration_are_an_asyncapi_document(shop):
+    workshop, configure, *_ = shop
+    path = configure({"kafka": ["k-1:9092", "k-2:9092"], "topic": "t.{map}.{kind}"})
+    text = path.read_text()
+    path.write_text(text.replace("outputs:\n", """outputs:
+  avro-out: { mqtt: "mqtts://h", topic: "x/{device}", format: avro, registry: { url: "http://r" } }
+  mqtt-out: { mqtt: "mqtt://h", topic: "y/{tag:hall}/{lane}", units: { "/min": Hz } }
+""", 1))
+    result = headgate("schema", "asyncapi", "-c", path)
+    assert result.returncode == 0, result.stderr
+    document = json.loads(result.stdout)
+    spec = AsyncAPI3.model_validate(document)
+    assert set(spec.servers.root) == {"avro", "avro-out", "mqtt-out"}
+    addresses = {channel["address"] for channel in document["channels"].values()}
+    assert {"t.machine.telemetry", "t.machine.alarm", "t.machine.aggregate", "t.none.gap", "x/saw-1", "x/none",
+            "y/---3/normal", "y/---3/bulk", "y/---3/critical", "y/none/critical"} == addresses - {"t.machine.status"}
+    full = headgate("schema", "asyncapi", "-c", REPOSITORY / "Config/full.yaml")
+    AsyncAPI3.model_validate(json.loads(full.stdout))
+    # Whatever it refers to is there.
+    for reference in re.findall(r'"\$ref": ?"#/([^"]*)"', result.stdout):
+        part = document
+        for step in reference.split("/"):
+            part = part[step]
+    # And the schemas are those of the messages.
+    for name, message in document["components"]["messages"].items():
+        if name.startswith("avro-out_"):
+            fastavro.parse_schema(message["payload"]["schema"])
+        else:
+            jsonschema.Draft7Validator.check_schema(message["payload"])
+    speed = json.dumps(document["components"]["messages"]["mqtt-out_headgate_telemetry_machine"])
+    assert '"Hz"' in speed and '"/min"' not in speed
 
 
 CHANGES = [
