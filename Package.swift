@@ -111,7 +111,7 @@ let package = Package(
 
         .executableTarget(
             name: "Fuzz",
-            dependencies: ["Agent", "DeviceMaps", "Events", "Inputs", "MQTT", "MapImport", "YAMLText"],
+            dependencies: ["Agent", "DeviceMaps", "Events", "Inputs", "MQTT", "MapImport", "Schemas", "YAMLText"],
             path: "Tests/Fuzz",
             exclude: ["Corpus"], swiftSettings: settings),
 

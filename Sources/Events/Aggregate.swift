@@ -44,6 +44,14 @@ public enum Figure: Hashable, Sendable {
     case delta
     /// Standard deviation of a sample.
     case deviation
+    /// Root of the mean of the squares.
+    case rms
+    /// The largest distance from zero.
+    case peak
+    /// Peak by root mean square: 1.4 of a sine, and the more the sharper the blows.
+    case crest
+    /// Fourth moment by the square of the second: 1.5 of a sine, 3 of noise, and the more the rarer the blows.
+    case kurtosis
     /// In thousandths: 500 is the median.
     case quantile(Int)
 
@@ -51,6 +59,7 @@ public enum Figure: Hashable, Sendable {
     public static let named: KeyValuePairs<String, Figure> = [
         "count": .count, "unusable": .unusable, "late": .late, "min": .min, "max": .max, "mean": .mean,
         "time_mean": .timeMean, "last": .last, "delta": .delta, "deviation": .deviation,
+        "rms": .rms, "peak": .peak, "crest": .crest, "kurtosis": .kurtosis,
     ]
 
     /// The word that stands in events; `p50`, `p99.9` of quantiles.
@@ -86,6 +95,10 @@ public enum Figure: Hashable, Sendable {
         case .last: 7
         case .delta: 8
         case .deviation: 9
+        case .rms: 10
+        case .peak: 11
+        case .crest: 12
+        case .kurtosis: 13
         case .quantile(let thousandths): 1_000 + UInt64(clamping: thousandths)
         }
     }

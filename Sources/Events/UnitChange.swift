@@ -20,9 +20,11 @@ public struct UnitChange: Sendable {
     /// - Parameter figure: what the value is of a window.
     func value(_ value: Value, of figure: Figure) -> Value {
         switch figure {
-        case .count, .unusable, .late: value
+        case .count, .unusable, .late, .crest, .kurtosis: value
         case .min, .max, .mean, .timeMean, .last, .quantile: self.value(value)
         case .delta, .deviation: value.asNumber.map { .number($0 * ofOne) } ?? value
+        // From a zero that is another in the other unit: nothing that can be told.
+        case .rms, .peak: told(0) == 0 ? self.value(value) : .none
         }
     }
 }

@@ -7,6 +7,7 @@ import Events
 import Inputs
 import MQTT
 import MapImport
+import Schemas
 import YAMLText
 
 /// What reads bytes that somebody else has written. Whatever they are, it must end, without a trap, and keep what it
@@ -30,6 +31,8 @@ enum FuzzTarget: String, CaseIterable {
     case formula
     /// A unit of measure, and a pattern of names.
     case unit
+    /// An Avro schema, as a registry or a file has it.
+    case schema
 
     func run(_ bytes: [UInt8]) {
         let text = String(decoding: bytes, as: UTF8.self)
@@ -45,10 +48,21 @@ enum FuzzTarget: String, CaseIterable {
         case .registers: Self.decode(bytes)
         case .formula: Self.compute(text)
         case .unit: Self.measure(text)
+        case .schema: Self.compare(bytes)
         case .time:
             guard let time = Timestamp(iso8601: bytes) else { return }
             precondition(Timestamp(iso8601: time.iso8601.utf8) == time, "a moment is read as it is written")
         }
+    }
+
+    /// What a schema is compared with is itself, and one of the gateway's.
+    private static func compare(_ bytes: [UInt8]) {
+        guard let schema = JSONDocument(bytes) else { return }
+        precondition(JSONDocument(schema.text.utf8) != nil, "what is written is JSON")
+        let own = AvroSchema.own(.alarm)
+        _ = AvroCompatibility.breaches(reader: schema, writer: schema)
+        _ = AvroCompatibility.breaches(reader: schema, writer: own)
+        _ = AvroCompatibility.breaches(reader: own, writer: schema)
     }
 
     /// Whatever it says, it is computed without a trap, of odd numbers too.

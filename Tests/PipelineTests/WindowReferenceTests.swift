@@ -82,6 +82,14 @@ struct WindowReferenceTests {
             (figures[.min], figures[.max], figures[.last]) = (least, greatest, last)
             let mean = good.reduce(0, +) / Double(good.count)
             figures[.mean] = mean
+            let square = good.reduce(0) { $0 + $1 * $1 } / Double(good.count)
+            let peak = good.map(abs).max() ?? 0
+            (figures[.rms], figures[.peak]) = (square.squareRoot(), peak)
+            if square > 0 { figures[.crest] = peak / square.squareRoot() }
+            let second = good.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(good.count)
+            let fourth =
+                good.reduce(0) { $0 + ($1 - mean) * ($1 - mean) * ($1 - mean) * ($1 - mean) } / Double(good.count)
+            if second > 1e-12 { figures[.kurtosis] = fourth / (second * second) }
             if good.count > 1 {
                 figures[.deviation] =
                     (good.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(good.count - 1)).squareRoot()
@@ -120,7 +128,9 @@ struct WindowReferenceTests {
             .fixed(size: 40, every: 10),
         ])
     func reference(span: Window.Span) throws {
-        let figures: [Figure] = [.min, .max, .mean, .timeMean, .last, .delta, .deviation]
+        let figures: [Figure] = [
+            .min, .max, .mean, .timeMean, .last, .delta, .deviation, .rms, .peak, .crest, .kurtosis,
+        ]
         for round in 0..<100 {
             let lateness = Int64.random(in: 0...20)
             let stream = Self.stream()

@@ -36,8 +36,8 @@ struct Recording {
                     return figures.map { name, number in
                         guard let conversion else { return (name, number) }
                         switch Figure(name: name) {
-                        case .count, .unusable, .late, nil: return (name, number)
-                        case .delta, .deviation: return (name, number * conversion.scale)
+                        case .count, .unusable, .late, .crest, .kurtosis, nil: return (name, number)
+                        case .delta, .deviation, .rms, .peak: return (name, number * conversion.scale)
                         default: return (name, number * conversion.scale + conversion.offset)
                         }
                     }

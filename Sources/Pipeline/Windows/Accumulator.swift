@@ -10,8 +10,12 @@ struct Accumulator: Equatable {
     var least = Double.infinity
     var greatest = -Double.infinity
     var mean = 0.0
-    /// The sum of squared distances from the mean (Welford).
+    /// The sums of squared distances from the mean, and of their third and fourth powers, each reading and each window added
+    /// without a sum that grows (Pébay: "Formulas for Robust, One-Pass Parallel Computation of Covariances and
+    /// Arbitrary-Order Statistical Moments", 2008).
     var squares = 0.0
+    var cubes = 0.0
+    var fourths = 0.0
     var last = Value.none
     var delta: Double?
     /// Of each value by how long it stood, in microseconds.
@@ -28,9 +32,14 @@ struct Accumulator: Equatable {
         count += 1
         least = min(least, number)
         greatest = max(greatest, number)
+        let (all, before) = (Double(count), Double(count - 1))
         let distance = number - mean
-        mean += distance / Double(count)
-        squares += distance * (number - mean)
+        let step = distance / all
+        let product = distance * step * before
+        mean += step
+        fourths += product * step * step * (all * all - 3 * all + 3) + 6 * step * step * squares - 4 * step * cubes
+        cubes += product * step * (all - 2) - 3 * step * squares
+        squares += product
         last = value
         sketch?.add(number)
     }
@@ -51,9 +60,18 @@ struct Accumulator: Equatable {
         if let more = later.delta { counted(more) }
         guard later.count > 0 else { return }
         let (own, other) = (Double(count), Double(later.count))
+        let all = own + other
         let distance = later.mean - mean
-        mean += distance * other / (own + other)
-        squares += later.squares + distance * distance * own * other / (own + other)
+        let step = distance / all
+        mean += step * other
+        fourths +=
+            later.fourths + distance * step * step * step * own * other * (own * own - own * other + other * other)
+            + 6 * step * step * (own * own * later.squares + other * other * squares)
+            + 4 * step * (own * later.cubes - other * cubes)
+        cubes +=
+            later.cubes + distance * step * step * own * other * (own - other)
+            + 3 * step * (own * later.squares - other * squares)
+        squares += later.squares + distance * step * own * other
         count += later.count
         least = min(least, later.least)
         greatest = max(greatest, later.greatest)
@@ -73,9 +91,20 @@ struct Accumulator: Equatable {
         case .last: count > 0 ? last : .none
         case .delta: delta.map(Value.number) ?? .none
         case .deviation: count > 1 ? .number((squares / Double(count - 1)).squareRoot()) : .none
+        case .rms: number(rootMeanSquare)
+        case .peak: number(peak)
+        case .crest: rootMeanSquare > 0 ? .number(peak / rootMeanSquare) : .none
+        // Of what does not move there is none.
+        case .kurtosis: squares > 0 ? .number(Double(count) * fourths / (squares * squares)) : .none
         case .quantile(let thousandths): quantile(Double(thousandths) / 1_000)
         }
     }
+
+    private var rootMeanSquare: Double {
+        count > 0 ? (mean * mean + squares / Double(count)).squareRoot() : 0
+    }
+
+    private var peak: Double { max(abs(least), abs(greatest)) }
 
     private func number(_ number: Double) -> Value { count > 0 ? .number(number) : .none }
 

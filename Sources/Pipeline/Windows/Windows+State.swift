@@ -8,7 +8,7 @@ import Events
 
 extension Windows {
     /// Of the form below; another one gets another number.
-    private static let form: UInt8 = 1
+    private static let form: UInt8 = 2
 
     public var state: [UInt8] {
         var out = ByteWriter()
@@ -137,7 +137,9 @@ extension Accumulator {
     fileprivate func write(to out: inout ByteWriter) {
         out.varint(UInt64(count))
         out.varint(UInt64(unusable))
-        for number in [least, greatest, mean, squares, integral, covered] { out.fixed(number.bitPattern) }
+        for number in [least, greatest, mean, squares, cubes, fourths, integral, covered] {
+            out.fixed(number.bitPattern)
+        }
         out.write(delta)
         out.write(last)
         out.byte(sketch == nil ? 0 : 1)
@@ -158,6 +160,8 @@ extension Accumulator {
         greatest = Double(bitPattern: try reader.fixed())
         mean = Double(bitPattern: try reader.fixed())
         squares = Double(bitPattern: try reader.fixed())
+        cubes = Double(bitPattern: try reader.fixed())
+        fourths = Double(bitPattern: try reader.fixed())
         integral = Double(bitPattern: try reader.fixed())
         covered = Double(bitPattern: try reader.fixed())
         delta = try reader.number()
