@@ -19,7 +19,7 @@ final class Alarms: Sendable {
     }
 
     private struct State {
-        var rules = Rules()
+        var rules: Rules
         var devices: [String: KnownDevice] = [:]
         /// Those whose rules are to be looked for.
         var changed: Set<String> = []
@@ -27,6 +27,8 @@ final class Alarms: Sendable {
 
     /// How late at most it is noticed that something is missing.
     private static let tick = Duration.milliseconds(250)
+    /// What has been learnt since is learnt again after a crash.
+    private static let keepInterval = Duration.seconds(60)
 
     private let rules: [AlarmRule]
     private let gateway: String
@@ -34,12 +36,13 @@ final class Alarms: Sendable {
     private let logger: Logger
     private let now: @Sendable () -> Timestamp
     private let offer: @Sendable (Batch) -> Bool
-    private let state = Mutex(State())
+    private let baselines: BaselineFile?
+    private let state: Mutex<State>
 
     /// - Parameters:
     ///   - offer: takes alarms for the critical lane; false where they are lost.
     init(
-        rules: [AlarmRule], gateway: String, catalog: Catalog, logger: Logger,
+        rules: [AlarmRule], gateway: String, catalog: Catalog, logger: Logger, baselines: BaselineFile? = nil,
         now: @escaping @Sendable () -> Timestamp = { .now },
         offer: @escaping @Sendable (Batch) -> Bool
     ) {
@@ -49,6 +52,8 @@ final class Alarms: Sendable {
         self.logger = logger
         self.now = now
         self.offer = offer
+        self.baselines = baselines
+        state = Mutex(State(rules: Rules { baselines?.baseline($0, $1, catalog.contents) }))
     }
 
     /// Goes on with the alarms that were under way when the gateway stopped; ends those that nobody watches any more.
@@ -138,10 +143,20 @@ final class Alarms: Sendable {
 
     /// Until the task is cancelled: notices what does not come.
     func run() async {
+        var kept = ContinuousClock.now
         while !Task.isCancelled {
             try? await Task.sleep(for: Self.tick)
             advance(to: now())
+            guard kept.duration(to: .now) > Self.keepInterval else { continue }
+            keepBaselines()
+            kept = .now
         }
+        keepBaselines()
+        baselines?.flush()
+    }
+
+    private func keepBaselines() {
+        baselines?.keep(state.withLock { $0.rules.baselines }, catalog.contents)
     }
 
     func advance(to now: Timestamp) {

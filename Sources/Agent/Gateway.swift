@@ -57,7 +57,8 @@ public struct Gateway: Sendable {
                 renderer: try assembly.renderer(configured), maxRate: configured.maxRate, logger: logs["outputs"])
         }
         let alarms = Alarms(
-            rules: configuration.rules, gateway: configuration.gateway, catalog: outbox.catalog, logger: logs["rules"]
+            rules: configuration.rules, gateway: configuration.gateway, catalog: outbox.catalog, logger: logs["rules"],
+            baselines: BaselineFile(configuration)
         ) { outbox.intake.offer($0, .critical) }
         alarms.restore(outbox.activeAlarms, configuration.devices)
         alarms.expect(configuration.devices)

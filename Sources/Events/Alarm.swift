@@ -56,6 +56,30 @@ public struct Alarm: Hashable, Sendable {
         }
     }
 
+    /// How a point is beside what it was like while all was well.
+    public struct Evidence: Hashable, Sendable {
+        public var series: SeriesNumber
+        /// `cusum` or `ewma`.
+        public var detector: String
+        /// 1 at the limit.
+        public var score: Double
+        public var mean: Double
+        public var deviation: Double
+        /// What mean and deviation were learnt from.
+        public var readings: Int
+
+        public init(
+            series: SeriesNumber, detector: String, score: Double, mean: Double, deviation: Double, readings: Int
+        ) {
+            self.series = series
+            self.detector = detector
+            self.score = score
+            self.mean = mean
+            self.deviation = deviation
+            self.readings = readings
+        }
+    }
+
     /// The same in all events of an alarm: `RULE/DEVICE/` and when it began.
     public var id: String
     public var rule: String
@@ -66,6 +90,7 @@ public struct Alarm: Hashable, Sendable {
     public var remark: Remark
     /// For people; empty where the rule has none.
     public var text: String
+    public var evidence: [Evidence] = []
 
     public init(
         id: String, rule: String, phase: Phase, priority: Priority, since: Timestamp, remark: Remark = .none,

@@ -87,6 +87,7 @@ public struct EventAvro: Sendable {
         case .write(let attempt): Self.write(contents.told(attempt, of: event.device, units), to: &out)
         case .alarm(let alarm):
             Self.write(alarm, to: &out)
+            writeEvidence(alarm.evidence, to: &out)
             writeReadings(Array(event.readings), event, of: batch, to: &out)
         case .aggregate(let aggregate): write(aggregate, event.readings, of: batch, to: &out)
         }
@@ -169,6 +170,19 @@ public struct EventAvro: Sendable {
         // What causes an alarm may be of another device.
         let device = contents[reading.series].flatMap { $0.device == event.device ? nil : contents[$0.device]?.id }
         out.avro(optional: device)
+    }
+
+    private func writeEvidence(_ evidence: [Alarm.Evidence], to out: inout ByteWriter) {
+        if !evidence.isEmpty { out.zigzag(Int64(evidence.count)) }
+        for one in evidence {
+            let told = contents.told(one, units)
+            out.avro(contents[one.series]?.point ?? "")
+            out.avro(optional: told.unit.isEmpty ? nil : told.unit)
+            out.avro(one.detector)
+            for number in [one.score, told.mean, told.deviation] { out.avro(number) }
+            out.zigzag(Int64(one.readings))
+        }
+        out.byte(0)
     }
 
     private func write(_ aggregate: Aggregate, _ readings: Range<Int>, of batch: Batch, to out: inout ByteWriter) {

@@ -20,6 +20,29 @@ extension EventJSON {
             out.byte(UInt8(ascii: "\""))
         }
         if !alarm.text.isEmpty { out.member("text", alarm.text) }
+        if !alarm.evidence.isEmpty { write(alarm.evidence, to: &out) }
+    }
+
+    private func write(_ evidence: [Alarm.Evidence], to out: inout ByteWriter) {
+        out.text(#","evidence":["#)
+        for (place, one) in evidence.enumerated() {
+            if place > 0 { out.byte(UInt8(ascii: ",")) }
+            out.text(#"{"point":"#)
+            out.jsonString(contents[one.series]?.point ?? "")
+            out.member("detector", one.detector)
+            let told = contents.told(one, units)
+            if !told.unit.isEmpty { out.member("unit", told.unit) }
+            for (name, number) in [("score", one.score), ("mean", told.mean), ("deviation", told.deviation)] {
+                out.text(#",""#)
+                out.raw(name.utf8)
+                out.text(#"":"#)
+                out.json(.number(number), of: Batch())
+            }
+            out.text(#","readings":"#)
+            out.decimal(Int64(one.readings))
+            out.byte(UInt8(ascii: "}"))
+        }
+        out.byte(UInt8(ascii: "]"))
     }
 
     func write(_ aggregate: Aggregate, _ readings: Range<Int>, of batch: Batch, to out: inout ByteWriter) {
@@ -60,4 +83,17 @@ extension EventJSON {
 extension Figure {
     /// Also where there is none: a consumer that looks for it finds null and not a hole.
     fileprivate var isAlwaysTold: Bool { self != .late && self != .unusable }
+}
+
+extension Catalog.Contents {
+    /// A baseline in the unit that its point is told in.
+    func told(
+        _ evidence: Alarm.Evidence, _ units: [String: UnitChange]
+    ) -> (unit: String, mean: Double, deviation: Double) {
+        let unit = self[evidence.series]?.unit ?? ""
+        guard let change = units[unit] else { return (unit, evidence.mean, evidence.deviation) }
+        let mean = change.value(.number(evidence.mean), of: .mean).asNumber ?? evidence.mean
+        let deviation = change.value(.number(evidence.deviation), of: .deviation).asNumber ?? evidence.deviation
+        return (change.unit, mean, deviation)
+    }
 }

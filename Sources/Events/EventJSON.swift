@@ -12,7 +12,7 @@ public struct EventJSON: Sendable {
     /// What stands around a good value; with another quality less of it follows.
     private var series: [(head: [UInt8], tail: [UInt8])] = []
     /// By the unit that something is in, where it is told in another.
-    private let units: [String: UnitChange]
+    let units: [String: UnitChange]
 
     /// Names of the tags that are told; nil for all.
     private let tags: Set<String>?

@@ -85,7 +85,9 @@ public enum AvroSchema {
                 field("phase", enumeration("phase", ["start", "continue", "end"]), ""),
                 field("priority", enumeration("priority", ["high", "medium", "low"]), "IEC 60601-1-8."),
                 field("since", time, "When it began."), optional("reason", "string", "Why it is told again."),
-                optional("text", "string", "For people."), field("readings", array(reading), "What caused it."),
+                optional("text", "string", "For people."),
+                field("evidence", array(evidence), "How points are beside what they were like before."),
+                field("readings", array(reading), "What caused it."),
             ]
         case .aggregate:
             [
@@ -156,6 +158,16 @@ public enum AvroSchema {
             optional("reason", "string", "Why it is not good."),
             optional("time", time, "Where it is not the event's."),
             optional("device", "string", "Where it is not the event's."),
+        ],
+    ]
+
+    private static let evidence: JSONDocument = [
+        "type": "record", "name": "evidence",
+        "fields": [
+            field("point", "string", ""), optional("unit", "string", "UCUM, of mean and deviation."),
+            field("detector", "string", "cusum or ewma."), field("score", "double", "1 at the limit."),
+            field("mean", "double", "While all was well."), field("deviation", "double", ""),
+            field("readings", "long", "What they were learnt from."),
         ],
     ]
 

@@ -1,10 +1,12 @@
 """Alarms: through the running gateway, a real broker and a kill."""
 
 import json
+import statistics
 
 import pytest
 
 from conftest import events_in, headgate, wait_for
+from test_forwarding import validate
 from test_mqtt_in import listening, publish
 
 MONITOR = """\
@@ -206,3 +208,63 @@ def test_a_rule_that_makes_no_sense_is_a_mistake(ward, rule, message):
     _, configure, _, _ = ward
     result = headgate("check", "-c", configure({"r": rule}))
     assert result.returncode != 0 and message in result.stdout + result.stderr
+
+
+def test_what_is_no_longer_as_it_was_is_told_with_its_evidence(ward):
+    workshop, configure, broker, out = ward
+    path = configure({
+        "worn": {"when": "cusum(hr, 100, 1000) > 1", "until": "cusum(hr, 100, 1000) < 0.2", "devices": "bed-1"},
+        "off": {"when": "ewma(hr, 100, 1000) > 1", "devices": "bed-1"}})
+    noise = [(-1) ** n * (1 + n % 3) for n in range(100)]
+
+    def said(gateway):
+        return gateway.metric("headgate_readings_total", device="bed-1") or 0
+    gateway = workshop.gateway(path)
+    listening(gateway)
+    for step in noise[:60]:
+        say(broker, 1, hr=70 + step)
+    wait_for(lambda: said(gateway) == 60, what="the first readings")
+    gateway.stop()
+    # What was learnt until then is gone on with.
+    gateway = workshop.gateway(path)
+    listening(gateway)
+    for step in noise[60:]:
+        say(broker, 1, hr=70 + step)
+    for step in noise[:10]:
+        say(broker, 1, hr=70 + step)
+    wait_for(lambda: said(gateway) == 50, what="the other readings")
+    assert not [event for event in events_in(out) if event["type"] == "headgate.alarm.v1"]
+    for step in noise[:12]:
+        say(broker, 1, hr=76 + step)
+    alarms = lambda: [event for event in events_in(out) if event["type"] == "headgate.alarm.v1"]
+    wait_for(lambda: {event["data"]["rule"] for event in alarms()} == {"worn", "off"}, what="the alarms")
+    for event in alarms():
+        validate(event)
+        evidence, = event["data"]["evidence"]
+        assert evidence["detector"] == {"worn": "cusum", "off": "ewma"}[event["data"]["rule"]]
+        assert evidence["readings"] == 100 and evidence["score"] > 1 and evidence["unit"] == "/min"
+        assert evidence["mean"] == pytest.approx(70 + sum(noise) / 100)
+        assert evidence["deviation"] == pytest.approx(statistics.stdev(noise))
+    for step in noise[:40]:
+        say(broker, 1, hr=70 + step)
+    wait_for(lambda: sorted(event["data"]["rule"] for event in alarms() if event["data"]["phase"] == "end") == [
+        "off", "worn"], what="their ends")
+    gateway.stop()
+    learnt = json.loads((workshop.folder / "state/baselines.json").read_text())
+    assert {key: entry["readings"] for key, entry in learnt.items()} == {"bed-1/hr//min/monitor/1/100": 100}
+
+
+MISUSES = [
+    ("cusum(hr) > 1 '/min'", "puts things of different kinds together"),
+    ("cusum(hr + 1) > 1", "needs a point in `cusum`"),
+    ("ewma(hr, 10) > 1", "needs a number of readings to learn from, from 100 to 1000000"),
+    ("ewma(hr, 100, 1.5) > 1", "needs a number of readings a false alarm"),
+    ("cusum(mode) > 1", "has the cusum of `mode`, which is no number"),
+]
+
+
+@pytest.mark.parametrize("formula, message", MISUSES, ids=[misuse[0] for misuse in MISUSES])
+def test_a_change_that_cannot_be_looked_for_is_a_mistake(ward, formula, message):
+    _, configure, _, _ = ward
+    result = headgate("check", "-c", configure({"worn": {"when": formula}}))
+    assert result.returncode == 78 and message in result.stderr, result.stderr

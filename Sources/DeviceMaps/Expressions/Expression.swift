@@ -51,12 +51,15 @@ indirect enum Expression: Equatable {
         case number
         /// `rate(point, 60 's')`: how fast it has changed over that time.
         case rate
+        /// `cusum(point, 1000, 100000)`: how far it is from what it was like in its first 1,000 readings.
+        case cusum, ewma
 
         var arguments: ClosedRange<Int> {
             switch self {
             case .min, .max, .mean: 2...16
             case .atan2, .rate: 2...2
             case .if: 3...3
+            case .cusum, .ewma: 1...3
             default: 1...1
             }
         }

@@ -34,6 +34,8 @@ extension ExpressionCompiler {
             default: throw ExpressionError("gives a number or a yes or no, and has to be one of them", at: at)
             }
         case .rate: return .number(try rate(arguments[0], over: arguments[1], at))
+        case .cusum: return .number(try change(.cusum, arguments, at))
+        case .ewma: return .number(try change(.ewma, arguments, at))
         case .number:
             _ = try number(arguments[0], at)
             return .number(.bare)

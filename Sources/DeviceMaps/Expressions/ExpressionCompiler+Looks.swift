@@ -29,6 +29,38 @@ extension ExpressionCompiler {
         return .product(unit.asDifference / second)
     }
 
+    /// `cusum(vibration)`, `cusum(vibration, 1000, 100000)`: a number without a unit, 1 at the limit.
+    mutating func change(
+        _ detector: Program.Input.Detector, _ arguments: [Expression], _ at: Int
+    ) throws(ExpressionError) -> Measure {
+        let name = detector.rawValue
+        guard isRule else { throw ExpressionError("has `\(name)`, which is for the rules of a configuration", at: at) }
+        guard case .point(let device, let point, let place) = arguments[0] else {
+            throw ExpressionError("needs a point in `\(name)`, like \(name)(vibration, 1000, 100000)", at: at)
+        }
+        let learn = try count(arguments, 1, in: 100...1_000_000, or: 1_000, "readings to learn from", at)
+        let per = try count(arguments, 2, in: 100...1_000_000_000, or: 100_000, "readings a false alarm", at)
+        let input = Program.Input(
+            device: device, point: point, look: .change(detector, learn: learn, per: per))
+        guard case .number = try look(up: input, place) else {
+            throw ExpressionError("has the \(name) of `\(point)`, which is no number", at: place)
+        }
+        push(input)
+        return Measure(.one)
+    }
+
+    /// - Parameter usual: where it is left out.
+    private func count(
+        _ arguments: [Expression], _ place: Int, in range: ClosedRange<Int>, or usual: Int, _ what: String, _ at: Int
+    ) throws(ExpressionError) -> Int {
+        guard arguments.indices.contains(place) else { return usual }
+        guard case .number(let number, nil) = arguments[place], let count = Int(exactly: number), range.contains(count)
+        else {
+            throw ExpressionError("needs a number of \(what), from \(range.lowerBound) to \(range.upperBound)", at: at)
+        }
+        return count
+    }
+
     /// `state == "running"`.
     mutating func equality(
         _ sign: Expression.BinaryOperator, _ expression: Expression, with text: String, _ at: Int

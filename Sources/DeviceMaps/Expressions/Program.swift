@@ -18,6 +18,17 @@ public struct Program: Sendable, Equatable {
             case rate(over: Int64)
             /// Whether its text is this one.
             case equals(String)
+            /// How far it is from what it was like in its first `learn` readings: 1 where it goes so far once in `per`
+            /// readings while nothing has changed.
+            case change(Detector, learn: Int, per: Int)
+        }
+
+        /// How a change is noticed.
+        public enum Detector: String, Sendable, Hashable {
+            /// By the sum of the distances: small ones that last (Page's cumulative sum).
+            case cusum
+            /// By a moving mean: middling ones, and sooner.
+            case ewma
         }
 
         /// Nil for the device whose formula it is.

@@ -43,9 +43,36 @@ extension BlockBody {
     static func write(_ alarm: Alarm, to out: inout ByteWriter) {
         out.byte(alarm.phase.rawValue)
         out.byte(alarm.priority.rawValue)
-        out.byte(alarm.remark.rawValue)
+        out.byte(alarm.remark.rawValue | (alarm.evidence.isEmpty ? 0 : hasEvidence))
         out.zigzag(alarm.since.microseconds)
         for text in [alarm.id, alarm.rule, alarm.text] { out.string(text) }
+        if !alarm.evidence.isEmpty { write(alarm.evidence, to: &out) }
+    }
+
+    /// Beside an alarm's remark: evidence follows.
+    private static let hasEvidence: UInt8 = 0x80
+
+    private static func write(_ evidence: [Alarm.Evidence], to out: inout ByteWriter) {
+        out.varint(UInt64(evidence.count))
+        for one in evidence {
+            out.zigzag(Int64(one.series.raw))
+            out.string(one.detector)
+            for number in [one.score, one.mean, one.deviation] { out.fixed(number.bitPattern) }
+            out.varint(UInt64(clamping: one.readings))
+        }
+    }
+
+    private static func readEvidence(_ reader: inout ByteReader) throws(MalformedBytes) -> [Alarm.Evidence] {
+        var evidence: [Alarm.Evidence] = []
+        for _ in 0..<(try reader.count()) {
+            evidence.append(
+                Alarm.Evidence(
+                    series: SeriesNumber(raw: Int32(truncatingIfNeeded: try reader.zigzag())),
+                    detector: try reader.string(), score: Double(bitPattern: try reader.fixed()),
+                    mean: Double(bitPattern: try reader.fixed()), deviation: Double(bitPattern: try reader.fixed()),
+                    readings: Int(clamping: try reader.varint())))
+        }
+        return evidence
     }
 
     static func readDetail(
@@ -87,11 +114,14 @@ extension BlockBody {
     static func readAlarm(_ reader: inout ByteReader) throws(MalformedBytes) -> Alarm {
         guard let phase = Alarm.Phase(rawValue: try reader.byte()),
             let priority = Alarm.Priority(rawValue: try reader.byte()),
-            let remark = Alarm.Remark(rawValue: try reader.byte())
+            case let flags = try reader.byte(), let remark = Alarm.Remark(rawValue: flags & ~hasEvidence)
         else { throw MalformedBytes(expected: "an alarm") }
         let since = Timestamp(microseconds: try reader.zigzag())
         let (id, rule, text) = (try reader.string(), try reader.string(), try reader.string())
-        return Alarm(id: id, rule: rule, phase: phase, priority: priority, since: since, remark: remark, text: text)
+        var alarm = Alarm(
+            id: id, rule: rule, phase: phase, priority: priority, since: since, remark: remark, text: text)
+        if flags & hasEvidence != 0 { alarm.evidence = try readEvidence(&reader) }
+        return alarm
     }
 
     private static func readAggregate(_ reader: inout ByteReader) throws(MalformedBytes) -> Aggregate {

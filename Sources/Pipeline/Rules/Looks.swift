@@ -25,6 +25,7 @@ struct Looks {
         var number = Double.nan
         var lateInARow = 0
         var rate: RateOfChange?
+        var change: ChangeDetector?
         /// Watches that look.
         var watches: [Int] = []
     }
@@ -33,15 +34,25 @@ struct Looks {
     private var bySlot: [[Int]] = []
     private var looks: [Look] = []
 
+    /// - Parameter baselines: those of earlier runs, by series and the number of readings that they are learnt from.
     /// - Returns: its number.
-    mutating func add(_ kind: Program.Input.Look, of series: SeriesNumber, for watch: Int) -> Int {
+    mutating func add(
+        _ kind: Program.Input.Look, of series: SeriesNumber, for watch: Int,
+        baselines: (SeriesNumber, Int) -> Baseline?
+    ) -> Int {
         let slot = slots.add(series)
         if slot == bySlot.count { bySlot.append([]) }
         let known = bySlot[slot].first { looks[$0].kind == kind }
         let number = known ?? looks.count
         if known == nil {
             var look = Look(kind: kind, series: series)
-            if case .rate(let over) = kind { look.rate = RateOfChange(over: over) }
+            switch kind {
+            case .rate(let over): look.rate = RateOfChange(over: over)
+            case .change(let detector, let learn, let per):
+                let baseline = baselines(series, learn)
+                look.change = ChangeDetector(detector, learn: learn, per: per, baseline: baseline ?? Baseline())
+            case .value, .equals: break
+            }
             looks.append(look)
             bySlot[slot].append(number)
         }
@@ -79,6 +90,9 @@ struct Looks {
         switch looks[look].kind {
         case .value: looks[look].number = isGood ? reading.value.asTruth ?? .nan : .nan
         case .equals(let wanted): looks[look].number = isGood ? text.map { $0 == wanted ? 1 : 0 } ?? .nan : .nan
+        case .change:
+            let number = isGood ? reading.value.asNumber ?? .nan : .nan
+            looks[look].number = looks[look].change?.add(number) ?? .nan
         case .rate:
             guard isGood, let number = reading.value.asNumber else {
                 looks[look].number = .nan
@@ -87,6 +101,21 @@ struct Looks {
             looks[look].number = looks[look].rate?.add(number, at: reading.time) ?? .nan
         }
         return true
+    }
+
+    /// What is known of how a point is while all is well.
+    var baselines: [(series: SeriesNumber, learn: Int, baseline: Baseline)] {
+        looks.compactMap { look in look.change.map { (look.series, $0.learn, $0.baseline) } }
+    }
+
+    /// How a look sees a change, where that is what it looks for.
+    func evidence(_ look: Int) -> Alarm.Evidence? {
+        guard case .change(let detector, _, _) = looks[look].kind, let change = looks[look].change,
+            looks[look].number.isFinite
+        else { return nil }
+        return Alarm.Evidence(
+            series: looks[look].series, detector: detector.rawValue, score: looks[look].number,
+            mean: change.baseline.mean, deviation: change.baseline.deviation, readings: change.baseline.count)
     }
 
     /// What a formula is given at a time: nothing that is too old.

@@ -28,7 +28,15 @@ public struct Rules {
     private var moment = 1
     private var advancedTo: Timestamp?
 
-    public init() {}
+    /// Those of earlier runs, by series and the number of readings that they are learnt from.
+    private let knownBaselines: @Sendable (SeriesNumber, Int) -> Baseline?
+
+    public init(baselines: @escaping @Sendable (SeriesNumber, Int) -> Baseline? = { _, _ in nil }) {
+        knownBaselines = baselines
+    }
+
+    /// What has been learnt of points, as it is now.
+    public var baselines: [(series: SeriesNumber, learn: Int, baseline: Baseline)] { looks.baselines }
 
     private static func key(_ rule: String, _ device: String) -> String { "\(rule)/\(device)" }
 
@@ -52,7 +60,9 @@ public struct Rules {
             return
         }
         if isKnown { looks.remove(watch: number) }
-        let found = inputs.compactMap { input in input.series.map { looks.add(input.look, of: $0, for: number) } }
+        let found = inputs.compactMap { input in
+            input.series.map { looks.add(input.look, of: $0, for: number, baselines: knownBaselines) }
+        }
         var watch = Watch(share(rule), device: device, deviceID: deviceID, looks: found, now: now)
         if isKnown {
             watch.goOn(from: watches[number])
@@ -181,7 +191,8 @@ public struct Rules {
     private mutating func tell(_ signal: Watch.Signal, _ number: Int, _ alarms: inout Batch) {
         let watch = watches[number]
         guard let active = watch.active else { return }
-        let alarm = watch.alarm(active, signal.phase, signal.remark)
+        var alarm = watch.alarm(active, signal.phase, signal.remark)
+        alarm.evidence = Set(watch.looks).sorted().compactMap(looks.evidence)
         for cause in signal.causes.isEmpty ? causes(of: watch) : signal.causes {
             var reading = cause.reading
             if let text = cause.text { reading.value = alarms.text(text) }
