@@ -3,6 +3,7 @@
 
 import DeviceMaps
 import Glibc
+import Synchronization
 
 /// Notices that readings are no longer what they were: by how far they are from a baseline, and for how long.
 ///
@@ -76,9 +77,15 @@ struct ChangeDetector {
     /// In standard deviations of the readings, from a Markov chain over the moving mean (Lucas, Saccucci: "Exponentially
     /// Weighted Moving Average Control Schemes", Technometrics 32, 1990, appendix).
     static func ewmaLimit(per: Double) -> Double {
+        if let known = ewmaLimits.withLock({ $0[per] }) { return known }
         let deviation = (weight / (2 - weight)).squareRoot()
-        return bisect(0.5...8) { averageRunLength(limit: $0 * deviation) >= per } * deviation
+        let limit = bisect(0.5...8) { averageRunLength(limit: $0 * deviation) >= per } * deviation
+        ewmaLimits.withLock { $0[per] = limit }
+        return limit
     }
+
+    /// Each is a matter of milliseconds, and the same for all devices of a rule.
+    private static let ewmaLimits = Mutex<[Double: Double]>([:])
 
     /// Readings until the moving mean leaves ±limit.
     static func averageRunLength(limit: Double) -> Double {
