@@ -91,13 +91,14 @@ final class Alarms: Sendable {
     // MARK: Points
 
     /// Makes the points known of devices that need not be heard of first: what of them is missing is noticed, too.
-    func expect(_ devices: [Configuration.ConfiguredDevice]) {
+    func expect(_ devices: [Configuration.ConfiguredDevice], _ minimising: Minimising) {
         guard !rules.isEmpty else { return }
         let contents = catalog.contents
         for device in devices {
             var known = device.isOne ? [catalog.number(of: device.described)] : []
             // Of one that stands for many, those that were heard of in an earlier run.
-            for (index, one) in contents.devices.enumerated() where device.stands(for: one) {
+            for (index, one) in contents.devices.enumerated()
+            where device.stands(for: one) && minimising.isCurrent(one.id, of: device) {
                 known.append(DeviceNumber(raw: Int32(clamping: index)))
             }
             for number in known {

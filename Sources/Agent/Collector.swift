@@ -17,12 +17,12 @@ import Synchronization
 /// One for each input, so that no input waits for another's batch.
 final class Collector: Collecting {
     private struct State {
-        var pipeline = Pipeline()
+        var pipeline: Pipeline
         /// The series that are not in the normal lane.
         var lanes: [SeriesNumber: Lane] = [:]
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let intake: any Taking
     private let catalog: Catalog
     private let latest: LatestReadings
@@ -57,6 +57,7 @@ final class Collector: Collecting {
         self.alarms = alarms
         self.windows = windows
         self.formulas = formulas
+        state = Mutex(State(pipeline: Pipeline(minimises: !minimising.isEmpty)))
         self.takesStrangers =
             takesStrangers && !(filters.isEmpty && minimising.isEmpty && alarms.isEmpty && windows.isEmpty)
     }
@@ -129,12 +130,14 @@ final class Collector: Collecting {
             state.pipeline.interpret(&batch)
             // With what is computed of what came.
             totals.received(batch, catalog)
-            totals.filtered(state.pipeline.minimise(&batch))
+            var counts = FilterCounts()
+            state.pipeline.minimise(&batch, &counts)
             latest.note(batch)
             if !alarms.isEmpty { alarms.note(batch, now: now()) }
             formulas?.note(batch)
             var feed: [Reading] = []
-            totals.filtered(state.pipeline.filter(&batch, feed: &feed))
+            state.pipeline.filter(&batch, feed: &feed, &counts)
+            totals.filtered(counts)
             var parts = Self.split(batch, state.lanes)
             if !feed.isEmpty, !parts.contains(where: { $0.lane == .normal }) { parts.append((.normal, Batch())) }
             return Processed(parts: parts, feed: feed)

@@ -25,6 +25,15 @@ final class Forwarder: Sendable {
         var acknowledgedEvents = 0
         var deadLetters = 0
         var retries = 0
+        /// Lanes whose next event has a schema that the registry has not numbered yet.
+        fileprivate var schemaWaits: [Lane: SchemaWait] = [:]
+    }
+
+    fileprivate struct SchemaWait {
+        var backoff = Backoff(base: .milliseconds(250), cap: .seconds(5))
+        /// When the registry is asked again; nil while it is.
+        var until: ContinuousClock.Instant?
+        var error: String?
     }
 
     /// What one window may hold: enough to keep a connection busy, little enough that a critical event waits no longer
@@ -69,7 +78,9 @@ final class Forwarder: Sendable {
 
     var status: State {
         var status = state.withLock { $0 }
-        if let trouble = output.trouble { (status.isUp, status.lastError) = (false, trouble) }
+        if let trouble = output.trouble ?? status.schemaWaits.values.lazy.compactMap(\.error).first {
+            (status.isUp, status.lastError) = (false, trouble)
+        }
         return status
     }
 
@@ -90,12 +101,15 @@ final class Forwarder: Sendable {
         var rendered = 0
         await output.resume(after: outbox.marks(of: index))
         while !Task.isCancelled {
+            let waits = state.withLock { $0.schemaWaits }
+            let lanes: Set<Lane> = pace.isWaiting ? [.critical] : Set(Lane.allCases)
             let portion = await outbox.next(
                 for: index, bytes: Self.windowBytes, events: min(Self.windowEvents, pace.window),
-                onlyCritical: pace.isWaiting)
+                of: lanes.filter { waits[$0]?.isOver ?? true })
             guard let portion else {
                 if isDraining.load(ordering: .relaxed) { break }
-                await outbox.bells[index].wait(until: .now + min(Self.tendInterval, pace.pause ?? Self.tendInterval))
+                let pauses = [pace.pause, waits.values.compactMap(\.pause).min(), Self.tendInterval]
+                await outbox.bells[index].wait(until: .now + (pauses.compactMap(\.self).min() ?? Self.tendInterval))
                 await output.tend()
                 continue
             }
@@ -103,8 +117,8 @@ final class Forwarder: Sendable {
             guard !window.events.isEmpty else {
                 if let through = window.through {
                     await settle(through, window)
-                } else if let unknown = window.unknown {
-                    await ask(unknown, &backoff)
+                } else if let unknown = window.unknown, let lane = portion.blocks.first?.lane {
+                    ask(unknown, lane)
                 }
                 continue
             }
@@ -135,13 +149,28 @@ final class Forwarder: Sendable {
         var unknown: Renderer.UnknownSchema?
     }
 
-    /// Nothing is sent whose schema nobody knows; what waits loses nothing by it.
-    private func ask(_ unknown: Renderer.UnknownSchema, _ backoff: inout Backoff) async {
-        do throws(OutputFailure) {
-            try await unknown.ask()
-        } catch {
-            note(error)
-            try? await Task.sleep(for: backoff.next())
+    /// Nothing is sent whose schema nobody knows. What waits loses nothing by it, and the other lanes go on.
+    private func ask(_ unknown: Renderer.UnknownSchema, _ lane: Lane) {
+        state.withLock { $0.schemaWaits[lane, default: SchemaWait()].until = nil }
+        Task {
+            do throws(OutputFailure) {
+                try await unknown.ask()
+                state.withLock { $0.schemaWaits[lane] = nil }
+            } catch {
+                measures.retries.increment()
+                let isNews = state.withLock { state in
+                    state.retries += 1
+                    var wait = state.schemaWaits[lane] ?? SchemaWait()
+                    defer { state.schemaWaits[lane] = wait }
+                    wait.until = .now + wait.backoff.next()
+                    defer { wait.error = error.description }
+                    return wait.error == nil
+                }
+                if isNews {
+                    logger.warning("a lane waits", metadata: ["lane": "\(lane.name)", "error": "\(error)"])
+                }
+            }
+            outbox.bells[index].ring()
         }
     }
 
@@ -270,6 +299,13 @@ private struct ForwarderMeasures: Sendable {
         retries = Counter(label: "headgate_output_retries_total", dimensions: label)
         sendDuration = Metrics.Timer(label: "headgate_output_send_duration_seconds", dimensions: label)
     }
+}
+
+extension Forwarder.SchemaWait {
+    /// How long until the registry is asked again; nil while it is.
+    fileprivate var pause: Duration? { until.map { max(.zero, ContinuousClock.now.duration(to: $0)) } }
+
+    fileprivate var isOver: Bool { until.map { $0 <= .now } ?? false }
 }
 
 /// How many events may be sent, where an output has a rate of its own.

@@ -61,7 +61,7 @@ public struct Gateway: Sendable {
             baselines: BaselineFile(configuration)
         ) { outbox.intake.offer($0, .critical) }
         alarms.restore(outbox.activeAlarms, configuration.devices)
-        alarms.expect(configuration.devices)
+        alarms.expect(configuration.devices, minimising)
         self.alarms = alarms
         func collector(takesStrangers: Bool = false, _ formulas: PlantFormulas? = nil) -> Collector {
             Collector(

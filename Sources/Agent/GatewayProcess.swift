@@ -50,9 +50,11 @@ public enum GatewayProcess {
     private static func forbidCores() {
         var limit = rlimit()
         let cores = __rlimit_resource_t(RLIMIT_CORE.rawValue)
-        guard getrlimit(cores, &limit) == 0 else { return }
-        limit.rlim_cur = 0
-        setrlimit(cores, &limit)
+        if getrlimit(cores, &limit) == 0 {
+            limit.rlim_cur = 0
+            setrlimit(cores, &limit)
+        }
+        forbid_cores()
     }
 
     /// Large buffers live as long as a block: each from the kernel and back to it, or they leave holes in the heap. One

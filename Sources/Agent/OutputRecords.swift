@@ -41,6 +41,8 @@ struct OutputRecords {
             }
         }
         if configuration.rules.contains(where: \.ownPoints.isEmpty) { add(.alarm, .critical, nil) }
+        // Of a device that there is not.
+        if !configuration.writes.devices.isEmpty { add(.write, .critical, nil) }
         add(.gap, .critical, nil)
         self.entries = entries.sorted {
             ($0.topic, $0.kind.rawValue, $0.map ?? "") < ($1.topic, $1.kind.rawValue, $1.map ?? "")

@@ -56,10 +56,13 @@ extension Configuration {
             switch ways.first ?? nil {
             case nil: return own[point.name]
             case .drop: return nil
-            case .generalise: return own[point.name].map { PointField(point: $0.point, unit: $0.unit, form: .number) }
+            case .generalise:
+                return own[point.name].map {
+                    PointField(point: $0.point, unit: $0.unit, form: .number, isTreated: true)
+                }
             case .mask, .token:
                 let unit = units[point.sentUnit]?.unit ?? point.sentUnit
-                return PointField(point: point.name, unit: unit, form: .text)
+                return PointField(point: point.name, unit: unit, form: .text, isTreated: true)
             }
         }
     }

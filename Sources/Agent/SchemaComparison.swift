@@ -63,19 +63,20 @@ public struct SchemaComparison: Encodable {
     ) async throws -> [SchemaComparison] {
         var comparisons: [SchemaComparison] = []
         for output in configuration.outputs {
+            var compared: Set<String> = []
             guard case .avro(let configured) = output.format else { continue }
             let registry = try configured.revealed()
             let schemas = Dictionary(
                 RecordSchemas(configuration, units: output.units).schemas, uniquingKeysWith: { one, _ in one })
             for entry in OutputRecords(configuration, output).entries {
                 let subject = configured.strategy.subject(topic: entry.topic, record: entry.record)
-                guard !comparisons.contains(where: { $0.released == subject }), let new = schemas[entry.record]
-                else { continue }
-                guard let (text, _) = try await registry.latest(subject: subject),
-                    let old = JSONDocument(text.utf8)
-                else {
+                guard compared.insert(subject).inserted, let new = schemas[entry.record] else { continue }
+                guard let text = try await registry.latest(subject: subject) else {
                     comparisons.append(SchemaComparison(entry.record))
                     continue
+                }
+                guard let old = JSONDocument(text.utf8) else {
+                    throw StartError("the registry has something else than Avro under \(subject)")
                 }
                 comparisons.append(SchemaComparison(entry.record, new: new, old: old, from: subject, rule))
             }

@@ -10,11 +10,13 @@ import Synchronization
 /// Which series the windows of the configuration are about.
 final class WindowPlan: Sendable {
     private let windows: [ConfiguredWindow]
+    private let minimise: MinimiseRules
     private let devices: [Configuration.ConfiguredDevice]
     private let known = Mutex<[SeriesNumber: Windows.Membership]>([:])
 
     init(_ configuration: Configuration) {
         windows = configuration.windows
+        minimise = configuration.minimise
         devices = configuration.devices
     }
 
@@ -53,6 +55,15 @@ final class WindowPlan: Sendable {
 
     func membership(_ series: SeriesNumber) -> Windows.Membership? { known.withLock { $0[series] } }
 
+    /// What is taken away, in a word that is another where that is.
+    fileprivate var minimised: String { "\(minimise.points)" }
+
+    /// Whether something of a series is taken away before windows have it.
+    fileprivate func isMinimised(_ number: SeriesNumber, _ contents: Catalog.Contents) -> Bool {
+        guard let series = contents[number], let device = contents[series.device] else { return true }
+        return minimise.way(of: series.point, device) != nil
+    }
+
     /// Whether a window that was open when the gateway stopped is still wanted.
     fileprivate func isWanted(_ point: WindowPoint, _ window: Window, _ contents: Catalog.Contents) -> Bool {
         guard let series = contents[point.series], let device = contents[series.device],
@@ -67,8 +78,11 @@ struct WindowCondenser: Condensing {
     private var windows: Windows
     private let plan: WindowPlan
     private let catalog: Catalog
+    /// What was taken away when the state was written down.
+    private var minimised: String
 
     init(_ plan: WindowPlan, _ catalog: Catalog) {
+        minimised = plan.minimised
         windows = Windows { plan.membership($0) }
         self.plan = plan
         self.catalog = catalog
@@ -81,14 +95,25 @@ struct WindowCondenser: Condensing {
     }
 
     var nextDue: Timestamp? { windows.nextDue }
-    var state: [UInt8] { windows.state }
+    /// With what was taken away then: what was not is not told later.
+    var state: [UInt8] {
+        var out = ByteWriter()
+        out.string(plan.minimised)
+        out.raw(windows.state)
+        return out.bytes
+    }
     var isChanged: Bool { windows.isChanged }
     mutating func wasKept() { windows.isChanged = false }
-    mutating func restore(_ state: [UInt8]) throws { try windows.restore(state) }
+    mutating func restore(_ state: [UInt8]) throws {
+        var reader = ByteReader(state)
+        minimised = try reader.string()
+        try windows.restore(Array(try reader.raw(reader.remaining)))
+    }
 
     mutating func resume() -> Batch {
         var batch = Batch()
         let contents = catalog.contents
+        if minimised != plan.minimised { windows.discard { plan.isMinimised($0, contents) } }
         windows.reconcile(isWanted: { point, _, window in plan.isWanted(point, window, contents) }, into: &batch)
         return batch
     }

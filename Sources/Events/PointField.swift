@@ -11,8 +11,11 @@ public struct PointField: Sendable, Equatable {
     /// UCUM, as it is sent; empty where the point has none.
     public var unit: String
     public var form: Form
+    /// Whether something of it is taken away before it is sent.
+    public var isTreated: Bool
 
-    public init(point: String, unit: String, form: Form) {
+    public init(point: String, unit: String, form: Form, isTreated: Bool = false) {
+        self.isTreated = isTreated
         self.point = point
         self.unit = unit
         self.form = form

@@ -19,11 +19,13 @@ extension Outbox {
     ///
     /// Critical events go first, always, and in their order. Of the others fresh ones go before the backlog, but for
     /// one turn in four, so that both get on; and bulk goes before normal in one turn of four.
-    /// - Parameter onlyCritical: leaves everything else for later.
-    public func next(for output: Int, bytes: Int, events: Int, onlyCritical: Bool = false) -> Portion? {
+    /// - Parameter lanes: the others are left for later.
+    public func next(
+        for output: Int, bytes: Int, events: Int, of lanes: Set<Lane> = Set(Lane.allCases)
+    ) -> Portion? {
         guard !isClosed else { return nil }
         do throws(SQLiteError) {
-            for (lane, isReplay) in order(of: output) where !onlyCritical || lane == .critical {
+            for (lane, isReplay) in order(of: output) where lanes.contains(lane) {
                 if let portion = try portion(output, lane, isReplay: isReplay, bytes: bytes, events: events) {
                     return portion
                 }

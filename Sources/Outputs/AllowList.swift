@@ -34,6 +34,13 @@ public struct AllowList: Sendable {
         guard var told = part.events.first, event.kind == .alarm || !told.readings.isEmpty else { return nil }
         // The registers are of all points.
         told.origin.provenance = nil
+        if case .alarm(var alarm) = told.detail {
+            alarm.evidence.removeAll { one in
+                guard let series = contents[one.series], let device = contents[series.device] else { return true }
+                return !isAllowed(series.point, device)
+            }
+            told.detail = .alarm(alarm)
+        }
         return (told, part)
     }
 }

@@ -14,6 +14,7 @@ public struct Outgoing: Sendable {
         public var time: Timestamp
         /// Newer ones may have been sent already.
         public var isBacklog: Bool
+        public var contentType: String
         /// CloudEvents attributes, where the format puts them beside the payload.
         public var attributes: [(name: String, value: String)]
 
@@ -120,7 +121,7 @@ public struct Renderer: Sendable {
         out.messages.append(
             Outgoing.Message(
                 topic: topic, key: subject, payload: start..<out.buffer.count, time: event.time, isBacklog: isBacklog,
-                attributes: hasAttributes ? attributes(event, id: id, subject: subject) : []))
+                contentType: contentType, attributes: hasAttributes ? attributes(event, id: id, subject: subject) : []))
     }
 
     /// Confluent's wire format: a zero, the schema's number in four bytes, the record.
@@ -142,7 +143,12 @@ public struct Renderer: Sendable {
         [
             ("ce_specversion", "1.0"), ("ce_id", json.id(id)), ("ce_source", json.source(of: event)),
             ("ce_type", event.kind.type), ("ce_subject", subject), ("ce_time", event.time.iso8601),
-            ("content-type", avro == nil ? "application/json" : "application/avro"),
+            ("content-type", contentType),
         ]
+    }
+
+    private var contentType: String {
+        if avro != nil { return "application/avro" }
+        return hasAttributes ? "application/json" : "application/cloudevents+json"
     }
 }

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import DeviceMaps
 import Events
 
 /// What is done to a point that is not to leave as it is.
@@ -9,8 +10,8 @@ public enum Treatment: Sendable {
     case drop
     /// Of a text so many characters are left, from the first on.
     case mask(keep: Int)
-    /// Of a number the multiple of a step that is not above it.
-    case generalise(step: Double)
+    /// Of a number the multiple of a step that is not above it; the step is the scale.
+    case generalise(Scaling)
     /// A keyed hash stands for it.
     case token(@Sendable (String) -> String)
 }
@@ -18,26 +19,25 @@ public enum Treatment: Sendable {
 /// Changes readings before anybody keeps, shows or sends them: what must not leave is on no disk either.
 struct Minimisation {
     private var treatments = SlotStates<Treatment>()
+    /// Whether there is anything that must not leave, of whatever series.
+    var isWanted = false
 
     mutating func set(_ slot: Int, _ treatment: Treatment?) { treatments.set(slot, treatment) }
 
     /// - Returns: how many readings it has let go of.
     mutating func apply(to batch: inout Batch, _ slots: SeriesSlots) -> Int {
-        guard !treatments.isEmpty else { return 0 }
-        var isTreated = false
+        guard isWanted else { return 0 }
         for index in batch.readings.indices {
             guard let slot = slots[batch.readings[index].series], let treatment = treatments.with(slot, { $0 }) else {
                 continue
             }
-            isTreated = true
             var reading = batch.readings[index]
             Self.apply(treatment, to: &reading, of: &batch)
             batch.readings[index] = reading
         }
-        guard isTreated else { return 0 }
         let dropped = batch.compact()
-        // The batch is kept with its texts, whoever they are of.
-        batch.dropUnusedTexts()
+        // The batch is kept with its texts, whoever they are of: also of messages that were refused half read.
+        if !batch.texts.isEmpty { batch.dropUnusedTexts() }
         return dropped
     }
 
@@ -47,8 +47,12 @@ struct Minimisation {
         case .generalise(let step):
             guard reading.value != .none else { return }
             guard let number = reading.value.asNumber else { return reading.spoil(.bad, .wrongType) }
-            let value = (number / step).rounded(.down) * step
-            reading.value = .number(value.isFinite ? value : 0)
+            let steps = step.raw(of: number)
+            // 0.7 is seven times 0.1, however it is computed.
+            let isWhole = abs(steps - steps.rounded()) <= 1e-9 * max(1, abs(steps))
+            let value = step.scaled(steps.rounded(isWhole ? .toNearestOrEven : .down))
+            guard value.isFinite else { return reading.spoil(.bad, .notANumber) }
+            reading.value = .number(value)
         case .mask(let keep):
             guard let text = Self.text(of: reading.value, batch) else { return }
             reading.value = batch.text(String(text.prefix(keep)) + "***")

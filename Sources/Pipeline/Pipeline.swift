@@ -26,7 +26,10 @@ public struct Pipeline {
     /// Series whose spikes are sent.
     private var keepsSpikes: Set<SeriesNumber> = []
 
-    public init() {}
+    /// - Parameter minimises: whether there are points that must not leave as they are.
+    public init(minimises: Bool = false) {
+        minimisation.isWanted = minimises
+    }
 
     /// Makes a series known, or says what it means from now on. Readings of others pass unchanged.
     public mutating func add(_ series: SeriesNumber, _ point: Point) {
@@ -91,24 +94,20 @@ public struct Pipeline {
         derivation.apply(to: &batch, slots)
     }
 
-    /// Takes away what must not leave.
-    public mutating func minimise(_ batch: inout Batch) -> FilterCounts {
-        var counts = FilterCounts()
-        counts.minimised = minimisation.apply(to: &batch, slots)
-        return counts
+    /// Takes away what must not leave, and counts what it lets go of.
+    public mutating func minimise(_ batch: inout Batch, _ counts: inout FilterCounts) {
+        counts.minimised += minimisation.apply(to: &batch, slots)
     }
 
     /// Lets go of what is no news.
     /// - Parameter feed: gets what windows take together: all that came but for duplicates and spikes.
-    public mutating func filter(_ batch: inout Batch, feed: inout [Reading]) -> FilterCounts {
-        var counts = FilterCounts()
+    public mutating func filter(_ batch: inout Batch, feed: inout [Reading], _ counts: inout FilterCounts) {
         duplicates.apply(to: &batch, slots, &counts)
         dropSpikes(&batch, &counts)
         self.feed(&feed, from: &batch, &counts)
         doors.apply(to: &batch, slots, &counts)
         news.apply(to: &batch, slots, &counts)
         batch.compact()
-        return counts
     }
 
     private func dropSpikes(_ batch: inout Batch, _ counts: inout FilterCounts) {

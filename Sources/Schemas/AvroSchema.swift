@@ -6,6 +6,9 @@ import Events
 
 /// The Avro records of events (Avro 1.11, "Schema Declaration"), as `EventAvro` writes them: field by field in its order.
 public enum AvroSchema {
+    /// Of the types in records: a map may have any name.
+    private static let innerSpace = "headgate.types"
+
     // MARK: Records
 
     /// The record of a map's telemetry: a typed field a point.
@@ -86,7 +89,7 @@ public enum AvroSchema {
                 field("priority", enumeration("priority", ["high", "medium", "low"]), "IEC 60601-1-8."),
                 field("since", time, "When it began."), optional("reason", "string", "Why it is told again."),
                 optional("text", "string", "For people."),
-                field("evidence", array(evidence), "How points are beside what they were like before."),
+                list("evidence", of: evidence, "How points are beside what they were like before."),
                 field("readings", array(reading), "What caused it."),
             ]
         case .aggregate:
@@ -118,7 +121,7 @@ public enum AvroSchema {
             field("tags", ["type": "map", "values": "string"], ""),
             field("time", time, "When the values were sampled."),
             field("replayed", "boolean", "Sent more than 10 s after it was committed."),
-            field("time_uncertainty_us", "int", "How far times may be off, in microseconds; 0 where nobody knows."),
+            field("time_uncertainty_us", "long", "How far times may be off, in microseconds; 0 where nobody knows."),
             field(
                 "clock", enumeration("clock", ClockState.allCases.map { "\($0.name)" }, default: "unsynchronised"),
                 "Whether the gateway's clock was to be trusted."),
@@ -128,13 +131,13 @@ public enum AvroSchema {
     }
 
     private static let provenance: JSONDocument = [
-        "type": "record", "name": "provenance",
+        "type": "record", "name": "provenance", "namespace": .string(innerSpace),
         "fields": [
             field("map_hash", "string", "SHA-256 of the map's file."),
             field(
                 "raw",
                 array([
-                    "type": "record", "name": "span",
+                    "type": "record", "name": "span", "namespace": .string(innerSpace),
                     "fields": [
                         field("table", "string", ""), field("address", "int", "Counted from zero."),
                         field("words", ["type": "array", "items": "int"], ""),
@@ -149,7 +152,7 @@ public enum AvroSchema {
         """
 
     private static let reading: JSONDocument = [
-        "type": "record", "name": "reading",
+        "type": "record", "name": "reading", "namespace": .string(innerSpace),
         "fields": [
             field("point", "string", ""), optional("unit", "string", "UCUM."),
             field("value", value, "null where there is none."),
@@ -162,7 +165,7 @@ public enum AvroSchema {
     ]
 
     private static let evidence: JSONDocument = [
-        "type": "record", "name": "evidence",
+        "type": "record", "name": "evidence", "namespace": .string(innerSpace),
         "fields": [
             field("point", "string", ""), optional("unit", "string", "UCUM, of mean and deviation."),
             field("detector", "string", "cusum or ewma."), field("score", "double", "1 at the limit."),
@@ -172,7 +175,7 @@ public enum AvroSchema {
     ]
 
     private static let figures: JSONDocument = [
-        "type": "record", "name": "figures",
+        "type": "record", "name": "figures", "namespace": .string(innerSpace),
         "fields": [
             field("point", "string", ""), optional("unit", "string", "UCUM."),
             field(
@@ -191,7 +194,8 @@ public enum AvroSchema {
         _ name: String, _ symbols: [String], default usual: String? = nil
     ) -> JSONDocument {
         var type: JSONDocument = [
-            "type": "enum", "name": .string(name), "symbols": .array(symbols.map(JSONDocument.string)),
+            "type": "enum", "name": .string(name), "namespace": .string(innerSpace),
+            "symbols": .array(symbols.map(JSONDocument.string)),
         ]
         if let usual { type.set("default", .string(usual)) }
         return type
@@ -200,6 +204,13 @@ public enum AvroSchema {
     private static func field(_ name: String, _ type: JSONDocument, _ doc: String) -> JSONDocument {
         var field: JSONDocument = ["name": .string(name), "type": type]
         if !doc.isEmpty { field.set("doc", .string(doc)) }
+        return field
+    }
+
+    /// Empty where it is not written.
+    private static func list(_ name: String, of items: JSONDocument, _ doc: String) -> JSONDocument {
+        var field = self.field(name, array(items), doc)
+        field.set("default", .array([]))
         return field
     }
 

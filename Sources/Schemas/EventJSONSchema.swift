@@ -60,11 +60,11 @@ public enum EventJSONSchema {
     /// What a good value is.
     private static func good(_ point: Point, _ field: PointField?, isConverted: Bool) -> JSONDocument {
         guard let field else { return ["type": ["number", "string", "boolean"]] }
-        if !point.conversion.labels.isEmpty, point.form == field.form {
+        if !point.conversion.labels.isEmpty, !field.isTreated {
             return ["enum": .array(Set(point.conversion.labels.values).sorted().map(JSONDocument.string))]
         }
         var value: JSONDocument = ["type": .string(field.form.json)]
-        if let range = point.range, !isConverted, point.form == field.form {
+        if let range = point.range, !isConverted, !field.isTreated {
             value.set("minimum", .number(range.lowerBound))
             value.set("maximum", .number(range.upperBound))
         }

@@ -21,6 +21,7 @@ class Registry:
         self.user = user
         self.delay = 0
         self.refusal = None  # (status, code, message) for what is not known yet
+        self.refused = ""  # only of schemas with this in them
         self.requests = []
         self.lock = threading.Lock()
         registry = self
@@ -94,7 +95,7 @@ class Registry:
                 return 404, {"error_code": 40403, "message": "Schema not found"}
             return 200, {"subject": parts[1], "version": versions.index(schema) + 1, "id": self.ids[schema],
                          "schema": schema}
-        if self.refusal and schema not in (versions or []):
+        if self.refusal and self.refused in schema and schema not in (versions or []):
             status, code, message = self.refusal
             return status, {"error_code": code, "message": message}
         id = self.ids.setdefault(schema, len(self.ids) + 1)

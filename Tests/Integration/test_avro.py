@@ -271,6 +271,49 @@ def test_a_registry_that_refuses_is_named_and_loses_nothing(shop, registries):
     gateway.stop()
 
 
+def test_a_lane_whose_schema_is_refused_holds_up_no_other(shop, registries):
+    workshop, configure, broker, out = shop
+    registry, kafka = registries(), workshop.kafka()
+    registry.refusal, registry.refused = (409, 409, "incompatible"), '"name":"status"'
+    gateway = workshop.gateway(configure({
+        "kafka": kafka, "topic": "events", "format": "avro", "registry": {"url": registry.url}}))
+    say_all(workshop, gateway, broker, out)
+    # The alarm is behind the status of its device; what is not critical goes on.
+    events = sorted(events_in(out), key=lambda event: int(event["id"].rsplit("/", 1)[1]))
+    critical = [event for event in events if "/critical/" in event["id"]]
+    first = next(place for place, event in enumerate(critical) if event["type"] == "headgate.status.v1")
+    others = [event for event in events if event not in critical[first:]]
+    wait_for(lambda: len(values(kafka, "events")) >= len(others), what="the other lanes")
+    assert set(decoded(values(kafka, "events"), registry)) == {event["id"] for event in others}
+    assert not gateway.output("avro")["isUp"] and "headgate.events.status" in gateway.output("avro")["lastError"]
+    registry.refusal = None
+    wait_for(lambda: len(values(kafka, "events")) >= len(events_in(out)), what="the critical lane")
+    wait_for(lambda: gateway.output("avro")["isUp"], what="the end of it")
+    gateway.stop()
+
+
+def test_names_that_avro_cannot_tell_apart_are_a_mistake(shop):
+    workshop, configure, *_ = shop
+    for name in ("saw-a", "saw_a"):
+        (workshop.folder / f"maps/{name}.yaml").write_text(yaml.safe_dump(MACHINE | {"map": name}, sort_keys=False))
+    for output, code in (({"kafka": "k:9092", "topic": "t", "format": "avro", "registry": {"url": "http://r"}}, 78),
+                         ({"kafka": "k:9092", "topic": "t"}, 0)):
+        path = configure(output)
+        path.write_text(path.read_text().replace(
+            "devices:\n", "devices:\n  a: { map: saw-a, link: floor, topic: a }\n"
+            "  b: { map: saw_a, link: floor, topic: b }\n", 1))
+        result = headgate("check", "-c", path)
+        assert result.returncode == code and ("the maps saw-a and saw_a" in result.stderr) == (code == 78)
+
+
+@pytest.mark.parametrize("name", ["reading", "clock", "span", "provenance", "quality", "points"])
+def test_a_map_may_have_any_name(shop, name):
+    workshop, configure, *_ = shop
+    path = workshop.folder / f"maps/{name}.yaml"
+    path.write_text(yaml.safe_dump(MACHINE | {"map": name}, sort_keys=False))
+    fastavro.parse_schema(json.loads(headgate("schema", "export", "--avro", path).stdout))
+
+
 def test_who_may_only_look_up_registers_nothing(shop, registries):
     workshop, configure, broker, out = shop
     registry, kafka = registries(), workshop.kafka()

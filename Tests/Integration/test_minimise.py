@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import re
+import secrets
 import subprocess
 
 import pytest
@@ -155,6 +156,56 @@ def test_an_output_tells_what_it_is_allowed_to(ward):
     assert len(some) == len(whole) - 2
     assert status["acknowledgedReadings"] == sum(
         len(event["data"]["readings"]) for event in some if event["type"] == "headgate.telemetry.v1")
+
+
+LIST = MONITOR | {"map": "beds", "mqtt": {"payload": "json", "items": "beds", "id": {"path": "bed"}}, "examples": [
+    {"topic": "", "payload": '{"beds": [{"bed": "1", "hr": 70}]}', "gives": {"hr": 70}}]}
+
+
+@pytest.mark.parametrize("minimise, is_there", [(MINIMISE, False), (None, True)], ids=["minimised", "control"])
+def test_what_a_refused_part_of_a_message_said_is_on_no_disk(ward, minimise, is_there):
+    workshop, configure, broker = ward
+    (workshop.folder / "maps/monitor.yaml").write_text(yaml.safe_dump(LIST | {"map": "monitor"}, sort_keys=False))
+    gateway = workshop.gateway(configure(minimise, {"f": {"kafka": f"127.0.0.1:{free_port()}", "topic": "t"}}))
+    listening(gateway)
+    # A block each, so short that compressing it makes nothing of it.
+    names = [secrets.token_urlsafe(15) for _ in range(10)]
+    for number, name in enumerate(names):
+        beds = [{"patient": name, "hr": 1}, {"bed": "1", "hr": 70}]
+        publish(broker, json.dumps({"beds": beds}), topic="ward/x")
+        wait_for(lambda: gateway.status()["totals"]["committed"] > number, what="the commit")
+    gateway.stop()
+    text = b"".join(one.read_bytes() for one in (workshop.folder / "state").rglob("*") if one.is_file())
+    assert any(name.encode() in text for name in names) == is_there
+
+
+def test_what_was_known_before_it_was_taken_away_is_told_no_more(ward):
+    workshop, configure, broker = ward
+    out = workshop.folder / "events.jsonl"
+
+    def run(minimise, window):
+        path = configure(minimise, {"f": {"file": str(out)}})
+        text = path.read_text().replace("fast:\n    when: hr > 120", "silent:\n    missing: height\n    for: 1s")
+        path.write_text(text.replace("every: 1s", f"every: {window}"))
+        return workshop.gateway(path)
+    gateway = run(None, "1h")
+    listening(gateway)
+    publish(broker, json.dumps(MESSAGES[0]), topic="ward/PATIENT-4711")
+    wait_for(lambda: any(event["type"] == "headgate.alarm.v1" for event in events_in(out)), what="the alarm")
+    gateway.stop()
+    before = len(events_in(out))
+    gateway = run(MINIMISE | {"points": MINIMISE["points"] + [{"points": "hr", "drop": True}]}, "1h")
+    listening(gateway)
+    publish(broker, json.dumps(MESSAGES[0]), topic="ward/PATIENT-4712")
+    wait_for(lambda: any(event["type"] == "headgate.alarm.v1" for event in events_in(out)[before:]), what="the alarm")
+    gateway.stop()
+    # Windows that are no longer wanted are told as far as they are: not those of before.
+    gateway = run(MINIMISE | {"points": MINIMISE["points"] + [{"points": "hr", "drop": True}]}, "2h")
+    wait_for(lambda: any(event["data"].get("window") for event in events_in(out)[before:]), what="the window")
+    gateway.stop()
+    later = events_in(out)[before:]
+    assert {event["subject"] for event in later} == {"bed.k1-" + token("patient-4712")}
+    assert "hr" not in {point["point"] for event in later for point in event["data"].get("points", [])}
 
 
 def all_tags(events):

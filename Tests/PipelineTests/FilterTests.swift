@@ -315,3 +315,25 @@ struct FilterTests {
         #expect(line.seconds == [0, 9_999])
     }
 }
+
+@Suite("Minimisation")
+struct MinimisationTests {
+    @Test(
+        "a number becomes the multiple of the step at or below it",
+        arguments: [
+            ("0.1", 0.3, 0.3), ("0.1", 0.7, 0.7), ("0.1", 0.39, 0.3), ("10", 64, 60), ("10", -1, -10), ("5", 0, 0),
+            ("0.25", 1.1, 1),
+        ])
+    func generalises(step: String, number: Double, told: Double) throws {
+        let series = SeriesNumber(raw: 0)
+        var pipeline = Pipeline(minimises: true)
+        pipeline.add(series, filters: Filters())
+        pipeline.setTreatment(series, .generalise(Scaling(scale: try #require(Decimal(step)), offset: .zero)))
+        var batch = Batch()
+        batch.readings.append(Reading(series: series, time: Timestamp(microseconds: 0), value: .number(number)))
+        batch.closeTelemetry(device: DeviceNumber(raw: 0), time: Timestamp(microseconds: 0))
+        var counts = FilterCounts()
+        pipeline.minimise(&batch, &counts)
+        #expect(batch.readings[0].value == .number(told) && counts.total == 0)
+    }
+}

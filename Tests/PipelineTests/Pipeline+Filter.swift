@@ -8,6 +8,8 @@ extension Pipeline {
     /// Where no window takes anything together.
     mutating func filter(_ batch: inout Batch) -> FilterCounts {
         var feed: [Reading] = []
-        return filter(&batch, feed: &feed)
+        var counts = FilterCounts()
+        filter(&batch, feed: &feed, &counts)
+        return counts
     }
 }

@@ -95,10 +95,12 @@ public final class ConfigurationFile {
             ).writes(writes)
         }
         if let outbox = root.take("outbox")?.mapping() { configuration.outbox = limits(outbox) }
+        let outputs = root.take("outputs")
         configuration.outputs = OutputKeys(
             gateway: configuration.gateway, devices: configuration.devices, areAll: !hasUnreadDevices, claims: claims,
             resolve: resolve
-        ).outputs(root.take("outputs"))
+        ).outputs(outputs)
+        proveRecords(of: configuration, outputs)
         if let admin = root.take("admin")?.mapping() { configuration.admin = Self.admin(admin) }
         configuration.logLevels = Self.logLevels(root.take("log"))
         root.finish()

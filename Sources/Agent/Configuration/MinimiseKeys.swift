@@ -78,6 +78,9 @@ struct MinimiseKeys {
         let meant = selection.meant(devices, entry, areAll: areAll)
         if !meant.isEmpty, !meant.contains(where: \.hasNamesOfMessages) {
             entry.problem("is meant for devices whose names stand in the configuration", fix: "change them there")
+        } else if let nodes = meant.first(where: { $0.isMany && !$0.hasNamesOfMessages }) {
+            entry.problem(
+                "is meant for the edge nodes of \(nodes.name), whose names stay", fix: "name others in `devices`")
         }
         return authority.map { MinimisedNames(selection: selection, authority: $0) }
     }

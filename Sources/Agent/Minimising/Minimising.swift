@@ -59,9 +59,15 @@ struct Minimising: Sendable {
         case nil: return nil
         case .drop: return .drop
         case .mask(let keep): return .mask(keep: keep)
-        case .generalise(let step): return .generalise(step: step)
+        case .generalise(let step):
+            return .generalise(Scaling(scale: Decimal("\(step)") ?? .one, offset: .zero))
         case .token(let authority): return .token { [tokens] in tokens.token(of: $0, authority: authority) }
         }
+    }
+
+    /// Whether the name of a device that was heard of in an earlier run is one that it would have now.
+    func isCurrent(_ id: String, of device: Configuration.ConfiguredDevice) -> Bool {
+        naming(of: device.described) == nil || tokens.isName(id.dropFirst(device.name.count + 1))
     }
 
     /// What stands for the ids of the devices that are named after one; nil where they stand for themselves.

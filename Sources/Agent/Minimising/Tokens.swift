@@ -25,7 +25,7 @@ public struct Tokens: Sendable {
     /// older tokens were made with, for whoever has to know. Empty lines and those that begin with # are passed over.
     init(lines text: String) throws(Mistake) {
         var found: (name: String, key: SymmetricKey)?
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let parts = line.split(whereSeparator: \.isWhitespace).map(String.init)
             if parts.isEmpty || parts[0].hasPrefix("#") { continue }
             guard parts.count == 2, Self.isName(parts[0]), let bytes = Data(base64Encoded: parts[1]), bytes.count == 32
@@ -61,6 +61,9 @@ public struct Tokens: Sendable {
 
     /// The same as a part of a device's name, where there can be no colon.
     func name(of id: String, authority: String) -> String { "\(name)-\(hash(of: id, authority))" }
+
+    /// Whether a part of a device's name was made with this key.
+    func isName(_ part: Substring) -> Bool { part.hasPrefix(name + "-") && part.utf8.count == name.utf8.count + 23 }
 
     /// In the alphabet for URLs (RFC 4648, 5).
     private func hash(of id: String, _ authority: String) -> String {

@@ -35,7 +35,6 @@ public actor SchemaRegistry {
 
     private struct Version: Decodable {
         var schema: String
-        var version: Int
     }
 
     nonisolated private let executor = BlockingExecutor(label: "registry")
@@ -55,37 +54,42 @@ public actor SchemaRegistry {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .withoutEscapingSlashes
         let body = (try? encoder.encode(Schema(schema: schema))).map { String(decoding: $0, as: UTF8.self) }
-        let answer = try ask("POST", path, body, subject)
-        guard let found = try? JSONDecoder().decode(Found.self, from: Data(answer)) else {
+        let answer = try answer("POST", path, body)
+        guard answer.status == 200 else { throw refused(answer, subject) }
+        guard let found = try? JSONDecoder().decode(Found.self, from: Data(answer.body)) else {
             throw failure("answers without an id for \(subject)")
         }
         return found.id
     }
 
     /// The newest schema of a subject; nil where it has none.
-    public func latest(subject: String) throws(OutputFailure) -> (schema: String, version: Int)? {
-        let path = "/subjects/\(Self.escaped(subject))/versions/latest"
-        let answer = try answer("GET", path, nil)
-        if answer.status == 404 { return nil }
+    public func latest(subject: String) throws(OutputFailure) -> String? {
+        let answer = try answer("GET", "/subjects/\(Self.escaped(subject))/versions/latest", nil)
+        if answer.status == 404, Self.unknown.contains(Self.refusal(answer).code) { return nil }
         guard answer.status == 200, let found = try? JSONDecoder().decode(Version.self, from: Data(answer.body)) else {
-            throw failure("answers \(answer.status) for \(subject)")
+            throw refused(answer, subject)
         }
-        return (found.schema, found.version)
+        return found.schema
     }
 
-    private func ask(_ method: String, _ path: String, _ body: String?, _ subject: String) throws(OutputFailure)
-        -> [UInt8]
-    {
-        let answer = try answer(method, path, body)
-        if answer.status == 200 { return answer.body }
+    /// Subject, version and schema that are not found: anything else that is not there is no registry.
+    private static let unknown: Set<Int> = [40_401, 40_402, 40_403]
+
+    private static func refusal(_ answer: HTTPClient.Answer) -> (code: Int, said: String) {
         let refusal = try? JSONDecoder().decode(Refusal.self, from: Data(answer.body))
-        let said = (refusal?.message).map { ": \($0.prefix(300))" } ?? ""
-        switch answer.status {
-        case 401, 403: throw failure("refuses the user (\(answer.status)) for \(subject)\(said)")
-        case 404: throw failure("does not know the schema of \(subject), and `register` is false\(said)")
-        case 409: throw failure("refuses the schema of \(subject) as incompatible with what was sent before\(said)")
-        case 422: throw failure("refuses the schema of \(subject) as invalid\(said)")
-        default: throw failure("answers \(answer.status) for \(subject)\(said)")
+        return (refusal?.error_code ?? answer.status, (refusal?.message).map { ": \($0.prefix(300))" } ?? "")
+    }
+
+    private func refused(_ answer: HTTPClient.Answer, _ subject: String) -> OutputFailure {
+        let (code, said) = Self.refusal(answer)
+        return switch answer.status {
+        case 401, 403: failure("refuses the user (\(answer.status)) for \(subject)\(said)")
+        case 404 where Self.unknown.contains(code):
+            failure("does not know the schema of \(subject), and `register` is false\(said)")
+        case 404: failure("is none at this address: it knows no subjects (404)\(said)")
+        case 409: failure("refuses the schema of \(subject) as incompatible with what was sent before\(said)")
+        case 422: failure("refuses the schema of \(subject) as invalid\(said)")
+        default: failure("answers \(answer.status) for \(subject)\(said)")
         }
     }
 

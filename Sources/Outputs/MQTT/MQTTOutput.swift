@@ -63,7 +63,7 @@ public actor MQTTOutput: Output {
                 let id = try window.withPayload(of: message) { payload throws(MQTTError) in
                     try connection?.publish(
                         topic: message.topic, payload: payload, retain: retain && !message.isBacklog,
-                        contentType: "application/cloudevents+json")
+                        contentType: message.contentType)
                 }
                 if let id { places[id] = index }
             } catch  where error.kind == .reject {

@@ -90,6 +90,15 @@ public struct Windows: Sendable {
 
     // MARK: An earlier run
 
+    /// Forgets the windows that a series is in, untold.
+    public mutating func discard(where isForbidden: (SeriesNumber) -> Bool) {
+        open.removeAll { one in one.members.contains { isForbidden($0.point.series) } }
+        dues = open.map { $0.nextDue ?? .never }
+        isChanged = true
+        slots = SeriesSlots()
+        places = []
+    }
+
     /// Goes on with the windows that were open, but for those that are no longer wanted so: they are told as far as they are.
     /// - Parameter isWanted: whether a point is still taken together so.
     public mutating func reconcile(

@@ -89,7 +89,8 @@ struct Stages {
         pipeline.interpret(&batch)
         let alarms = rules.note(batch, now: now)
         var feed: [Reading] = []
-        _ = pipeline.filter(&batch, feed: &feed)
+        var counts = FilterCounts()
+        pipeline.filter(&batch, feed: &feed, &counts)
         var aggregates = Batch()
         if hasWindows { windows.take(feed, now: now, into: &aggregates) }
         return batch.readings.count + alarms.events.count + aggregates.events.count
