@@ -41,9 +41,7 @@ extension Configuration {
         }
         return maps.values.sorted { $0.name < $1.name }
     }
-}
 
-extension Configuration {
     /// The fields of a map as its devices' readings are once what must not leave is taken away.
     /// - Parameter units: by the unit that something is in, another that an output tells it in.
     public func fields(of map: DeviceMap, units: [String: UnitChange] = [:]) -> [PointField] {

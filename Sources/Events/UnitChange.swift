@@ -18,7 +18,7 @@ public struct UnitChange: Sendable {
     func value(_ value: Value) -> Value { value.asNumber.map { .number(told($0)) } ?? value }
 
     /// - Parameter figure: what the value is of a window.
-    func value(_ value: Value, of figure: Figure) -> Value {
+    public func value(_ value: Value, of figure: Figure) -> Value {
         switch figure {
         case .count, .unusable, .late, .crest, .kurtosis: value
         case .min, .max, .mean, .timeMean, .last, .quantile: self.value(value)

@@ -33,13 +33,12 @@ struct Recording {
                 /// In the unit that the gateway itself tells the point in.
                 func figures(in own: String?) -> [(String, Double)] {
                     let conversion = own.flatMap { Recording.conversion(from: unit, to: $0) }
+                    let change = conversion.map { scale, offset in
+                        UnitChange(unit: own ?? "", ofOne: scale) { $0 * scale + offset }
+                    }
                     return figures.map { name, number in
-                        guard let conversion else { return (name, number) }
-                        switch Figure(name: name) {
-                        case .count, .unusable, .late, .crest, .kurtosis, nil: return (name, number)
-                        case .delta, .deviation, .rms, .peak: return (name, number * conversion.scale)
-                        default: return (name, number * conversion.scale + conversion.offset)
-                        }
+                        let told = Figure(name: name).flatMap { change?.value(.number(number), of: $0).asNumber }
+                        return (name, told ?? number)
                     }
                 }
             }

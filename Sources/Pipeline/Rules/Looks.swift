@@ -18,14 +18,15 @@ struct Looks {
 
     private struct Look {
         let kind: Program.Input.Look
+        var lateInARow: UInt8 = 0
         let series: SeriesNumber
+        /// Its place in `changes`, which few have: many thousands of looks stay close together.
+        var change: Int32 = -1
         /// The last reading, with the time that it counts from.
         var last: Cause?
         /// What formulas are given; not a number where the reading is not good.
         var number = Double.nan
-        var lateInARow = 0
         var rate: RateOfChange?
-        var change: ChangeDetector?
         /// Watches that look.
         var watches: [Int] = []
     }
@@ -33,6 +34,7 @@ struct Looks {
     private var slots = SeriesSlots()
     private var bySlot: [[Int]] = []
     private var looks: [Look] = []
+    private var changes: [ChangeDetector] = []
 
     /// - Parameter baselines: those of earlier runs, by series and the number of readings that they are learnt from.
     /// - Returns: its number.
@@ -50,7 +52,8 @@ struct Looks {
             case .rate(let over): look.rate = RateOfChange(over: over)
             case .change(let detector, let learn, let per):
                 let baseline = baselines(series, learn)
-                look.change = ChangeDetector(detector, learn: learn, per: per, baseline: baseline ?? Baseline())
+                look.change = Int32(changes.count)
+                changes.append(ChangeDetector(detector, learn: learn, per: per, baseline: baseline ?? Baseline()))
             case .value, .equals: break
             }
             looks.append(look)
@@ -92,7 +95,7 @@ struct Looks {
         case .equals(let wanted): looks[look].number = isGood ? text.map { $0 == wanted ? 1 : 0 } ?? .nan : .nan
         case .change:
             let number = isGood ? reading.value.asNumber ?? .nan : .nan
-            looks[look].number = looks[look].change?.add(number) ?? .nan
+            looks[look].number = changes[Int(looks[look].change)].add(number)
         case .rate:
             guard isGood, let number = reading.value.asNumber else {
                 looks[look].number = .nan
@@ -105,14 +108,17 @@ struct Looks {
 
     /// What is known of how a point is while all is well.
     var baselines: [(series: SeriesNumber, learn: Int, baseline: Baseline)] {
-        looks.compactMap { look in look.change.map { (look.series, $0.learn, $0.baseline) } }
+        looks.compactMap { look in
+            guard look.change >= 0 else { return nil }
+            let change = changes[Int(look.change)]
+            return (look.series, change.learn, change.baseline)
+        }
     }
 
     /// How a look sees a change, where that is what it looks for.
     func evidence(_ look: Int) -> Alarm.Evidence? {
-        guard case .change(let detector, _, _) = looks[look].kind, let change = looks[look].change,
-            looks[look].number.isFinite
-        else { return nil }
+        guard case .change(let detector, _, _) = looks[look].kind, looks[look].number.isFinite else { return nil }
+        let change = changes[Int(looks[look].change)]
         return Alarm.Evidence(
             series: looks[look].series, detector: detector.rawValue, score: looks[look].number,
             mean: change.baseline.mean, deviation: change.baseline.deviation, readings: change.baseline.count)
