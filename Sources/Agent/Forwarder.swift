@@ -114,6 +114,10 @@ final class Forwarder: Sendable {
                 continue
             }
             let window = await window(portion, most: pace.window, codec, &renderer, like: &rendered)
+            // The schema that a lane waited for may have been asked for by another.
+            if window.unknown == nil, let lane = portion.blocks.first?.lane, waits[lane] != nil {
+                state.withLock { $0.schemaWaits[lane] = nil }
+            }
             guard !window.events.isEmpty else {
                 if let through = window.through {
                     await settle(through, window)
