@@ -143,12 +143,11 @@ struct Assembly {
     private func format(_ configured: Configuration.ConfiguredOutput) throws(StartError) -> Renderer.Format {
         guard case .avro(let configuredRegistry) = configured.format else { return .json }
         let records = RecordSchemas(configuration, units: configured.units)
-        let schemas = Dictionary(
-            records.schemas.map { ($0.name, $0.schema.text) }, uniquingKeysWith: { one, _ in one })
         return .avro(
             records.fields,
             SchemaNumbers(
-                try configuredRegistry.revealed(), configuredRegistry.strategy, schemas: schemas,
+                try configuredRegistry.revealed(), configuredRegistry.strategy,
+                schemas: records.byName.mapValues(\.text),
                 known: schemaFile.known,
                 keep: { [schemaFile] in schemaFile.keep($0) }))
     }

@@ -3,6 +3,7 @@
 
 import Admin
 import FoundationEssentials
+import Schemas
 
 /// Events of a running gateway, as they are committed.
 public struct EventTail {
@@ -19,7 +20,7 @@ public struct EventTail {
     public struct LiveEvent: Decodable {
         struct Reading: Decodable {
             var point: String
-            var value: JSONScalar
+            var value: JSONDocument
             var unit: String?
             var quality: String
             var reason: String?
@@ -33,12 +34,12 @@ public struct EventTail {
             var count: Int?
             var reason: String?
             var point: String?
-            var value: JSONScalar?
+            var value: JSONDocument?
             var phase: String?
             var by: String?
             var rule: String?
             var window: String?
-            var points: [[String: JSONScalar]]?
+            var points: [[String: JSONDocument]]?
         }
 
         var type: String
@@ -61,10 +62,10 @@ public struct EventTail {
         }
 
         /// What a point amounts to over a window.
-        private static func figures(_ point: [String: JSONScalar]) -> String {
+        private static func figures(_ point: [String: JSONDocument]) -> String {
             let figures = point.filter { !["point", "unit"].contains($0.key) }.sorted { $0.key < $1.key }
-            let name = (point["point"]?.text ?? "") + (point["unit"].map { " in \($0.text)" } ?? "")
-            return name + ": " + figures.map { "\($0.key) \($0.value.text)" }.joined(separator: ", ")
+            let name = (point["point"]?.shown ?? "") + (point["unit"].map { " in \($0.shown)" } ?? "")
+            return name + ": " + figures.map { "\($0.key) \($0.value.shown)" }.joined(separator: ", ")
         }
 
         /// A line a reading, for people.
@@ -73,7 +74,8 @@ public struct EventTail {
             if data.rule == nil, let readings = data.readings {
                 return readings.filter { shown.isEmpty || shown.contains($0.point) }.map {
                     let unit = $0.unit.map { " \($0)" } ?? ""
-                    return "\(clock)  \(subject)  \($0.point)  \($0.value.text)\(unit)  \(style($0.quality, $0.reason))"
+                    return
+                        "\(clock)  \(subject)  \($0.point)  \($0.value.shown)\(unit)  \(style($0.quality, $0.reason))"
                 }
             }
             if let points = data.points {
@@ -81,7 +83,7 @@ public struct EventTail {
             }
             let what = [
                 data.rule,
-                data.point, data.value?.text, data.phase, data.state, data.cause, data.count.map { "\($0) events" },
+                data.point, data.value?.shown, data.phase, data.state, data.cause, data.count.map { "\($0) events" },
                 data.reason, data.by.map { "by \($0)" },
             ].compactMap(\.self)
             return ["\(clock)  \(subject)  \(type)  \(what.joined(separator: " "))"]
@@ -99,5 +101,16 @@ public struct EventTail {
     private func isWanted(_ event: LiveEvent) -> Bool {
         guard devices.isEmpty || devices.contains(event.subject) else { return false }
         return points.isEmpty || (event.data.readings ?? []).contains { points.contains($0.point) }
+    }
+}
+
+extension JSONDocument {
+    /// As people read it.
+    fileprivate var shown: String {
+        switch self {
+        case .null: "–"
+        case .string(let text): text
+        default: text
+        }
     }
 }

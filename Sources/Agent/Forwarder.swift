@@ -120,6 +120,7 @@ final class Forwarder: Sendable {
             }
             guard !window.events.isEmpty else {
                 if let through = window.through {
+                    // What is not for this output needs nobody's receipt.
                     await settle(through, window)
                 } else if let unknown = window.unknown, let lane = portion.blocks.first?.lane {
                     ask(unknown, lane)
@@ -150,11 +151,11 @@ final class Forwarder: Sendable {
         var through: (block: Int, place: Int)?
         var blocks: [(stored: StoredBlock, opened: OpenedBlock)] = []
         /// What stands before the next event.
-        var unknown: Renderer.UnknownSchema?
+        var unknown: UnknownSchema?
     }
 
     /// Nothing is sent whose schema nobody knows. What waits loses nothing by it, and the other lanes go on.
-    private func ask(_ unknown: Renderer.UnknownSchema, _ lane: Lane) {
+    private func ask(_ unknown: UnknownSchema, _ lane: Lane) {
         state.withLock { $0.schemaWaits[lane, default: SchemaWait()].until = nil }
         Task {
             do throws(OutputFailure) {
@@ -202,7 +203,7 @@ final class Forwarder: Sendable {
                     window.outgoing.bytes.count < Self.windowRendered
                 else { break }
                 let id = EventID(epoch: block.epoch, lane: block.lane, sequence: opened.sequence(at: place))
-                do throws(Renderer.UnknownSchema) {
+                do throws(UnknownSchema) {
                     let readings = try renderer.add(
                         batch.events[place], of: batch, id: id, isReplayed: isReplayed,
                         isBacklog: portion.stream != .live, to: &window.outgoing)
@@ -215,12 +216,6 @@ final class Forwarder: Sendable {
             }
         }
         return window
-    }
-
-    /// What is not for this output needs nobody's receipt.
-    private func settle(_ through: (block: Int, place: Int), _ window: Window) async {
-        await outbox.settle(
-            index, window.stream, window.blocks[through.block].stored, done: through.place + 1, dead: [], marks: [:])
     }
 
     private func settle(_ outcome: SendOutcome, _ window: Window) async {
@@ -246,10 +241,16 @@ final class Forwarder: Sendable {
         // What comes after the last message is not for this output.
         let isAll = outcome.settled == window.events.count
         let last = (isAll ? window.through : nil) ?? (sent.block, sent.place)
-        await outbox.settle(
-            index, window.stream, window.blocks[last.block].stored, done: last.place + 1, dead: dead,
-            marks: outcome.marks)
+        await settle(last, window, dead: dead, marks: outcome.marks)
         count(outcome, window, dead: dead.count)
+    }
+
+    private func settle(
+        _ through: (block: Int, place: Int), _ window: Window, dead: [DeadLetter] = [], marks: [String: Int64] = [:]
+    ) async {
+        await outbox.settle(
+            index, window.stream, window.blocks[through.block].stored, done: through.place + 1, dead: dead, marks: marks
+        )
     }
 
     private func count(_ outcome: SendOutcome, _ window: Window, dead: Int) {

@@ -27,6 +27,8 @@ public struct RecordSchemas {
             }
             + EventKind.allCases.map { (EventAvro.record(of: $0, map: nil), AvroSchema.own($0)) }
     }
+
+    public var byName: [String: JSONDocument] { Dictionary(schemas, uniquingKeysWith: { one, _ in one }) }
 }
 
 extension Configuration {

@@ -66,8 +66,7 @@ public struct SchemaComparison: Encodable {
             var compared: Set<String> = []
             guard case .avro(let configured) = output.format else { continue }
             let registry = try configured.revealed()
-            let schemas = Dictionary(
-                RecordSchemas(configuration, units: output.units).schemas, uniquingKeysWith: { one, _ in one })
+            let schemas = RecordSchemas(configuration, units: output.units).byName
             for entry in OutputRecords(configuration, output).entries {
                 let subject = configured.strategy.subject(topic: entry.topic, record: entry.record)
                 guard compared.insert(subject).inserted, let new = schemas[entry.record] else { continue }

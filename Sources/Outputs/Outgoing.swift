@@ -49,22 +49,13 @@ public struct Renderer: Sendable {
         case avro([String: [PointField]], SchemaNumbers)
     }
 
-    /// A record that cannot be written yet: nobody knows its number.
-    public struct UnknownSchema: Error {
-        fileprivate let wanted: SchemaNumbers.Wanted
-        fileprivate let numbers: SchemaNumbers
-
-        /// Asks the registry for it.
-        public func ask() async throws(OutputFailure) { try await numbers.ask(wanted) }
-    }
-
     private let topic: TopicTemplate
     private let gateway: String
     private let catalog: Catalog
     private let hasAttributes: Bool
     private let allowed: AllowList?
     private var json: EventJSON
-    private var avro: (encoder: EventAvro, numbers: SchemaNumbers)?
+    private var avro: AvroMessages?
 
     /// - Parameters:
     ///   - hasAttributes: whether the attributes of a CloudEvent are beside the payload (its Kafka Protocol Binding 1.0.2,
@@ -82,10 +73,10 @@ public struct Renderer: Sendable {
         self.allowed = allowed
         json = EventJSON(gateway: gateway, catalog: catalog, tags: allowed?.tags, units: units)
         if case .avro(let fields, let numbers) = format {
-            avro = (
-                EventAvro(
-                    gateway: gateway, catalog: catalog, fields: fields, tags: allowed?.tags, units: units), numbers
-            )
+            avro = AvroMessages(
+                encoder: EventAvro(
+                    gateway: gateway, catalog: catalog, fields: fields, tags: allowed?.tags, units: units),
+                numbers: numbers)
         }
     }
 
@@ -111,7 +102,8 @@ public struct Renderer: Sendable {
         let start = out.buffer.count
         let topic = topic.text(event.kind, lane: id.lane, device: catalog.contents[event.device], gateway: gateway)
         if avro != nil {
-            try writeAvro(event, of: batch, id: id, isReplayed: isReplayed, topic: topic, to: &out.buffer)
+            try avro?.write(
+                event, of: batch, id: json.id(id), isReplayed: isReplayed, topic: topic, to: &out.buffer)
         } else if hasAttributes {
             json.writeData(event, of: batch, isReplayed: isReplayed, to: &out.buffer)
         } else {
@@ -122,19 +114,6 @@ public struct Renderer: Sendable {
             Outgoing.Message(
                 topic: topic, key: subject, payload: start..<out.buffer.count, time: event.time, isBacklog: isBacklog,
                 contentType: contentType, attributes: hasAttributes ? attributes(event, id: id, subject: subject) : []))
-    }
-
-    /// Confluent's wire format: a zero, the schema's number in four bytes, the record.
-    private mutating func writeAvro(
-        _ event: Batch.Event, of batch: Batch, id: EventID, isReplayed: Bool, topic: String, to out: inout ByteWriter
-    ) throws(UnknownSchema) {
-        guard let numbers = avro?.numbers else { return }
-        let record = EventAvro.record(of: event.kind, map: avro?.encoder.map(of: event))
-        let wanted = numbers.wanted(topic: topic, record: record)
-        guard let number = numbers.number(wanted) else { throw UnknownSchema(wanted: wanted, numbers: numbers) }
-        out.byte(0)
-        out.fixed32(number.byteSwapped)
-        avro?.encoder.write(event, of: batch, id: json.id(id), isReplayed: isReplayed, to: &out)
     }
 
     private mutating func attributes(

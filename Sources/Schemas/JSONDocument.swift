@@ -23,8 +23,15 @@ public indirect enum JSONDocument: Sendable, Equatable {
     }
 
     public var asString: String? { if case .string(let text) = self { text } else { nil } }
-    public var asArray: [JSONDocument]? { if case .array(let elements) = self { elements } else { nil } }
+    public var asNumber: Double? {
+        switch self {
+        case .integer(let integer): Double(integer)
+        case .number(let number): number
+        default: nil
+        }
+    }
 
+    public var asArray: [JSONDocument]? { if case .array(let elements) = self { elements } else { nil } }
     public var asMembers: [(String, JSONDocument)]? { if case .object(let members) = self { members } else { nil } }
 
     public mutating func remove(_ key: String) {

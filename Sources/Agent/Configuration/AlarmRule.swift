@@ -66,13 +66,12 @@ public struct AlarmRule: Sendable {
     public var text = ""
     /// The points that it names, of devices and of its own one.
     private(set) var points: [Program.Input] = []
+    /// Those of the points that are of its own device.
+    private(set) var ownPoints: Set<String> = []
 
     /// Where nothing is said of it, a reading counts for a minute, or for three times as long as it takes to be read again.
     private static let leastValidity: Int64 = 60_000_000
     private static let longestSequence: Int64 = 60_000_000
-
-    /// Those of the points that are of its own device.
-    var ownPoints: Set<String> { Set(points.filter { $0.device == nil }.map(\.point)) }
 
     /// Looks for the points in the formulas.
     mutating func findPoints() throws(Mistake) {
@@ -87,6 +86,7 @@ public struct AlarmRule: Sendable {
                 try ExpressionCompiler.points(of: until)
             }
         }
+        ownPoints = Set(points.filter { $0.device == nil }.map(\.point))
     }
 
     /// For a device.

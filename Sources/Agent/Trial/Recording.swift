@@ -4,6 +4,7 @@
 import DeviceMaps
 import Events
 import FoundationEssentials
+import Schemas
 import YAMLText
 
 /// Events as a file output or `outbox export` wrote them, a line each.
@@ -12,7 +13,7 @@ struct Recording {
         struct Content: Decodable {
             struct Reading: Decodable {
                 var point: String
-                var value: JSONScalar
+                var value: JSONDocument
                 var unit: String?
                 var quality: String
                 var time: String?
@@ -24,9 +25,9 @@ struct Recording {
                 private var figures: [String: Double]
 
                 init(from decoder: any Decoder) throws {
-                    let members = try decoder.singleValueContainer().decode([String: JSONScalar].self)
-                    if case .text(let text) = members["point"] { name = text } else { name = "" }
-                    if case .text(let text) = members["unit"] { unit = text }
+                    let members = try decoder.singleValueContainer().decode([String: JSONDocument].self)
+                    name = members["point"]?.asString ?? ""
+                    unit = members["unit"]?.asString
                     figures = members.compactMapValues(\.asNumber)
                 }
 
@@ -98,9 +99,9 @@ extension Recording.Event.Content.Reading {
             return .not(known ?? .bad)
         }
         switch value {
-        case .none: return .not(.absent)
+        case .null, .array, .object: return .not(.absent)
         case .boolean(let isTrue): return .boolean(isTrue)
-        case .text(let text): return .text(text)
+        case .string(let text): return .text(text)
         case .integer(let integer): return .number(converted(Double(integer), to: point.unit))
         case .number(let number): return .number(converted(number, to: point.unit))
         }
