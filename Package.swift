@@ -77,7 +77,7 @@ let package = Package(
                 .embedInCode("Events/headgate.gap.v1.json"), .embedInCode("Events/headgate.status.v1.json"),
                 .embedInCode("Events/headgate.telemetry.v1.json"), .embedInCode("Events/headgate.write.v1.json"),
             ], swiftSettings: settings),
-        part("Outputs", ["Events", "HTTP", "Kafka", "MQTT", "Waiting", crypto, logging, metrics]),
+        part("Outputs", ["Events", "HTTP", "Kafka", "MQTT", "Sparkplug", "Waiting", crypto, logging, metrics]),
         part(
             "Admin",
             ["Events", hummingbird, nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"), logging, metrics, lifecycle]),
@@ -86,9 +86,7 @@ let package = Package(
             "Agent",
             [
                 "Events", "DeviceMaps", "Inputs", "MapImport", "Pipeline", "Outbox", "Outputs", "Schemas", "Admin",
-                "YAMLText",
-                "Modbus",
-                "MQTT", "HTTP", "SQLite", crypto, "Waiting", "CGlibc", unixSignals,
+                "YAMLText", "Modbus", "MQTT", "Sparkplug", "HTTP", "SQLite", crypto, "Waiting", "CGlibc", unixSignals,
                 logging, metrics, lifecycle,
             ]),
         .executableTarget(
@@ -111,7 +109,9 @@ let package = Package(
 
         .executableTarget(
             name: "Fuzz",
-            dependencies: ["Agent", "DeviceMaps", "Events", "Inputs", "MQTT", "MapImport", "Schemas", "YAMLText"],
+            dependencies: [
+                "Agent", "DeviceMaps", "Events", "Inputs", "MQTT", "MapImport", "Schemas", "Sparkplug", "YAMLText",
+            ],
             path: "Tests/Fuzz",
             exclude: ["Corpus"], swiftSettings: settings),
 

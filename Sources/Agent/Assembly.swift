@@ -19,6 +19,7 @@ struct Assembly {
     let learned: LearnedFile
     let schemaFile: SchemaFile
     let minimising: Minimising
+    let latest: LatestReadings
     /// By link, where something on it may be written.
     let writeQueues: [String: WriteQueue]
 
@@ -118,38 +119,58 @@ struct Assembly {
 
     // MARK: Outputs
 
-    func output(_ configured: Configuration.ConfiguredOutput) throws -> any Output {
+    /// What speaks to a broker, and what makes the messages for it.
+    func ends(of configured: Configuration.ConfiguredOutput) throws -> (output: any Output, renderer: Renderer) {
+        let format = try format(configured)
+        return (try output(configured, format), renderer(configured, format))
+    }
+
+    private func output(
+        _ configured: Configuration.ConfiguredOutput, _ format: Renderer.Format
+    ) throws -> any Output {
         let name = configured.name
         switch configured.way {
         case .kafka(var settings, let password):
             settings.sasl?.password = try password?.reveal() ?? ""
             return KafkaOutput(settings, name: name, logger: logs["outputs"])
         case .mqtt(let broker, let retain):
-            return MQTTOutput(try broker.revealed(), retain: retain, name: name, logger: logs["outputs"])
+            var edgeNode: (metrics: SparkplugMetrics, primaryHost: String?)?
+            if case .sparkplug(let metrics) = format, case .sparkplug(_, let host) = configured.format {
+                edgeNode = (metrics, host)
+            }
+            return MQTTOutput(
+                try broker.revealed(), retain: retain, sparkplug: edgeNode, name: name, logger: logs["outputs"])
         case .file(let path, let rotate, let keep):
             return FileOutput(path: path, rotateSize: rotate, keep: keep, name: name)
         case .stdout: return StandardOutput()
         }
     }
 
-    func renderer(_ configured: Configuration.ConfiguredOutput) throws(StartError) -> Renderer {
+    private func renderer(_ configured: Configuration.ConfiguredOutput, _ format: Renderer.Format) -> Renderer {
         let hasAttributes = if case .kafka = configured.way { true } else { false }
         return Renderer(
-            try format(configured), hasAttributes: hasAttributes, topic: configured.topic,
+            format, hasAttributes: hasAttributes, topic: configured.topic,
             gateway: configuration.gateway, catalog: catalog,
             allowed: configured.allowList, units: configured.units)
     }
 
     private func format(_ configured: Configuration.ConfiguredOutput) throws(StartError) -> Renderer.Format {
-        guard case .avro(let configuredRegistry) = configured.format else { return .json }
         let records = RecordSchemas(configuration, units: configured.units)
-        return .avro(
-            records.fields,
-            SchemaNumbers(
-                try configuredRegistry.revealed(), configuredRegistry.strategy,
-                schemas: records.byName.mapValues(\.text),
-                known: schemaFile.known,
-                keep: { [schemaFile] in schemaFile.keep($0) }))
+        switch configured.format {
+        case .json: return .json
+        case .avro(let registry):
+            return .avro(
+                records.fields,
+                SchemaNumbers(
+                    try registry.revealed(), registry.strategy, schemas: records.byName.mapValues(\.text),
+                    known: schemaFile.known, keep: { [schemaFile] in schemaFile.keep($0) }))
+        case .sparkplug(let node, _):
+            return .sparkplug(
+                SparkplugMetrics(
+                    node: node, catalog: catalog, fields: records.fields, allowed: configured.allowList,
+                    units: configured.units, latest: { [latest, catalog] in latest.batch(of: $0, catalog.contents) },
+                    online: { [latest, catalog] in latest.online(catalog.contents) }))
+        }
     }
 }
 

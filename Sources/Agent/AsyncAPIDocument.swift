@@ -6,6 +6,7 @@ import Events
 import MQTT
 import Outputs
 import Schemas
+import Sparkplug
 
 /// What a gateway sends where, as AsyncAPI 3.0 describes it: servers, topics, and the schema of each message.
 public struct AsyncAPIDocument {
@@ -21,7 +22,11 @@ public struct AsyncAPIDocument {
         for output in configuration.outputs {
             guard let server = Self.server(of: output) else { continue }
             servers.append((output.name, server))
-            describe(output)
+            if case .sparkplug(let node, _) = output.format {
+                describe(node, output)
+            } else {
+                describe(output)
+            }
         }
     }
 
@@ -68,28 +73,47 @@ public struct AsyncAPIDocument {
         }
         for topic in records.topics {
             let own = records.entries.filter { $0.topic == topic }
-            var name = Self.plain("\(output.name).\(topic)")
-            // Topics may differ in what no key can have.
-            while channels.contains(where: { $0.0 == name }) { name += "_" }
-            var channel: JSONDocument = [
-                // A device that messages name stands for many.
-                "address": .string(topic.replacing("*", with: "{id}")),
-                "servers": [Self.reference("servers", output.name)],
-                "messages": .object(
-                    own.map { (Self.plain($0.record), Self.reference("components/messages", Self.key(output, $0))) }),
-            ]
-            if topic.contains("*") { channel.set("parameters", ["id": ["description": "As messages say it."]]) }
-            channels.append((name, channel))
-            operations.append(
-                (
-                    "send_\(name)",
-                    [
-                        "action": "send", "channel": Self.reference("channels", name),
-                        "messages": .array(
-                            own.map { Self.reference("channels/\(name)/messages", Self.plain($0.record)) }),
-                    ]
-                ))
+            add(topic, own.map { (Self.plain($0.record), Self.key(output, $0)) }, output)
         }
+    }
+
+    /// What an edge node of Sparkplug B sends: protobuf, which births describe.
+    private mutating func describe(_ node: SparkplugNodeName, _ output: Configuration.ConfiguredOutput) {
+        for kind in SparkplugTopic.Kind.allCases {
+            let key = Self.plain("\(output.name).\(kind.rawValue)")
+            let message: JSONDocument = [
+                "name": .string(kind.rawValue), "title": .string("\(kind.rawValue) of Sparkplug 3.0.0"),
+                "contentType": "application/x-protobuf",
+            ]
+            messages.append((key, message))
+            let topic = SparkplugTopic(kind, node, device: kind.isOfDevice ? "*" : nil)
+            add(topic.text, [(kind.rawValue, key)], output)
+        }
+    }
+
+    /// - Parameter own: the messages on a topic: their names there, and their keys among the document's.
+    private mutating func add(
+        _ topic: String, _ own: [(name: String, key: String)], _ output: Configuration.ConfiguredOutput
+    ) {
+        var name = Self.plain("\(output.name).\(topic)")
+        // Topics may differ in what no key can have.
+        while channels.contains(where: { $0.0 == name }) { name += "_" }
+        var channel: JSONDocument = [
+            // A device that messages name stands for many.
+            "address": .string(topic.replacing("*", with: "{id}")),
+            "servers": [Self.reference("servers", output.name)],
+            "messages": .object(own.map { ($0.name, Self.reference("components/messages", $0.key)) }),
+        ]
+        if topic.contains("*") { channel.set("parameters", ["id": ["description": "As messages say it."]]) }
+        channels.append((name, channel))
+        operations.append(
+            (
+                "send_\(name)",
+                [
+                    "action": "send", "channel": Self.reference("channels", name),
+                    "messages": .array(own.map { Self.reference("channels/\(name)/messages", $0.name) }),
+                ]
+            ))
     }
 
     private static func key(_ output: Configuration.ConfiguredOutput, _ entry: OutputRecords.Entry) -> String {

@@ -42,7 +42,6 @@ final class Forwarder: Sendable {
     private static let windowEvents = 1_000
     /// Bytes of messages; stored, the same may take a thousandth.
     private static let windowRendered = 2 << 20
-    private static let tendInterval = Duration.seconds(5)
     /// An event sent later than this after its commit says so.
     private static let replayAge: Int64 = 10_000_000
 
@@ -108,8 +107,8 @@ final class Forwarder: Sendable {
                 of: lanes.filter { waits[$0]?.isOver ?? true })
             guard let portion else {
                 if isDraining.load(ordering: .relaxed) { break }
-                let pauses = [pace.pause, waits.values.compactMap(\.pause).min(), Self.tendInterval]
-                await outbox.bells[index].wait(until: .now + (pauses.compactMap(\.self).min() ?? Self.tendInterval))
+                let pauses = [pace.pause, waits.values.compactMap(\.pause).min()].compactMap(\.self)
+                await outbox.bells[index].wait(until: .now + pauses.reduce(output.tendInterval, min))
                 await output.tend()
                 continue
             }

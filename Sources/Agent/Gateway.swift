@@ -48,13 +48,14 @@ public struct Gateway: Sendable {
         self.outbox = outbox
         let assembly = Assembly(
             configuration: configuration, catalog: outbox.catalog, logs: logs, learned: LearnedFile(configuration),
-            schemaFile: SchemaFile(configuration), minimising: minimising,
+            schemaFile: SchemaFile(configuration), minimising: minimising, latest: latest,
             writeQueues: configuration.writeQueues())
         let logs = logs
         forwarders = try configuration.outputs.enumerated().map { index, configured in
-            Forwarder(
-                name: configured.name, index: index, outbox: outbox, output: try assembly.output(configured),
-                renderer: try assembly.renderer(configured), maxRate: configured.maxRate, logger: logs["outputs"])
+            let (output, renderer) = try assembly.ends(of: configured)
+            return Forwarder(
+                name: configured.name, index: index, outbox: outbox, output: output, renderer: renderer,
+                maxRate: configured.maxRate, logger: logs["outputs"])
         }
         let alarms = Alarms(
             rules: configuration.rules, gateway: configuration.gateway, catalog: outbox.catalog, logger: logs["rules"],

@@ -21,6 +21,35 @@ final class LatestReadings: Sendable {
 
     var snapshot: Snapshot { state.withLock { $0 } }
 
+    /// The devices that are there; nobody hears whether what is computed is.
+    func online(_ contents: Catalog.Contents) -> Set<String> {
+        let snapshot = snapshot
+        var heard = Set(snapshot.states.keys)
+        for (place, series) in contents.series.enumerated() where snapshot.readings.indices.contains(place) {
+            if snapshot.readings[place] != nil { heard.insert(series.device) }
+        }
+        return Set(heard.filter { snapshot.states[$0] != .offline }.compactMap { contents[$0]?.id })
+    }
+
+    /// An event with the last reading of each point of a device.
+    func batch(of id: String, _ contents: Catalog.Contents) -> Batch {
+        let snapshot = snapshot
+        var batch = Batch()
+        for (place, device) in contents.devices.enumerated() where device.id == id {
+            let number = DeviceNumber(raw: Int32(place))
+            var time = Timestamp(microseconds: 0)
+            for (place, series) in contents.series.enumerated() where series.device == number {
+                guard let (last, text) = snapshot.reading(SeriesNumber(raw: Int32(place))) else { continue }
+                var reading = last
+                if case .text = reading.value { reading.value = batch.text(text ?? "") }
+                batch.readings.append(reading)
+                time = max(time, reading.time)
+            }
+            batch.closeTelemetry(device: number, time: time)
+        }
+        return batch
+    }
+
     func note(_ batch: Batch) {
         let now = Timestamp.now
         state.withLock { state in

@@ -55,6 +55,14 @@ public enum Figure: Hashable, Sendable {
     /// In thousandths: 500 is the median.
     case quantile(Int)
 
+    /// Whether it is in the unit of the point, and not a mere number.
+    public var isOfUnit: Bool {
+        switch self {
+        case .count, .unusable, .late, .crest, .kurtosis: false
+        case .min, .max, .mean, .timeMean, .last, .delta, .deviation, .rms, .peak, .quantile: true
+        }
+    }
+
     /// What is always told, and what can be asked for by name.
     public static let named: KeyValuePairs<String, Figure> = [
         "count": .count, "unusable": .unusable, "late": .late, "min": .min, "max": .max, "mean": .mean,

@@ -21,13 +21,19 @@ public struct PointField: Sendable, Equatable {
         self.form = form
     }
 
+    /// Whether the field says exactly this value.
+    @inline(__always)
+    func holds(_ value: Value) -> Bool { form.holds(value) }
+}
+
+extension PointField.Form {
     /// The largest number up to which a double tells every integer from the next.
     private static let exact: UInt64 = 1 << 53
 
-    /// Whether the field says exactly this value.
+    /// Whether something of it says exactly this value.
     @inline(__always)
-    func holds(_ value: Value) -> Bool {
-        switch (form, value) {
+    public func holds(_ value: Value) -> Bool {
+        switch (self, value) {
         case (.boolean, .boolean), (.integer, .integer), (.single, .single), (.number, .number), (.number, .single),
             (.text, .text):
             true

@@ -15,7 +15,7 @@ public struct UnitChange: Sendable {
         self.ofOne = ofOne
     }
 
-    func value(_ value: Value) -> Value { value.asNumber.map { .number(told($0)) } ?? value }
+    public func value(_ value: Value) -> Value { value.asNumber.map { .number(told($0)) } ?? value }
 
     /// - Parameter figure: what the value is of a window.
     public func value(_ value: Value, of figure: Figure) -> Value {

@@ -7,7 +7,7 @@ import Events
 public struct AllowList: Sendable {
     /// Names of tags; nil for all.
     public var tags: Set<String>?
-    private let isAllowed: @Sendable (_ point: String, Device) -> Bool
+    let isAllowed: @Sendable (_ point: String, Device) -> Bool
 
     /// - Parameter isAllowed: whether a point of a device may be told of.
     public init(tags: Set<String>?, isAllowed: @escaping @Sendable (_ point: String, Device) -> Bool) {

@@ -14,9 +14,11 @@ public struct Outgoing: Sendable {
         public var time: Timestamp
         /// Newer ones may have been sent already.
         public var isBacklog: Bool
-        public var contentType: String
+        public var contentType: String?
         /// CloudEvents attributes, where the format puts them beside the payload.
         public var attributes: [(name: String, value: String)]
+        /// What it is to the session of an edge node of Sparkplug; nil elsewhere.
+        var role: SparkplugRole?
 
         /// The event's id, where it is beside the payload.
         var id: String? { attributes.first { $0.name == "ce_id" }?.value }
@@ -47,6 +49,7 @@ public struct Renderer: Sendable {
         case json
         /// By the records of maps, behind the number that a registry has given to each.
         case avro([String: [PointField]], SchemaNumbers)
+        case sparkplug(SparkplugMetrics)
     }
 
     private let topic: TopicTemplate
@@ -56,6 +59,7 @@ public struct Renderer: Sendable {
     private let allowed: AllowList?
     private var json: EventJSON
     private var avro: AvroMessages?
+    private var sparkplug: SparkplugMessages?
 
     /// - Parameters:
     ///   - hasAttributes: whether the attributes of a CloudEvent are beside the payload (its Kafka Protocol Binding 1.0.2,
@@ -72,7 +76,10 @@ public struct Renderer: Sendable {
         self.catalog = catalog
         self.allowed = allowed
         json = EventJSON(gateway: gateway, catalog: catalog, tags: allowed?.tags, units: units)
-        if case .avro(let fields, let numbers) = format {
+        switch format {
+        case .json: break
+        case .sparkplug(let metrics): sparkplug = SparkplugMessages(metrics: metrics)
+        case .avro(let fields, let numbers):
             avro = AvroMessages(
                 encoder: EventAvro(
                     gateway: gateway, catalog: catalog, fields: fields, tags: allowed?.tags, units: units),
@@ -99,6 +106,10 @@ public struct Renderer: Sendable {
     private mutating func put(
         _ event: Batch.Event, of batch: Batch, id: EventID, isReplayed: Bool, isBacklog: Bool, to out: inout Outgoing
     ) throws(UnknownSchema) {
+        if let sparkplug {
+            put(event, of: batch, id: id, isReplayed: isReplayed, isBacklog: isBacklog, sparkplug, to: &out)
+            return
+        }
         let start = out.buffer.count
         let topic = topic.text(event.kind, lane: id.lane, device: catalog.contents[event.device], gateway: gateway)
         if avro != nil {
@@ -114,6 +125,25 @@ public struct Renderer: Sendable {
             Outgoing.Message(
                 topic: topic, key: subject, payload: start..<out.buffer.count, time: event.time, isBacklog: isBacklog,
                 contentType: contentType, attributes: hasAttributes ? attributes(event, id: id, subject: subject) : []))
+    }
+
+    private mutating func put(
+        _ event: Batch.Event, of batch: Batch, id: EventID, isReplayed: Bool, isBacklog: Bool,
+        _ sparkplug: SparkplugMessages, to out: inout Outgoing
+    ) {
+        let (role, topic, payload) = sparkplug.message(
+            event, of: batch, isReplayed: isReplayed, isBacklog: isBacklog, catalog.contents
+        ) {
+            var text = ByteWriter()
+            json.writeEnvelope(event, of: batch, id: id, isReplayed: isReplayed, to: &text)
+            return String(decoding: text.bytes, as: UTF8.self)
+        }
+        let start = out.buffer.count
+        out.buffer.raw(payload)
+        out.messages.append(
+            Outgoing.Message(
+                topic: topic, key: json.subject(of: event), payload: start..<out.buffer.count, time: event.time,
+                isBacklog: isBacklog, contentType: nil, attributes: [], role: role))
     }
 
     private mutating func attributes(

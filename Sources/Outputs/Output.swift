@@ -14,8 +14,11 @@ public protocol Output: Sendable {
     /// What keeps a window that is under way from its broker, or nil.
     var trouble: String? { get }
 
-    /// Keeps the connection alive while there is nothing to send. Called every few seconds.
+    /// Keeps the connection alive while there is nothing to send. Called every `tendInterval`.
     func tend() async
+
+    /// Seconds, but where somebody waits for an answer.
+    var tendInterval: Duration { get }
 
     /// Lets go of the connection.
     func close() async
@@ -25,6 +28,8 @@ extension Output {
     public func resume(after marks: [String: Int64]) {}
 
     public var trouble: String? { nil }
+
+    public var tendInterval: Duration { .seconds(5) }
 }
 
 /// What became of a window of messages.

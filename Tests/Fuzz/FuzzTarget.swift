@@ -8,6 +8,7 @@ import Inputs
 import MQTT
 import MapImport
 import Schemas
+import Sparkplug
 import YAMLText
 
 /// What reads bytes that somebody else has written. Whatever they are, it must end, without a trap, and keep what it

@@ -384,15 +384,19 @@ def test_the_topics_of_a_configuration_are_an_asyncapi_document(shop):
     path.write_text(text.replace("outputs:\n", """outputs:
   avro-out: { mqtt: "mqtts://h", topic: "x/{device}", format: avro, registry: { url: "http://r" } }
   mqtt-out: { mqtt: "mqtt://h", topic: "y/{tag:hall}/{lane}", units: { "/min": Hz } }
+  node: { mqtt: "mqtt://h", format: sparkplug, sparkplug: { group: g, node: n } }
 """, 1))
     result = headgate("schema", "asyncapi", "-c", path)
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
     spec = AsyncAPI3.model_validate(document)
-    assert set(spec.servers.root) == {"avro", "avro-out", "mqtt-out"}
+    assert set(spec.servers.root) == {"avro", "avro-out", "mqtt-out", "node"}
     addresses = {channel["address"] for channel in document["channels"].values()}
+    edge = {address for address in addresses if address.startswith("spBv1.0/")}
+    assert edge == {*(f"spBv1.0/g/{kind}/n" for kind in ("NBIRTH", "NDEATH", "NDATA")),
+                    *(f"spBv1.0/g/{kind}/n/{{id}}" for kind in ("DBIRTH", "DDEATH", "DDATA"))}
     assert {"t.machine.telemetry", "t.machine.alarm", "t.machine.aggregate", "t.none.gap", "x/saw-1", "x/none",
-            "y/---3/normal", "y/---3/bulk", "y/---3/critical", "y/none/critical"} == addresses - {"t.machine.status"}
+            "y/---3/normal", "y/---3/bulk", "y/---3/critical", "y/none/critical"} == addresses - edge - {"t.machine.status"}
     full = headgate("schema", "asyncapi", "-c", REPOSITORY / "Config/full.yaml")
     AsyncAPI3.model_validate(json.loads(full.stdout))
     # Whatever it refers to is there.
@@ -404,6 +408,8 @@ def test_the_topics_of_a_configuration_are_an_asyncapi_document(shop):
     for name, message in document["components"]["messages"].items():
         if name.startswith("avro-out_"):
             fastavro.parse_schema(message["payload"]["schema"])
+        elif name.startswith("node_"):
+            assert message["contentType"] == "application/x-protobuf"
         else:
             jsonschema.Draft7Validator.check_schema(message["payload"])
     speed = json.dumps(document["components"]["messages"]["mqtt-out_headgate_telemetry_machine"])

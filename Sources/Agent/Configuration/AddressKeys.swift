@@ -5,6 +5,7 @@ import DeviceMaps
 import Inputs
 import MQTT
 import Modbus
+import Sparkplug
 import YAMLText
 
 /// Where on its link a device is.

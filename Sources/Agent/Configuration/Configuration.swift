@@ -9,6 +9,7 @@ import MQTT
 import Modbus
 import Outbox
 import Outputs
+import Sparkplug
 
 /// One gateway: what its configuration file says, read and checked, its device maps included.
 public struct Configuration: Sendable {
@@ -97,6 +98,8 @@ public struct Configuration: Sendable {
         public enum Format: Sendable {
             case json
             case avro(ConfiguredRegistry)
+            /// As an edge node, which waits for its primary host where it has one.
+            case sparkplug(SparkplugNodeName, primaryHost: String?)
         }
 
         public var name: String

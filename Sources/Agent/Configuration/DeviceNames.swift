@@ -3,6 +3,7 @@
 
 import Events
 import Inputs
+import Sparkplug
 
 // A device of the configuration may stand for many: those of a topic pattern, or of an edge node, are named after it.
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Inputs
+import Sparkplug
 import YAMLText
 
 extension ConfigurationFile {

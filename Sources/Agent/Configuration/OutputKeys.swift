@@ -23,7 +23,7 @@ struct OutputKeys {
             let (file, stdout) = (mapping.take("file"), mapping.take("stdout"))
             let isInOrder = mapping.take("backlog")?.word(["behind": false, "in_order": true])
             let maxRate = mapping.take("max_rate")?.integer(in: 1...1_000_000)
-            let written = (format: mapping.take("format"), registry: mapping.take("registry"))
+            let format = FormatKeys(mapping)
             let units = mapping.take("units").map(Self.units)
             let (allow, allowTags) = (mapping.take("allow"), mapping.take("allow_tags"))
             let ways = [kafka, mqtt, file, stdout].compactMap(\.self)
@@ -37,7 +37,8 @@ struct OutputKeys {
                 } else if let file {
                     self.file(file, mapping)
                 } else { .stdout }
-            let needsTopic = kafka != nil || mqtt != nil
+            // Topics of Sparkplug are its own.
+            let needsTopic = (kafka != nil || mqtt != nil) && format.word != .sparkplug
             let topic = needsTopic ? topic(mapping, isKafka: kafka != nil) : TopicTemplate("")
             guard let way, let topic else { return nil }
             var output = Configuration.ConfiguredOutput(name: name, way: way, topic: topic)
@@ -46,34 +47,9 @@ struct OutputKeys {
             output.units = units ?? [:]
             if let allow { output.allowed = allowed(allow) }
             if let allowTags { output.allowedTags = tags(allowTags, of: output) }
-            if let format = format(written.format, written.registry, of: output) { output.format = format }
+            if let format = format.format(of: output, gateway: gateway, resolve: resolve) { output.format = format }
             return output
         }
-    }
-
-    private func format(
-        _ written: YAMLValue?, _ registry: YAMLValue?, of output: Configuration.ConfiguredOutput
-    ) -> Configuration.ConfiguredOutput.Format? {
-        guard let written, let isAvro = written.word(["json": false, "avro": true]), isAvro else {
-            registry?.problem("is for `format: avro`", fix: "leave it out")
-            return .json
-        }
-        switch output.way {
-        case .kafka, .mqtt: break
-        case .file, .stdout:
-            written.problem("is for `kafka` and `mqtt`", fix: "files and standard output have an event a line, as JSON")
-        }
-        guard let registry else {
-            RegistryKeys.missing(written)
-            return nil
-        }
-        guard let configured = RegistryKeys(resolve: resolve).registry(registry) else { return nil }
-        if configured.strategy == .topicName, !output.topic.isOfOneRecord {
-            registry.problem(
-                "has one subject a topic, and the topic is of several records",
-                fix: "write subject: topic_record_name, or put {kind} and {map} into the topic")
-        }
-        return .avro(configured)
     }
 
     private func allowed(_ value: YAMLValue) -> [Selection] {

@@ -3,6 +3,7 @@
 
 import Events
 import MQTT
+import Sparkplug
 
 /// What a Host Application says of itself (Sparkplug 3.0.0, 4.2.9 and 6.4.30): edge nodes that are set up for it keep
 /// what they have while it is not there.
@@ -12,7 +13,7 @@ struct SparkplugState {
     let timestamp: Int64
 
     init(host: String, at time: Timestamp) {
-        topic = "\(SparkplugTopic.namespace)/STATE/\(host)"
+        topic = SparkplugTopic.state(of: host)
         timestamp = time.microseconds / 1_000
     }
 
@@ -20,5 +21,5 @@ struct SparkplugState {
         Array(#"{"online":\#(isOnline),"timestamp":\#(timestamp)}"#.utf8)
     }
 
-    var will: MQTTSettings.Will { MQTTSettings.Will(topic: topic, payload: payload(isOnline: false)) }
+    var will: MQTTSettings.Will { MQTTSettings.Will(topic: topic, payload: payload(isOnline: false), isRetained: true) }
 }

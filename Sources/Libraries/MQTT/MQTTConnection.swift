@@ -41,7 +41,8 @@ public struct MQTTConnection: ~Copyable {
             try secure(client, settings)
             if let will = settings.will {
                 try check(
-                    mosquitto_will_set(client, will.topic, Int32(clamping: will.payload.count), will.payload, 1, true),
+                    mosquitto_will_set(
+                        client, will.topic, Int32(clamping: will.payload.count), will.payload, 1, will.isRetained),
                     .setup)
             }
         } catch {

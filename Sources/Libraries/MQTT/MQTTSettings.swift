@@ -21,10 +21,12 @@ public struct MQTTSettings: Sendable, Equatable {
     public struct Will: Sendable, Equatable {
         public var topic: String
         public var payload: [UInt8]
+        public var isRetained: Bool
 
-        public init(topic: String, payload: [UInt8]) {
+        public init(topic: String, payload: [UInt8], isRetained: Bool) {
             self.topic = topic
             self.payload = payload
+            self.isRetained = isRetained
         }
     }
 
@@ -40,7 +42,7 @@ public struct MQTTSettings: Sendable, Equatable {
     public var username: String?
     public var password: String?
     public var tls: TLS?
-    /// What the broker says, retained, once the connection is lost.
+    /// What the broker says once the connection is lost.
     public var will: Will?
     /// The longest payload taken in; longer ones are refused, counted and acknowledged.
     public var payloadLimit = 1 << 20

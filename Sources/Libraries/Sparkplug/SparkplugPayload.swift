@@ -32,7 +32,7 @@ public struct SparkplugPayload: Sendable {
         metrics = payload.metrics.map(SparkplugMetric.init)
     }
 
-    /// As it goes over the wire; templates and properties are left out.
+    /// As it goes over the wire; templates are left out.
     public var bytes: [UInt8] {
         var payload = Payload()
         if let timestamp { payload.timestamp = timestamp }
@@ -94,11 +94,20 @@ public struct SparkplugMetric: Sendable {
     public var quality: UInt32?
     /// The property `engUnit`, as many edge nodes send it.
     public var unit: String?
+    /// The property `reason`: why a value is not good. Of ours alone.
+    public var reason: String?
 
     public init(name: String, type: SparkplugType, raw: Raw) {
         self.name = name
         typeCode = type.rawValue
         self.raw = raw
+    }
+
+    /// As data names it. Without a value it is null.
+    public init(alias: UInt64, raw: Raw?) {
+        self.alias = alias
+        self.raw = raw
+        isNull = raw == nil
     }
 }
 
@@ -149,6 +158,21 @@ extension SparkplugMetric {
         case .string(let value): metric.stringValue = value
         case nil: break
         }
+        var properties = PropertySet()
+        if let quality { properties.add("Quality", .int32) { $0.intValue = quality } }
+        if let unit { properties.add("engUnit", .string) { $0.stringValue = unit } }
+        if let reason { properties.add("reason", .string) { $0.stringValue = reason } }
+        if !properties.keys.isEmpty { metric.properties = properties }
         return metric
+    }
+}
+
+extension PropertySet {
+    fileprivate mutating func add(_ key: String, _ type: SparkplugType, _ set: (inout PropertyValue) -> Void) {
+        var value = PropertyValue()
+        value.type = type.rawValue
+        set(&value)
+        keys.append(key)
+        values.append(value)
     }
 }

@@ -4,6 +4,7 @@
 import Events
 import Logging
 import MQTT
+import Synchronization
 import Waiting
 
 /// Sends events to an MQTT broker at QoS 1; an event is settled by its PUBACK.
@@ -19,8 +20,20 @@ public actor MQTTOutput: Output {
     private let logger: Logger
     private var connection: MQTTConnection?
     private var suspect = Suspect()
+    /// Where it speaks as one.
+    private var edgeNode: EdgeNode?
+    /// Why an edge node cannot be there.
+    private let absence = Mutex<String?>(nil)
+    nonisolated public let tendInterval: Duration
 
-    public init(_ settings: MQTTSettings, retain: Bool, name: String, logger: Logger) {
+    /// - Parameters:
+    ///   - sparkplug: where messages are of Sparkplug B, what it says, and the host it waits for.
+    public init(
+        _ settings: MQTTSettings, retain: Bool, sparkplug: (metrics: SparkplugMetrics, primaryHost: String?)? = nil,
+        name: String, logger: Logger
+    ) {
+        edgeNode = sparkplug.map { EdgeNode($0.metrics, primaryHost: $0.primaryHost) }
+        tendInterval = sparkplug == nil ? .seconds(5) : .milliseconds(250)
         executor = BlockingExecutor(label: "mqtt-output.\(name)")
         self.settings = settings
         self.retain = retain
@@ -35,11 +48,15 @@ public actor MQTTOutput: Output {
         var verdicts = [Verdict?](repeating: nil, count: window.messages.count)
         do throws(MQTTError) {
             try connectIfNeeded()
+            try obey()
         } catch {
+            connection = nil
             return SendOutcome(settled: 0, failure: OutputFailure(error.description))
         }
+        if let hindrance = edgeNode?.hindrance { return SendOutcome(settled: 0, failure: OutputFailure(hindrance)) }
         do throws(MQTTError) {
             try publish(window, &verdicts)
+            for message in edgeNode?.farewells() ?? [] { try publish(message) }
             suspect.clear()
             return SendOutcome(verdicts, failure: nil)
         } catch {
@@ -60,6 +77,11 @@ public actor MQTTOutput: Output {
                 continue
             }
             do throws(MQTTError) {
+                if let role = message.role {
+                    let id = try publish(message, role, of: window)
+                    if let id { places[id] = index } else { verdicts[index] = .delivered }
+                    continue
+                }
                 let id = try window.withPayload(of: message) { payload throws(MQTTError) in
                     try connection?.publish(
                         topic: message.topic, payload: payload, retain: retain && !message.isBacklog,
@@ -131,6 +153,8 @@ public actor MQTTOutput: Output {
             do throws(MQTTError) { try exchange(milliseconds: 0) } catch { connection = nil }
         }
         if connection != nil { return }
+        var settings = settings
+        if let will = edgeNode?.will() { settings.will = will }
         let fresh = try MQTTConnection(settings)
         try fresh.connect()
         let deadline = ContinuousClock.now + Self.connectTimeout
@@ -146,6 +170,12 @@ public actor MQTTOutput: Output {
         }
         connection = consume fresh
         logger.notice("connected", metadata: ["broker": "\(settings.host):\(settings.port)"])
+        if edgeNode != nil {
+            do throws(MQTTError) { try listen(until: deadline) } catch {
+                connection = nil
+                throw error
+            }
+        }
     }
 
     private func exchange(milliseconds: Int32) throws(MQTTError) {
@@ -156,12 +186,95 @@ public actor MQTTOutput: Output {
     }
 
     public func tend() {
-        do throws(MQTTError) { try exchange(milliseconds: 0) } catch { connection = nil }
+        do throws(MQTTError) {
+            // An edge node is there whether it has something to tell or not.
+            if edgeNode != nil { try connectIfNeeded() }
+            try exchange(milliseconds: 0)
+            try obey()
+            absence.withLock { $0 = edgeNode?.hindrance }
+        } catch {
+            connection = nil
+            if edgeNode != nil { absence.withLock { $0 = error.description } }
+        }
     }
 
+    nonisolated public var trouble: String? { absence.withLock { $0 } }
+
     public func close() {
+        if let death = edgeNode?.death() { try? publish(death) }
+        try? exchange(milliseconds: 0)
         connection?.disconnect()
         connection = nil
+    }
+}
+
+// MARK: Edge nodes
+
+extension MQTTOutput {
+    private func publish(_ message: EdgeNode.Message) throws(MQTTError) {
+        try connection?.publish(topic: message.topic, payload: message.payload, qos: 1, retain: false)
+    }
+
+    /// - Returns: the id of the message itself; nil where there is nothing to say.
+    private func publish(
+        _ message: Outgoing.Message, _ role: SparkplugRole, of window: Outgoing
+    ) throws(MQTTError) -> Int32? {
+        let payload = window.withPayload(of: message) { Array($0) }
+        var messages = edgeNode?.messages(for: role, payload: payload, isBacklog: message.isBacklog) ?? []
+        guard let last = messages.popLast() else { return nil }
+        for message in messages { try publish(message) }
+        return try last.payload.withUnsafeBufferPointer { payload throws(MQTTError) in
+            try connection?.publish(
+                topic: last.topic, payload: UnsafeRawBufferPointer(payload), retain: false, contentType: nil)
+        }
+    }
+
+    /// Listens to what an edge node is told; only then is it born.
+    private func listen(until deadline: ContinuousClock.Instant) throws(MQTTError) {
+        try connection?.subscribe(edgeNode?.filters ?? [])
+        while true {
+            try exchange(milliseconds: 20)
+            if let granted = connection?.takeSubscribed() {
+                if granted.contains(false) {
+                    throw MQTTError(.reconnect, "not authorised to listen to commands for the edge node")
+                }
+                break
+            }
+            if ContinuousClock.now > deadline || Task.isCancelled {
+                throw MQTTError(.reconnect, "no answer to SUBSCRIBE")
+            }
+        }
+        // What the host says of itself is retained, and comes at once.
+        let patience = ContinuousClock.now + .seconds(1)
+        while edgeNode?.hindrance != nil, ContinuousClock.now < patience, !Task.isCancelled {
+            try exchange(milliseconds: 20)
+            try obey()
+        }
+        try appear()
+    }
+
+    private func appear() throws(MQTTError) {
+        guard let node = edgeNode, node.hindrance == nil, !node.isBorn else { return }
+        for message in edgeNode?.births() ?? [] { try publish(message) }
+    }
+
+    /// Does what the edge node was told since.
+    private func obey() throws(MQTTError) {
+        for message in connection?.takeMessages() ?? [] {
+            switch edgeNode?.order(message) {
+            case .rebirth:
+                logger.info("born again, as asked")
+                for message in edgeNode?.births() ?? [] { try publish(message) }
+            case .hostIsOnline(true): try appear()
+            case .hostIsOnline(false):
+                // It is gone for everybody until the host is back.
+                if let death = edgeNode?.death() { try publish(death) }
+                try exchange(milliseconds: 0)
+                connection?.disconnect()
+                throw MQTTError(.reconnect, "the primary host went offline")
+            case nil: break
+            }
+        }
     }
 }
 

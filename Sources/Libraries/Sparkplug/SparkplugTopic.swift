@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Where a message of Sparkplug B comes from (Sparkplug 3.0.0, 4.1): spBv1.0/GROUP/KIND/NODE or …/NODE/DEVICE.
-struct SparkplugTopic: Equatable {
-    enum Kind: String, CaseIterable {
+public struct SparkplugTopic: Equatable, Sendable {
+    public enum Kind: String, CaseIterable, Sendable {
         case nodeBirth = "NBIRTH"
         case nodeDeath = "NDEATH"
         case nodeData = "NDATA"
@@ -11,18 +11,28 @@ struct SparkplugTopic: Equatable {
         case deviceDeath = "DDEATH"
         case deviceData = "DDATA"
 
-        var isOfDevice: Bool { self == .deviceBirth || self == .deviceDeath || self == .deviceData }
+        public var isOfDevice: Bool { self == .deviceBirth || self == .deviceDeath || self == .deviceData }
     }
 
     static let namespace = "spBv1.0"
 
-    var kind: Kind
-    var node: SparkplugNodeName
+    public var kind: Kind
+    public var node: SparkplugNodeName
     /// Nil for the node's own messages.
-    var device: String?
+    public var device: String?
+
+    public init(_ kind: Kind, _ node: SparkplugNodeName, device: String? = nil) {
+        self.kind = kind
+        self.node = node
+        self.device = device
+    }
+
+    public var text: String {
+        "\(Self.namespace)/\(node.group)/\(kind.rawValue)/\(node.node)" + (device.map { "/" + $0 } ?? "")
+    }
 
     /// Nil for any other topic.
-    init?(_ topic: String) {
+    public init?(_ topic: String) {
         let levels = topic.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         guard levels.count >= 4, levels[0] == Self.namespace, let kind = Kind(rawValue: levels[2]),
             levels.count == (kind.isOfDevice ? 5 : 4), !levels.contains("")
@@ -32,10 +42,13 @@ struct SparkplugTopic: Equatable {
         device = kind.isOfDevice ? levels[4] : nil
     }
 
+    /// Where a Host Application says whether it is there (ibid., 4.2.9).
+    public static func state(of host: String) -> String { "\(namespace)/STATE/\(host)" }
+
     /// What to listen to for the nodes of a pattern; no more than that, so that a broker need not allow more.
-    static func filters(of pattern: SparkplugNodeName) -> [String] {
+    public static func filters(of pattern: SparkplugNodeName) -> [String] {
         Kind.allCases.map { kind in
-            "\(namespace)/\(pattern.group)/\(kind.rawValue)/\(pattern.node)" + (kind.isOfDevice ? "/+" : "")
+            SparkplugTopic(kind, pattern, device: kind.isOfDevice ? "+" : nil).text
         }
     }
 }
@@ -60,10 +73,10 @@ public struct SparkplugNodeName: Hashable, Sendable {
         return isCommon && !matches(other) && !other.matches(self)
     }
 
-    func matches(_ name: SparkplugNodeName) -> Bool {
+    public func matches(_ name: SparkplugNodeName) -> Bool {
         (group == "+" || group == name.group) && (node == "+" || node == name.node)
     }
 
     /// Where a node is told what to do.
-    var commandTopic: String { "\(SparkplugTopic.namespace)/\(group)/NCMD/\(node)" }
+    public var commandTopic: String { "\(SparkplugTopic.namespace)/\(group)/NCMD/\(node)" }
 }

@@ -1,0 +1,79 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Outputs
+import Sparkplug
+import YAMLText
+
+/// What is in an output's messages: its `format`, and the keys that go with it.
+struct FormatKeys {
+    enum Word { case json, avro, sparkplug }
+
+    private let format: YAMLValue?
+    private let registry: YAMLValue?
+    private let sparkplug: YAMLValue?
+    let word: Word
+
+    init(_ mapping: YAMLMapping) {
+        format = mapping.take("format")
+        registry = mapping.take("registry")
+        sparkplug = mapping.take("sparkplug")
+        word = format?.word(["json": .json, "avro": .avro, "sparkplug": .sparkplug]) ?? .json
+    }
+
+    /// - Parameter resolve: a path from the folder of the configuration.
+    func format(
+        of output: Configuration.ConfiguredOutput, gateway: String, resolve: @escaping (String) -> String
+    ) -> Configuration.ConfiguredOutput.Format? {
+        if word != .avro { registry?.problem("is for `format: avro`", fix: "leave it out") }
+        if word != .sparkplug { sparkplug?.problem("is for `format: sparkplug`", fix: "leave it out") }
+        switch word {
+        case .json: return .json
+        case .avro: return avro(output, resolve)
+        case .sparkplug: return edgeNode(output, gateway)
+        }
+    }
+
+    private func avro(
+        _ output: Configuration.ConfiguredOutput, _ resolve: @escaping (String) -> String
+    ) -> Configuration.ConfiguredOutput.Format? {
+        switch output.way {
+        case .kafka, .mqtt: break
+        case .file, .stdout:
+            format?.problem("is for `kafka` and `mqtt`", fix: "files and standard output have an event a line, as JSON")
+        }
+        guard let registry else {
+            format.map(RegistryKeys.missing)
+            return nil
+        }
+        guard let configured = RegistryKeys(resolve: resolve).registry(registry) else { return nil }
+        if configured.strategy == .topicName, !output.topic.isOfOneRecord {
+            registry.problem(
+                "has one subject a topic, and the topic is of several records",
+                fix: "write subject: topic_record_name, or put {kind} and {map} into the topic")
+        }
+        return .avro(configured)
+    }
+
+    private func edgeNode(
+        _ output: Configuration.ConfiguredOutput, _ gateway: String
+    ) -> Configuration.ConfiguredOutput.Format? {
+        guard case .mqtt(_, let retain) = output.way else {
+            format?.problem("is for `mqtt`", fix: "name a broker: mqtt: mqtt://host")
+            return nil
+        }
+        if retain { format?.problem("has nothing that a broker keeps", fix: "leave `retain` out") }
+        guard let sparkplug else {
+            format?.problem("needs to know its group", fix: "write sparkplug: { group: plant-1 }")
+            return nil
+        }
+        guard let mapping = sparkplug.mapping() else { return nil }
+        defer { mapping.finish() }
+        let group = mapping.require("group", fix: "write group: plant-1")
+            .flatMap { SparkplugKeys.level($0, "the name of a group") }
+        let node = mapping.take("node").map { SparkplugKeys.level($0, "the name of an edge node") } ?? gateway
+        let host = mapping.take("primary_host").map { SparkplugKeys.level($0, "the id of a host") }
+        guard let group, let node else { return nil }
+        return .sparkplug(SparkplugNodeName(group: group, node: node), primaryHost: host ?? nil)
+    }
+}

@@ -1,0 +1,297 @@
+"""The gateway as an edge node of Sparkplug B: read by pysparkplug, which keeps to births and their aliases alone, and by another
+gateway."""
+
+import json
+import time
+
+import paho.mqtt.client as mqtt
+import pytest
+import yaml
+from pysparkplug import DBirth, DData, DDeath, NBirth, NData, NDeath
+from pysparkplug._protobuf import sparkplug_b_pb2 as schema
+
+from conftest import events_in, free_port, headgate, wait_for
+from test_avro import MACHINE
+from test_mqtt_in import listening
+
+KINDS = {"NBIRTH": NBirth, "NDEATH": NDeath, "NDATA": NData, "DBIRTH": DBirth, "DDEATH": DDeath, "DDATA": DData}
+
+
+class Host:
+    """Listens to an edge node, and holds it to the order of its messages (Sparkplug 3.0.0, 5.5 to 5.12)."""
+
+    def __init__(self, port, state=None):
+        self.births, self.facts, self.kinds, self.sessions, self.faults = {}, [], [], [], []
+        self.sequence, self.online = None, set()
+        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"host-{free_port()}")
+        self.client.on_message = lambda _, __, message: self.take(message)
+        self.client.connect("127.0.0.1", port)
+        subscribed = []
+        self.client.on_subscribe = lambda *_: subscribed.append(1)
+        self.client.subscribe("spBv1.0/#", qos=1)
+        self.client.loop_start()
+        wait_for(lambda: subscribed, what="the subscription")
+
+    def take(self, message):
+        try:
+            self.read(message.topic.split("/"), message.payload)
+        except Exception as error:
+            self.faults.append(f"{message.topic}: {error!r}")
+
+    def read(self, levels, raw):
+        kind, device = levels[2], levels[4] if len(levels) > 4 else None
+        if kind not in KINDS:
+            return
+        payload = KINDS[kind].decode(raw, birth=self.births.get(device) if kind.endswith("DATA") else None)
+        metrics = schema.Payload.FromString(raw).metrics
+        self.kinds.append((kind, device))
+        if kind == "NDEATH":
+            assert self.sessions[-1] == payload.bd_seq_metric.value, "the death of another session"
+            self.online = set()
+            return
+        if kind == "NBIRTH":
+            named = {metric.name: metric.value for metric in payload.metrics}
+            assert payload.seq == 0 and named["Node Control/Rebirth"] is False
+            self.sessions.append(named["bdSeq"])
+            self.online, self.births = {None}, {}
+        else:
+            assert payload.seq == (self.sequence + 1) % 256, f"{payload.seq} after {self.sequence}"
+        self.sequence = payload.seq
+        if kind.endswith("BIRTH"):
+            self.births[device] = payload
+            self.online.add(device)
+        elif kind == "DDEATH":
+            self.online.remove(device)
+        elif kind.endswith("DATA"):
+            assert device in self.online, "data of what is not there"
+            assert not any(metric.name for metric in metrics), "a name where an alias is enough"
+        for metric, plain in zip(getattr(payload, "metrics", ()), metrics):
+            assert metric.timestamp
+            properties = dict(zip(plain.properties.keys, plain.properties.values))
+            self.facts.append({
+                "kind": kind, "device": device, "name": metric.name, "value": metric.value, "at": metric.timestamp,
+                "type": metric.datatype.name, "historical": plain.is_historical, "null": plain.is_null,
+                "quality": properties["Quality"].int_value if "Quality" in properties else None,
+                "unit": properties["engUnit"].string_value if "engUnit" in properties else None,
+                "reason": properties["reason"].string_value if "reason" in properties else None})
+
+    def all(self, **wanted):
+        return [fact for fact in list(self.facts) if all(fact[key] == value for key, value in wanted.items())]
+
+    def values(self, name, kind="DDATA"):
+        return [fact["value"] for fact in self.all(name=name, kind=kind)]
+
+    def say(self, topic, payload, retain=False):
+        self.client.publish(topic, payload, qos=1, retain=retain).wait_for_publish()
+
+    def rebirth(self, node="test-1"):
+        payload = schema.Payload(timestamp=1)
+        payload.metrics.add(name="Node Control/Rebirth", datatype=11, boolean_value=True)
+        self.say(f"spBv1.0/plant/NCMD/{node}", payload.SerializeToString())
+
+    def close(self):
+        self.client.disconnect()
+        self.client.loop_stop()
+        assert not self.faults, self.faults[:5]
+
+
+class Plant:
+    def __init__(self, workshop):
+        self.workshop, self.hosts = workshop, []
+        self.floor, _ = workshop.mosquitto("floor")
+        self.centre = free_port()
+        maps = workshop.folder / "maps"
+        maps.mkdir()
+        machine = MACHINE | {"mqtt": {"payload": "json", "silent_after": "2s"}}
+        (maps / "machine.yaml").write_text(yaml.safe_dump(machine, sort_keys=False))
+        self.out = workshop.folder / "events.jsonl"
+
+    def broker(self):
+        return self.workshop.mosquitto("centre", self.centre)[1]
+
+    def host(self):
+        self.hosts.append(Host(self.centre))
+        return self.hosts[-1]
+
+    def gateway(self, more=None, **sparkplug):
+        output = {"mqtt": f"mqtt://127.0.0.1:{self.centre}", "format": "sparkplug", "sparkplug": {"group": "plant"} | sparkplug}
+        configuration = self.workshop.configuration(
+            maps=str(self.workshop.folder / "maps"), links={"floor": {"mqtt": f"mqtt://127.0.0.1:{self.floor}"}},
+            devices={"saw-1": {"map": "machine", "link": "floor", "topic": "saw/1"}},
+            rules={"fast": {"when": "speed > 1200 '/min'", "priority": "high"}},
+            windows={"w": {"every": "1s", "lateness": "100ms", "points": ["parts"], "raw": "keep", "give": ["count", "max"]}},
+            outputs={"scada": output | (more or {}), "local": {"file": str(self.out)}})
+        gateway = self.workshop.gateway(configuration)
+        listening(gateway)
+        return gateway
+
+    def saw(self, *messages):
+        """What the device says."""
+        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        client.connect("127.0.0.1", self.floor)
+        client.loop_start()
+        for message in messages:
+            client.publish("saw/1", json.dumps(message), qos=1).wait_for_publish(10)
+        client.disconnect()
+        client.loop_stop()
+
+    def parts(self, *numbers):
+        self.saw(*[{"parts": number} for number in numbers])
+
+
+@pytest.fixture
+def plant(workshop):
+    plant = Plant(workshop)
+    yield plant
+    for host in plant.hosts:
+        host.close()
+
+
+def test_births_tell_what_there_is_and_data_follows_them(plant):
+    plant.broker()
+    host = plant.host()
+    gateway = plant.gateway()
+    wait_for(lambda: ("NBIRTH", None) in host.kinds, what="the birth of the edge node")
+    plant.saw({"speed": 1000.5, "parts": 7, "running": True, "program": "é", "state": 1, "oil": 20, "late": 1 << 40})
+    wait_for(lambda: host.values("oil"), what="data")
+    born = {fact["name"]: fact for fact in host.all(kind="DBIRTH", device="saw-1")}
+    types = {"speed": "DOUBLE", "parts": "INT64", "running": "BOOLEAN", "program": "STRING", "state": "STRING", "oil": "DOUBLE",
+             "late": "INT64", "events": "STRING"}
+    assert {name: born[name]["type"] for name in types} == types
+    assert born["speed"]["unit"] == "/min" and born["oil"]["unit"] == "[degF]"
+    found = {name: host.values(name) for name in types}
+    assert found == {"speed": [1000.5], "parts": [7], "running": [True], "program": ["é"], "state": ["cutting"],
+                     "oil": [68.0], "late": [1 << 40], "events": []}
+    plant.saw({"speed": 9000, "oil": None}, {"speed": 1100})
+    wait_for(lambda: len(host.values("speed")) == 3, what="two more")
+    told = [(fact["value"], fact["quality"], fact["reason"]) for fact in host.all(name="speed", kind="DDATA")]
+    assert told == [(1000.5, None, None), (9000.0, 0, "out_of_range"), (1100.0, 192, None)]
+    assert [(fact["null"], fact["quality"]) for fact in host.all(name="oil", kind="DDATA")][-1] == (True, 0)
+    # Alarms and windows are metrics too.
+    plant.saw({"speed": 1300})
+    wait_for(lambda: host.values("alarms/fast"), what="the alarm")
+    assert json.loads(host.values("events")[-1])["data"]["rule"] == "fast"
+    wait_for(lambda: host.values("parts/w/max"), what="the window")
+    assert host.values("parts/w/max") == [7] and host.values("parts/w/count") == [1]
+    # A device that is silent dies, and is born again with what is known of it.
+    wait_for(lambda: ("DDEATH", "saw-1") in host.kinds, what="its death")
+    plant.parts(8)
+    wait_for(lambda: "saw-1" in host.online and host.values("parts")[-1] == 8, what="its birth")
+    gateway.stop()
+    wait_for(lambda: ("NDEATH", None) in host.kinds, what="the death of the edge node")
+
+
+def test_an_edge_node_is_born_again_when_it_is_asked_to_be(plant):
+    plant.broker()
+    host = plant.host()
+    plant.gateway()
+    plant.parts(1)
+    wait_for(lambda: host.values("parts") == [1], what="data")
+    host.rebirth("another")
+    host.rebirth()
+    wait_for(lambda: len(host.sessions) == 2, what="the second birth")
+    wait_for(lambda: host.kinds.count(("DBIRTH", "saw-1")) == 2, what="the device's second birth")
+    assert host.all(kind="DBIRTH", name="parts")[-1]["value"] == 1
+    assert host.sessions == [host.sessions[0]] * 2, "the session is the same"
+    # Who comes late learns it all.
+    late = plant.host()
+    late.rebirth()
+    wait_for(lambda: late.births.get("saw-1"), what="births")
+    plant.parts(2)
+    wait_for(lambda: late.values("parts") == [2], what="data")
+
+
+def test_what_a_broker_missed_comes_as_history(plant):
+    broker = plant.broker()
+    host = plant.host()
+    gateway = plant.gateway(more={"backlog": "in_order"})
+    plant.parts(1, 2)
+    wait_for(lambda: host.values("parts") == [1, 2], what="data")
+    broker.stop()
+    plant.parts(*range(3, 50))
+    wait_for(lambda: any(reading["value"] == 49 for event in events_in(plant.out) if "readings" in event["data"]
+                         for reading in event["data"]["readings"]), what="the commit")
+    wait_for(lambda: gateway.device("saw-1")["state"] == "offline", what="silence")
+    time.sleep(10.1)  # What is sent later than this after its commit is history.
+    plant.broker()
+    later = plant.host()
+    wait_for(lambda: len(later.values("parts")) >= 47, what="the backlog")
+    later.rebirth()
+    wait_for(lambda: len(later.sessions) >= 1, what="a birth")
+    plant.parts(50)
+    wait_for(lambda: later.values("parts")[-1] == 50, what="what is fresh")
+    told = [(fact["value"], fact["historical"]) for fact in later.all(name="parts", kind="DDATA") if not fact["null"]]
+    assert set(told) == {(number, True) for number in range(3, 50)} | {(50, False)}
+
+
+def test_a_node_killed_dies_at_the_broker(plant):
+    plant.broker()
+    host = plant.host()
+    gateway = plant.gateway()
+    plant.parts(1)
+    wait_for(lambda: host.values("parts") == [1], what="data")
+    gateway.kill()
+    wait_for(lambda: ("NDEATH", None) in host.kinds, what="the will")
+
+
+def test_it_waits_for_its_primary_host(plant):
+    plant.broker()
+    host = plant.host()
+    state = "spBv1.0/STATE/scada"
+    host.say(state, json.dumps({"online": False, "timestamp": 5}), retain=True)
+    gateway = plant.gateway(primary_host="scada")
+    plant.parts(1)
+    wait_for(lambda: "primary host scada is not online" in (gateway.output("scada").get("lastError") or ""), what="the wait")
+    host.say(state, json.dumps({"online": True, "timestamp": 4}))  # A birth that came late.
+    assert not host.kinds
+    host.say(state, json.dumps({"online": True, "timestamp": 6}), retain=True)
+    wait_for(lambda: host.values("parts") == [1], what="data")
+    host.say(state, json.dumps({"online": False, "timestamp": 7}), retain=True)
+    wait_for(lambda: host.kinds[-1] == ("NDEATH", None), what="the node's leave")
+    plant.parts(2)
+    wait_for(lambda: any(reading["value"] == 2 for event in events_in(plant.out) for reading in event["data"].get("readings", [])),
+             what="the commit")
+    seen = len(host.kinds)
+    host.say(state, json.dumps({"online": True, "timestamp": 8}), retain=True)
+    wait_for(lambda: host.values("parts")[-1:] == [2], what="what waited")
+    assert host.kinds[seen][0] == "NBIRTH" and len(set(host.sessions)) == 2
+    host.say(state, "", retain=True)
+
+
+def test_another_gateway_reads_it(plant, workshop):
+    plant.broker()
+    out = workshop.folder / "host.jsonl"
+    host = workshop.configuration(
+        "host.yaml", gateway="host-1", state=str(workshop.folder / "host"),
+        links={"centre": {"mqtt": f"mqtt://127.0.0.1:{plant.centre}"}},
+        devices={"hall": {"sparkplug": "plant/+", "link": "centre"}}, outputs={"f": {"file": str(out)}})
+    plant.gateway(more={"allow": [{"points": ["parts", "oil"]}], "units": {"[degF]": "K"}})
+    workshop.gateway(host)
+    # Who was not there for the birth asks for another.
+    wait_for(lambda: out.exists() and "hall.test-1" in out.read_text(), what="the edge node")
+    plant.parts(*range(300))
+    plant.saw({"oil": 26.85, "speed": 1})
+
+    def readings(point):
+        return [(reading["value"], reading.get("unit"), reading["quality"]) for event in events_in(out)
+                if event["type"] == "headgate.telemetry.v1" and event["data"]["device"] == "hall.test-1.saw-1"
+                for reading in event["data"]["readings"] if reading["point"] == point]
+    wait_for(lambda: any(value and abs(value - 300) < 1e-9 for value, *_ in readings("oil")), what="the last reading")
+    assert [value for value, _, quality in readings("parts") if quality == "good"][-300:] == list(range(300))
+    assert readings("oil")[-1][1:] == ("K", "good") and not readings("speed")
+    assert "sequence_gap" not in out.read_text()
+
+
+@pytest.mark.parametrize("output,complaint", [
+    ({"mqtt": "mqtt://h", "format": "sparkplug"}, "needs to know its group"),
+    ({"mqtt": "mqtt://h", "format": "sparkplug", "sparkplug": {}}, "group"),
+    ({"mqtt": "mqtt://h", "format": "sparkplug", "sparkplug": {"group": "a/b"}}, "without /, + and #"),
+    ({"mqtt": "mqtt://h", "format": "sparkplug", "sparkplug": {"group": "a", "primary_host": "+"}}, "without /, + and #"),
+    ({"kafka": "h", "topic": "t", "format": "sparkplug", "sparkplug": {"group": "a"}}, "is for `mqtt`"),
+    ({"mqtt": "mqtt://h", "topic": "t", "format": "sparkplug", "sparkplug": {"group": "a"}}, "topic"),
+    ({"mqtt": "mqtt://h", "topic": "t", "sparkplug": {"group": "a"}}, "is for `format: sparkplug`"),
+    ({"mqtt": "mqtt://h", "retain": True, "format": "sparkplug", "sparkplug": {"group": "a"}}, "retain"),
+])
+def test_mistakes_are_told_before_anything_is_opened(workshop, output, complaint):
+    result = headgate("check", "-c", workshop.configuration(outputs={"o": output}))
+    assert result.returncode == 78 and complaint in result.stderr + result.stdout, result.stdout + result.stderr
