@@ -77,7 +77,7 @@ let package = Package(
                 .embedInCode("Events/headgate.gap.v1.json"), .embedInCode("Events/headgate.status.v1.json"),
                 .embedInCode("Events/headgate.telemetry.v1.json"), .embedInCode("Events/headgate.write.v1.json"),
             ], swiftSettings: settings),
-        part("Outputs", ["Events", "HTTP", "Kafka", "MQTT", "Sparkplug", "Waiting", crypto, logging, metrics]),
+        part("Outputs", ["Events", "HTTP", "Kafka", "MQTT", "Sparkplug", "Waiting", "Zstd", crypto, logging, metrics]),
         part(
             "Admin",
             ["Events", hummingbird, nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"), logging, metrics, lifecycle]),

@@ -158,6 +158,7 @@ struct Assembly {
         let records = RecordSchemas(configuration, units: configured.units)
         switch configured.format {
         case .json: return .json
+        case .block: return .block
         case .avro(let registry):
             return .avro(
                 records.fields,

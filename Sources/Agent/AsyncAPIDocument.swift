@@ -22,10 +22,10 @@ public struct AsyncAPIDocument {
         for output in configuration.outputs {
             guard let server = Self.server(of: output) else { continue }
             servers.append((output.name, server))
-            if case .sparkplug(let node, _) = output.format {
-                describe(node, output)
-            } else {
-                describe(output)
+            switch output.format {
+            case .json, .avro: describe(output)
+            case .sparkplug(let node, _): describe(node, output)
+            case .block: describeBlocks(output)
             }
         }
     }
@@ -75,6 +75,16 @@ public struct AsyncAPIDocument {
             let own = records.entries.filter { $0.topic == topic }
             add(topic, own.map { (Self.plain($0.record), Self.key(output, $0)) }, output)
         }
+    }
+
+    /// Many events in a message, of whatever kind.
+    private mutating func describeBlocks(_ output: Configuration.ConfiguredOutput) {
+        let key = Self.plain("\(output.name).block")
+        let message: JSONDocument = [
+            "name": "block", "title": "deploy/block-format.md", "contentType": "application/vnd.headgate.block",
+        ]
+        messages.append((key, message))
+        for topic in OutputRecords(configuration, output).topics { add(topic, [("block", key)], output) }
     }
 
     /// What an edge node of Sparkplug B sends: protobuf, which births describe.

@@ -54,13 +54,13 @@ final class Forwarder: Sendable {
     private let state = Mutex(State())
     private let isDraining = Atomic<Bool>(false)
     private let renderer: Renderer
-    private let maxRate: Int?
+    private let pace: ForwarderPace
 
     /// - Parameters:
     ///   - index: the output's place in the outbox's list.
-    ///   - maxRate: events a second; critical ones count and do not wait.
+    ///   - pace: critical events count and do not wait.
     init(
-        name: String, index: Int, outbox: Outbox, output: any Output, renderer: Renderer, maxRate: Int?,
+        name: String, index: Int, outbox: Outbox, output: any Output, renderer: Renderer, pace: ForwarderPace,
         logger: Logger
     ) {
         var logger = logger
@@ -70,7 +70,7 @@ final class Forwarder: Sendable {
         self.outbox = outbox
         self.output = output
         self.renderer = renderer
-        self.maxRate = maxRate
+        self.pace = pace
         self.logger = logger
         measures = ForwarderMeasures(output: name)
     }
@@ -95,24 +95,26 @@ final class Forwarder: Sendable {
         let codec = BlockCodec(keys: outbox.settings.keys)
         // A link that is back after hours is used within a second; a try a second costs a broker little.
         var backoff = Backoff(base: .milliseconds(250), cap: .seconds(1))
-        var pace = Pace(rate: maxRate)
+        var pace = pace
         // Bytes of the last window, which the next one is likely to have.
         var rendered = 0
         await output.resume(after: outbox.marks(of: index))
         while !Task.isCancelled {
             let waits = state.withLock { $0.schemaWaits }
-            let lanes: Set<Lane> = pace.isWaiting ? [.critical] : Set(Lane.allCases)
+            let isDraining = isDraining.load(ordering: .relaxed)
+            let lanes = pace.lanes(isLast: isDraining)
             let portion = await outbox.next(
                 for: index, bytes: Self.windowBytes, events: min(Self.windowEvents, pace.window),
                 of: lanes.filter { waits[$0]?.isOver ?? true })
             guard let portion else {
-                if isDraining.load(ordering: .relaxed) { break }
+                if isDraining { break }
                 let pauses = [pace.pause, waits.values.compactMap(\.pause).min()].compactMap(\.self)
                 await outbox.bells[index].wait(until: .now + pauses.reduce(output.tendInterval, min))
                 await output.tend()
                 continue
             }
-            let window = await window(portion, most: pace.window, codec, &renderer, like: &rendered)
+            var window = await window(portion, most: pace.window, codec, &renderer, like: &rendered)
+            renderer.close(&window.outgoing)
             // The schema that a lane waited for may have been asked for by another.
             if window.unknown == nil, let lane = portion.blocks.first?.lane, waits[lane] != nil {
                 state.withLock { $0.schemaWaits[lane] = nil }
@@ -129,7 +131,12 @@ final class Forwarder: Sendable {
             let start = ContinuousClock.now
             let outcome = await output.send(window.outgoing)
             measures.sendDuration.record(duration: start.duration(to: .now))
-            pace.sent(outcome.settled)
+            pace.sent(window.place(ofMessage: outcome.settled))
+            if outcome.failure == nil, portion.stream == .live, window.events.count < Self.windowEvents / 2,
+                let lane = portion.blocks.first?.lane
+            {
+                pace.isThrough(lane)
+            }
             await settle(outcome, window)
             if outcome.settled > 0 { backoff.reset() }
             guard let failure = outcome.failure, !Task.isCancelled else { continue }
@@ -144,13 +151,23 @@ final class Forwarder: Sendable {
     private struct Window {
         let stream: Stream
         var outgoing = Outgoing()
-        /// Where each message came from, and how many readings are in it.
+        /// What messages tell, one after the other: where it came from, and how many readings are in it.
         var events: [(block: Int, place: Int, readings: Int)] = []
         /// The last event that was looked at: with a message, or not for this output.
         var through: (block: Int, place: Int)?
         var blocks: [(stored: StoredBlock, opened: OpenedBlock)] = []
         /// What stands before the next event.
         var unknown: UnknownSchema?
+
+        /// Among the events, where a message begins.
+        func place(ofMessage message: Int) -> Int {
+            outgoing.messages.prefix(message).reduce(0) { $0 + $1.events }
+        }
+
+        func events(ofMessage message: Int) -> Range<Int> {
+            let start = place(ofMessage: message)
+            return start..<start + outgoing.messages[message].events
+        }
     }
 
     /// Nothing is sent whose schema nobody knows. What waits loses nothing by it, and the other lanes go on.
@@ -220,14 +237,10 @@ final class Forwarder: Sendable {
     private func settle(_ outcome: SendOutcome, _ window: Window) async {
         guard outcome.settled > 0 else { return }
         let now = Timestamp.now
-        let dead = outcome.rejected.map { rejection in
-            let (block, place, _) = window.events[rejection.message]
-            let (stored, opened) = window.blocks[block]
-            var event = Batch()
-            event.append(opened.batch.events[place], of: opened.batch)
-            return DeadLetter(
-                epoch: stored.epoch, lane: stored.lane, sequence: opened.sequence(at: place), at: now,
-                reason: rejection.reason, event: event)
+        let dead = outcome.rejected.flatMap { rejection in
+            window.events(ofMessage: rejection.message).map { place in
+                letter(window.events[place], window, at: now, reason: rejection.reason)
+            }
         }
         for letter in dead {
             logger.warning(
@@ -236,9 +249,9 @@ final class Forwarder: Sendable {
                     "lane": "\(letter.lane.name)", "sequence": "\(letter.sequence)", "reason": "\(letter.reason)",
                 ])
         }
-        let sent = window.events[outcome.settled - 1]
+        let sent = window.events[window.place(ofMessage: outcome.settled) - 1]
         // What comes after the last message is not for this output.
-        let isAll = outcome.settled == window.events.count
+        let isAll = outcome.settled == window.outgoing.messages.count
         let last = (isAll ? window.through : nil) ?? (sent.block, sent.place)
         await settle(last, window, dead: dead, marks: outcome.marks)
         count(outcome, window, dead: dead.count)
@@ -252,20 +265,31 @@ final class Forwarder: Sendable {
         )
     }
 
+    private func letter(
+        _ event: (block: Int, place: Int, readings: Int), _ window: Window, at now: Timestamp, reason: String
+    ) -> DeadLetter {
+        let (stored, opened) = window.blocks[event.block]
+        var batch = Batch()
+        batch.append(opened.batch.events[event.place], of: opened.batch)
+        return DeadLetter(
+            epoch: stored.epoch, lane: stored.lane, sequence: opened.sequence(at: event.place), at: now, reason: reason,
+            event: batch)
+    }
+
     private func count(_ outcome: SendOutcome, _ window: Window, dead: Int) {
-        let rejected = Set(outcome.rejected.map(\.message))
+        let rejected = Set(outcome.rejected.lazy.map(\.message).flatMap { window.events(ofMessage: $0) })
+        let settled = window.place(ofMessage: outcome.settled)
         var readings = 0
-        for (message, event) in window.events.prefix(outcome.settled).enumerated()
-        where !rejected.contains(message) {
+        for (place, event) in window.events.prefix(settled).enumerated() where !rejected.contains(place) {
             readings += event.readings
         }
         measures.readings.increment(by: readings)
-        measures.events.increment(by: outcome.settled - dead)
+        measures.events.increment(by: settled - dead)
         measures.deadLetters.increment(by: dead)
         let wasDown = state.withLock { state in
             defer { if outcome.failure == nil { (state.isUp, state.lastError) = (true, nil) } }
             state.acknowledgedReadings += readings
-            state.acknowledgedEvents += outcome.settled - dead
+            state.acknowledgedEvents += settled - dead
             state.deadLetters += dead
             return !state.isUp && outcome.failure == nil
         }
@@ -310,32 +334,4 @@ extension Forwarder.SchemaWait {
     fileprivate var pause: Duration? { until.map { max(.zero, ContinuousClock.now.duration(to: $0)) } }
 
     fileprivate var isOver: Bool { until.map { $0 <= .now } ?? false }
-}
-
-/// How many events may be sent, where an output has a rate of its own.
-private struct Pace {
-    private let rate: Int?
-    /// When the next may go that is not critical.
-    private var free: ContinuousClock.Instant?
-
-    init(rate: Int?) {
-        self.rate = rate
-    }
-
-    /// How long until then; nil where it may go now.
-    var pause: Duration? {
-        guard let free, free > .now else { return nil }
-        return ContinuousClock.now.duration(to: free)
-    }
-
-    var isWaiting: Bool { pause != nil }
-
-    /// Events at once: little enough that a critical one waits for a twentieth of a second, and that polls have the cores in
-    /// between.
-    var window: Int { rate.map { max(1, $0 / 20) } ?? .max }
-
-    mutating func sent(_ count: Int) {
-        guard let rate else { return }
-        free = max(free ?? .now, .now) + .microseconds(1_000_000 * Int64(count) / Int64(max(1, rate)))
-    }
 }

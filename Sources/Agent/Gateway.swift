@@ -55,7 +55,7 @@ public struct Gateway: Sendable {
             let (output, renderer) = try assembly.ends(of: configured)
             return Forwarder(
                 name: configured.name, index: index, outbox: outbox, output: output, renderer: renderer,
-                maxRate: configured.maxRate, logger: logs["outputs"])
+                pace: ForwarderPace(rate: configured.maxRate, gathering: configured.gathering), logger: logs["outputs"])
         }
         let alarms = Alarms(
             rules: configuration.rules, gateway: configuration.gateway, catalog: outbox.catalog, logger: logs["rules"],

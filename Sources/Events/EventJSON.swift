@@ -80,7 +80,12 @@ public struct EventJSON: Sendable {
     // MARK: Attributes
 
     public func id(_ id: EventID) -> String {
-        "\(gateway)/\(String(id.epoch, radix: 16, padded: 16))/\(id.lane.name)/\(id.sequence)"
+        "\(Self.source(gateway, id.epoch, id.lane))/\(id.sequence)"
+    }
+
+    /// What the ids of a run of the gateway have in common on a lane.
+    static func source(_ gateway: String, _ epoch: UInt64, _ lane: Lane) -> String {
+        "\(gateway)/\(String(epoch, radix: 16, padded: 16))/\(lane.name)"
     }
 
     public mutating func source(of event: Batch.Event) -> String {
@@ -236,11 +241,12 @@ public struct EventJSON: Sendable {
         let now = catalog.contents
         guard now.devices.count > devices.count || now.series.count > series.count else { return }
         contents = now
-        for device in now.devices[devices.count...] { devices.append(ready(device)) }
+        for device in now.devices[devices.count...] { devices.append(Self.subject(device, of: gateway, tags)) }
         for one in now.series[series.count...] { series.append(ready(one)) }
     }
 
-    private func ready(_ device: Device) -> [UInt8] {
+    /// What is said of a device in each of its events.
+    static func subject(_ device: Device, of gateway: String, _ tags: Set<String>?) -> [UInt8] {
         var out = ByteWriter()
         out.text(#""gateway":"#)
         out.jsonString(gateway)

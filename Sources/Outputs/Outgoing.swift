@@ -17,6 +17,8 @@ public struct Outgoing: Sendable {
         public var contentType: String?
         /// CloudEvents attributes, where the format puts them beside the payload.
         public var attributes: [(name: String, value: String)]
+        /// How many events it tells.
+        public var events = 1
         /// What it is to the session of an edge node of Sparkplug; nil elsewhere.
         var role: SparkplugRole?
 
@@ -50,6 +52,8 @@ public struct Renderer: Sendable {
         /// By the records of maps, behind the number that a registry has given to each.
         case avro([String: [PointField]], SchemaNumbers)
         case sparkplug(SparkplugMetrics)
+        /// Many events in a message, by columns.
+        case block
     }
 
     private let topic: TopicTemplate
@@ -60,6 +64,7 @@ public struct Renderer: Sendable {
     private var json: EventJSON
     private var avro: AvroMessages?
     private var sparkplug: SparkplugMessages?
+    private var blocks: BlockMessages?
 
     /// - Parameters:
     ///   - hasAttributes: whether the attributes of a CloudEvent are beside the payload (its Kafka Protocol Binding 1.0.2,
@@ -78,6 +83,9 @@ public struct Renderer: Sendable {
         json = EventJSON(gateway: gateway, catalog: catalog, tags: allowed?.tags, units: units)
         switch format {
         case .json: break
+        case .block:
+            blocks = BlockMessages(
+                EventBlock(gateway: gateway, catalog: catalog, tags: allowed?.tags, units: units))
         case .sparkplug(let metrics): sparkplug = SparkplugMessages(metrics: metrics)
         case .avro(let fields, let numbers):
             avro = AvroMessages(
@@ -110,8 +118,12 @@ public struct Renderer: Sendable {
             put(event, of: batch, id: id, isReplayed: isReplayed, isBacklog: isBacklog, sparkplug, to: &out)
             return
         }
-        let start = out.buffer.count
         let topic = topic.text(event.kind, lane: id.lane, device: catalog.contents[event.device], gateway: gateway)
+        if blocks != nil {
+            addToBlock(event, of: batch, id: id, isReplayed: isReplayed, isBacklog: isBacklog, topic: topic, to: &out)
+            return
+        }
+        let start = out.buffer.count
         if avro != nil {
             try avro?.write(
                 event, of: batch, id: json.id(id), isReplayed: isReplayed, topic: topic, to: &out.buffer)
@@ -133,17 +145,46 @@ public struct Renderer: Sendable {
     ) {
         let (role, topic, payload) = sparkplug.message(
             event, of: batch, isReplayed: isReplayed, isBacklog: isBacklog, catalog.contents
-        ) {
-            var text = ByteWriter()
-            json.writeEnvelope(event, of: batch, id: id, isReplayed: isReplayed, to: &text)
-            return String(decoding: text.bytes, as: UTF8.self)
-        }
+        ) { String(decoding: envelope(event, of: batch, id: id, isReplayed: isReplayed), as: UTF8.self) }
         let start = out.buffer.count
         out.buffer.raw(payload)
         out.messages.append(
             Outgoing.Message(
                 topic: topic, key: json.subject(of: event), payload: start..<out.buffer.count, time: event.time,
                 isBacklog: isBacklog, contentType: nil, attributes: [], role: role))
+    }
+
+    private mutating func envelope(
+        _ event: Batch.Event, of batch: Batch, id: EventID, isReplayed: Bool
+    ) -> [UInt8] {
+        var out = ByteWriter()
+        json.writeEnvelope(event, of: batch, id: id, isReplayed: isReplayed, to: &out)
+        return out.bytes
+    }
+
+    private mutating func addToBlock(
+        _ event: Batch.Event, of batch: Batch, id: EventID, isReplayed: Bool, isBacklog: Bool, topic: String,
+        to out: inout Outgoing
+    ) {
+        if blocks?.isFull(for: topic) ?? false { close(&out) }
+        let isTold = blocks?.add(
+            event, of: batch, id: id, isReplayed: isReplayed, isBacklog: isBacklog, topic: topic)
+        if isTold == false {
+            let json = envelope(event, of: batch, id: id, isReplayed: isReplayed)
+            blocks?.add(json: json, id: id)
+        }
+    }
+
+    /// Ends a window: what is told together becomes messages.
+    public mutating func close(_ out: inout Outgoing) {
+        guard let message = blocks?.close() else { return }
+        let start = out.buffer.count
+        out.buffer.raw(message.payload)
+        out.messages.append(
+            Outgoing.Message(
+                topic: message.topic, key: gateway, payload: start..<out.buffer.count, time: message.time,
+                isBacklog: message.isBacklog, contentType: contentType,
+                attributes: hasAttributes ? [("content-type", contentType)] : [], events: message.events))
     }
 
     private mutating func attributes(
@@ -158,6 +199,7 @@ public struct Renderer: Sendable {
 
     private var contentType: String {
         if avro != nil { return "application/avro" }
+        if blocks != nil { return "application/vnd.headgate.block" }
         return hasAttributes ? "application/json" : "application/cloudevents+json"
     }
 }

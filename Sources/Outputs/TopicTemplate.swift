@@ -42,6 +42,16 @@ public struct TopicTemplate: Sendable, Equatable {
     /// Whether all events of a topic are of one kind and one map.
     public var isOfOneRecord: Bool { parts.contains(.kind) && (parts.contains(.map) || parts.contains(.device)) }
 
+    /// Whether events of different devices, or of different kinds, may have different topics.
+    public var isOfDevice: Bool {
+        parts.contains { part in
+            switch part {
+            case .device, .map, .kind, .tag: true
+            case .text, .gateway, .lane: false
+            }
+        }
+    }
+
     private static func place(_ name: Substring) -> Part? {
         switch name {
         case "gateway": .gateway

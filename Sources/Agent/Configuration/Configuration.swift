@@ -100,6 +100,8 @@ public struct Configuration: Sendable {
             case avro(ConfiguredRegistry)
             /// As an edge node, which waits for its primary host where it has one.
             case sparkplug(SparkplugNodeName, primaryHost: String?)
+            /// By columns, of events that come within a time of one another.
+            case block(wait: Duration)
         }
 
         public var name: String
@@ -116,6 +118,9 @@ public struct Configuration: Sendable {
         public var maxRate: Int?
         /// By the unit that something is in, another that it is told in.
         public var units: [String: UnitChange] = [:]
+
+        /// How long events that are not critical wait for others.
+        var gathering: Duration? { if case .block(let wait) = format { wait } else { nil } }
     }
 
     public struct Listen: Sendable {

@@ -7,18 +7,21 @@ import YAMLText
 
 /// What is in an output's messages: its `format`, and the keys that go with it.
 struct FormatKeys {
-    enum Word { case json, avro, sparkplug }
+    enum Word { case json, avro, sparkplug, block }
 
     private let format: YAMLValue?
     private let registry: YAMLValue?
     private let sparkplug: YAMLValue?
+    private let wait: YAMLValue?
     let word: Word
 
     init(_ mapping: YAMLMapping) {
         format = mapping.take("format")
         registry = mapping.take("registry")
         sparkplug = mapping.take("sparkplug")
-        word = format?.word(["json": .json, "avro": .avro, "sparkplug": .sparkplug]) ?? .json
+        wait = mapping.take("wait")
+        word =
+            format?.word(["json": .json, "avro": .avro, "sparkplug": .sparkplug, "block": .block]) ?? .json
     }
 
     /// - Parameter resolve: a path from the folder of the configuration.
@@ -27,8 +30,10 @@ struct FormatKeys {
     ) -> Configuration.ConfiguredOutput.Format? {
         if word != .avro { registry?.problem("is for `format: avro`", fix: "leave it out") }
         if word != .sparkplug { sparkplug?.problem("is for `format: sparkplug`", fix: "leave it out") }
+        if word != .block { wait?.problem("is for `format: block`", fix: "leave it out") }
         switch word {
         case .json: return .json
+        case .block: return block(output)
         case .avro: return avro(output, resolve)
         case .sparkplug: return edgeNode(output, gateway)
         }
@@ -54,6 +59,29 @@ struct FormatKeys {
         }
         return .avro(configured)
     }
+
+    private func block(_ output: Configuration.ConfiguredOutput) -> Configuration.ConfiguredOutput.Format {
+        switch output.way {
+        case .kafka(let settings, _):
+            if settings.isExactlyOnce {
+                format?.problem(
+                    "has many events in a message: `exactly_once` looks for each", fix: "leave one of them out")
+            }
+        case .mqtt: break
+        case .file, .stdout:
+            format?.problem("is for `kafka` and `mqtt`", fix: "files and standard output have an event a line, as JSON")
+        }
+        if output.topic.isOfDevice {
+            format?.problem(
+                "has the events of all devices in a message",
+                fix: "leave all places but {gateway} and {lane} out of `topic`")
+        }
+        let microseconds = wait?.duration(atLeast: 0) ?? 10_000_000
+        if microseconds > Self.longestWait { wait?.problem("is at most an hour") }
+        return .block(wait: .microseconds(min(microseconds, Self.longestWait)))
+    }
+
+    private static let longestWait: Int64 = 3_600_000_000
 
     private func edgeNode(
         _ output: Configuration.ConfiguredOutput, _ gateway: String

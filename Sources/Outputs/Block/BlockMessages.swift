@@ -1,0 +1,47 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Zstd
+
+/// Windows of events by columns, compressed: `deploy/block-format.md`.
+struct BlockMessages {
+    private static let magic = Array("HGB1".utf8)
+    /// As much as brokers take unless they are told otherwise, with room to spare.
+    private static let bytes = 512 * 1_024
+    /// As the outbox has it: more takes longer and gains little.
+    private static let level: Int32 = 3
+
+    private var block: EventBlock
+    private var pending: (topic: String, time: Timestamp, isBacklog: Bool)?
+
+    init(_ block: EventBlock) {
+        self.block = block
+    }
+
+    /// Whether another event of a topic is to go into another message.
+    func isFull(for topic: String) -> Bool {
+        pending.map { $0.topic != topic || block.bytes >= Self.bytes } ?? false
+    }
+
+    /// - Returns: whether columns can tell it; else it is to be added as a CloudEvent.
+    mutating func add(
+        _ event: Batch.Event, of batch: Batch, id: EventID, isReplayed: Bool, isBacklog: Bool, topic: String
+    ) -> Bool {
+        if pending == nil { pending = (topic, event.time, isBacklog) }
+        return block.add(event, of: batch, id: id, isReplayed: isReplayed)
+    }
+
+    mutating func add(json: [UInt8], id: EventID) { block.add(json: json, id: id) }
+
+    /// All that was added since the last one; nil where that is nothing.
+    mutating func close() -> (topic: String, time: Timestamp, isBacklog: Bool, events: Int, payload: [UInt8])? {
+        guard let (topic, time, isBacklog) = pending else { return nil }
+        pending = nil
+        let events = block.events
+        let body = block.close()
+        // Compressing into memory fails only where there is none.
+        guard let frame = try? Zstd().compress(body, level: Self.level) else { return nil }
+        return (topic, time, isBacklog, events, Self.magic + frame)
+    }
+}

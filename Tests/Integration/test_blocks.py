@@ -1,0 +1,119 @@
+"""Many events in a message, by columns: what the reader in deploy/ makes of it is what `format: json` says."""
+
+import importlib.util
+import json
+
+import paho.mqtt.client as mqtt
+import pytest
+import yaml
+
+from conftest import REPOSITORY, events_in, headgate, wait_for
+from test_avro import MACHINE, MESSAGES, values
+from test_mqtt_in import listening
+
+spec = importlib.util.spec_from_file_location("read_block", REPOSITORY / "deploy" / "read_block.py")
+read_block = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(read_block)
+
+
+@pytest.fixture
+def shop(workshop):
+    broker, _ = workshop.mosquitto()
+    maps = workshop.folder / "maps"
+    maps.mkdir()
+    (maps / "machine.yaml").write_text(yaml.safe_dump(MACHINE | {"mqtt": {"payload": "json", "id": {"level": 2}}}, sort_keys=False))
+    out = workshop.folder / "events.jsonl"
+
+    def configure(output, **more):
+        return workshop.configuration(
+            maps=str(maps), links={"floor": {"mqtt": f"mqtt://127.0.0.1:{broker}"}},
+            devices={"saws": {"map": "machine", "link": "floor", "topic": "saw/+", "tags": {"hall": "é 3"}}},
+            rules={"fast": {"when": "speed > 1200 '/min'"}},
+            outputs={"blocks": output | {"format": "block"}, "local": {"file": str(out)}}, **more)
+    return workshop, configure, broker, out
+
+
+def say(port, *messages):
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    for topic, message in messages:
+        client.publish(topic, json.dumps(message), qos=1).wait_for_publish(10)
+    client.disconnect()
+    client.loop_stop()
+
+
+def plain(events):
+    """Events by id; when something was sent is no matter."""
+    found = {}
+    for event in events:
+        event["data"].pop("replayed", None)
+        found[event["id"]] = event
+    return found
+
+
+def test_a_reader_of_blocks_finds_every_event(shop):
+    workshop, configure, broker, out = shop
+    kafka = workshop.kafka()
+    gateway = workshop.gateway(configure({"kafka": kafka, "topic": "blocks", "wait": "300ms"}))
+    listening(gateway)
+    said = [("saw/1", message) for message in MESSAGES] + [("saw/2", MESSAGES[0])]
+    said += [(f"saw/{number % 3}", {"speed": number / 8, "parts": number * 7 - 1000, "running": number % 2 == 0, "state": number % 4,
+                                    "oil": 0.1 * number, "program": f"p{number % 5}"}) for number in range(300)]
+    said += [("saw/1", {"speed": value}) for value in (0.1 + 0.2, 1e-7, -0.0, 1e15, 1 / 3)]
+    say(broker, *said)
+    wait_for(lambda: gateway.output("blocks")["acknowledgedEvents"] == gateway.output("local")["acknowledgedEvents"] > 310,
+             what="all of it")
+    gateway.stop()
+    told = plain(events_in(out))
+    messages = values(kafka, "blocks")
+    read = [event for message in messages for event in read_block.events(message)]
+    assert len(messages) < len(told) / 5 and {event["type"].split(".")[1] for event in read} >= {"telemetry", "status", "alarm"}
+    assert len(read) == len(told) and plain(read) == told
+    lanes = [[event["id"].rsplit("/", 1) for event in read if f"/{lane}/" in event["id"]] for lane in ("critical", "normal", "bulk")]
+    assert all([int(number) for _, number in lane] == sorted(int(number) for _, number in lane) for lane in lanes)
+
+
+def test_blocks_gather_and_what_is_critical_does_not_wait(shop):
+    workshop, configure, broker, out = shop
+    seen = []
+    listener = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    listener.on_message = lambda _, __, message: seen.append((message.topic, read_block.events(message.payload)))
+    listener.connect("127.0.0.1", broker)
+    listener.subscribe("out/#", qos=1)
+    listener.loop_start()
+    gateway = workshop.gateway(configure({"mqtt": f"mqtt://127.0.0.1:{broker}", "topic": "out/{lane}", "wait": "1h"}))
+    listening(gateway)
+    say(broker, ("saw/1", {"parts": 1}))
+    wait_for(lambda: any(topic == "out/normal" for topic, _ in seen), what="what nothing was before")
+    say(broker, *[("saw/1", {"parts": number}) for number in range(2, 40)], ("saw/1", {"speed": 2000}))
+    wait_for(lambda: any("rule" in event["data"] for topic, events in seen for event in events), what="the alarm")
+    assert sum(topic == "out/normal" for topic, _ in seen) == 1
+    # A stop waits for nothing more.
+    gateway.stop()
+    wait_for(lambda: sum(topic == "out/normal" for topic, _ in seen) == 2, what="the rest")
+    read = [event for _, events in seen for event in events]
+    assert [reading["value"] for event in read if event["type"] == "headgate.telemetry.v1"
+            for reading in event["data"]["readings"] if reading["point"] == "parts"] == list(range(1, 40))
+    assert plain(read) == plain(events_in(out))
+    listener.disconnect()
+    listener.loop_stop()
+
+
+def test_a_damaged_block_is_no_event(shop):
+    with pytest.raises(ValueError):
+        read_block.events(b"HGB2" + b"0" * 20)
+    with pytest.raises(Exception):
+        read_block.events(b"HGB1" + b"0" * 20)
+
+
+@pytest.mark.parametrize("output,complaint", [
+    ({"kafka": "h", "topic": "t.{device}", "format": "block"}, "leave all places but {gateway} and {lane} out"),
+    ({"kafka": "h", "topic": "t", "format": "block", "exactly_once": True}, "exactly_once"),
+    ({"kafka": "h", "topic": "t", "format": "block", "wait": "2h"}, "is at most an hour"),
+    ({"kafka": "h", "topic": "t", "wait": "2s"}, "is for `format: block`"),
+    ({"file": "x", "format": "block"}, "is for `kafka` and `mqtt`"),
+])
+def test_mistakes_are_told(workshop, output, complaint):
+    result = headgate("check", "-c", workshop.configuration(outputs={"o": output}))
+    assert result.returncode == 78 and complaint in result.stderr + result.stdout, result.stdout + result.stderr
