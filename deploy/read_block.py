@@ -53,8 +53,7 @@ class Body:
         if form == 3:
             return [struct.unpack("<d", planes[row::rows])[0] for planes in [self.take(8 * rows)] for row in range(rows)]
         values = self.differences(rows) if form else [None] * rows
-        return {2: lambda: [value / power for value in values], 4: lambda: [words[value] for value in values]}.get(
-            form, lambda: values)()
+        return [words[value] for value in values] if form == 4 else [value / power for value in values] if form == 2 else values
 
 
 def moment(time):
@@ -65,19 +64,20 @@ def events(message):
     """The events of a message, in their order: CloudEvents, as `format: json` sends them."""
     if message[:4] != b"HGB1":
         raise ValueError("no block of Headgate")
-    block, found = Body(decompress(message[4:])), []
-    head = block.json()
-    words, runs = head["words"], [[block.number() for _ in range(4)] for _ in range(block.number())]
+    body = 8 + int.from_bytes(message[4:8], "little")
+    sources, devices, words, shapes = json.loads(decompress(message[8:body]))
+    block, found = Body(decompress(message[body:])), []
+    runs = [[block.number() for _ in range(4)] for _ in range(block.number())]
     rows, tick = [run for run in runs for _ in range(run[3])], block.number()
     columns = [block.changes(runs), block.changes(runs)] + [block.differences(len(rows)) for _ in range(2)]
     for (shape, device, source, _), sequence, ticks, uncertainty, flags in zip(rows, *columns):
-        data, flags = head["devices"][device] | {"readings": []}, words[flags]
-        event = {"specversion": "1.0", "id": f"{head['sources'][source]}/{sequence}", "type": "headgate.telemetry.v1",
+        data, flags = devices[device] | {"readings": []}, words[flags]
+        event = {"specversion": "1.0", "id": f"{sources[source]}/{sequence}", "type": "headgate.telemetry.v1",
                  "source": f"/gateways/{data['gateway']}/devices/{data['device']}", "subject": data["device"],
                  "time": moment(ticks * tick), "datacontenttype": "application/json",
                  "data": data | flags | ({"time_uncertainty_us": uncertainty} if uncertainty else {})}
         found.append((source, sequence, event, shape, ticks * tick))
-    for shape, points in enumerate(head["shapes"]):
+    for shape, points in enumerate(shapes):
         own = [row for row in found if row[3] == shape]
         for point in points:
             values, exceptions, place = block.values(len(own), words), {}, 0

@@ -120,8 +120,8 @@ public struct EventBlock: Sendable {
 
     // MARK: Writing
 
-    /// The body of all that was added, which is forgotten then.
-    public mutating func close() -> [UInt8] {
+    /// What the numbers of all that was added stand for, and the numbers; it is forgotten then.
+    public mutating func close() -> (head: [UInt8], body: [UInt8]) {
         rows.sort {
             ($0.shape, $0.device, $0.source, $0.sequence) < ($1.shape, $1.device, $1.source, $1.sequence)
         }
@@ -131,12 +131,7 @@ public struct EventBlock: Sendable {
         for shape in used { writeCells(of: shape, to: &columns) }
         // Columns have added to the words.
         let head = head(used)
-        var out = ByteWriter()
-        out.varint(UInt64(head.count))
-        out.raw(head)
-        out.raw(columns.bytes)
-        out.varint(UInt64(others.count))
-        for other in others {
+        columns.list(others) { out, other in
             out.varint(UInt64(other.source))
             out.varint(UInt64(other.event.count))
             out.raw(other.event)
@@ -146,25 +141,25 @@ public struct EventBlock: Sendable {
         others.removeAll(keepingCapacity: true)
         otherBytes = 0
         (sources, devices, words) = (Numbered(), Numbered(), Numbered())
-        return out.bytes
+        return (head, columns.bytes)
     }
 
     /// What the numbers stand for, as JSON.
     private func head(_ used: [Int]) -> [UInt8] {
         var out = ByteWriter()
-        out.text(#"{"sources":"#)
+        out.text("[")
         out.json(sources.all) { out, source in
             out.jsonString(EventJSON.source(gateway, source.epoch, source.lane))
         }
-        out.text(#","devices":"#)
+        out.text(",")
         out.json(devices.all) { out, number in
             out.text("{")
             out.raw(EventJSON.subject(contents[number] ?? .damaged, of: gateway, tags))
             out.text("}")
         }
-        out.text(#","words":"#)
+        out.text(",")
         out.json(words.all) { $0.raw($1.utf8) }
-        out.text(#","shapes":"#)
+        out.text(",")
         out.json(used) { out, shape in
             out.json(shapes.all[shape]) { out, name in
                 out.text(#"{"point":"#)
@@ -173,7 +168,7 @@ public struct EventBlock: Sendable {
                 out.text("}")
             }
         }
-        out.text("}")
+        out.text("]")
         return out.bytes
     }
 

@@ -6,11 +6,10 @@ import Zstd
 
 /// Windows of events by columns, compressed: `deploy/block-format.md`.
 struct BlockMessages {
-    private static let magic = Array("HGB1".utf8)
     /// As much as brokers take unless they are told otherwise, with room to spare.
     private static let bytes = 512 * 1_024
-    /// As the outbox has it: more takes longer and gains little.
-    private static let level: Int32 = 3
+    /// More takes longer and gains nothing.
+    private static let level: Int32 = 6
 
     private var block: EventBlock
     private var pending: (topic: String, time: Timestamp, isBacklog: Bool)?
@@ -39,9 +38,17 @@ struct BlockMessages {
         guard let (topic, time, isBacklog) = pending else { return nil }
         pending = nil
         let events = block.events
-        let body = block.close()
+        let (head, body) = block.close()
+        let zstd = Zstd()
         // Compressing into memory fails only where there is none.
-        guard let frame = try? Zstd().compress(body, level: Self.level) else { return nil }
-        return (topic, time, isBacklog, events, Self.magic + frame)
+        guard let head = try? zstd.compress(head, level: Self.level),
+            let body = try? zstd.compress(body, level: Self.level)
+        else { return nil }
+        var payload = ByteWriter()
+        payload.raw("HGB1".utf8)
+        payload.fixed32(UInt32(head.count))
+        payload.raw(head)
+        payload.raw(body)
+        return (topic, time, isBacklog, events, payload.bytes)
     }
 }

@@ -22,7 +22,8 @@ struct Encoders {
         for second in 0..<20 {
             for device in 0..<Plant.devices {
                 let number = catalog.number(
-                    of: Device(id: "meter-\(device)", map: "plant", mapVersion: 1, tags: [.init(name: "line", value: "A")]))
+                    of: Device(
+                        id: "meter-\(device)", map: "plant", mapVersion: 1, tags: [.init(name: "line", value: "A")]))
                 var batch = Batch()
                 let time = Timestamp(microseconds: 1_795_251_600_000_000 + Int64(second * 1_000_000 + device * 613))
                 for point in 0..<Plant.points {
@@ -55,6 +56,19 @@ struct Encoders {
             out.fixed32(1)
             encoder.write(
                 event, of: batch, id: "plant-1/5f0c2e9a71b3d846/normal/\(sequence)", isReplayed: false, to: &out)
+        }
+    }
+
+    /// In blocks of a thousand events.
+    func block(seconds: Double) -> Figures {
+        var block = EventBlock(gateway: "plant-1", catalog: catalog)
+        return measure(seconds) { event, batch, sequence, out in
+            let id = EventID(epoch: 0x5f0c_2e9a_71b3_d846, lane: .normal, sequence: UInt64(sequence))
+            _ = block.add(event, of: batch, id: id, isReplayed: false)
+            guard sequence % 1_000 == 0 else { return }
+            let (head, body) = block.close()
+            out.raw(head)
+            out.raw(body)
         }
     }
 

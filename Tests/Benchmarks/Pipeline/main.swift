@@ -134,10 +134,18 @@ let watched = try measure(windows: true, rules: true, seconds: seconds)
 let encoders = Encoders()
 let json = encoders.json(seconds: seconds)
 let avro = encoders.avro(seconds: seconds)
+let block = encoders.block(seconds: seconds)
+var blocks = Blocks()
+let signals = Blocks.Signal.allCases.map { signal in
+    let (bytes, bound) = blocks.bytes(of: signal)
+    return "\"\(signal)\":[\(bytes),\(bound)]"
+}
 print(
     """
     {"filtered":\(filtered),"windowed":\(windowed),"watched":\(watched),\
     "json":\(json.readingsASecond),"avro":\(avro.readingsASecond),\
     "json_bytes":\(json.bytes),"json_compressed":\(json.compressed),\
-    "avro_bytes":\(avro.bytes),"avro_compressed":\(avro.compressed)}
+    "avro_bytes":\(avro.bytes),"avro_compressed":\(avro.compressed),\
+    "block":\(block.readingsASecond),"block_compressed":\(block.compressed),\
+    "signals":{\(signals.joined(separator: ","))}}
     """)
