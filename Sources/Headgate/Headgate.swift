@@ -32,8 +32,8 @@ struct Headgate: AsyncParsableCommand {
         version: Gateway.version,
         subcommands: [
             Run.self, Check.self, Test.self, ReplayCommand.self, Plan.self, Read.self, Write.self, Scan.self,
-            MapCommand.self, SchemaCommand.self, Simulate.self,
-            OutboxCommand.self, Tail.self, Status.self,
+            MapCommand.self, SchemaCommand.self, Provision.self, Simulate.self, OutboxCommand.self, Tail.self,
+            Status.self,
         ])
 }
 

@@ -108,6 +108,8 @@ public struct Configuration: Sendable {
         public var way: Way
         public var topic: TopicTemplate
         public var format = Format.json
+        /// How its topics are to be, where it is one to Kafka.
+        public var topics = KafkaTopics.Shape()
         /// What it may tell; empty for everything.
         public var allowed: [Selection] = []
         /// Names of tags; nil for all.

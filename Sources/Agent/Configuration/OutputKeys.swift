@@ -26,6 +26,7 @@ struct OutputKeys {
             let format = FormatKeys(mapping)
             let units = mapping.take("units").map(Self.units)
             let (allow, allowTags) = (mapping.take("allow"), mapping.take("allow_tags"))
+            let topics = kafka.flatMap { _ in mapping.take("topics") }?.mapping().map(self.topics)
             let ways = [kafka, mqtt, file, stdout].compactMap(\.self)
             guard ways.count == 1 else {
                 value.problem("needs one of `kafka`, `mqtt`, `file` and `stdout`", fix: "write { file: events.jsonl }")
@@ -45,6 +46,7 @@ struct OutputKeys {
             output.isInOrder = isInOrder ?? false
             output.maxRate = maxRate
             output.units = units ?? [:]
+            if let topics { output.topics = topics }
             if let allow { output.allowed = allowed(allow) }
             if let allowTags { output.allowedTags = tags(allowTags, of: output) }
             if let format = format.format(of: output, gateway: gateway, resolve: resolve) { output.format = format }
@@ -135,6 +137,18 @@ struct OutputKeys {
             if let mechanism, let username { settings.sasl = (mechanism, username, "") }
         }
         return brokers.isEmpty ? nil : .kafka(settings, password: password)
+    }
+
+    /// How `headgate provision` makes topics.
+    private func topics(_ mapping: YAMLMapping) -> KafkaTopics.Shape {
+        defer { mapping.finish() }
+        let partitions = mapping.take("partitions")?.integer(in: 1...10_000)
+        let replication = mapping.take("replication")?.integer(in: 1...100)
+        let retention = mapping.take("retention").flatMap { value in
+            value.scalar == "forever" ? -1 : value.duration(atLeast: 1_000).map { $0 / 1_000 }
+        }
+        return KafkaTopics.Shape(
+            partitions: partitions.map { Int32($0) }, replication: replication.map { Int32($0) }, retention: retention)
     }
 
     /// `true`, or the files.

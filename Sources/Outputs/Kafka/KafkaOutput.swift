@@ -69,7 +69,7 @@ public struct KafkaOutputSettings: Sendable {
         ]) { $1 }
     }
 
-    private var clientProperties: [String: String] {
+    var clientProperties: [String: String] {
         var properties = [
             "bootstrap.servers": brokers.joined(separator: ","),
             "client.id": clientID,
