@@ -64,7 +64,7 @@ let package = Package(
     ],
     targets: [
         part("Events", []),
-        part("DeviceMaps", ["Events", "YAMLText", crypto]),
+        part("DeviceMaps", ["Events", "YAMLText", "Spectrum", crypto]),
         part(
             "Inputs", ["Events", "DeviceMaps", "Modbus", "MQTT", "Sparkplug", "Waiting", logging, metrics, lifecycle]),
         part("Pipeline", ["Events", "DeviceMaps"]),
@@ -122,6 +122,7 @@ let package = Package(
         library("HTTP", ["CCurl"]),
         library("SQLite", ["CSQLite"]),
         library("Zstd", ["CZstd"]),
+        library("Spectrum", ["CKissFFT"]),
         .target(
             name: "Sparkplug", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")],
             path: "Sources/Libraries/Sparkplug", exclude: ["sparkplug_b.proto"], swiftSettings: settings),
@@ -133,6 +134,8 @@ let package = Package(
         systemLibrary("CRdKafka", pkgConfig: "rdkafka", apt: "librdkafka-dev"),
         systemLibrary("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
         systemLibrary("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
+        .systemLibrary(
+            name: "CKissFFT", path: "Sources/Libraries/CKissFFT", providers: [.apt(["libkissfft-dev"])]),
 
         tests("WaitingTests", ["Waiting"]),
         tests("EventsTests", ["Events"]),

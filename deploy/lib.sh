@@ -6,7 +6,7 @@ step() { printf '\n== %s\n' "$*" >&2; }
 install_packages() {
     local wanted
     case "$1" in
-        build) wanted="libmodbus-dev libmosquitto-dev librdkafka-dev libsqlite3-dev libzstd-dev libcurl4 pkg-config" ;;
+        build) wanted="libmodbus-dev libmosquitto-dev librdkafka-dev libsqlite3-dev libzstd-dev libkissfft-dev libcurl4 pkg-config" ;;
         demo) wanted="mosquitto mosquitto-clients" ;;
         test) wanted="mosquitto mosquitto-clients kcat mbpoll socat openssl python3 python3-venv" ;;
     esac

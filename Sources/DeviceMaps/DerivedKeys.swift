@@ -103,7 +103,7 @@ extension Point.Source {
         guard case .message(let message) = self else { return false }
         switch message.payload {
         case .text, .json(_, .string): return true
-        case .json, .number, .registers: return false
+        case .json, .number, .registers, .samples, .rawSamples: return false
         }
     }
 }

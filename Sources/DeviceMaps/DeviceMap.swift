@@ -204,6 +204,10 @@ public struct MessageSource: Sendable {
         case text
         /// Raw bytes laid out like registers; the address counts registers from the payload's start.
         case registers(address: Int, RegisterLayout, absent: [UInt64])
+        /// A list of numbers, of which one thing is told.
+        case samples(JSONPath, SampleFigure)
+        /// Raw bytes, a number after the other to the payload's end.
+        case rawSamples(address: Int, RegisterLayout, SampleFigure)
     }
 
     public enum JSONType: Sendable { case number, integer, boolean, string, any }

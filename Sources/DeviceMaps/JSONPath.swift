@@ -64,16 +64,21 @@ public struct JSONPathTree: Sendable {
         var elements: [Int: Int] = [:]
         /// Which of the paths end here.
         var targets: [Int] = []
+        /// Whether a list there is wanted with its numbers.
+        var wantsNumbers = false
     }
 
     private(set) var nodes: [Node] = [Node()]
 
-    /// - Parameter paths: named by their place in this list when they are found.
-    public init(_ paths: [JSONPath]) {
+    /// - Parameters:
+    ///   - paths: named by their place in this list when they are found.
+    ///   - lists: places of those that lead to lists of numbers.
+    public init(_ paths: [JSONPath], lists: Set<Int> = []) {
         for (target, path) in paths.enumerated() {
             var node = 0
             for step in path.steps { node = child(of: node, step) }
             nodes[node].targets.append(target)
+            if lists.contains(target) { nodes[node].wantsNumbers = true }
         }
     }
 

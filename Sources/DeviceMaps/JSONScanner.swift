@@ -10,6 +10,18 @@ public enum JSONLeaf: Equatable, Sendable {
     case null
     /// An object or a list stands where a value was wanted.
     case container
+    /// A list of numbers, where one was wanted.
+    case numbers([Double])
+}
+
+extension JSONLeaf {
+    var asNumber: Double? {
+        switch self {
+        case .number(let number): number
+        case .integer(let integer): Double(integer)
+        case .boolean, .string, .null, .container, .numbers: nil
+        }
+    }
 }
 
 /// A payload that is not JSON.
@@ -87,7 +99,8 @@ public struct JSONScanner {
     // MARK: Values
 
     /// - Parameter node: where the paths stand that may end in or below this value; nil where none does.
-    private mutating func value(node: Int?, depth: Int) throws(JSONError) {
+    @discardableResult
+    private mutating func value(node: Int?, depth: Int) throws(JSONError) -> JSONLeaf {
         guard depth <= Self.depthLimit else { throw error("fewer than \(Self.depthLimit) levels") }
         skipBlanks()
         let start = position
@@ -99,17 +112,16 @@ public struct JSONScanner {
         case UInt8(ascii: "{"):
             try object(node: node, depth: depth)
             leaf = .container
-        case UInt8(ascii: "["):
-            try list(node: node, depth: depth)
-            leaf = .container
+        case UInt8(ascii: "["): leaf = try list(node: node, depth: depth)
         case UInt8(ascii: "\""): leaf = .string(try string())
         case UInt8(ascii: "t"): leaf = try word("true", .boolean(true))
         case UInt8(ascii: "f"): leaf = try word("false", .boolean(false))
         case UInt8(ascii: "n"): leaf = try word("null", .null)
         default: leaf = try number()
         }
-        guard let node else { return }
+        guard let node else { return leaf }
         for target in tree.nodes[node].targets { found.append((target, leaf)) }
+        return leaf
     }
 
     private mutating func object(node: Int?, depth: Int) throws(JSONError) {
@@ -129,22 +141,27 @@ public struct JSONScanner {
         }
     }
 
-    private mutating func list(node: Int?, depth: Int) throws(JSONError) {
+    /// - Returns: its numbers where they are wanted, and it has nothing else.
+    private mutating func list(node: Int?, depth: Int) throws(JSONError) -> JSONLeaf {
         position += 1
         skipBlanks()
+        var numbers: [Double]? = node.map { tree.nodes[$0].wantsNumbers } ?? false ? [] : nil
         let isWanted = node != nil && node == listNode
         var ranges: [Range<Int>] = []
         defer { if isWanted { elements = ranges } }
-        if take("]") { return }
+        if take("]") { return numbers.map { .numbers($0) } ?? .container }
         var index = 0
         while true {
             skipBlanks()
             let start = position
-            try value(node: node.flatMap { tree.nodes[$0].elements[index] }, depth: depth + 1)
+            let leaf = try value(node: node.flatMap { tree.nodes[$0].elements[index] }, depth: depth + 1)
+            if numbers != nil {
+                if let number = leaf.asNumber { numbers?.append(number) } else { numbers = nil }
+            }
             if isWanted { ranges.append(start..<position) }
             index += 1
             skipBlanks()
-            if take("]") { return }
+            if take("]") { return numbers.map { .numbers($0) } ?? .container }
             guard take(",") else { throw error("a comma or ]") }
         }
     }

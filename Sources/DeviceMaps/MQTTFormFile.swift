@@ -5,7 +5,9 @@ import YAMLText
 
 /// The `mqtt:` part of a device map, and the points that are read from messages.
 struct MQTTFormFile {
-    static let pointKeys = ["topic", "payload", "path", "type", "values", "address", "order", "bit", "bits", "length"]
+    static let pointKeys = [
+        "topic", "payload", "path", "type", "values", "address", "order", "bit", "bits", "length", "samples",
+    ]
 
     private enum PayloadForm { case json, number, text, registers }
 
@@ -33,6 +35,7 @@ struct MQTTFormFile {
     }
 
     private func payload(_ form: PayloadForm, _ keys: PointKeys) -> MessageSource.Payload? {
+        if let samples = keys.takeOwn("samples") { return self.samples(samples, form, keys) }
         switch form {
         case .number: return .number
         case .text: return .text
@@ -43,16 +46,46 @@ struct MQTTFormFile {
             }
             let type = keys.take("type")?.word(Self.types) ?? .any
             return Self.path(path).map { .json($0, type) }
+        case .registers: return registers(keys).map { .registers(address: $0, $1, absent: $2) }
+        }
+    }
+
+    private func registers(_ keys: PointKeys) -> (address: Int, RegisterLayout, absent: [UInt64])? {
+        guard let address = keys.takeOwn("address") else {
+            keys.problem("needs `address`", fix: "count registers of two bytes from the payload's start, from 0")
+            return nil
+        }
+        guard let number = address.integer(in: 0...32_767, "an address"), let (layout, absent) = keys.layout()
+        else {
+            return nil
+        }
+        return (number, layout, absent)
+    }
+
+    private func samples(
+        _ value: YAMLValue, _ form: PayloadForm, _ keys: PointKeys
+    ) -> MessageSource.Payload? {
+        let figure = SampleKeys.figure(value)
+        switch form {
+        case .json:
+            guard let path = keys.takeOwn("path") else {
+                keys.problem("needs `path`, where the list of samples is", fix: "write path: acceleration")
+                return nil
+            }
+            guard let path = Self.path(path), let figure else { return nil }
+            return .samples(path, figure)
         case .registers:
-            guard let address = keys.takeOwn("address") else {
-                keys.problem("needs `address`", fix: "count registers of two bytes from the payload's start, from 0")
-                return nil
+            guard let (address, layout, _) = registers(keys), let figure else { return nil }
+            if layout.type == .string || layout.type == .bool || layout.bits != nil {
+                value.problem("needs numbers", fix: "write type: int16")
             }
-            guard let number = address.integer(in: 0...32_767, "an address"), let (layout, absent) = keys.layout()
-            else {
-                return nil
+            if case .path = figure.rate {
+                value.problem("has no path to its rate in raw bytes", fix: "write rate: 6400")
             }
-            return .registers(address: number, layout, absent: absent)
+            return .rawSamples(address: address, layout, figure)
+        case .number, .text:
+            value.problem("needs a payload that is JSON, or raw bytes", fix: "write payload: json")
+            return nil
         }
     }
 
@@ -67,7 +100,7 @@ struct MQTTFormFile {
         return text
     }
 
-    private static func path(_ value: YAMLValue) -> JSONPath? {
+    static func path(_ value: YAMLValue) -> JSONPath? {
         guard let path = value.string().flatMap(JSONPath.init) else {
             value.problem("is not a path", fix: "write keys with dots between them, like ENERGY.Power or sensors[0].t")
             return nil

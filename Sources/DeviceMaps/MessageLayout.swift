@@ -26,8 +26,14 @@ public struct MessageLayout: Sendable {
 
     private enum Target: Sendable {
         case point(Int, MessageSource.JSONType)
+        /// A list of numbers, by its place in `samples`.
+        case samples(Int)
+        case rate(JSONPath)
         case time, id
     }
+
+    /// What is told of the lists of numbers, list by list.
+    private let samples: [[(point: Int, figure: SampleFigure)]]
 
     /// - Parameters:
     ///   - points: every point of the map; those of other topics are left out.
@@ -36,15 +42,31 @@ public struct MessageLayout: Sendable {
         var paths: [JSONPath] = []
         var targets: [Target] = []
         var sources: [(point: Int, payload: MessageSource.Payload)] = []
+        var samples: [[(point: Int, figure: SampleFigure)]] = []
+        var listOfPath: [String: Int] = [:]
         for (index, point) in points.enumerated() {
             guard case .message(let source) = point.source, source.topic == topic else { continue }
-            if case .json(let path, let type) = source.payload {
+            switch source.payload {
+            case .json(let path, let type):
                 paths.append(path)
                 targets.append(.point(index, type))
-            } else {
-                sources.append((index, source.payload))
+            case .samples(let path, let figure):
+                let list = listOfPath[path.description, default: samples.count]
+                if list == samples.count {
+                    listOfPath[path.description] = list
+                    samples.append([])
+                    paths.append(path)
+                    targets.append(.samples(list))
+                }
+                samples[list].append((index, figure))
+                if case .path(let rate) = figure.rate {
+                    paths.append(rate)
+                    targets.append(.rate(rate))
+                }
+            case .number, .text, .registers, .rawSamples: sources.append((index, source.payload))
             }
         }
+        self.samples = samples
         // Only a payload that is read as JSON has a time or an id to be found by a path.
         let isJSON = !paths.isEmpty
         if isJSON, case .path(let path) = form.time?.place {
@@ -57,9 +79,15 @@ public struct MessageLayout: Sendable {
         }
         self.sources = sources
         self.targets = targets
-        tree = JSONPathTree(paths)
+        let lists = targets.indices.filter { if case .samples = targets[$0] { true } else { false } }
+        tree = JSONPathTree(paths, lists: Set(lists))
         items = form.items
-        let outer = zip(paths, targets).filter { if case .point = $0.1 { false } else { true } }
+        let outer = zip(paths, targets).filter {
+            switch $0.1 {
+            case .time, .id: true
+            case .point, .samples, .rate: false
+            }
+        }
         outerTree = JSONPathTree(outer.map(\.0))
         outerTargets = outer.map(\.1)
     }
@@ -113,10 +141,14 @@ public struct MessageLayout: Sendable {
             contents.values.append((source.point, value, quality, reason))
         }
         guard !targets.isEmpty else { return contents }
+        var lists: [Int: JSONLeaf] = [:]
+        var rates: [String: Double] = [:]
         for (target, leaf) in try JSONScanner.scan(payload, for: tree) {
             switch targets[target] {
             case .time: contents.time = leaf
             case .id: contents.id = leaf
+            case .samples(let list): lists[list] = leaf
+            case .rate(let path): rates[path.description] = leaf.asNumber
             case .point(let point, let type):
                 let (value, quality, reason) = Self.value(of: leaf, as: type, into: &batch)
                 // A key that stands twice: the last one counts.
@@ -124,25 +156,81 @@ public struct MessageLayout: Sendable {
                 contents.values.append((point, value, quality, reason))
             }
         }
+        for (list, leaf) in lists.sorted(by: { $0.key < $1.key }) {
+            Self.read(leaf, samples[list], rates, into: &contents)
+        }
         return contents
+    }
+
+    private static func read(
+        _ leaf: JSONLeaf, _ figures: [(point: Int, figure: SampleFigure)], _ rates: [String: Double],
+        into contents: inout Contents
+    ) {
+        var (samples, failure) = Self.samples(of: leaf)
+        for (point, figure) in figures {
+            let rate: Double? =
+                switch figure.rate {
+                case .hertz(let rate): rate
+                case .path(let path): rates[path.description]
+                case nil: nil
+                }
+            let (value, quality, reason) = samples?.reading(of: figure, rate: rate) ?? failure
+            contents.values.append((point, value, quality, reason))
+        }
+    }
+
+    /// - Returns: without samples, why there are none.
+    private static func samples(of leaf: JSONLeaf) -> (SampleSet?, (Value, Quality, Reason)) {
+        switch leaf {
+        case .null: return (nil, (.none, .absent, .none))
+        case .numbers(let numbers) where numbers.count > SampleSet.most: return (nil, (.none, .bad, .tooLong))
+        case .numbers(let numbers): return (SampleSet(numbers), (.none, .absent, .none))
+        default: return (nil, (.none, .bad, .wrongType))
+        }
+    }
+
+    /// Numbers one after the other, to the payload's end; a rest that is shorter than one is left.
+    private static func rawSamples(
+        _ payload: [UInt8], from start: Int, _ layout: RegisterLayout, _ figure: SampleFigure, into batch: inout Batch
+    ) -> (Value, Quality, Reason) {
+        let count = max(0, payload.count - start) / (layout.registers * 2)
+        guard count > 0 else { return (.none, .bad, .tooShort) }
+        guard count <= SampleSet.most else { return (.none, .bad, .tooLong) }
+        var numbers: [Double] = []
+        for sample in 0..<count {
+            let (value, quality, reason) = registers(
+                payload, at: start + sample * layout.registers * 2, layout, absent: [], into: &batch)
+            guard quality == .good, let number = value.asNumber else { return (.none, quality, reason) }
+            numbers.append(number)
+        }
+        let rate: Double? = if case .hertz(let rate) = figure.rate { rate } else { nil }
+        var samples = SampleSet(numbers)
+        return samples?.reading(of: figure, rate: rate) ?? (.none, .absent, .none)
+    }
+
+    private static func registers(
+        _ payload: [UInt8], at start: Int, _ layout: RegisterLayout, absent: [UInt64], into batch: inout Batch
+    ) -> (Value, Quality, Reason) {
+        guard start + layout.registers * 2 <= payload.count else { return (.none, .bad, .tooShort) }
+        let words = (0..<layout.registers).map {
+            UInt16(payload[start + $0 * 2]) << 8 | UInt16(payload[start + $0 * 2 + 1])
+        }
+        return words.withUnsafeBufferPointer { layout.decode($0, absent: absent, into: &batch) }
     }
 
     private static func read(
         _ payload: [UInt8], as form: MessageSource.Payload, into batch: inout Batch
     ) -> (Value, Quality, Reason) {
         switch form {
-        case .json: return (.none, .bad, .wrongType)
+        case .json, .samples: return (.none, .bad, .wrongType)
+        case .rawSamples(let address, let layout, let figure):
+            return rawSamples(payload, from: address * 2, layout, figure, into: &batch)
         case .text: return text(String(decoding: payload, as: UTF8.self), into: &batch)
         case .number:
             let text = String(decoding: payload, as: UTF8.self)
             return number(text).map { ($0, .good, .none) } ?? self.text(text, into: &batch)
         case .registers(let address, let layout, let absent):
-            let start = address * 2
-            guard start + layout.registers * 2 <= payload.count else { return (.none, .bad, .tooShort) }
-            let words = (0..<layout.registers).map {
-                UInt16(payload[start + $0 * 2]) << 8 | UInt16(payload[start + $0 * 2 + 1])
-            }
-            return words.withUnsafeBufferPointer { layout.decode($0, absent: absent, into: &batch) }
+            return registers(payload, at: address * 2, layout, absent: absent, into: &batch)
         }
     }
 

@@ -43,8 +43,14 @@ public struct PointKeys {
 
     /// The point with what does not depend on how it is read.
     func point(named name: String, source: Point.Source?) -> Point? {
-        let unit = take("unit").flatMap(Self.unit) ?? ""
-        let kind = take("kind")?.word(["gauge": Point.Kind.gauge, "counter": .counter]) ?? .gauge
+        let figure = source?.figure
+        let unit =
+            take("unit", where: figure?.isOfUnit ?? true, "is of the samples: this is a mere number").flatMap(Self.unit)
+            ?? ""
+        let kind =
+            take("kind", where: figure == nil, "is of single numbers")?.word([
+                "gauge": Point.Kind.gauge, "counter": .counter,
+            ]) ?? .gauge
         let lane = lane
         let conversion = conversion(source: source)
         let isNumber = source?.isNumber ?? true
@@ -61,12 +67,12 @@ public struct PointKeys {
         return Point(
             name: name, unit: unit, kind: kind, lane: lane, source: source, conversion: conversion, range: range,
             filters: filters, writable: writable,
-            report: report(unit, isNumber: isNumber, filters.deadband, isWritable: writable != nil))
+            report: report(unit, isNumber: isNumber, figure, filters.deadband, isWritable: writable != nil))
     }
 
     /// Another unit of the same kind.
     private func report(
-        _ unit: String, isNumber: Bool, _ deadband: Deadband?, isWritable: Bool
+        _ unit: String, isNumber: Bool, _ figure: SampleFigure?, _ deadband: Deadband?, isWritable: Bool
     ) -> Point.Report? {
         guard let value = take("report", where: isNumber), let told = Self.unit(value) else { return nil }
         guard !unit.isEmpty, let from = UnitOfMeasure(unit), let to = UnitOfMeasure(told) else {
@@ -79,6 +85,9 @@ public struct PointKeys {
         }
         if isWritable {
             value.problem("cannot stand beside `writable`", fix: "what is written and what is read are in one unit")
+        }
+        if conversion.offset != 0, let figure, !figure.followsOffset {
+            value.problem("has another zero than \(unit): of distances that is another number", fix: "leave it out")
         }
         if conversion.offset != 0, case .relative = deadband {
             value.problem(
@@ -111,6 +120,11 @@ public struct PointKeys {
             ?? .one
         let offset = take("offset", where: isNumber).flatMap { Self.decimal($0, "a number") { _ in true } } ?? .zero
         var conversion = Conversion(scale: scale, offset: offset)
+        if let figure = source?.figure {
+            proveSamples(figure, scale, offset)
+            conversion.refusesTexts = true
+            return conversion
+        }
         if let labels = takeOwn("labels") {
             conversion.labels = Self.labels(labels)
             if conversion.scales {
@@ -126,6 +140,15 @@ public struct PointKeys {
         return conversion
     }
 
+    private func proveSamples(_ figure: SampleFigure, _ scale: Decimal, _ offset: Decimal) {
+        if scale.digits < 0 || (scale != .one && !figure.isOfUnit) {
+            problem("has a `scale` that its samples cannot have", fix: "leave it out, or write one above 0")
+        }
+        if offset != .zero, !figure.followsOffset {
+            problem("has an `offset`, of which nothing is told by its samples", fix: "leave it out")
+        }
+    }
+
     private func takeMessageConversion(_ message: MessageSource, into conversion: inout Conversion) {
         if let values = takeOwn("values")?.mapping() {
             for (key, value) in values.all() {
@@ -134,7 +157,7 @@ public struct PointKeys {
         }
         switch message.payload {
         // Raw bytes have theirs as bit patterns, beside the layout.
-        case .registers: return
+        case .registers, .samples, .rawSamples: return
         case .number, .json(_, .number), .json(_, .integer), .json(_, .boolean): conversion.refusesTexts = true
         case .text, .json: break
         }
@@ -227,6 +250,15 @@ extension Point.Source {
         // A text may stand for a number in the map's `values`.
         if case .json(_, .boolean) = message.payload { return false }
         return true
+    }
+
+    /// What is told of many samples, where it is that.
+    var figure: SampleFigure? {
+        guard case .message(let message) = self else { return nil }
+        switch message.payload {
+        case .samples(_, let figure), .rawSamples(_, _, let figure): return figure
+        case .json, .number, .text, .registers: return nil
+        }
     }
 
     fileprivate var hasScaleFactor: Bool {

@@ -44,7 +44,7 @@ extension Point {
         switch payload {
         case .json(_, .boolean): return .boolean
         case .json(_, .integer): return scaled(.integer)
-        case .json(_, .number), .number: return .number
+        case .json(_, .number), .number, .samples, .rawSamples: return .number
         case .json(_, .string), .text: return .text
         // What has a unit, a range or a scale is a number, whatever else a message may bring.
         case .json(_, .any): return isMeasured ? .number : nil

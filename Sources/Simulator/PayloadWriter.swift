@@ -3,6 +3,7 @@
 
 import DeviceMaps
 import Events
+import Glibc
 
 /// What a device publishes on one topic: what `MessageLayout` reads.
 struct PayloadWriter: Sendable {
@@ -27,6 +28,16 @@ struct PayloadWriter: Sendable {
             case .registers(let address, let layout, _):
                 for (offset, word) in SimulatedUnit.registers(of: point, layout, seconds).enumerated() {
                     registers[address + offset, default: 0] |= word
+                }
+            case .samples(let path, let figure):
+                let samples = Self.samples(point, figure, seconds).map { JSONTree.literal("\($0)") }
+                tree.set(.list(samples), at: path.steps[...])
+                if case .path(let rate) = figure.rate { tree.set(.literal("\(Self.rate)"), at: rate.steps[...]) }
+            case .rawSamples(let address, let layout, let figure):
+                for (place, sample) in Self.samples(point, figure, seconds).enumerated() {
+                    for (offset, word) in layout.registers(of: layout.pattern(of: sample) ?? 0).enumerated() {
+                        registers[address + place * layout.registers + offset] = word
+                    }
                 }
             case .json(let path, let type): tree.set(Self.leaf(point, type, seconds), at: path.steps[...])
             }
@@ -55,6 +66,21 @@ struct PayloadWriter: Sendable {
         case .boolean: return .literal(point.isOn(at: seconds) ? "true" : "false")
         case .integer: return .literal("\(Int64(saturating: point.raw(at: seconds)))")
         case .number, .any: return .literal("\((point.raw(at: seconds) * 1_000).rounded() / 1_000)")
+        }
+    }
+
+    /// Samples a second, where the message says how many.
+    private static let rate = 6_400.0
+
+    /// A tone whose root mean square is the point's value, in the middle of its band.
+    private static func samples(_ point: SimulatedPoint, _ figure: SampleFigure, _ seconds: Double) -> [Double] {
+        var (frequency, rate) = (Self.rate / 16, Self.rate)
+        if case .hertz(let hertz) = figure.rate { rate = hertz }
+        if case .band(let band) = figure.kind { frequency = (band.lowerBound + min(band.upperBound, rate / 2)) / 2 }
+        let amplitude = point.raw(at: seconds) * 2.0.squareRoot()
+        return (0..<512).map { place in
+            let sample = amplitude * sin(2 * Double.pi * frequency / rate * Double(place))
+            return (sample * 1_000).rounded() / 1_000
         }
     }
 

@@ -27,6 +27,7 @@ struct SimulatedPoint: Sendable {
             switch source.payload {
             case .json(_, let type): type == .boolean || point.conversion.values.values.contains(.boolean(true))
             case .registers(_, let layout, _): layout.bits?.count == 1
+            case .samples, .rawSamples: false
             case .number, .text: point.conversion.values.values.contains(.boolean(true))
             }
         }

@@ -135,6 +135,8 @@ enum FuzzTarget: String, CaseIterable {
           b: { path: b, type: int64, absent: [-1] }
           c: { path: c, values: { "ON": true } }
           d: { path: "d.e", type: string }
+          e: { path: s, samples: kurtosis }
+          f: { path: s, samples: { band: [1, 3], rate: { path: fs } } }
         examples: [{ payload: '{"list":[]}', gives: {} }]
         """, name: "fuzz", file: "fuzz.yaml", problems: Problems())
 
