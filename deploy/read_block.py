@@ -65,7 +65,7 @@ def events(message):
     if message[:4] != b"HGB1":
         raise ValueError("no block of Headgate")
     body = 8 + int.from_bytes(message[4:8], "little")
-    sources, devices, words, shapes = json.loads(decompress(message[8:body]))
+    sources, devices, words, points, shapes = json.loads(decompress(message[8:body]))
     block, found = Body(decompress(message[body:])), []
     runs = [[block.number() for _ in range(4)] for _ in range(block.number())]
     rows, tick = [run for run in runs for _ in range(run[3])], block.number()
@@ -77,9 +77,9 @@ def events(message):
                  "time": moment(ticks * tick), "datacontenttype": "application/json",
                  "data": data | flags | ({"time_uncertainty_us": uncertainty} if uncertainty else {})}
         found.append((source, sequence, event, shape, ticks * tick))
-    for shape, points in enumerate(shapes):
+    for shape, places in enumerate(shapes):
         own = [row for row in found if row[3] == shape]
-        for point in points:
+        for point in (points[place] for place in places):
             values, exceptions, place = block.values(len(own), words), {}, 0
             for _ in range(block.number()):
                 place += block.number()

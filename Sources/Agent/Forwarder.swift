@@ -108,6 +108,7 @@ final class Forwarder: Sendable {
                 of: lanes.filter { waits[$0]?.isOver ?? true })
             guard let portion else {
                 if isDraining { break }
+                pace.isThrough()
                 let pauses = [pace.pause, waits.values.compactMap(\.pause).min()].compactMap(\.self)
                 await outbox.bells[index].wait(until: .now + pauses.reduce(output.tendInterval, min))
                 await output.tend()
@@ -116,27 +117,23 @@ final class Forwarder: Sendable {
             var window = await window(portion, most: pace.window, codec, &renderer, like: &rendered)
             renderer.close(&window.outgoing)
             // The schema that a lane waited for may have been asked for by another.
-            if window.unknown == nil, let lane = portion.blocks.first?.lane, waits[lane] != nil {
+            let lane = portion.blocks.first?.lane
+            if window.unknown == nil, let lane, waits[lane] != nil {
                 state.withLock { $0.schemaWaits[lane] = nil }
             }
             guard !window.events.isEmpty else {
                 if let through = window.through {
                     // What is not for this output needs nobody's receipt.
                     await settle(through, window)
-                } else if let unknown = window.unknown, let lane = portion.blocks.first?.lane {
+                } else if let unknown = window.unknown, let lane {
                     ask(unknown, lane)
                 }
                 continue
             }
             let start = ContinuousClock.now
-            let outcome = await output.send(window.outgoing)
+            let outcome = renderer.judge(await output.send(window.outgoing), of: window.outgoing)
             measures.sendDuration.record(duration: start.duration(to: .now))
-            pace.sent(window.place(ofMessage: outcome.settled))
-            if outcome.failure == nil, portion.stream == .live, window.events.count < Self.windowEvents / 2,
-                let lane = portion.blocks.first?.lane
-            {
-                pace.isThrough(lane)
-            }
+            if let lane { pace.sent(window.place(ofMessage: outcome.settled), of: lane) }
             await settle(outcome, window)
             if outcome.settled > 0 { backoff.reset() }
             guard let failure = outcome.failure, !Task.isCancelled else { continue }

@@ -11,6 +11,8 @@ struct ForwarderPace {
     private var free: ContinuousClock.Instant?
     /// Lanes that gather, and until when.
     private var gathered: [Lane: ContinuousClock.Instant] = [:]
+    /// Those of which something went since nothing was left.
+    private var active: Set<Lane> = []
 
     /// - Parameters:
     ///   - rate: events a second.
@@ -38,13 +40,16 @@ struct ForwarderPace {
     /// between.
     var window: Int { rate.map { max(1, $0 / 20) } ?? .max }
 
-    mutating func sent(_ count: Int) {
+    mutating func sent(_ count: Int, of lane: Lane) {
+        active.insert(lane)
         guard let rate else { return }
         free = max(free ?? .now, .now) + .microseconds(1_000_000 * Int64(count) / Int64(max(1, rate)))
     }
 
-    /// A lane has no more for now.
-    mutating func isThrough(_ lane: Lane) {
-        if let gathering, lane != .critical { gathered[lane] = .now + gathering }
+    /// Nothing is left for now: what comes next may wait for others. A backlog is no reason to wait.
+    mutating func isThrough() {
+        defer { active = [] }
+        guard let gathering else { return }
+        for lane in active where lane != .critical { gathered[lane] = .now + gathering }
     }
 }

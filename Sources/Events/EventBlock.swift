@@ -52,7 +52,7 @@ public struct EventBlock: Sendable {
     private var rows: [Row] = []
     private var cells: [ValueColumn.Cell] = []
     private var others: [(source: Int, event: [UInt8])] = []
-    private var otherBytes = 0
+    private var textBytes = 0
 
     /// - Parameters:
     ///   - tags: names of those that are told; nil for all.
@@ -67,7 +67,7 @@ public struct EventBlock: Sendable {
     public var events: Int { rows.count + others.count }
 
     /// About what it takes, uncompressed.
-    public var bytes: Int { cells.count * 16 + otherBytes }
+    public var bytes: Int { cells.count * 16 + textBytes }
 
     // MARK: Filling
 
@@ -99,12 +99,13 @@ public struct EventBlock: Sendable {
     /// - Parameter json: a CloudEvent.
     public mutating func add(json: [UInt8], id: EventID) {
         others.append((sources.number(of: Source(epoch: id.epoch, lane: id.lane)), json))
-        otherBytes += json.count
+        textBytes += json.count
     }
 
     private mutating func word(_ text: String) -> Int {
         var json = ByteWriter()
         json.jsonString(text)
+        textBytes += json.count
         return words.number(of: String(decoding: json.bytes, as: UTF8.self))
     }
 
@@ -139,8 +140,8 @@ public struct EventBlock: Sendable {
         rows.removeAll(keepingCapacity: true)
         cells.removeAll(keepingCapacity: true)
         others.removeAll(keepingCapacity: true)
-        otherBytes = 0
-        (sources, devices, words) = (Numbered(), Numbered(), Numbered())
+        textBytes = 0
+        (sources, devices, words, shapes) = (Numbered(), Numbered(), Numbered(), Numbered())
         return (head, columns.bytes)
     }
 
@@ -159,15 +160,18 @@ public struct EventBlock: Sendable {
         }
         out.text(",")
         out.json(words.all) { $0.raw($1.utf8) }
+        // Events with some points each, as filters leave them, have many shapes of few points.
+        var points = Numbered<Int>()
+        let told = used.map { shapes.all[$0].map { points.number(of: $0) } }
         out.text(",")
-        out.json(used) { out, shape in
-            out.json(shapes.all[shape]) { out, name in
-                out.text(#"{"point":"#)
-                out.jsonString(names.all[name].point)
-                if !names.all[name].unit.isEmpty { out.member("unit", names.all[name].unit) }
-                out.text("}")
-            }
+        out.json(points.all) { out, name in
+            out.text(#"{"point":"#)
+            out.jsonString(names.all[name].point)
+            if !names.all[name].unit.isEmpty { out.member("unit", names.all[name].unit) }
+            out.text("}")
         }
+        out.text(",")
+        out.json(told) { out, shape in out.json(shape) { $0.decimal(Int64($1)) } }
         out.text("]")
         return out.bytes
     }

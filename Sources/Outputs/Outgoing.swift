@@ -175,6 +175,20 @@ public struct Renderer: Sendable {
         }
     }
 
+    /// What became of a window, where a message of several events is refused: it is told again in smaller ones, so that only
+    /// what is itself too large, or wrong, is given up.
+    public mutating func judge(_ outcome: SendOutcome, of window: Outgoing) -> SendOutcome {
+        guard let refused = outcome.rejected.first(where: { window.messages[$0.message].events > 1 }) else {
+            return outcome
+        }
+        blocks?.most = max(1, window.messages[refused.message].events / 2)
+        var judged = outcome
+        judged.settled = refused.message
+        judged.rejected = outcome.rejected.filter { $0.message < refused.message }
+        judged.failure = nil
+        return judged
+    }
+
     /// Ends a window: what is told together becomes messages.
     public mutating func close(_ out: inout Outgoing) {
         guard let message = blocks?.close() else { return }

@@ -102,9 +102,13 @@ class Plant:
         self.centre = free_port()
         maps = workshop.folder / "maps"
         maps.mkdir()
-        machine = MACHINE | {"mqtt": {"payload": "json", "silent_after": "2s"}}
-        (maps / "machine.yaml").write_text(yaml.safe_dump(machine, sort_keys=False))
+        self.map = maps / "machine.yaml"
+        self.write(MACHINE)
         self.out = workshop.folder / "events.jsonl"
+
+    def write(self, machine, silent_after="never"):
+        machine = machine | {"mqtt": {"payload": "json", "silent_after": silent_after}}
+        self.map.write_text(yaml.safe_dump(machine, sort_keys=False))
 
     def broker(self):
         return self.workshop.mosquitto("centre", self.centre)[1]
@@ -148,6 +152,7 @@ def plant(workshop):
 
 
 def test_births_tell_what_there_is_and_data_follows_them(plant):
+    plant.write(MACHINE, silent_after="3s")
     plant.broker()
     host = plant.host()
     gateway = plant.gateway()
@@ -190,7 +195,8 @@ def test_an_edge_node_is_born_again_when_it_is_asked_to_be(plant):
     host.rebirth("another")
     host.rebirth()
     wait_for(lambda: len(host.sessions) == 2, what="the second birth")
-    wait_for(lambda: host.kinds.count(("DBIRTH", "saw-1")) == 2, what="the device's second birth")
+    # Figures of a window are metrics that want a birth of their own.
+    wait_for(lambda: host.kinds.count(("DBIRTH", "saw-1")) >= 2, what="the device's second birth")
     assert host.all(kind="DBIRTH", name="parts")[-1]["value"] == 1
     assert host.sessions == [host.sessions[0]] * 2, "the session is the same"
     # Who comes late learns it all.
@@ -202,6 +208,7 @@ def test_an_edge_node_is_born_again_when_it_is_asked_to_be(plant):
 
 
 def test_what_a_broker_missed_comes_as_history(plant):
+    plant.write(MACHINE, silent_after="3s")
     broker = plant.broker()
     host = plant.host()
     gateway = plant.gateway(more={"backlog": "in_order"})
@@ -267,8 +274,8 @@ def test_another_gateway_reads_it(plant, workshop):
         devices={"hall": {"sparkplug": "plant/+", "link": "centre"}}, outputs={"f": {"file": str(out)}})
     plant.gateway(more={"allow": [{"points": ["parts", "oil"]}], "units": {"[degF]": "K"}})
     workshop.gateway(host)
-    # Who was not there for the birth asks for another.
-    wait_for(lambda: out.exists() and "hall.test-1" in out.read_text(), what="the edge node")
+    # Who was not there for the birth asks for another, once it hears of the node.
+    wait_for(lambda: plant.saw({"oil": 1}) or out.exists() and "hall.test-1.saw-1" in out.read_text(), what="the edge node")
     plant.parts(*range(300))
     plant.saw({"oil": 26.85, "speed": 1})
 
@@ -295,3 +302,35 @@ def test_another_gateway_reads_it(plant, workshop):
 def test_mistakes_are_told_before_anything_is_opened(workshop, output, complaint):
     result = headgate("check", "-c", workshop.configuration(outputs={"o": output}))
     assert result.returncode == 78 and complaint in result.stderr + result.stdout, result.stdout + result.stderr
+
+
+def test_a_metric_has_one_type_and_what_is_of_another_is_another(plant):
+    """Of a point that may say anything, and of one whose unit a later version of the map changed."""
+    machine = MACHINE | {"points": MACHINE["points"] | {"any": {"path": "any"}}}
+    plant.write(machine)
+    broker = plant.broker()
+    host = plant.host()
+    gateway = plant.gateway(more={"backlog": "in_order"})
+    plant.saw({"any": 5}, {"any": 5.5}, {"any": "n/a"}, {"any": 6})
+    wait_for(lambda: host.values("any")[-1:] == [6], what="all of it")
+    assert host.values("any") == [5, 5.5, None, 6] and host.values("any (text)") == ["n/a", None]
+    assert [fact["reason"] for fact in host.all(name="any", kind="DDATA")] == [None, None, "withdrawn", None]
+    births = host.kinds.count(("DBIRTH", "saw-1"))
+    plant.saw({"any": "off"}, {"any": 7})
+    wait_for(lambda: host.values("any")[-1:] == [7], what="all of it")
+    assert host.kinds.count(("DBIRTH", "saw-1")) == births, "what is known needs no other birth"
+    # Another version of the map, while events of the one before wait.
+    broker.stop()
+    plant.saw({"speed": 60})
+    wait_for(lambda: any(reading["value"] == 60 for event in events_in(plant.out) for reading in event["data"].get("readings", [])),
+             what="the commit")
+    gateway.stop()
+    plant.write(machine | {"version": 4, "points": machine["points"] | {"speed": {"path": "speed", "unit": "Hz"}}})
+    plant.broker()
+    later = plant.host()
+    plant.gateway(more={"backlog": "in_order"})
+    plant.saw({"speed": 2})
+    wait_for(lambda: later.values("speed")[-1:] == [2], what="what is fresh")
+    # By the map of now, what was read before is another metric.
+    assert [fact["value"] for fact in later.all(name="speed (/min, number)") if fact["value"]] == [60]
+    assert {fact["unit"] for fact in later.all(name="speed", kind="DBIRTH")} == {"Hz"}

@@ -76,7 +76,7 @@ struct FormatKeys {
                 "has the events of all devices in a message",
                 fix: "leave all places but {gateway} and {lane} out of `topic`")
         }
-        let microseconds = wait?.duration(atLeast: 0) ?? 10_000_000
+        let microseconds = wait?.duration(atLeast: 0) ?? 5_000_000
         if microseconds > Self.longestWait { wait?.problem("is at most an hour") }
         return .block(wait: .microseconds(min(microseconds, Self.longestWait)))
     }

@@ -11,6 +11,8 @@ struct BlockMessages {
     /// More takes longer and gains nothing.
     private static let level: Int32 = 6
 
+    /// Events in a message; fewer where brokers take no larger ones.
+    var most = Int.max
     private var block: EventBlock
     private var pending: (topic: String, time: Timestamp, isBacklog: Bool)?
 
@@ -20,7 +22,7 @@ struct BlockMessages {
 
     /// Whether another event of a topic is to go into another message.
     func isFull(for topic: String) -> Bool {
-        pending.map { $0.topic != topic || block.bytes >= Self.bytes } ?? false
+        pending.map { $0.topic != topic || block.bytes >= Self.bytes || block.events >= most } ?? false
     }
 
     /// - Returns: whether columns can tell it; else it is to be added as a CloudEvent.

@@ -222,7 +222,12 @@ extension MQTTOutput {
         let payload = window.withPayload(of: message) { Array($0) }
         var messages = edgeNode?.messages(for: role, payload: payload, isBacklog: message.isBacklog) ?? []
         guard let last = messages.popLast() else { return nil }
-        for message in messages { try publish(message) }
+        do throws(MQTTError) {
+            for message in messages { try publish(message) }
+        } catch {
+            // Without its birth an event means nothing: it is not the event that is refused.
+            throw MQTTError(.reconnect, "the birth of \(message.key): \(error)")
+        }
         return try last.payload.withUnsafeBufferPointer { payload throws(MQTTError) in
             try connection?.publish(
                 topic: last.topic, payload: UnsafeRawBufferPointer(payload), retain: false, contentType: nil)

@@ -14,17 +14,22 @@ public final class SparkplugMetrics: Sendable {
     /// What events say that is no reading: the event as JSON.
     static let events = "events"
 
-    struct Declared: Equatable {
+    private struct Declared {
+        var name: String
         var alias: UInt64
         var unit: String
         var form: PointField.Form
+        /// What was said last of what is no reading.
+        var said: SparkplugMetric?
     }
 
     private struct Metrics {
-        var names: [String] = []
-        var declared: [String: Declared] = [:]
-        /// What was said last of those that are no readings.
-        var said: [String: SparkplugMetric] = [:]
+        var declared: [Declared] = []
+        /// By what it says, the places of its metrics. A metric has one type and one unit for good: what says something else, as
+        /// under an earlier version of a map, is another, with that in its name.
+        var places: [String: [Int]] = [:]
+        /// The one of them that was told of last.
+        var current: [String: Int] = [:]
         /// Goes up with each change: a birth of an earlier one does not tell of all.
         var version = 0
     }
@@ -104,8 +109,11 @@ public final class SparkplugMetrics: Sendable {
     ) -> (metrics: [SparkplugMetric], version: Int) {
         state.withLock { state in
             let id = open(device, &state)
-            let metrics = facts.map { fact in
-                let declared = Self.declare(fact, id, &state)
+            var known = state.devices[id] ?? Metrics()
+            var metrics: [SparkplugMetric] = []
+            for fact in facts {
+                let place = Self.place(of: fact, in: &known, &state.aliases)
+                let declared = known.declared[place]
                 var metric = Self.metric(declared, fact, texts)
                 metric.isHistorical = isHistorical
                 if metric.quality != nil {
@@ -113,10 +121,17 @@ public final class SparkplugMetrics: Sendable {
                 } else if state.doubted.remove(declared.alias) != nil {
                     metric.quality = Self.code(.good)
                 }
-                if !areReadings, !isHistorical { state.devices[id]?.said[fact.name] = metric }
-                return metric
+                if !isHistorical {
+                    if !areReadings { known.declared[place].said = metric }
+                    if let last = known.current.updateValue(place, forKey: fact.name), last != place {
+                        metrics.append(Self.withdrawn(known.declared[last], at: fact.time))
+                        state.doubted.insert(known.declared[last].alias)
+                    }
+                }
+                metrics.append(metric)
             }
-            return (metrics, state.devices[id]?.version ?? 0)
+            state.devices[id] = known
+            return (metrics, known.version)
         }
     }
 
@@ -125,34 +140,38 @@ public final class SparkplugMetrics: Sendable {
     /// All metrics of a device, with what is known of each last.
     /// - Parameter id: empty for the edge node itself.
     func birth(of id: String) -> (metrics: [SparkplugMetric], version: Int) {
-        let (contents, batch) = (catalog.contents, id.isEmpty ? Batch() : latest(id))
+        let contents = catalog.contents
+        let batch = id.isEmpty ? Batch() : latest(id)
         var facts: [String: (fact: Fact, texts: Batch)] = [:]
-        var device: Device?
         for event in batch.events {
-            device = contents[event.device]
             guard let (told, part) = allowed.map({ $0.part(of: event, batch, contents) }) ?? (event, batch) else {
                 continue
             }
             for fact in self.facts(of: told, part, contents) { facts[fact.name] = (fact, part) }
         }
+        let device = contents.devices.last { $0.id == id }
+        guard id.isEmpty || device != nil else { return ([], 0) }
         return state.withLock { state in
-            if id.isEmpty || device != nil { _ = open(device, &state) }
-            for (fact, _) in facts.values.sorted(by: { $0.fact.name < $1.fact.name }) {
-                _ = Self.declare(fact, id, &state)
+            let id = open(device, &state)
+            var known = state.devices[id] ?? Metrics()
+            var found: [Int: (fact: Fact, texts: Batch)] = [:]
+            for (_, one) in facts.sorted(by: { $0.key < $1.key }) {
+                let place = Self.place(of: one.fact, in: &known, &state.aliases)
+                known.current[one.fact.name] = place
+                found[place] = one
             }
-            let known = state.devices[id] ?? Metrics()
-            let metrics = known.names.compactMap { name in
-                known.declared[name].map { declared in
-                    var metric = known.said[name] ?? Self.metric(declared, facts[name]?.fact, facts[name]?.texts)
-                    metric.name = name
-                    metric.typeCode = declared.form.type.rawValue
-                    metric.unit = declared.unit.isEmpty ? nil : declared.unit
-                    metric.quality = metric.quality ?? Self.code(.good)
-                    return metric
-                }
-            }
-            return (metrics, known.version)
+            state.devices[id] = known
+            return (known.declared.indices.map { Self.birth(known.declared[$0], found[$0]) }, known.version)
         }
+    }
+
+    private static func birth(_ declared: Declared, _ known: (fact: Fact, texts: Batch)?) -> SparkplugMetric {
+        var metric = declared.said ?? metric(declared, known?.fact, known?.texts)
+        metric.name = declared.name
+        metric.typeCode = declared.form.type.rawValue
+        metric.unit = declared.unit.isEmpty ? nil : declared.unit
+        metric.quality = metric.quality ?? code(.good)
+        return metric
     }
 
     // MARK: Declaring
@@ -161,33 +180,47 @@ public final class SparkplugMetrics: Sendable {
     private func open(_ device: Device?, _ state: inout State) -> String {
         let id = device?.id ?? ""
         guard state.devices[id] == nil else { return id }
-        state.devices[id] = Metrics()
+        var known = Metrics()
         for field in device.flatMap({ fields[$0.map] }) ?? [] {
             guard device.map({ allowed?.isAllowed(field.point, $0) ?? true }) ?? false else { continue }
-            Self.add(field.point, unit: field.unit, field.form, id, &state)
+            _ = Self.add(field.point, unit: field.unit, field.form, to: &known, &state.aliases)
         }
-        Self.add(Self.events, unit: "", .text, id, &state)
+        _ = Self.add(Self.events, unit: "", .text, to: &known, &state.aliases)
+        state.devices[id] = known
         return id
     }
 
-    private static func declare(_ fact: Fact, _ id: String, _ state: inout State) -> Declared {
-        let known = state.devices[id]?.declared[fact.name]
-        if let known, known.unit == fact.unit, known.form.holds(fact.value) || fact.value == .none { return known }
-        let form = PointField.Form(fact.value) ?? known?.form ?? .number
-        return add(fact.name, unit: fact.unit, form, id, &state)
+    /// The metric that can tell a fact.
+    private static func place(of fact: Fact, in known: inout Metrics, _ aliases: inout UInt64) -> Int {
+        let places = known.places[fact.name] ?? []
+        // Nothing is in no unit, and of no type.
+        if fact.value == .none, let place = known.current[fact.name] ?? places.first { return place }
+        let fitting = places.first { place in
+            known.declared[place].unit == fact.unit && known.declared[place].form.holds(fact.value)
+        }
+        return fitting
+            ?? add(fact.name, unit: fact.unit, PointField.Form(widest: fact.value), to: &known, &aliases)
     }
 
-    @discardableResult
     private static func add(
-        _ name: String, unit: String, _ form: PointField.Form, _ id: String, _ state: inout State
-    ) -> Declared {
-        state.aliases += 1
-        let declared = Declared(alias: state.aliases, unit: unit, form: form)
-        if state.devices[id]?.declared.updateValue(declared, forKey: name) == nil {
-            state.devices[id]?.names.append(name)
-        }
-        state.devices[id]?.version += 1
-        return declared
+        _ name: String, unit: String, _ form: PointField.Form, to known: inout Metrics, _ aliases: inout UInt64
+    ) -> Int {
+        aliases += 1
+        let isFirst = known.places[name] == nil
+        let own = isFirst ? name : "\(name) (\([unit, "\(form)"].filter { !$0.isEmpty }.joined(separator: ", ")))"
+        known.declared.append(Declared(name: own, alias: aliases, unit: unit, form: form))
+        known.places[name, default: []].append(known.declared.count - 1)
+        known.version += 1
+        return known.declared.count - 1
+    }
+
+    /// What another metric says now.
+    private static func withdrawn(_ declared: Declared, at time: Timestamp) -> SparkplugMetric {
+        var metric = SparkplugMetric(alias: declared.alias, raw: nil)
+        metric.timestamp = time.milliseconds
+        metric.quality = code(.absent)
+        metric.reason = "\(Reason.withdrawn.name)"
+        return metric
     }
 
     // MARK: Values
@@ -228,14 +261,12 @@ extension SparkplugMetrics.Fact {
 }
 
 extension PointField.Form {
-    /// Nil for none.
-    fileprivate init?(_ value: Value) {
+    /// What also holds what may come next: a whole number may be followed by another.
+    fileprivate init(widest value: Value) {
         switch value {
-        case .none: return nil
         case .boolean: self = .boolean
-        case .integer: self = .integer
-        case .single: self = .single
-        case .number: self = .number
+        case .integer(let integer): self = Self.number.holds(.integer(integer)) ? .number : .integer
+        case .none, .single, .number: self = .number
         case .text: self = .text
         }
     }

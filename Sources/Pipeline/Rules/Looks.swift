@@ -24,8 +24,6 @@ struct Looks {
         var change: Int32 = -1
         /// The last reading, with the time that it counts from.
         var last: Cause?
-        /// What formulas are given; not a number where the reading is not good.
-        var number = Double.nan
         var rate: RateOfChange?
         /// Watches that look.
         var watches: [Int] = []
@@ -34,6 +32,10 @@ struct Looks {
     private var slots = SeriesSlots()
     private var bySlot: [[Int]] = []
     private var looks: [Look] = []
+    /// By look, what formulas are given, and the time that it counts from; not a number where the reading is not good.
+    private var current: [(number: Double, time: Timestamp)] = []
+    /// What watches look at, those of a watch one after the other.
+    private var inputs: [Int32] = []
     private var changes: [ChangeDetector] = []
 
     /// - Parameter baselines: those of earlier runs, by series and the number of readings that they are learnt from.
@@ -57,11 +59,22 @@ struct Looks {
             case .value, .equals: break
             }
             looks.append(look)
+            current.append((.nan, Timestamp(microseconds: .min)))
             bySlot[slot].append(number)
         }
         if !looks[number].watches.contains(watch) { looks[number].watches.append(watch) }
         return number
     }
+
+    /// Keeps what a watch looks at.
+    /// - Returns: where it begins among the inputs of all.
+    mutating func keep(inputs looks: [Int]) -> Int {
+        inputs += looks.map { Int32($0) }
+        return inputs.count - looks.count
+    }
+
+    @inline(__always)
+    func look(ofInput place: Int) -> Int { Int(inputs[place]) }
 
     /// A watch no longer looks.
     mutating func remove(watch: Int) {
@@ -89,21 +102,21 @@ struct Looks {
         }
         looks[look].lateInARow = 0
         looks[look].last = Cause(reading: reading, text: text)
+        current[look] = (number(reading, in: look, text: text), reading.time)
+        return true
+    }
+
+    private mutating func number(_ reading: Reading, in look: Int, text: String?) -> Double {
         let isGood = reading.quality == .good
         switch looks[look].kind {
-        case .value: looks[look].number = isGood ? reading.value.asTruth ?? .nan : .nan
-        case .equals(let wanted): looks[look].number = isGood ? text.map { $0 == wanted ? 1 : 0 } ?? .nan : .nan
+        case .value: return isGood ? reading.value.asTruth ?? .nan : .nan
+        case .equals(let wanted): return isGood ? text.map { $0 == wanted ? 1 : 0 } ?? .nan : .nan
         case .change:
-            let number = isGood ? reading.value.asNumber ?? .nan : .nan
-            looks[look].number = changes[Int(looks[look].change)].add(number)
+            return changes[Int(looks[look].change)].add(isGood ? reading.value.asNumber ?? .nan : .nan)
         case .rate:
-            guard isGood, let number = reading.value.asNumber else {
-                looks[look].number = .nan
-                return true
-            }
-            looks[look].number = looks[look].rate?.add(number, at: reading.time) ?? .nan
+            guard isGood, let number = reading.value.asNumber else { return .nan }
+            return looks[look].rate?.add(number, at: reading.time) ?? .nan
         }
-        return true
     }
 
     /// What is known of how a point is while all is well.
@@ -117,16 +130,17 @@ struct Looks {
 
     /// How a look sees a change, where that is what it looks for.
     func evidence(_ look: Int) -> Alarm.Evidence? {
-        guard case .change(let detector, _, _) = looks[look].kind, looks[look].number.isFinite else { return nil }
+        guard case .change(let detector, _, _) = looks[look].kind, current[look].number.isFinite else { return nil }
         let change = changes[Int(looks[look].change)]
         return Alarm.Evidence(
-            series: looks[look].series, detector: detector.rawValue, score: looks[look].number,
+            series: looks[look].series, detector: detector.rawValue, score: current[look].number,
             mean: change.baseline.mean, deviation: change.baseline.deviation, readings: change.baseline.count)
     }
 
     /// What a formula is given at a time: nothing that is too old.
+    @inline(__always)
     func number(_ look: Int, at time: Timestamp, validity: Int64) -> Double {
-        guard let last = looks[look].last, time.microseconds(since: last.reading.time) <= validity else { return .nan }
-        return looks[look].number
+        // What nothing is known of is not a number.
+        time.microseconds(since: current[look].time) <= validity ? current[look].number : .nan
     }
 }

@@ -55,7 +55,7 @@ public struct Rules {
         let inputs = rule.inputs.joined().map { (look: $0.look, series: series($0)) }
         guard inputs.allSatisfy({ $0.series != nil }) else { return }
         if isKnown, watches[number].device == device, watches[number].shared.rule == rule,
-            watches[number].looks.map(looks.series) == inputs.map(\.series)
+            watches[number].inputs.map({ looks.series(looks.look(ofInput: $0)) }) == inputs.map(\.series)
         {
             return
         }
@@ -63,7 +63,8 @@ public struct Rules {
         let found = inputs.compactMap { input in
             input.series.map { looks.add(input.look, of: $0, for: number, baselines: knownBaselines) }
         }
-        var watch = Watch(share(rule), device: device, deviceID: deviceID, looks: found, now: now)
+        var watch = Watch(
+            share(rule), device: device, deviceID: deviceID, firstInput: looks.keep(inputs: found), now: now)
         if isKnown {
             watch.goOn(from: watches[number])
             watches[number] = watch
@@ -192,7 +193,7 @@ public struct Rules {
         let watch = watches[number]
         guard let active = watch.active else { return }
         var alarm = watch.alarm(active, signal.phase, signal.remark)
-        alarm.evidence = Set(watch.looks).sorted().compactMap(looks.evidence)
+        alarm.evidence = Set(watch.inputs.map(looks.look)).sorted().compactMap(looks.evidence)
         for cause in signal.causes.isEmpty ? causes(of: watch) : signal.causes {
             var reading = cause.reading
             if let text = cause.text { reading.value = alarms.text(text) }
@@ -205,8 +206,8 @@ public struct Rules {
     /// The last readings that it looks at.
     private func causes(of watch: Watch) -> [Cause] {
         var told: Set<SeriesNumber> = []
-        return watch.looks.compactMap { look in
-            looks.last(look).flatMap { told.insert($0.reading.series).inserted ? $0 : nil }
+        return watch.inputs.compactMap { input in
+            looks.last(looks.look(ofInput: input)).flatMap { told.insert($0.reading.series).inserted ? $0 : nil }
         }
     }
 

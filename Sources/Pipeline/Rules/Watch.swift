@@ -27,25 +27,26 @@ struct Watch {
         var causes: [Cause] = []
     }
 
+    // What most looks need comes first: of many thousands of watches, only that much is brought into the cache.
     let shared: SharedRule
-    let device: DeviceNumber
-    let deviceID: String
-    /// What its formulas are given, one after the other.
-    let looks: [Int]
-    private(set) var active: Active?
+    /// Where what its formulas are given begins among the inputs of all.
+    let firstInput: Int
+    private var lookedAt = Timestamp(microseconds: .min)
     private var heldSince: Timestamp?
     private var lastHeld: Timestamp?
+    private(set) var active: Active?
+    let device: DeviceNumber
+    let deviceID: String
     private var quietUntil: Timestamp?
     private var chain = SequenceChain()
-    private var lookedAt = Timestamp(microseconds: .min)
     /// When the last good reading came that must not be missing.
     private var heard: Timestamp
 
-    init(_ shared: SharedRule, device: DeviceNumber, deviceID: String, looks: [Int], now: Timestamp) {
+    init(_ shared: SharedRule, device: DeviceNumber, deviceID: String, firstInput: Int, now: Timestamp) {
         self.shared = shared
         self.device = device
         self.deviceID = deviceID
-        self.looks = looks
+        self.firstInput = firstInput
         heard = now
     }
 
@@ -84,11 +85,14 @@ struct Watch {
             let steps = 0..<(shared.formulas.count - (shared.hasUntil ? 1 : 0))
             let truths = steps.map { truth(of: $0, known, time) }
             let causes = chain.step(
-                truths, at: time, within: within, readings: steps.map { looks[inputs(of: $0)].compactMap(known.last) })
+                truths, at: time, within: within,
+                readings: steps.map { inputs(of: $0).map(known.look).compactMap(known.last) })
             if active != nil { return goOn(truths.last ?? nil, until: untilHolds(known, time), time) }
             return causes.flatMap { start(at: time, causes: $0) }
         case .missing:
-            guard let reading = known.last(looks[0])?.reading, reading.quality == .good else { return nil }
+            guard let reading = known.last(known.look(ofInput: firstInput))?.reading, reading.quality == .good else {
+                return nil
+            }
             // By when it comes, whatever time its device thinks it is.
             heard = now
             return active == nil ? nil : end(at: time)
@@ -112,7 +116,12 @@ struct Watch {
         if let told = active?.lastTold { active?.lastTold = min(now, told.advanced(byMicroseconds: microseconds)) }
     }
 
-    private func inputs(of formula: Int) -> Range<Int> { shared.starts[formula]..<shared.starts[formula + 1] }
+    private func inputs(of formula: Int) -> Range<Int> {
+        firstInput + shared.starts[formula]..<firstInput + shared.starts[formula + 1]
+    }
+
+    /// Of all its formulas.
+    var inputs: Range<Int> { firstInput..<firstInput + (shared.starts.last ?? 0) }
 
     private func untilHolds(_ known: borrowing Looks, _ time: Timestamp) -> Bool? {
         guard shared.hasUntil else { return nil }
@@ -124,7 +133,8 @@ struct Watch {
         let validity = shared.validity
         return withUnsafeTemporaryAllocation(of: Double.self, capacity: max(1, inputs.count)) { numbers in
             for place in inputs {
-                numbers[place - inputs.lowerBound] = known.number(looks[place], at: time, validity: validity)
+                numbers[place - inputs.lowerBound] = known.number(
+                    known.look(ofInput: place), at: time, validity: validity)
             }
             let result = shared.formulas[formula].evaluate(UnsafeBufferPointer(rebasing: numbers[..<inputs.count]))
             return result.isNaN ? nil : result != 0
