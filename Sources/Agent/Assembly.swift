@@ -169,7 +169,11 @@ struct Assembly {
             return .sparkplug(
                 SparkplugMetrics(
                     node: node, catalog: catalog, fields: records.fields, allowed: configured.allowList,
-                    units: configured.units, latest: { [latest, catalog] in latest.batch(of: $0, catalog.contents) },
+                    units: configured.units,
+                    isTold: { [windows = configuration.windows] point, device in
+                        windows.allSatisfy { $0.keepsRaw || !$0.isMeant(for: point, of: device) }
+                    },
+                    latest: { [latest, catalog] in latest.batch(of: $0, catalog.contents) },
                     online: { [latest, catalog] in latest.online(catalog.contents) }))
         }
     }

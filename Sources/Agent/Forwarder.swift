@@ -102,15 +102,16 @@ final class Forwarder: Sendable {
         while !Task.isCancelled {
             let waits = state.withLock { $0.schemaWaits }
             let isDraining = isDraining.load(ordering: .relaxed)
-            let lanes = pace.lanes(isLast: isDraining)
+            let now = ContinuousClock.now
+            let lanes = pace.lanes(isLast: isDraining, at: now)
             let portion = await outbox.next(
                 for: index, bytes: Self.windowBytes, events: min(Self.windowEvents, pace.window),
                 of: lanes.filter { waits[$0]?.isOver ?? true })
             guard let portion else {
                 if isDraining { break }
-                pace.isThrough()
-                let pauses = [pace.pause, waits.values.compactMap(\.pause).min()].compactMap(\.self)
-                await outbox.bells[index].wait(until: .now + pauses.reduce(output.tendInterval, min))
+                pace.isThrough(at: now)
+                let moments = ([pace.next(after: now)] + waits.values.map(\.until)).compactMap(\.self)
+                await outbox.bells[index].wait(until: moments.reduce(now + output.tendInterval, min))
                 await output.tend()
                 continue
             }
@@ -327,8 +328,5 @@ private struct ForwarderMeasures: Sendable {
 }
 
 extension Forwarder.SchemaWait {
-    /// How long until the registry is asked again; nil while it is.
-    fileprivate var pause: Duration? { until.map { max(.zero, ContinuousClock.now.duration(to: $0)) } }
-
     fileprivate var isOver: Bool { until.map { $0 <= .now } ?? false }
 }

@@ -24,16 +24,14 @@ struct ForwarderPace {
 
     /// Those of which something may go now.
     /// - Parameter isLast: whether nothing more will come to be waited for.
-    func lanes(isLast: Bool) -> Set<Lane> {
-        if let free, free > .now { return [.critical] }
-        return Set(Lane.allCases.filter { isLast || gathered[$0].map { $0 <= .now } ?? true })
+    func lanes(isLast: Bool, at now: ContinuousClock.Instant) -> Set<Lane> {
+        if let free, free > now { return [.critical] }
+        return Set(Lane.allCases.filter { isLast || gathered[$0].map { $0 <= now } ?? true })
     }
 
-    /// How long until more of them may; nil where all do.
-    var pause: Duration? {
-        ([free].compactMap(\.self) + gathered.values).filter { $0 > .now }.min().map {
-            ContinuousClock.now.duration(to: $0)
-        }
+    /// When more of them may than at a moment; nil where all do.
+    func next(after now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+        ([free].compactMap(\.self) + gathered.values).filter { $0 > now }.min()
     }
 
     /// Events at once: little enough that a critical one waits for a twentieth of a second, and that polls have the cores in
@@ -47,9 +45,11 @@ struct ForwarderPace {
     }
 
     /// Nothing is left for now: what comes next may wait for others. A backlog is no reason to wait.
-    mutating func isThrough() {
+    mutating func isThrough(at now: ContinuousClock.Instant) {
+        // Of what had to stay behind for the rate there is more.
+        if let free, free > now { return }
         defer { active = [] }
         guard let gathering else { return }
-        for lane in active where lane != .critical { gathered[lane] = .now + gathering }
+        for lane in active where lane != .critical { gathered[lane] = now + gathering }
     }
 }

@@ -4,7 +4,7 @@
 import Outputs
 
 /// What a configuration needs at its brokers before it can send, as far as a gateway may see to it: the topics of Kafka.
-public struct Provisioning {
+public struct Provisioning: Encodable {
     public struct Topic: Encodable {
         public enum State: String, Encodable {
             /// Would be created.
@@ -34,9 +34,19 @@ public struct Provisioning {
 
     public private(set) var topics: [Topic] = []
     /// Topics that are known once their devices are heard of, by output.
-    public private(set) var unknown: [(output: String, topic: String)] = []
-    /// Outputs whose cluster does not answer, and why.
-    public private(set) var failures: [(output: String, reason: String)] = []
+    public private(set) var unknown: [Unknown] = []
+    /// Outputs whose cluster does not answer.
+    public private(set) var failures: [Failure] = []
+
+    public struct Unknown: Encodable {
+        public var output: String
+        public var topic: String
+    }
+
+    public struct Failure: Encodable {
+        public var output: String
+        public var reason: String
+    }
 
     /// Asks each cluster, and creates what is missing.
     /// - Parameters:
@@ -48,13 +58,13 @@ public struct Provisioning {
             begin(output.name)
             settings.sasl?.password = try password?.reveal() ?? ""
             let names = OutputRecords(configuration, output).topics
-            unknown += names.filter { $0.contains("*") }.map { (output.name, $0) }
+            unknown += names.filter { $0.contains("*") }.map { Unknown(output: output.name, topic: $0) }
             do throws(OutputFailure) {
                 topics += try KafkaTopics(settings, output.topics)
                     .provision(names.filter { !$0.contains("*") }, isTrial: isTrial)
                     .map { Topic(output.name, $0.name, $0.state) }
             } catch {
-                failures.append((output.name, error.description))
+                failures.append(Failure(output: output.name, reason: error.description))
             }
         }
     }

@@ -207,7 +207,7 @@ public struct MessageSource: Sendable {
         /// A list of numbers, of which one thing is told.
         case samples(JSONPath, SampleFigure)
         /// Raw bytes, a number after the other to the payload's end.
-        case rawSamples(address: Int, RegisterLayout, SampleFigure)
+        case rawSamples(address: Int, RegisterLayout, absent: [UInt64], SampleFigure)
     }
 
     public enum JSONType: Sendable { case number, integer, boolean, string, any }

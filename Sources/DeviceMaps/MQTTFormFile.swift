@@ -75,14 +75,14 @@ struct MQTTFormFile {
             guard let path = Self.path(path), let figure else { return nil }
             return .samples(path, figure)
         case .registers:
-            guard let (address, layout, _) = registers(keys), let figure else { return nil }
+            guard let (address, layout, absent) = registers(keys), let figure else { return nil }
             if layout.type == .string || layout.type == .bool || layout.bits != nil {
                 value.problem("needs numbers", fix: "write type: int16")
             }
             if case .path = figure.rate {
                 value.problem("has no path to its rate in raw bytes", fix: "write rate: 6400")
             }
-            return .rawSamples(address: address, layout, figure)
+            return .rawSamples(address: address, layout, absent: absent, figure)
         case .number, .text:
             value.problem("needs a payload that is JSON, or raw bytes", fix: "write payload: json")
             return nil

@@ -80,7 +80,7 @@ public enum MapDocument {
         case .text: ("the payload", "text")
         case .registers(let address, let layout, _): ("word \(address) of the payload", type(layout))
         case .samples(let path, let figure): ("\(figure.description) of \(code(path.description))", "float64")
-        case .rawSamples(let address, let layout, let figure):
+        case .rawSamples(let address, let layout, _, let figure):
             ("\(figure.description) of \(type(layout)) from word \(address) of the payload", "float64")
         }
     }

@@ -191,15 +191,18 @@ public struct MessageLayout: Sendable {
 
     /// Numbers one after the other, to the payload's end; a rest that is shorter than one is left.
     private static func rawSamples(
-        _ payload: [UInt8], from start: Int, _ layout: RegisterLayout, _ figure: SampleFigure, into batch: inout Batch
+        _ payload: [UInt8], from start: Int, _ layout: RegisterLayout, absent: [UInt64], _ figure: SampleFigure,
+        into batch: inout Batch
     ) -> (Value, Quality, Reason) {
         let count = max(0, payload.count - start) / (layout.registers * 2)
         guard count > 0 else { return (.none, .bad, .tooShort) }
         guard count <= SampleSet.most else { return (.none, .bad, .tooLong) }
         var numbers: [Double] = []
+        numbers.reserveCapacity(count)
+        // Where one sample is none, nothing is told: frequencies want all of them.
         for sample in 0..<count {
             let (value, quality, reason) = registers(
-                payload, at: start + sample * layout.registers * 2, layout, absent: [], into: &batch)
+                payload, at: start + sample * layout.registers * 2, layout, absent: absent, into: &batch)
             guard quality == .good, let number = value.asNumber else { return (.none, quality, reason) }
             numbers.append(number)
         }
@@ -212,10 +215,12 @@ public struct MessageLayout: Sendable {
         _ payload: [UInt8], at start: Int, _ layout: RegisterLayout, absent: [UInt64], into batch: inout Batch
     ) -> (Value, Quality, Reason) {
         guard start + layout.registers * 2 <= payload.count else { return (.none, .bad, .tooShort) }
-        let words = (0..<layout.registers).map {
-            UInt16(payload[start + $0 * 2]) << 8 | UInt16(payload[start + $0 * 2 + 1])
+        return withUnsafeTemporaryAllocation(of: UInt16.self, capacity: layout.registers) { words in
+            for place in 0..<layout.registers {
+                words[place] = UInt16(payload[start + place * 2]) << 8 | UInt16(payload[start + place * 2 + 1])
+            }
+            return layout.decode(UnsafeBufferPointer(words), absent: absent, into: &batch)
         }
-        return words.withUnsafeBufferPointer { layout.decode($0, absent: absent, into: &batch) }
     }
 
     private static func read(
@@ -223,8 +228,8 @@ public struct MessageLayout: Sendable {
     ) -> (Value, Quality, Reason) {
         switch form {
         case .json, .samples: return (.none, .bad, .wrongType)
-        case .rawSamples(let address, let layout, let figure):
-            return rawSamples(payload, from: address * 2, layout, figure, into: &batch)
+        case .rawSamples(let address, let layout, let absent, let figure):
+            return rawSamples(payload, from: address * 2, layout, absent: absent, figure, into: &batch)
         case .text: return text(String(decoding: payload, as: UTF8.self), into: &batch)
         case .number:
             let text = String(decoding: payload, as: UTF8.self)

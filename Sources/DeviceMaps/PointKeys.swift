@@ -241,6 +241,11 @@ public struct PointKeys {
     }
 }
 
+extension Point {
+    /// Whether it is told of samples how far they are from somewhere, which another zero changes.
+    public var isDistance: Bool { source.figure.map { $0.isOfUnit && !$0.followsOffset } ?? false }
+}
+
 extension Point.Source {
     /// False where no value can be a number.
     var isNumber: Bool {
@@ -256,7 +261,7 @@ extension Point.Source {
     var figure: SampleFigure? {
         guard case .message(let message) = self else { return nil }
         switch message.payload {
-        case .samples(_, let figure), .rawSamples(_, _, let figure): return figure
+        case .samples(_, let figure), .rawSamples(_, _, _, let figure): return figure
         case .json, .number, .text, .registers: return nil
         }
     }

@@ -15,6 +15,9 @@ public struct UnitChange: Sendable {
         self.ofOne = ofOne
     }
 
+    /// Whether nothing is something else in it.
+    public var movesZero: Bool { told(0) != 0 }
+
     public func value(_ value: Value) -> Value { value.asNumber.map { .number(told($0)) } ?? value }
 
     /// - Parameter figure: what the value is of a window.
@@ -24,7 +27,7 @@ public struct UnitChange: Sendable {
         case .min, .max, .mean, .timeMean, .last, .quantile: self.value(value)
         case .delta, .deviation: value.asNumber.map { .number($0 * ofOne) } ?? value
         // From a zero that is another in the other unit: nothing that can be told.
-        case .rms, .peak: told(0) == 0 ? self.value(value) : .none
+        case .rms, .peak: movesZero ? .none : self.value(value)
         }
     }
 }

@@ -45,8 +45,8 @@ struct Provision: AsyncParsableCommand {
         } catch {
             throw fail("\(error)", EX_NOINPUT)
         }
-        if json { try printJSON(found.topics) } else { show(found) }
-        for (output, reason) in found.failures { complain("\(output): \(reason)") }
+        if json { try printJSON(found) } else { show(found) }
+        for failure in found.failures { complain("\(failure.output): \(failure.reason)") }
         if !found.failures.isEmpty { throw ExitCode(EX_UNAVAILABLE) }
         guard found.topics.allSatisfy(\.remarks.isEmpty) else { throw ExitCode.failure }
     }
@@ -62,8 +62,8 @@ struct Provision: AsyncParsableCommand {
             case .existing: print("\(Style.warning("differs"))   \(line): \(topic.remarks.joined(separator: ", "))")
             }
         }
-        for (output, topic) in found.unknown {
-            print("\(Style.warning("unknown"))   \(output)  \(topic): known once its devices are heard of")
+        for one in found.unknown {
+            print("\(Style.warning("unknown"))   \(one.output)  \(one.topic): known once its devices are heard of")
         }
         if found.topics.isEmpty, found.unknown.isEmpty, found.failures.isEmpty {
             print("the configuration has no outputs to Kafka")

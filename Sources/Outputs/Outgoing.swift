@@ -179,6 +179,7 @@ public struct Renderer: Sendable {
     /// what is itself too large, or wrong, is given up.
     public mutating func judge(_ outcome: SendOutcome, of window: Outgoing) -> SendOutcome {
         guard let refused = outcome.rejected.first(where: { window.messages[$0.message].events > 1 }) else {
+            if outcome.settled > 0 { blocks?.grow() }
             return outcome
         }
         blocks?.most = max(1, window.messages[refused.message].events / 2)

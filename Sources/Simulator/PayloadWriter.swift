@@ -33,7 +33,7 @@ struct PayloadWriter: Sendable {
                 let samples = Self.samples(point, figure, seconds).map { JSONTree.literal("\($0)") }
                 tree.set(.list(samples), at: path.steps[...])
                 if case .path(let rate) = figure.rate { tree.set(.literal("\(Self.rate)"), at: rate.steps[...]) }
-            case .rawSamples(let address, let layout, let figure):
+            case .rawSamples(let address, let layout, _, let figure):
                 for (place, sample) in Self.samples(point, figure, seconds).enumerated() {
                     for (offset, word) in layout.registers(of: layout.pattern(of: sample) ?? 0).enumerated() {
                         registers[address + place * layout.registers + offset] = word

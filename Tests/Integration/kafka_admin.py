@@ -50,6 +50,8 @@ class KafkaAdmin:
         threading.Thread(target=self.accept, daemon=True).start()
 
     def close(self):
+        # Who waits for a connection would take one more.
+        self.server.shutdown(socket.SHUT_RDWR)
         self.server.close()
 
     def accept(self):

@@ -117,3 +117,59 @@ def test_a_damaged_block_is_no_event(shop):
 def test_mistakes_are_told(workshop, output, complaint):
     result = headgate("check", "-c", workshop.configuration(outputs={"o": output}))
     assert result.returncode == 78 and complaint in result.stderr + result.stdout, result.stdout + result.stderr
+
+
+def listen(port, seen):
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    client.on_message = lambda _, __, message: seen.append((len(message.payload), read_block.events(message.payload)))
+    client.connect("127.0.0.1", port)
+    client.subscribe("out", qos=1)
+    client.loop_start()
+    return client
+
+
+def numbers(seen):
+    return [reading["value"] for _, events in seen for event in events if event["type"] == "headgate.telemetry.v1"
+            for reading in event["data"]["readings"] if reading["point"] == "parts"]
+
+
+def test_a_broker_that_takes_no_large_messages_gets_small_ones(shop, workshop):
+    workshop, configure, broker, out = shop
+    centre, _ = workshop.mosquitto("centre", max_packet_size=1_000)
+    seen = []
+    listener = listen(centre, seen)
+    gateway = workshop.gateway(configure({"mqtt": f"mqtt://127.0.0.1:{centre}", "topic": "out", "wait": "1s"}))
+    listening(gateway)
+    say(broker, *[("saw/1", {"parts": number, "program": f"{number * 7919:x}" * 3}) for number in range(400)])
+    wait_for(lambda: len(numbers(seen)) >= 400, what="all of it")
+    assert sorted(set(numbers(seen))) == list(range(400)) and gateway.output("blocks")["deadLetters"] == 0
+    assert max(size for size, _ in seen) < 1_000
+    # What is too large by itself is given up, and nothing else.
+    say(broker, ("saw/1", {"program": "".join(f"{number * 7919:x}" for number in range(1_000))}), ("saw/1", {"parts": 400}))
+    wait_for(lambda: 400 in numbers(seen) and gateway.output("blocks")["deadLetters"] == 1, what="what came behind it")
+    listener.disconnect()
+    listener.loop_stop()
+
+
+def test_a_backlog_waits_for_nothing(shop, workshop):
+    workshop, configure, broker, out = shop
+    port, _ = workshop.mosquitto("centre")
+    way = workshop.proxy(port)
+    to = {"mqtt": f"mqtt://127.0.0.1:{way.port}", "topic": "out", "wait": "1h", "backlog": "in_order"}
+    seen = []
+    listener = listen(port, seen)
+    gateway = workshop.gateway(configure(to))
+    listening(gateway)
+    say(broker, ("saw/1", {"parts": 0}))
+    wait_for(lambda: gateway.output("blocks")["acknowledgedReadings"] == 1, what="the first")
+    gateway.kill()
+    way.refuse()
+    gateway = workshop.gateway(configure(to))
+    listening(gateway)
+    say(broker, *[("saw/1", {"parts": number}) for number in range(1, 2_500)])
+    wait_for(lambda: gateway.output("local")["acknowledgedReadings"] >= 2_499, what="the commits")
+    way.mend()
+    wait_for(lambda: sorted(set(numbers(seen)))[-1:] == [2_499], what="the backlog")
+    assert len(set(numbers(seen)) - {0}) == 2_499 and len(seen) < 20
+    listener.disconnect()
+    listener.loop_stop()

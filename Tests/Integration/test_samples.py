@@ -23,7 +23,7 @@ PUMP = {
         **{name: {"path": "a.x", "unit": "m/s2", "samples": {"band": band, "rate": RATE}} for name, band in BANDS.items()},
         "told": {"path": "a.x", "unit": "m/s2", "samples": {"band": [300, 700], "rate": {"path": "fs"}}},
         "raw_rms": {"topic": "raw", "payload": "registers", "address": 1, "type": "int16", "scale": 0.01, "unit": "m/s2",
-                    "samples": "rms", "range": [0, 100]},
+                    "samples": "rms", "range": [0, 100], "absent": [-0x8000]},
     },
     "examples": [{"payload": '{"a": {"x": [3, -4, 3, -4]}}', "gives": {"peak": 4, "mean": -0.5, "kurtosis": 1}}],
 }
@@ -35,10 +35,11 @@ def reference(samples, band):
     window = [0.5 - 0.5 * math.cos(2 * math.pi * (place + 0.5) / count) for place in range(count)]
     shaped = [(sample - mean) * weight for sample, weight in zip(samples, window)]
     total = 0
-    for line in range(1, count // 2):
-        if band[0] <= line * RATE / count < band[1]:
+    for line in range(1, count // 2 + 1):
+        if band[0] <= line * RATE / count < band[1] or line == count // 2 and band[1] == RATE / 2:
             turned = sum(value * cmath.exp(-2j * math.pi * line * place / count) for place, value in enumerate(shaped))
-            total += 2 * abs(turned) ** 2
+            # All lines but the last stand for their mirror images too.
+            total += abs(turned) ** 2 * (1 if line == count // 2 else 2)
     return math.sqrt(total / (count * sum(weight * weight for weight in window)))
 
 
@@ -121,6 +122,21 @@ def test_raw_bytes_are_samples_too(pump):
     assert readings["raw_rms"]["value"] == pytest.approx(math.sqrt((9 + 16) / 2), rel=1e-9)
     say(b"\0\0", topic="pump/1/raw")
     assert wait_for(lambda: told(out, 2), what="the event")[0]["raw_rms"].get("reason") == "too_short"
+    say(b"\0\0" + struct.pack(">3h", 300, -0x8000, 300), topic="pump/1/raw")
+    assert wait_for(lambda: told(out, 3), what="the event")[0]["raw_rms"]["quality"] == "absent"
+
+
+def test_a_distance_is_not_told_in_a_unit_with_another_zero(workshop):
+    maps = workshop.folder / "maps"
+    maps.mkdir()
+    oven = PUMP | {"map": "oven", "points": {figure: {"path": "t", "unit": "Cel", "samples": figure} for figure in ("mean", "deviation")},
+                   "examples": [{"payload": '{"t": [1, 3]}', "gives": {"mean": 2}}]}
+    (maps / "oven.yaml").write_text(yaml.safe_dump(oven, sort_keys=False))
+    configuration = workshop.configuration(
+        maps=str(maps), links={"floor": {"mqtt": "mqtt://h"}}, devices={"o": {"map": "oven", "link": "floor", "topic": "o"}},
+        outputs={"local": {"file": "x", "units": {"Cel": "K"}}})
+    result = headgate("check", "-c", configuration)
+    assert result.returncode == 78 and "deviation of oven is a distance" in result.stdout + result.stderr
 
 
 def test_a_simulated_device_sends_samples(pump):

@@ -99,7 +99,7 @@ class Plant:
     def __init__(self, workshop):
         self.workshop, self.hosts = workshop, []
         self.floor, _ = workshop.mosquitto("floor")
-        self.centre = free_port()
+        self.centre, self.way = free_port(), None
         maps = workshop.folder / "maps"
         maps.mkdir()
         self.map = maps / "machine.yaml"
@@ -110,20 +110,24 @@ class Plant:
         machine = machine | {"mqtt": {"payload": "json", "silent_after": silent_after}}
         self.map.write_text(yaml.safe_dump(machine, sort_keys=False))
 
-    def broker(self):
-        return self.workshop.mosquitto("centre", self.centre)[1]
+    def broker(self, **settings):
+        """The centre's; the way there from the gateway is a proxy."""
+        if not self.way:
+            self.way = self.workshop.proxy(self.centre)
+        return self.workshop.mosquitto("centre", self.centre, **settings)[1]
 
     def host(self):
         self.hosts.append(Host(self.centre))
         return self.hosts[-1]
 
-    def gateway(self, more=None, **sparkplug):
-        output = {"mqtt": f"mqtt://127.0.0.1:{self.centre}", "format": "sparkplug", "sparkplug": {"group": "plant"} | sparkplug}
+    def gateway(self, more=None, raw="keep", **sparkplug):
+        output = {"mqtt": f"mqtt://127.0.0.1:{self.way.port}", "format": "sparkplug", "sparkplug": {"group": "plant"} | sparkplug}
         configuration = self.workshop.configuration(
             maps=str(self.workshop.folder / "maps"), links={"floor": {"mqtt": f"mqtt://127.0.0.1:{self.floor}"}},
             devices={"saw-1": {"map": "machine", "link": "floor", "topic": "saw/1"}},
-            rules={"fast": {"when": "speed > 1200 '/min'", "priority": "high"}},
-            windows={"w": {"every": "1s", "lateness": "100ms", "points": ["parts"], "raw": "keep", "give": ["count", "max"]}},
+            rules={"fast": {"when": "speed > 1200 '/min'", "priority": "high"},
+                   "hall": {"when": "@saw-1.parts > 100"}},
+            windows={"w": {"every": "1s", "lateness": "100ms", "points": ["parts"], "raw": raw, "give": ["count", "max"]}},
             outputs={"scada": output | (more or {}), "local": {"file": str(self.out)}})
         gateway = self.workshop.gateway(configuration)
         listening(gateway)
@@ -161,12 +165,12 @@ def test_births_tell_what_there_is_and_data_follows_them(plant):
     wait_for(lambda: host.values("oil"), what="data")
     born = {fact["name"]: fact for fact in host.all(kind="DBIRTH", device="saw-1")}
     types = {"speed": "DOUBLE", "parts": "INT64", "running": "BOOLEAN", "program": "STRING", "state": "STRING", "oil": "DOUBLE",
-             "late": "INT64", "events": "STRING"}
+             "late": "INT64", "Headgate/events": "STRING"}
     assert {name: born[name]["type"] for name in types} == types
     assert born["speed"]["unit"] == "/min" and born["oil"]["unit"] == "[degF]"
     found = {name: host.values(name) for name in types}
     assert found == {"speed": [1000.5], "parts": [7], "running": [True], "program": ["é"], "state": ["cutting"],
-                     "oil": [68.0], "late": [1 << 40], "events": []}
+                     "oil": [68.0], "late": [1 << 40], "Headgate/events": []}
     plant.saw({"speed": 9000, "oil": None}, {"speed": 1100})
     wait_for(lambda: len(host.values("speed")) == 3, what="two more")
     told = [(fact["value"], fact["quality"], fact["reason"]) for fact in host.all(name="speed", kind="DDATA")]
@@ -174,8 +178,8 @@ def test_births_tell_what_there_is_and_data_follows_them(plant):
     assert [(fact["null"], fact["quality"]) for fact in host.all(name="oil", kind="DDATA")][-1] == (True, 0)
     # Alarms and windows are metrics too.
     plant.saw({"speed": 1300})
-    wait_for(lambda: host.values("alarms/fast"), what="the alarm")
-    assert json.loads(host.values("events")[-1])["data"]["rule"] == "fast"
+    wait_for(lambda: host.values("Headgate/alarms/fast"), what="the alarm")
+    assert json.loads(host.values("Headgate/events")[-1])["data"]["rule"] == "fast"
     wait_for(lambda: host.values("parts/w/max"), what="the window")
     assert host.values("parts/w/max") == [7] and host.values("parts/w/count") == [1]
     # A device that is silent dies, and is born again with what is known of it.
@@ -209,26 +213,25 @@ def test_an_edge_node_is_born_again_when_it_is_asked_to_be(plant):
 
 def test_what_a_broker_missed_comes_as_history(plant):
     plant.write(MACHINE, silent_after="3s")
-    broker = plant.broker()
+    plant.broker()
     host = plant.host()
     gateway = plant.gateway(more={"backlog": "in_order"})
     plant.parts(1, 2)
     wait_for(lambda: host.values("parts") == [1, 2], what="data")
-    broker.stop()
+    plant.way.refuse()
     plant.parts(*range(3, 50))
     wait_for(lambda: any(reading["value"] == 49 for event in events_in(plant.out) if "readings" in event["data"]
                          for reading in event["data"]["readings"]), what="the commit")
     wait_for(lambda: gateway.device("saw-1")["state"] == "offline", what="silence")
     time.sleep(10.1)  # What is sent later than this after its commit is history.
-    plant.broker()
-    later = plant.host()
-    wait_for(lambda: len(later.values("parts")) >= 47, what="the backlog")
-    later.rebirth()
-    wait_for(lambda: len(later.sessions) >= 1, what="a birth")
+    wait_for(lambda: host.kinds[-1] == ("NDEATH", None), what="the will")
+    plant.way.mend()
+    wait_for(lambda: 49 in host.values("parts"), what="the backlog")
     plant.parts(50)
-    wait_for(lambda: later.values("parts")[-1] == 50, what="what is fresh")
-    told = [(fact["value"], fact["historical"]) for fact in later.all(name="parts", kind="DDATA") if not fact["null"]]
-    assert set(told) == {(number, True) for number in range(3, 50)} | {(50, False)}
+    wait_for(lambda: host.values("parts")[-1] == 50, what="what is fresh")
+    told = [(fact["value"], fact["historical"]) for fact in host.all(name="parts", kind="DDATA") if not fact["null"]]
+    assert told == [(1, False), (2, False), *((number, True) for number in range(3, 50)), (50, False)]
+    assert len(set(host.sessions)) == 2
 
 
 def test_a_node_killed_dies_at_the_broker(plant):
@@ -250,9 +253,12 @@ def test_it_waits_for_its_primary_host(plant):
     plant.parts(1)
     wait_for(lambda: "primary host scada is not online" in (gateway.output("scada").get("lastError") or ""), what="the wait")
     host.say(state, json.dumps({"online": True, "timestamp": 4}))  # A birth that came late.
+    host.rebirth()
+    plant.parts(1)
+    wait_for(lambda: plant.out.read_text().count('"parts"') >= 2, what="the commit")
     assert not host.kinds
     host.say(state, json.dumps({"online": True, "timestamp": 6}), retain=True)
-    wait_for(lambda: host.values("parts") == [1], what="data")
+    wait_for(lambda: host.values("parts") == [1, 1], what="data")
     host.say(state, json.dumps({"online": False, "timestamp": 7}), retain=True)
     wait_for(lambda: host.kinds[-1] == ("NDEATH", None), what="the node's leave")
     plant.parts(2)
@@ -263,6 +269,45 @@ def test_it_waits_for_its_primary_host(plant):
     wait_for(lambda: host.values("parts")[-1:] == [2], what="what waited")
     assert host.kinds[seen][0] == "NBIRTH" and len(set(host.sessions)) == 2
     host.say(state, "", retain=True)
+
+
+def test_a_rule_of_no_device_is_the_edge_nodes(plant):
+    plant.broker()
+    host = plant.host()
+    plant.gateway()
+    plant.parts(101)
+    wait_for(lambda: host.values("Headgate/alarms/hall", "NDATA") == [True], what="the alarm")
+    host.rebirth()
+    wait_for(lambda: host.all(name="Headgate/alarms/hall", kind="NBIRTH", value=True), what="the alarm in the birth")
+
+
+def test_points_of_which_only_windows_are_told_are_in_no_birth(plant):
+    plant.broker()
+    host = plant.host()
+    plant.gateway(raw="drop")
+    plant.saw({"parts": 5, "speed": 3})
+    wait_for(lambda: host.values("parts/w/max") == [5] and host.values("speed") == [3], what="the window")
+    host.rebirth()
+    wait_for(lambda: len(host.sessions) == 2 and host.online == {None, "saw-1"}, what="births")
+    assert not host.all(name="parts") and host.all(name="parts/w/max", kind="DBIRTH", value=5)
+
+
+def test_a_birth_that_the_broker_refuses_is_no_birth(plant, workshop):
+    acl = workshop.folder / "acl"
+    acl.write_text("topic deny spBv1.0/plant/DBIRTH/#\ntopic readwrite #\n")
+    broker = plant.broker(acl_file=acl)
+    host = plant.host()
+    gateway = plant.gateway()
+    plant.parts(1)
+    wait_for(lambda: "refuses a birth" in (gateway.output("scada").get("lastError") or ""), what="the refusal")
+    assert not host.values("parts") and gateway.output("scada")["deadLetters"] == 0
+    plant.way.refuse()
+    broker.stop()
+    plant.broker()
+    later = plant.host()
+    plant.way.mend()
+    wait_for(lambda: later.values("parts") == [1], what="what waited")
+    host.faults.clear()
 
 
 def test_another_gateway_reads_it(plant, workshop):
@@ -284,7 +329,8 @@ def test_another_gateway_reads_it(plant, workshop):
                 if event["type"] == "headgate.telemetry.v1" and event["data"]["device"] == "hall.test-1.saw-1"
                 for reading in event["data"]["readings"] if reading["point"] == point]
     wait_for(lambda: any(value and abs(value - 300) < 1e-9 for value, *_ in readings("oil")), what="the last reading")
-    assert [value for value, _, quality in readings("parts") if quality == "good"][-300:] == list(range(300))
+    # Births tell what is known already.
+    assert {value for value, _, quality in readings("parts") if quality == "good"} == set(range(300))
     assert readings("oil")[-1][1:] == ("K", "good") and not readings("speed")
     assert "sequence_gap" not in out.read_text()
 
@@ -308,7 +354,7 @@ def test_a_metric_has_one_type_and_what_is_of_another_is_another(plant):
     """Of a point that may say anything, and of one whose unit a later version of the map changed."""
     machine = MACHINE | {"points": MACHINE["points"] | {"any": {"path": "any"}}}
     plant.write(machine)
-    broker = plant.broker()
+    plant.broker()
     host = plant.host()
     gateway = plant.gateway(more={"backlog": "in_order"})
     plant.saw({"any": 5}, {"any": 5.5}, {"any": "n/a"}, {"any": 6})
@@ -320,17 +366,18 @@ def test_a_metric_has_one_type_and_what_is_of_another_is_another(plant):
     wait_for(lambda: host.values("any")[-1:] == [7], what="all of it")
     assert host.kinds.count(("DBIRTH", "saw-1")) == births, "what is known needs no other birth"
     # Another version of the map, while events of the one before wait.
-    broker.stop()
+    plant.way.refuse()
     plant.saw({"speed": 60})
     wait_for(lambda: any(reading["value"] == 60 for event in events_in(plant.out) for reading in event["data"].get("readings", [])),
              what="the commit")
     gateway.stop()
     plant.write(machine | {"version": 4, "points": machine["points"] | {"speed": {"path": "speed", "unit": "Hz"}}})
-    plant.broker()
-    later = plant.host()
+    before = len(host.facts)
+    plant.way.mend()
     plant.gateway(more={"backlog": "in_order"})
     plant.saw({"speed": 2})
-    wait_for(lambda: later.values("speed")[-1:] == [2], what="what is fresh")
+    wait_for(lambda: host.values("speed")[-1:] == [2], what="what is fresh")
     # By the map of now, what was read before is another metric.
-    assert [fact["value"] for fact in later.all(name="speed (/min, number)") if fact["value"]] == [60]
-    assert {fact["unit"] for fact in later.all(name="speed", kind="DBIRTH")} == {"Hz"}
+    later = host.facts[before:]
+    assert [fact["value"] for fact in later if fact["name"] == "speed (/min, number)" and fact["value"]] == [60]
+    assert {fact["unit"] for fact in later if fact["name"] == "speed" and fact["kind"] == "DBIRTH"} == {"Hz"}

@@ -101,6 +101,7 @@ public final class ConfigurationFile {
             resolve: resolve
         ).outputs(outputs)
         proveRecords(of: configuration, outputs)
+        proveUnits(of: configuration, outputs)
         if let admin = root.take("admin")?.mapping() { configuration.admin = Self.admin(admin) }
         configuration.logLevels = Self.logLevels(root.take("log"))
         root.finish()

@@ -17,6 +17,19 @@ extension ConfigurationFile {
         for map in configuration.recordedMaps { prove(map.points.map(\.name), "the points of \(map.name)", outputs) }
     }
 
+    /// Of another zero, what is told of samples as a distance from theirs is another number.
+    func proveUnits(of configuration: Configuration, _ outputs: YAMLValue?) {
+        for output in configuration.outputs {
+            for map in configuration.recordedMaps {
+                let shifted = map.points.first { $0.isDistance && output.units[$0.sentUnit]?.movesZero ?? false }
+                guard let point = shifted, let change = output.units[point.sentUnit] else { continue }
+                outputs?.problem(
+                    "tells \(point.sentUnit) as \(change.unit) in \(output.name), which has another zero, and "
+                        + "\(point.name) of \(map.name) is a distance", fix: "leave that unit out of `units`")
+            }
+        }
+    }
+
     private func prove(_ names: [String], _ what: String, _ outputs: YAMLValue) {
         var known: [String: String] = [:]
         for name in names {

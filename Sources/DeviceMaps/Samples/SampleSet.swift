@@ -69,7 +69,8 @@ struct SampleSet {
         let spacing = spectrum.spacing * rate
         let lines = spectrum.meanSquares.enumerated().lazy.filter { line, _ in
             let frequency = Double(line) * spacing
-            return frequency >= band.lowerBound && frequency < band.upperBound
+            return frequency >= band.lowerBound
+                && (frequency < band.upperBound || band.upperBound == rate / 2 && frequency == band.upperBound)
         }
         return Self.good(lines.reduce(0) { $0 + $1.element }.squareRoot())
     }

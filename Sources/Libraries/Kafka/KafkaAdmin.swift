@@ -116,7 +116,10 @@ public struct KafkaAdmin: ~Copyable {
             for index in 0..<count {
                 let result = results?[index]
                 let code = rd_kafka_topic_result_error(result)
-                guard code != RD_KAFKA_RESP_ERR_NO_ERROR, let name = rd_kafka_topic_result_name(result) else {
+                // Somebody else may have been quicker.
+                guard code != RD_KAFKA_RESP_ERR_NO_ERROR, code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS,
+                    let name = rd_kafka_topic_result_name(result)
+                else {
                     continue
                 }
                 let text = rd_kafka_topic_result_error_string(result) ?? rd_kafka_err2str(code)

@@ -12,7 +12,8 @@ struct BlockMessages {
     private static let level: Int32 = 6
 
     /// Events in a message; fewer where brokers take no larger ones.
-    var most = Int.max
+    var most = Self.window
+    private static let window = 1_000
     private var block: EventBlock
     private var pending: (topic: String, time: Timestamp, isBacklog: Bool)?
 
@@ -35,6 +36,9 @@ struct BlockMessages {
 
     mutating func add(json: [UInt8], id: EventID) { block.add(json: json, id: id) }
 
+    /// What was refused may have been an exception.
+    mutating func grow() { most = min(Self.window, most + max(1, most / 8)) }
+
     /// All that was added since the last one; nil where that is nothing.
     mutating func close() -> (topic: String, time: Timestamp, isBacklog: Bool, events: Int, payload: [UInt8])? {
         guard let (topic, time, isBacklog) = pending else { return nil }
@@ -42,10 +46,9 @@ struct BlockMessages {
         let events = block.events
         let (head, body) = block.close()
         let zstd = Zstd()
-        // Compressing into memory fails only where there is none.
         guard let head = try? zstd.compress(head, level: Self.level),
             let body = try? zstd.compress(body, level: Self.level)
-        else { return nil }
+        else { preconditionFailure("memory to compress a block") }
         var payload = ByteWriter()
         payload.raw("HGB1".utf8)
         payload.fixed32(UInt32(head.count))

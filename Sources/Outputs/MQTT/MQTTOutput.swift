@@ -22,6 +22,10 @@ public actor MQTTOutput: Output {
     private var suspect = Suspect()
     /// Where it speaks as one.
     private var edgeNode: EdgeNode?
+    /// Births and deaths of it that the broker has not answered.
+    private var unanswered: Set<Int32> = []
+    /// Before this an edge node without anything to tell does not try to connect.
+    private var nextTry = ContinuousClock.now
     /// Why an edge node cannot be there.
     private let absence = Mutex<String?>(nil)
     nonisolated public let tendInterval: Duration
@@ -57,6 +61,12 @@ public actor MQTTOutput: Output {
         do throws(MQTTError) {
             try publish(window, &verdicts)
             for message in edgeNode?.farewells() ?? [] { try publish(message) }
+            do throws(MQTTError) { try obey() } catch {
+                // What the host did not see any more is told again.
+                verdicts = verdicts.map { _ in nil }
+                throw error
+            }
+            absence.withLock { $0 = edgeNode?.hindrance }
             suspect.clear()
             return SendOutcome(verdicts, failure: nil)
         } catch {
@@ -78,8 +88,10 @@ public actor MQTTOutput: Output {
             }
             do throws(MQTTError) {
                 if let role = message.role {
-                    let id = try publish(message, role, of: window)
-                    if let id { places[id] = index } else { verdicts[index] = .delivered }
+                    switch try publish(message, role, of: window) {
+                    case .sent(let id): places[id] = index
+                    case .said(let verdict): verdicts[index] = verdict
+                    }
                     continue
                 }
                 let id = try window.withPayload(of: message) { payload throws(MQTTError) in
@@ -107,7 +119,7 @@ public actor MQTTOutput: Output {
                 end = error
             }
             // Also what came just before the connection ended: the broker's last word may be why.
-            for (id, reason) in connection?.takeSettled() ?? [] {
+            for (id, reason) in try takeSettled() {
                 guard let index = places[id] else { continue }
                 verdicts[index] = Self.verdict(reason)
                 outstanding -= 1
@@ -168,6 +180,9 @@ public actor MQTTOutput: Output {
             }
             try fresh.write()
         }
+        // Header, packet id, topic and properties of ours take fewer.
+        edgeNode?.mostBytes = fresh.maximumPacketSize.map { Int($0) - 512 } ?? .max
+        unanswered = []
         connection = consume fresh
         logger.notice("connected", metadata: ["broker": "\(settings.host):\(settings.port)"])
         if edgeNode != nil {
@@ -188,8 +203,13 @@ public actor MQTTOutput: Output {
     public func tend() {
         do throws(MQTTError) {
             // An edge node is there whether it has something to tell or not.
-            if edgeNode != nil { try connectIfNeeded() }
+            if edgeNode != nil, connection != nil || nextTry <= .now {
+                nextTry = .now + .seconds(1)
+                try connectIfNeeded()
+            }
+            guard connection != nil else { return }
             try exchange(milliseconds: 0)
+            _ = try takeSettled()
             try obey()
             absence.withLock { $0 = edgeNode?.hindrance }
         } catch {
@@ -211,27 +231,48 @@ public actor MQTTOutput: Output {
 // MARK: Edge nodes
 
 extension MQTTOutput {
-    private func publish(_ message: EdgeNode.Message) throws(MQTTError) {
-        try connection?.publish(topic: message.topic, payload: message.payload, qos: 1, retain: false)
+    private enum Publication {
+        case sent(Int32)
+        /// Nothing is to be sent.
+        case said(Verdict)
     }
 
-    /// - Returns: the id of the message itself; nil where there is nothing to say.
+    /// A birth or a death, which the broker has to take.
+    private func publish(_ message: EdgeNode.Message) throws(MQTTError) {
+        if let id = try send(message) { unanswered.insert(id) }
+    }
+
+    private func send(_ message: EdgeNode.Message) throws(MQTTError) -> Int32? {
+        try message.payload.withUnsafeBufferPointer { payload throws(MQTTError) in
+            try connection?.publish(
+                topic: message.topic, payload: UnsafeRawBufferPointer(payload), retain: false, contentType: nil)
+        }
+    }
+
+    /// What the broker has answered. Without a birth that it refused, what comes after it means nothing.
+    private func takeSettled() throws(MQTTError) -> [(id: Int32, reason: Int32)] {
+        let settled = connection?.takeSettled() ?? []
+        for (id, reason) in settled where unanswered.remove(id) != nil && reason >= 128 {
+            throw MQTTError(.reconnect, "the broker refuses a birth (reason \(reason))")
+        }
+        return settled
+    }
+
     private func publish(
         _ message: Outgoing.Message, _ role: SparkplugRole, of window: Outgoing
-    ) throws(MQTTError) -> Int32? {
+    ) throws(MQTTError) -> Publication {
         let payload = window.withPayload(of: message) { Array($0) }
-        var messages = edgeNode?.messages(for: role, payload: payload, isBacklog: message.isBacklog) ?? []
-        guard let last = messages.popLast() else { return nil }
+        guard let messages = edgeNode?.messages(for: role, payload: payload, isBacklog: message.isBacklog) else {
+            return .said(.rejected("the birth of \(message.key) is larger than the broker takes"))
+        }
+        guard let last = messages.last else { return .said(.delivered) }
         do throws(MQTTError) {
-            for message in messages { try publish(message) }
+            for message in messages.dropLast() { try publish(message) }
         } catch {
             // Without its birth an event means nothing: it is not the event that is refused.
             throw MQTTError(.reconnect, "the birth of \(message.key): \(error)")
         }
-        return try last.payload.withUnsafeBufferPointer { payload throws(MQTTError) in
-            try connection?.publish(
-                topic: last.topic, payload: UnsafeRawBufferPointer(payload), retain: false, contentType: nil)
-        }
+        return try send(last).map { .sent($0) } ?? .said(.failed("the connection is gone"))
     }
 
     /// Listens to what an edge node is told; only then is it born.
@@ -267,7 +308,8 @@ extension MQTTOutput {
     private func obey() throws(MQTTError) {
         for message in connection?.takeMessages() ?? [] {
             switch edgeNode?.order(message) {
-            case .rebirth:
+            // While its host is not there nothing is sent, whoever asks.
+            case .rebirth where edgeNode?.hindrance == nil:
                 logger.info("born again, as asked")
                 for message in edgeNode?.births() ?? [] { try publish(message) }
             case .hostIsOnline(true): try appear()
@@ -277,40 +319,8 @@ extension MQTTOutput {
                 try exchange(milliseconds: 0)
                 connection?.disconnect()
                 throw MQTTError(.reconnect, "the primary host went offline")
-            case nil: break
+            case .rebirth, nil: break
             }
         }
-    }
-}
-
-/// A message that may be the reason why the broker closes the connection: MQTT 3.1.1 has no other way to refuse one
-/// that is too large.
-///
-/// Where a connection ends twice with the same large message first in line, that is sent alone; where it ends a third
-/// time, the message is rejected. A small one never is: then it is the network.
-private struct Suspect {
-    private static let size = 16_384
-    private static let strikesUntilRejected = 3
-    private var strikes = 0
-    private var message: Outgoing.Message?
-
-    var isSuspected: Bool { strikes >= Self.strikesUntilRejected - 1 }
-
-    mutating func clear() {
-        strikes = 0
-    }
-
-    mutating func judge(_ outcome: SendOutcome, _ window: Outgoing) -> SendOutcome {
-        guard outcome.settled == 0, let first = window.messages.first, first.payload.count >= Self.size else {
-            strikes = 0
-            return outcome
-        }
-        let isSame = message.map { $0.key == first.key && $0.time == first.time && $0.topic == first.topic } ?? false
-        strikes = isSame ? strikes + 1 : 1
-        message = first
-        guard strikes >= Self.strikesUntilRejected else { return outcome }
-        strikes = 0
-        let reason = "the broker closes the connection on it; \(first.payload.count) bytes may be larger than it takes"
-        return SendOutcome(settled: 1, rejected: [.init(message: 0, reason: reason)], failure: outcome.failure)
     }
 }

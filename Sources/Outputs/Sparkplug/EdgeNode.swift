@@ -34,6 +34,10 @@ struct EdgeNode {
     private var connection: UInt8 = 255
     private var sequence: UInt8 = 0
     private(set) var isBorn = false
+    /// Of what its own birth tells.
+    private var version = 0
+    /// The largest payload that the broker takes.
+    var mostBytes = Int.max
     /// The devices that are born, each with the version of its birth.
     private var devices: [String: Int] = [:]
     /// Those that are not online, born for what is told of earlier.
@@ -82,16 +86,19 @@ struct EdgeNode {
         isBorn = true
         devices = [:]
         let rebirth = SparkplugMetric(name: "Node Control/Rebirth", type: .boolean, raw: .boolean(false))
-        let own = [connectionNumber, rebirth] + metrics.birth(of: "").metrics
-        var messages = [message(.nodeBirth, nil, Self.payload(own))]
-        for device in metrics.online().sorted() { messages.append(self.birth(of: device)) }
-        return messages
+        let own = metrics.birth(of: "")
+        version = own.version
+        let birth = message(.nodeBirth, nil, Self.payload([connectionNumber, rebirth] + own.metrics))
+        return [birth] + metrics.online().sorted().compactMap { self.birth(of: $0) }
     }
 
-    private mutating func birth(of device: String) -> Message {
+    /// Nil where it is larger than the broker takes.
+    private mutating func birth(of device: String) -> Message? {
         let (metrics, version) = metrics.birth(of: device)
+        let payload = Self.payload(metrics)
+        guard payload.count <= mostBytes else { return nil }
         devices[device] = version
-        return message(.deviceBirth, device, Self.payload(metrics))
+        return message(.deviceBirth, device, payload)
     }
 
     /// As of now, as far as nothing is said of the time.
@@ -105,12 +112,14 @@ struct EdgeNode {
 
     // MARK: Events
 
-    /// What is to be sent for an event, itself last; nothing where all is said.
+    /// What is to be sent for an event, itself last; nothing where all is said, and nil where the birth that it needs is
+    /// larger than the broker takes.
     mutating func messages(
         for role: SparkplugRole, payload: [UInt8], isBacklog: Bool
-    ) -> [Message] {
+    ) -> [Message]? {
         switch role {
-        case .data("", _, _): return [message(.nodeData, nil, payload)]
+        case .data("", let version, _):
+            return (version > self.version ? births() : []) + [message(.nodeData, nil, payload)]
         case .data(let device, let version, let isNews):
             var messages: [Message] = []
             if devices[device] == nil, isBacklog || !metrics.online().contains(device) {
@@ -118,11 +127,15 @@ struct EdgeNode {
                 guard isNews || isBacklog else { return [] }
                 revived.insert(device)
             }
-            if devices[device] ?? -1 < version { messages.append(birth(of: device)) }
+            if devices[device] ?? -1 < version {
+                guard let birth = birth(of: device) else { return nil }
+                messages.append(birth)
+            }
             return messages + [message(.deviceData, device, payload)]
         case .birth(let device):
             revived.remove(device)
-            return devices[device] == nil ? [birth(of: device)] : []
+            guard devices[device] == nil else { return [] }
+            return birth(of: device).map { [$0] }
         case .death(let device):
             revived.remove(device)
             return devices[device] == nil ? [] : [death(of: device)]

@@ -17,8 +17,8 @@ public enum SparkplugRole: Sendable {
 
 /// Events as data of an edge node: all but the sequence number, which a message has once it goes.
 ///
-/// Readings and the figures of windows are metrics of their device. An alarm is `alarms/RULE`, true while it is on. What an
-/// event says that is neither stands in the metric `events`, as JSON.
+/// Readings and the figures of windows are metrics of their device. An alarm is `Headgate/alarms/RULE`, true while it is on. What an
+/// event says that is neither stands in the metric `Headgate/events`, as JSON.
 struct SparkplugMessages {
     let metrics: SparkplugMetrics
 
@@ -45,7 +45,7 @@ struct SparkplugMessages {
         let (told, version) = metrics.metrics(
             facts, of: device, texts: texts, isHistorical: isReplayed, areReadings: event.kind == .telemetry)
         let payload = SparkplugPayload(timestamp: event.time.milliseconds, sequence: nil, metrics: told)
-        let isNews = event.kind != .telemetry || facts.contains { $0.quality == .good }
+        let isNews = event.kind != .telemetry || facts.contains { $0.value != .none }
         return (
             .data(device: device?.id ?? "", version: version, isNews: isNews),
             topic(device == nil ? .nodeData : .deviceData, device?.id), payload.bytes
@@ -65,7 +65,7 @@ struct SparkplugMessages {
         case .alarm(let alarm):
             [
                 SparkplugMetrics.Fact(
-                    name: "alarms/\(alarm.rule)", value: .boolean(alarm.phase != .end), time: event.time,
+                    name: "Headgate/alarms/\(alarm.rule)", value: .boolean(alarm.phase != .end), time: event.time,
                     quality: alarm.remark == .unconfirmed ? .uncertain : .good)
             ]
         case .status, .gap, .write: []
@@ -84,7 +84,8 @@ struct SparkplugMessages {
             let (value, unit) = metrics.told(reading.value, of: figure, series)
             return SparkplugMetrics.Fact(
                 name: "\(series.point)/\(aggregate.window)/\(figure.name)", unit: unit, value: value,
-                time: aggregate.to, quality: value == .none ? .absent : .good)
+                // Of part of a window it is another number than of the whole.
+                time: aggregate.to, quality: value == .none ? .absent : aggregate.isPartial ? .uncertain : .good)
         }
     }
 }

@@ -12,7 +12,7 @@ import Synchronization
 /// as the process.
 public final class SparkplugMetrics: Sendable {
     /// What events say that is no reading: the event as JSON.
-    static let events = "events"
+    static let events = "Headgate/events"
 
     private struct Declared {
         var name: String
@@ -46,6 +46,7 @@ public final class SparkplugMetrics: Sendable {
     private let fields: [String: [PointField]]
     private let allowed: AllowList?
     private let units: [String: UnitChange]
+    private let isTold: @Sendable (_ point: String, Device) -> Bool
     private let latest: @Sendable (_ device: String) -> Batch
     /// The devices that are there now.
     let online: @Sendable () -> Set<String>
@@ -55,11 +56,13 @@ public final class SparkplugMetrics: Sendable {
     ///   - fields: by map, what its devices are known to have.
     ///   - allowed: what may be told; nil for everything.
     ///   - units: by the unit that something is in, another that it is told in.
+    ///   - isTold: whether readings of a point are told, and not only what they amount to.
     ///   - latest: an event with what is known last of each point of a device.
     ///   - online: the devices that are there now.
     public init(
         node: SparkplugNodeName, catalog: Catalog, fields: [String: [PointField]], allowed: AllowList?,
-        units: [String: UnitChange], latest: @escaping @Sendable (_ device: String) -> Batch,
+        units: [String: UnitChange], isTold: @escaping @Sendable (_ point: String, Device) -> Bool,
+        latest: @escaping @Sendable (_ device: String) -> Batch,
         online: @escaping @Sendable () -> Set<String>
     ) {
         self.node = node
@@ -67,6 +70,7 @@ public final class SparkplugMetrics: Sendable {
         self.fields = fields
         self.allowed = allowed
         self.units = units
+        self.isTold = isTold
         self.latest = latest
         self.online = online
     }
@@ -109,7 +113,8 @@ public final class SparkplugMetrics: Sendable {
     ) -> (metrics: [SparkplugMetric], version: Int) {
         state.withLock { state in
             let id = open(device, &state)
-            var known = state.devices[id] ?? Metrics()
+            // Taken out, so that it is changed in place.
+            var known = state.devices.removeValue(forKey: id) ?? Metrics()
             var metrics: [SparkplugMetric] = []
             for fact in facts {
                 let place = Self.place(of: fact, in: &known, &state.aliases)
@@ -125,6 +130,7 @@ public final class SparkplugMetrics: Sendable {
                     if !areReadings { known.declared[place].said = metric }
                     if let last = known.current.updateValue(place, forKey: fact.name), last != place {
                         metrics.append(Self.withdrawn(known.declared[last], at: fact.time))
+                        known.declared[last].said = nil
                         state.doubted.insert(known.declared[last].alias)
                     }
                 }
@@ -147,7 +153,10 @@ public final class SparkplugMetrics: Sendable {
             guard let (told, part) = allowed.map({ $0.part(of: event, batch, contents) }) ?? (event, batch) else {
                 continue
             }
-            for fact in self.facts(of: told, part, contents) { facts[fact.name] = (fact, part) }
+            for fact in self.facts(of: told, part, contents) {
+                guard contents[told.device].map({ isTold(fact.name, $0) }) ?? true else { continue }
+                facts[fact.name] = (fact, part)
+            }
         }
         let device = contents.devices.last { $0.id == id }
         guard id.isEmpty || device != nil else { return ([], 0) }
@@ -167,12 +176,22 @@ public final class SparkplugMetrics: Sendable {
 
     private static func birth(_ declared: Declared, _ known: (fact: Fact, texts: Batch)?) -> SparkplugMetric {
         var metric = declared.said ?? metric(declared, known?.fact, known?.texts)
+        // A birth tells of everything at once: texts that are no mere words would make it larger than brokers take.
+        if case .string(let text) = metric.raw, text.utf8.count > longestText {
+            metric = SparkplugMetric(alias: declared.alias, raw: nil)
+            metric.timestamp = declared.said?.timestamp ?? known?.fact.time.milliseconds
+            metric.quality = code(.absent)
+            metric.reason = "\(Reason.tooLong.name)"
+        }
         metric.name = declared.name
         metric.typeCode = declared.form.type.rawValue
         metric.unit = declared.unit.isEmpty ? nil : declared.unit
         metric.quality = metric.quality ?? code(.good)
         return metric
     }
+
+    /// Bytes of the longest text in a birth.
+    private static let longestText = 1_024
 
     // MARK: Declaring
 
@@ -182,7 +201,8 @@ public final class SparkplugMetrics: Sendable {
         guard state.devices[id] == nil else { return id }
         var known = Metrics()
         for field in device.flatMap({ fields[$0.map] }) ?? [] {
-            guard device.map({ allowed?.isAllowed(field.point, $0) ?? true }) ?? false else { continue }
+            let isWanted = device.map { allowed?.isAllowed(field.point, $0) ?? true && isTold(field.point, $0) }
+            guard isWanted ?? false else { continue }
             _ = Self.add(field.point, unit: field.unit, field.form, to: &known, &state.aliases)
         }
         _ = Self.add(Self.events, unit: "", .text, to: &known, &state.aliases)
