@@ -28,7 +28,10 @@ final class Alarms: Sendable {
     /// How late at most it is noticed that something is missing.
     private static let tick = Duration.milliseconds(250)
     /// What has been learnt since is learnt again after a crash.
-    private static let keepInterval = Duration.seconds(60)
+    private static let baselineInterval = Duration.seconds(60)
+    /// What has been heard since is forgotten after a crash; what is much is kept less often, for the disk's sake.
+    private static let stateInterval = Duration.seconds(10)
+    private static let stateBytesPerSecond = 4_096
 
     private let rules: [AlarmRule]
     private let gateway: String
@@ -37,12 +40,18 @@ final class Alarms: Sendable {
     private let now: @Sendable () -> Timestamp
     private let offer: @Sendable (Batch) -> Bool
     private let baselines: BaselineFile?
+    private let keepState: @Sendable ([UInt8]) -> Void
+    /// What is taken away before rules see it, in a word that is another where that is.
+    private let minimised: String
     private let state: Mutex<State>
 
     /// - Parameters:
+    ///   - minimised: what is taken away before rules see it, in a word that is another where that is.
+    ///   - keepState: keeps what they know and how far they are.
     ///   - offer: takes alarms for the critical lane; false where they are lost.
     init(
         rules: [AlarmRule], gateway: String, catalog: Catalog, logger: Logger, baselines: BaselineFile? = nil,
+        minimised: String = "", keepState: @escaping @Sendable ([UInt8]) -> Void = { _ in },
         now: @escaping @Sendable () -> Timestamp = { .now },
         offer: @escaping @Sendable (Batch) -> Bool
     ) {
@@ -53,7 +62,22 @@ final class Alarms: Sendable {
         self.now = now
         self.offer = offer
         self.baselines = baselines
+        self.minimised = minimised
+        self.keepState = keepState
         state = Mutex(State(rules: Rules { baselines?.baseline($0, $1, catalog.contents) }))
+    }
+
+    /// Goes on from where rules were when the gateway stopped. What came before something is taken away that was not is not
+    /// told later.
+    func restore(_ kept: [UInt8]) {
+        var reader = ByteReader(kept)
+        do {
+            guard try reader.string() == minimised else { return }
+            let bytes = Array(try reader.raw(reader.remaining))
+            try state.withLock { try $0.rules.restore(bytes, at: now()) }
+        } catch {
+            logger.warning("how far rules were is not known any more", metadata: ["error": "\(error)"])
+        }
     }
 
     /// Goes on with the alarms that were under way when the gateway stopped; ends those that nobody watches any more.
@@ -144,16 +168,39 @@ final class Alarms: Sendable {
 
     /// Until the task is cancelled: notices what does not come.
     func run() async {
-        var kept = ContinuousClock.now
+        guard !rules.isEmpty else { return }
+        var nextState = ContinuousClock.now + Self.stateInterval
+        var nextBaselines = ContinuousClock.now + Self.baselineInterval
         while !Task.isCancelled {
             try? await Task.sleep(for: Self.tick)
             advance(to: now())
-            guard kept.duration(to: .now) > Self.keepInterval else { continue }
-            keepBaselines()
-            kept = .now
+            if nextState <= .now {
+                let bytes = keepWhereItIs()
+                nextState = .now + max(Self.stateInterval, .seconds(bytes / Self.stateBytesPerSecond))
+            }
+            if nextBaselines <= .now {
+                keepBaselines()
+                nextBaselines = .now + Self.baselineInterval
+            }
         }
+    }
+
+    /// Keeps all that is known: nothing more will come.
+    func close() {
+        guard !rules.isEmpty else { return }
+        keepWhereItIs()
         keepBaselines()
         baselines?.flush()
+    }
+
+    /// - Returns: how many bytes that takes.
+    @discardableResult
+    private func keepWhereItIs() -> Int {
+        var out = ByteWriter()
+        out.string(minimised)
+        out.raw(state.withLock { $0.rules.state(at: now()) })
+        keepState(out.bytes)
+        return out.count
     }
 
     private func keepBaselines() {

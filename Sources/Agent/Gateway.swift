@@ -59,8 +59,10 @@ public struct Gateway: Sendable {
         }
         let alarms = Alarms(
             rules: configuration.rules, gateway: configuration.gateway, catalog: outbox.catalog, logger: logs["rules"],
-            baselines: BaselineFile(configuration)
+            baselines: BaselineFile(configuration), minimised: configuration.minimise.word,
+            keepState: { outbox.keep(ruleState: $0) }
         ) { outbox.intake.offer($0, .critical) }
+        if let kept = outbox.takeRuleState() { alarms.restore(kept) }
         alarms.restore(outbox.activeAlarms, configuration.devices)
         alarms.expect(configuration.devices, minimising)
         self.alarms = alarms
@@ -102,7 +104,9 @@ public struct Gateway: Sendable {
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
             .init(service: OutboxService(outbox: outbox), serviceName: "outbox"),
             .init(service: ForwardersService(outbox: outbox, forwarders: forwarders), serviceName: "outputs"),
-            .init(service: InputsService(runs: inputs + [alarms.run], collectors: collectors), serviceName: "inputs"),
+            .init(
+                service: InputsService(runs: inputs + [alarms.run], collectors: collectors, alarms: alarms),
+                serviceName: "inputs"),
         ]
         if let admin = configuration.admin {
             let server = AdminServer(

@@ -35,6 +35,7 @@ struct InputsService: Service {
     private static let patience = Duration.milliseconds(1_200)
     let runs: [@Sendable () async -> Void]
     let collectors: [Collector]
+    let alarms: Alarms
 
     func run() async throws {
         let tasks = runs.map { run in Task { await run() } }
@@ -43,6 +44,7 @@ struct InputsService: Service {
         await finished(tasks, within: Self.patience)
         // Of a link that is left behind, too.
         for collector in collectors { collector.flush() }
+        alarms.close()
     }
 }
 

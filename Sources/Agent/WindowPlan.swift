@@ -55,8 +55,7 @@ final class WindowPlan: Sendable {
 
     func membership(_ series: SeriesNumber) -> Windows.Membership? { known.withLock { $0[series] } }
 
-    /// What is taken away, in a word that is another where that is.
-    fileprivate var minimised: String { "\(minimise.points)" }
+    fileprivate var minimised: String { minimise.word }
 
     /// Whether something of a series is taken away before windows have it.
     fileprivate func isMinimised(_ number: SeriesNumber, _ contents: Catalog.Contents) -> Bool {

@@ -37,6 +37,7 @@ public actor Outbox {
     nonisolated public let catalog: Catalog
     /// The alarms that were under way when it was opened.
     nonisolated public let activeAlarms: [ActiveAlarm]
+    nonisolated let ruleBook: RuleBook
     /// Rings for each output, by its place in the list given to `init`, when there may be something for it.
     nonisolated public let bells: [Doorbell]
 
@@ -146,10 +147,9 @@ public actor Outbox {
         _ = clock.jump(wall: .now, steady: .now)
         if let alarms = try? AlarmBook(reading: start.database, codec) { books.alarms = alarms }
         activeAlarms = books.alarms.all
+        ruleBook = RuleBook(reading: start.database, codec, logger)
         if var condenser = condenser(start.catalog) {
-            if let trouble = books.windows.restore(&condenser, from: start.database, codec) {
-                logger.error("windows that were open are lost in part", metadata: ["error": "\(trouble)"])
-            }
+            books.windows.restore(&condenser, from: start.database, codec, logger)
             condensed = condenser.resume()
             self.condenser = condenser
         }
@@ -218,7 +218,7 @@ public actor Outbox {
         var work = due
         condense(&work)
         let isHousekeepingDue = [housekeepingDue, books.ledger.nextDue].contains { $0.map { $0 <= .now } ?? false }
-        let hasMore = isHousekeepingDue || !condensed.isEmpty
+        let hasMore = isHousekeepingDue || !condensed.isEmpty || ruleNote != nil
         guard !work.isEmpty || (hasMore && (retryAt ?? .now) <= .now) else { return }
         let start = ContinuousClock.now
         noticeMovedFile()
@@ -303,6 +303,8 @@ public actor Outbox {
         for one in batches { books.alarms.note(one.batch) }
         let alarms = try books.alarms.rows(codec)
         let windows = try windowRows()
+        let told = ruleNote
+        let rules = try told.map { try RuleBook.rows(of: $0, codec) }
         let dead = try deadLetters.map { ($0, try deadBody($0.letter)) }
         try database.transaction { () throws(SQLiteError) in
             try CatalogDefinitions.store(catalog.contents, beyond: &books.stored, in: database)
@@ -312,8 +314,10 @@ public actor Outbox {
             lostInCommit += try retention.evict(from: database, &books, now: now, room)
             try books.alarms.save(alarms, in: database)
             if let windows { try books.windows.save(windows, in: database) }
+            if let rules { try RuleBook.save(rules, in: database) }
             try books.save(announced: announced, in: database)
         }
+        if let told { ruleBook.saved(told) }
         for block in blocks { fresh.add(block.stored) }
         return blocks.map {
             Committed(epoch: $0.stored.epoch, lane: $0.stored.lane, first: $0.stored.first, batch: $0.batch)

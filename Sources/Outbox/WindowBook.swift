@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Events
+import Logging
 import SQLite
 
 /// What is open over time, as rows: a state, and the readings that came since. A state a commit would be many times as much.
@@ -82,11 +83,12 @@ struct WindowBook {
         pending.removeAll()
     }
 
-    /// Brings what is open back to where the last commit left it.
-    /// - Returns: what is wrong with a row; what comes after it is left out.
+    /// Brings what is open back to where the last commit left it. Where something is wrong with a row, what comes after it is
+    /// left out.
     mutating func restore(
-        _ condenser: inout any Condensing, from database: borrowing Database, _ codec: borrowing BlockCodec
-    ) -> String? {
+        _ condenser: inout any Condensing, from database: borrowing Database, _ codec: borrowing BlockCodec,
+        _ logger: Logger
+    ) {
         do {
             var state: [UInt8] = []
             for row in try database.rows(of: .window) {
@@ -106,9 +108,8 @@ struct WindowBook {
                 }
             }
             if !state.isEmpty { try condenser.restore(state) }
-            return nil
         } catch {
-            return "\(error)"
+            logger.error("windows that were open are lost in part", metadata: ["error": "\(error)"])
         }
     }
 }

@@ -1,6 +1,8 @@
 """Alarms: through the running gateway, a real broker and a kill."""
 
 import json
+import shutil
+import sqlite3
 import statistics
 
 import pytest
@@ -136,6 +138,61 @@ def test_an_alarm_goes_on_under_its_name_after_a_kill_and_ends_with_its_rule(war
     assert phases(out, "tachycardia") == [("start", None), ("continue", "confirmed"), ("end", "removed")]
     assert len({event["data"]["alarm"] for event in alarms(out, "tachycardia")}) == 1
     gateway.stop()
+
+
+STEPS = {"forced": {"sequence": ["hr > 120", "pressure < 65"], "within": "10min"}}
+
+
+def test_the_steps_of_a_sequence_are_known_after_a_stop(ward):
+    workshop, configure, broker, out = ward
+    gateway = workshop.gateway(configure(STEPS))
+    listening(gateway)
+    say(broker, 1, hr=130, pressure=90)
+    say(broker, 2, hr=70, pressure=90)
+    wait_for(lambda: len(events_in(out)) >= 4, what="the first step")
+    assert gateway.stop() == 0
+    gateway = workshop.gateway(gateway.configuration)
+    listening(gateway)
+    # Of another bed, where it is none.
+    say(broker, 2, pressure=60)
+    say(broker, 1, pressure=60)
+    wait_for(lambda: phases(out, "forced"), what="the alarm")
+    readings = alarms(out, "forced")[0]["data"]["readings"]
+    assert [(reading["point"], reading["value"]) for reading in readings] == [("hr", 130), ("pressure", 60)]
+    assert {event["subject"] for event in alarms(out, "forced")} == {"bed-1"}
+    gateway.stop()
+
+
+def kept_rules(workshop):
+    """Whether a copy of the outbox has something of rules."""
+    copy = workshop.folder / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir()
+    for file in (workshop.folder / "state").glob("outbox.db*"):
+        shutil.copy(file, copy)
+    database = sqlite3.connect(copy / "outbox.db")
+    try:
+        return database.execute("SELECT count(*) FROM rule").fetchone()[0]
+    except sqlite3.DatabaseError:
+        # Copied in the middle of a commit.
+        return 0
+    finally:
+        database.close()
+
+
+def test_the_steps_of_a_sequence_are_known_after_a_kill_ten_seconds_later(ward):
+    workshop, configure, broker, out = ward
+    gateway = workshop.gateway(configure(STEPS))
+    listening(gateway)
+    say(broker, 1, hr=130, pressure=90)
+    wait_for(lambda: events_in(out), what="the first step")
+    wait_for(lambda: kept_rules(workshop), seconds=30, what="what rules know")
+    gateway.kill()
+    gateway = workshop.gateway(gateway.configuration)
+    listening(gateway)
+    say(broker, 1, pressure=60)
+    wait_for(lambda: phases(out, "forced"), what="the alarm")
+    gateway.kill()
 
 
 DERIVED = {"plant": {"tags": {"ward": "all"}, "points": {

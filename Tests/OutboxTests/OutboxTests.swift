@@ -196,6 +196,24 @@ struct OutboxTests {
         #expect(status.backlogs.allSatisfy { $0.waiting == 0 })
     }
 
+    @Test("what rules know is there after a crash, as it was at the last commit, and sealed where the outbox is")
+    func rules() async throws {
+        let key = try KeyRing(lines: Data(repeating: 7, count: 32).base64EncodedString())
+        let large = Array("the pulse of bed 7".utf8) + (0..<9_000_000).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 7) }
+        for keys in [.none, key] {
+            for (bytes, isKept) in [(Array("an older one".utf8), true), (large, true), ([1], false)] {
+                let outbox = try open { $0.keys = keys }
+                outbox.keep(ruleState: bytes)
+                if isKept { await outbox.flush() }
+            }
+            #expect(try open { $0.keys = keys }.takeRuleState() == large)
+            let file = try Data(contentsOf: URL(filePath: folder.path + "/outbox.db"))
+            #expect((file.range(of: Data("pulse of bed".utf8)) == nil) == (keys.current != KeyRing.none.current))
+        }
+        // Without the key it is not known, and nothing else fails.
+        #expect(try open().takeRuleState() == nil)
+    }
+
     @Test("dead letters have room of their own: the oldest go and are told, what waits to be sent stays")
     func manyDeadLetters() async throws {
         var kept = 0

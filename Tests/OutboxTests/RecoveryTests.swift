@@ -205,7 +205,7 @@ struct RecoveryTests {
             }
             try connection.execute(
                 """
-                ALTER TABLE dead DROP COLUMN key_id; DROP TABLE replay; DROP TABLE mark; DROP TABLE device_copy; DROP TABLE series_copy; DROP TABLE alarm; DROP TABLE window; DELETE FROM meta WHERE key='identity';
+                ALTER TABLE dead DROP COLUMN key_id; DROP TABLE replay; DROP TABLE mark; DROP TABLE device_copy; DROP TABLE series_copy; DROP TABLE alarm; DROP TABLE window; DROP TABLE rule; DELETE FROM meta WHERE key='identity';
                 PRAGMA user_version=1
                 """)
             try connection.checkpoint(truncate: true)

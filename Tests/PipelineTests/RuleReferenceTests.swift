@@ -44,13 +44,26 @@ struct RuleReferenceTests {
     }
 
     /// When something is told by the rules.
-    private static func told(_ rule: Rule, _ stream: [[Heard]]) -> [String] {
+    /// - Parameter stops: before which events the gateway stops and starts; what it then knows of before.
+    private static func told(
+        _ rule: Rule, _ stream: [[Heard]], stops: Set<Int> = [], keeps: Bool = true
+    ) throws -> [String] {
         var rules = Rules()
-        rules.add(rule, device: DeviceNumber(raw: 0), deviceID: "d", now: Timestamp(microseconds: 0)) {
-            Watched.series[$0.point]
+        func start() {
+            rules.add(rule, device: DeviceNumber(raw: 0), deviceID: "d", now: Timestamp(microseconds: 0)) {
+                Watched.series[$0.point]
+            }
         }
+        start()
         var told: [String] = []
-        for heard in stream where !heard.isEmpty {
+        for (place, heard) in stream.enumerated() where !heard.isEmpty {
+            if stops.contains(place) {
+                let (state, active) = (rules.state(at: Timestamp(microseconds: 0)), rules.active)
+                rules = Rules()
+                if keeps { try rules.restore(state, at: Timestamp(microseconds: 0)) }
+                for one in active { rules.restore(one.alarm, device: one.device, deviceID: "d") }
+                start()
+            }
             var batch = Batch()
             for one in heard {
                 batch.readings.append(
@@ -68,6 +81,16 @@ struct RuleReferenceTests {
         return told
     }
 
+    /// The same, whether the gateway goes through or stops now and then.
+    /// - Returns: whether one that knows nothing of before would have told something else.
+    private static func expectSame(_ rule: Rule, _ stream: [[Heard]], _ expected: [String]) throws -> Bool {
+        let comment: Comment = "\(stream.map { $0.map { "\($0.point) \($0.time) \($0.value ?? .nan)" } })"
+        #expect(try told(rule, stream) == expected, comment)
+        let stops = Set((0..<8).map { _ in Int.random(in: 1..<stream.count) })
+        #expect(try told(rule, stream, stops: stops) == expected, "stopped before \(stops): \(comment)")
+        return try told(rule, stream, stops: stops, keeps: false) != expected
+    }
+
     /// The times at which rules look, each with what had been heard: where something new of a point has come.
     private static func looks(_ stream: [[Heard]]) -> [(time: Int64, heard: [Heard])] {
         var looks: [(time: Int64, heard: [Heard])] = []
@@ -83,7 +106,7 @@ struct RuleReferenceTests {
     @Test("a condition with `for`, `until` and `cooldown`, over 300 streams")
     func conditions() throws {
         var generator = SystemRandomNumberGenerator()
-        var starts = 0
+        var (starts, forgetful) = (0, 0)
         for _ in 0..<300 {
             let holdFor = Int64.random(in: 0...25, using: &generator)
             let cooldown = Int64.random(in: 0...25, using: &generator)
@@ -132,17 +155,16 @@ struct RuleReferenceTests {
                     starts += 1
                 }
             }
-            #expect(
-                Self.told(rule, stream) == expected,
-                "\(stream.map { $0.map { "\($0.point) \($0.time) \($0.value ?? .nan)" } })")
+            if try Self.expectSame(rule, stream, expected) { forgetful += 1 }
         }
         #expect(starts > 300)
+        #expect(forgetful > 30)
     }
 
     @Test("a sequence of three steps, over 300 streams")
     func sequences() throws {
         var generator = SystemRandomNumberGenerator()
-        var starts = 0
+        var (starts, forgetful) = (0, 0)
         let steps = ["a > 3", "b > 3", "a < 2"]
         for _ in 0..<300 {
             let within = Int64.random(in: 5...60, using: &generator)
@@ -183,10 +205,9 @@ struct RuleReferenceTests {
                     starts += 1
                 }
             }
-            #expect(
-                Self.told(rule, stream) == expected,
-                "\(stream.map { $0.map { "\($0.point) \($0.time) \($0.value ?? .nan)" } })")
+            if try Self.expectSame(rule, stream, expected) { forgetful += 1 }
         }
         #expect(starts > 300)
+        #expect(forgetful > 30)
     }
 }

@@ -32,6 +32,9 @@ public struct MinimiseRules: Sendable {
     /// Where the keys are that tokens are made with.
     public var keys: Secret?
 
+    /// What is done to points, in a word that is another where that is.
+    var word: String { "\(points)" }
+
     /// What is done to a point; the last entry that is meant for it counts.
     func way(of point: String, _ device: Device) -> MinimiseRule.Way? {
         points.last { $0.selection.isMeant(for: device) && $0.selection.isMeant(for: point) }?.way

@@ -15,7 +15,8 @@ enum Migration {
                 try connection.execute(Schema.markTable)
             }
             if version < 4 { try addCopies(connection) }
-            try connection.execute(Schema.sealedTables)
+            if version < 5 { try connection.execute(Schema.sealedTables) }
+            try connection.execute(Schema.ruleTable)
             try connection.execute("PRAGMA user_version=\(Schema.version)")
         }
     }

@@ -13,8 +13,9 @@ enum Schema {
     static let applicationID: Int64 = 0x4847_4154
     /// Version 1 had no checksums beside those of blocks, no thinned blocks and no replays; in version 2 those of dead
     /// letters could not be checked, and there were no marks; in version 3 there was one copy of definitions, in version 4
-    /// there were no alarms and no windows; see `Migration`. Each version changes a table, so that a damaged number is not taken for a newer version.
-    static let version: Int64 = 5
+    /// there were no alarms and no windows, in version 5 nothing of rules; see `Migration`. Each version changes a table, so
+    /// that a damaged number is not taken for a newer version.
+    static let version: Int64 = 6
 
     /// Before the first table is made. `auto_vacuum` cannot be changed later: FULL gives the space of sent blocks back
     /// and writes a little less than NONE while blocks come and go (45.5 against 49.7 bytes a reading in blocks of 1,000).
@@ -56,6 +57,7 @@ enum Schema {
         CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
         \(copyTables);
         \(sealedTables);
+        \(ruleTable);
         PRAGMA application_id=\(applicationID);
         PRAGMA user_version=\(version)
         """
@@ -89,6 +91,9 @@ enum Schema {
         CREATE TABLE alarm(\(sealedColumns));
         CREATE TABLE window(\(sealedColumns))
         """
+
+    /// What rules know and how far they are.
+    static let ruleTable = "CREATE TABLE rule(\(sealedColumns))"
 
     private static let sealedColumns =
         "id INTEGER PRIMARY KEY, key_id INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL"

@@ -10,6 +10,7 @@ struct SealedRow: Equatable {
     enum Table: String, CaseIterable {
         case alarm
         case window
+        case rule
     }
 
     var id: Int64

@@ -20,11 +20,16 @@ struct ChangeDetector {
     private let kind: Program.Input.Detector
     private let limit: Double
     private(set) var baseline: Baseline
-    /// CUSUM's sums, upwards and downwards.
-    private var up = 0.0
-    private var down = 0.0
-    /// EWMA's mean, in standard deviations from the baseline.
-    private var moving = 0.0
+    var sums = Sums()
+
+    /// What it knows beside its baseline.
+    struct Sums {
+        /// CUSUM's, upwards and downwards.
+        var up = 0.0
+        var down = 0.0
+        /// EWMA's mean, in standard deviations from the baseline.
+        var moving = 0.0
+    }
 
     /// - Parameters:
     ///   - learn: readings of the baseline.
@@ -40,10 +45,12 @@ struct ChangeDetector {
             }
     }
 
+    var isLearnt: Bool { baseline.count >= learn }
+
     /// - Returns: the score; not a number while the baseline is learnt, or where that never moved.
     mutating func add(_ number: Double) -> Double {
         guard number.isFinite else { return .nan }
-        if baseline.count < learn {
+        if !isLearnt {
             baseline.add(number)
             return .nan
         }
@@ -52,13 +59,13 @@ struct ChangeDetector {
         switch kind {
         case .cusum:
             // Beyond twice the limit nothing is learnt of it, and back it comes the later.
-            up = min(max(0, up + distance - Self.allowance), 2 * limit)
-            down = min(max(0, down - distance - Self.allowance), 2 * limit)
-            return max(up, down) / limit
+            sums.up = min(max(0, sums.up + distance - Self.allowance), 2 * limit)
+            sums.down = min(max(0, sums.down - distance - Self.allowance), 2 * limit)
+            return max(sums.up, sums.down) / limit
         case .ewma:
-            moving += Self.weight * (distance - moving)
-            moving = min(max(moving, -1e6), 1e6)
-            return abs(moving) / limit
+            sums.moving += Self.weight * (distance - sums.moving)
+            sums.moving = min(max(sums.moving, -1e6), 1e6)
+            return abs(sums.moving) / limit
         }
     }
 

@@ -37,6 +37,8 @@ struct Looks {
     /// What watches look at, those of a watch one after the other.
     private var inputs: [Int32] = []
     private var changes: [ChangeDetector] = []
+    /// Of an earlier run, until it is looked at again.
+    var remembered: [Place: Memory] = [:]
 
     /// - Parameter baselines: those of earlier runs, by series and the number of readings that they are learnt from.
     /// - Returns: its number.
@@ -61,6 +63,7 @@ struct Looks {
             looks.append(look)
             current.append((.nan, Timestamp(microseconds: .min)))
             bySlot[slot].append(number)
+            if let memory = remembered.removeValue(forKey: Place(series: series, kind: kind)) { recall(memory, number) }
         }
         if !looks[number].watches.contains(watch) { looks[number].watches.append(watch) }
         return number
@@ -117,6 +120,46 @@ struct Looks {
             guard isGood, let number = reading.value.asNumber else { return .nan }
             return looks[look].rate?.add(number, at: reading.time) ?? .nan
         }
+    }
+
+    // MARK: Over a stop
+
+    /// What is looked at.
+    struct Place: Hashable {
+        var series: SeriesNumber
+        var kind: Program.Input.Look
+    }
+
+    /// What is known of it.
+    struct Memory {
+        var last: Cause
+        /// What formulas are given, and the time that it counts from.
+        var number: Double
+        var time: Timestamp
+        var rate: RateOfChange?
+        var sums: ChangeDetector.Sums?
+    }
+
+    var memories: [(place: Place, memory: Memory)] {
+        looks.indices.compactMap { number in
+            let look = looks[number]
+            guard let last = look.last else { return nil }
+            let memory = Memory(
+                last: last, number: current[number].number, time: current[number].time, rate: look.rate,
+                sums: look.change < 0 ? nil : changes[Int(look.change)].sums)
+            return (Place(series: look.series, kind: look.kind), memory)
+        }
+    }
+
+    private mutating func recall(_ memory: Memory, _ look: Int) {
+        if looks[look].change >= 0 {
+            // Of another baseline it says nothing.
+            guard let sums = memory.sums, changes[Int(looks[look].change)].isLearnt else { return }
+            changes[Int(looks[look].change)].sums = sums
+        }
+        looks[look].last = memory.last
+        looks[look].rate = memory.rate ?? looks[look].rate
+        current[look] = (memory.number, memory.time)
     }
 
     /// What is known of how a point is while all is well.

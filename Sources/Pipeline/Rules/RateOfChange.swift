@@ -7,8 +7,8 @@ import Events
 struct RateOfChange {
     /// So many parts of the while are told from each other: what comes faster is not all kept.
     private static let resolution: Int64 = 32
-    private let over: Int64
-    private var kept: [(time: Timestamp, value: Double)] = []
+    let over: Int64
+    var kept: [(time: Timestamp, value: Double)] = []
 
     /// - Parameter over: microseconds.
     init(over: Int64) {

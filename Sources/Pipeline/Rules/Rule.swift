@@ -69,12 +69,15 @@ final class SharedRule: Sendable {
     let hasUntil: Bool
     /// Those of the condition, then `until`.
     let formulas: [Program]
+    /// What it is about, in a word that is another where that is.
+    let meaning: String
     /// By formula, where its inputs begin among those of all; at the end, how many those are.
     let starts: [Int]
 
     init(_ rule: Rule) {
         self.rule = rule
         validity = rule.validity
+        meaning = "\(rule.condition) \(String(describing: rule.until))"
         hasUntil = rule.until != nil
         let steps: [Program]
         switch rule.condition {

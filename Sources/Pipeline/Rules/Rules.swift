@@ -9,12 +9,14 @@ import Events
 /// Looks at readings as they are told, before any filter. Those of one event count as one moment. A reading that is older
 /// than another of its point changes nothing, and one from the future counts from now.
 public struct Rules {
-    private var looks = Looks()
-    private var watches: [Watch] = []
+    private(set) var looks = Looks()
+    private(set) var watches: [Watch] = []
     /// By `RULE/DEVICE`.
     private var numbers: [String: Int] = [:]
     /// Alarms of an earlier run whose rule or device has not come yet, likewise.
     private var restored: [String: (alarm: Alarm, device: DeviceNumber)] = [:]
+    /// How far the watches of an earlier run were, likewise.
+    private var remembered: [String: RememberedWatch] = [:]
     /// By name.
     private var shared: [String: [SharedRule]] = [:]
     /// Watches that time alone can make say something.
@@ -38,7 +40,7 @@ public struct Rules {
     /// What has been learnt of points, as it is now.
     public var baselines: [(series: SeriesNumber, learn: Int, baseline: Baseline)] { looks.baselines }
 
-    private static func key(_ rule: String, _ device: String) -> String { "\(rule)/\(device)" }
+    static func key(_ rule: String, _ device: String) -> String { "\(rule)/\(device)" }
 
     // MARK: What is watched
 
@@ -70,6 +72,9 @@ public struct Rules {
             watches[number] = watch
             return
         }
+        if let known = remembered.removeValue(forKey: key), known.isOf(watch, inputs.compactMap(\.series)) {
+            watch.progress = known.progress
+        }
         if let known = restored.removeValue(forKey: key) { watch.restore(known.alarm, now: now) }
         numbers[key] = number
         watches.append(watch)
@@ -87,6 +92,12 @@ public struct Rules {
     /// An alarm that was under way when the gateway stopped.
     public mutating func restore(_ alarm: Alarm, device: DeviceNumber, deviceID: String) {
         restored[Self.key(alarm.rule, deviceID)] = (alarm, device)
+    }
+
+    /// What was known, and how far it was, when the gateway stopped.
+    mutating func remember(_ memories: [Looks.Place: Looks.Memory], _ watches: [String: RememberedWatch]) {
+        looks.remembered = memories
+        remembered = watches
     }
 
     // MARK: Readings

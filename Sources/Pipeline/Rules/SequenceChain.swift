@@ -7,15 +7,15 @@ import Events
 ///
 /// For each step it is enough to know the latest first step that leads there: any other is further away.
 struct SequenceChain {
-    private struct Link {
+    struct Link {
         var first: Timestamp
         var causes: [Cause]
     }
 
     /// By step, the latest way to it.
-    private var links: [Link?] = []
+    var links: [Link?] = []
     /// By step, what was known of it last.
-    private var known: [Bool] = []
+    var known: [Bool] = []
 
     /// - Parameters:
     ///   - truths: of each step now.

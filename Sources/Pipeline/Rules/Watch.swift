@@ -53,12 +53,33 @@ struct Watch {
     /// Goes on from where the same rule was for the same device.
     mutating func goOn(from other: Watch) {
         active = other.active
-        heldSince = other.heldSince
-        lastHeld = other.lastHeld
-        quietUntil = other.quietUntil
-        heard = other.heard
-        chain = other.chain
-        lookedAt = other.lookedAt
+        progress = other.progress
+    }
+
+    /// How far it is, but for its alarm.
+    struct Progress {
+        var lookedAt: Timestamp
+        var heldSince: Timestamp?
+        var lastHeld: Timestamp?
+        var quietUntil: Timestamp?
+        var heard: Timestamp
+        var chain: SequenceChain
+    }
+
+    var progress: Progress {
+        get {
+            Progress(
+                lookedAt: lookedAt, heldSince: heldSince, lastHeld: lastHeld, quietUntil: quietUntil, heard: heard,
+                chain: chain)
+        }
+        set {
+            lookedAt = newValue.lookedAt
+            heldSince = newValue.heldSince
+            lastHeld = newValue.lastHeld
+            quietUntil = newValue.quietUntil
+            heard = newValue.heard
+            chain = newValue.chain
+        }
     }
 
     /// Goes on with an alarm of an earlier run.

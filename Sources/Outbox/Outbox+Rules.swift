@@ -1,0 +1,20 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Waiting
+
+// What rules know over a stop.
+
+extension Outbox {
+    /// What they told last before it was opened, once; nil where that is not known.
+    nonisolated public func takeRuleState() -> [UInt8]? { ruleBook.takeKept() }
+
+    /// Keeps what rules know and how far they are, with the next commit; does not wait for it.
+    nonisolated public func keep(ruleState: [UInt8]) {
+        ruleBook.keep(ruleState)
+        intake.bell.ring()
+    }
+
+    /// What the next commit keeps of them: nothing in memory, where it would be gone with the process.
+    var ruleNote: RuleBook.Note? { if case .disk = medium { ruleBook.next } else { nil } }
+}

@@ -1,0 +1,197 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+
+// What rules know and how far they are, as bytes: written down now and then, and read back after a stop. Alarms that are
+// under way are none of it: they lie with what was told of them.
+
+extension Rules {
+    /// Of the form below; another one gets another number.
+    private static let form: UInt8 = 1
+
+    public func state(at now: Timestamp) -> [UInt8] {
+        var out = ByteWriter()
+        out.byte(Self.form)
+        let memories = looks.memories
+        out.varint(UInt64(memories.count))
+        for (place, memory) in memories { out.write(place, memory) }
+        var meanings: [String: UInt64] = [:]
+        for watch in watches where meanings[watch.shared.meaning] == nil {
+            meanings[watch.shared.meaning] = UInt64(meanings.count)
+        }
+        out.varint(UInt64(meanings.count))
+        for (meaning, _) in meanings.sorted(by: { $0.value < $1.value }) { out.string(meaning) }
+        out.varint(UInt64(watches.count))
+        for watch in watches {
+            out.string(Self.key(watch.shared.rule.name, watch.deviceID))
+            out.varint(meanings[watch.shared.meaning] ?? 0)
+            let series = watch.inputs.compactMap { looks.series(looks.look(ofInput: $0)) }
+            out.varint(UInt64(series.count))
+            for one in series { out.zigzag(Int64(one.raw)) }
+            out.write(watch.progress, at: now)
+        }
+        return out.bytes
+    }
+
+    /// Goes back to what was written down, as far as the rules that are added from here on are the same.
+    public mutating func restore(_ state: [UInt8], at now: Timestamp) throws(MalformedBytes) {
+        var reader = ByteReader(state)
+        guard try reader.byte() == Self.form else { throw MalformedBytes(expected: "rules of form \(Self.form)") }
+        var memories: [Looks.Place: Looks.Memory] = [:]
+        for _ in 0..<(try reader.count()) {
+            let (place, memory) = try reader.memory()
+            memories[place] = memory
+        }
+        var meanings: [String] = []
+        for _ in 0..<(try reader.count()) { meanings.append(try reader.string()) }
+        var watches: [String: RememberedWatch] = [:]
+        for _ in 0..<(try reader.count()) {
+            let key = try reader.string()
+            let meaning = Int(clamping: try reader.varint())
+            guard meanings.indices.contains(meaning) else { throw MalformedBytes(expected: "a meaning") }
+            var series: [SeriesNumber] = []
+            for _ in 0..<(try reader.count()) { series.append(try reader.series()) }
+            watches[key] = RememberedWatch(
+                meaning: meanings[meaning], series: series, progress: try reader.progress(at: now))
+        }
+        guard reader.isAtEnd else { throw MalformedBytes(expected: "the end") }
+        remember(memories, watches)
+    }
+}
+
+/// How far a watch was.
+struct RememberedWatch {
+    var meaning: String
+    var series: [SeriesNumber]
+    var progress: Watch.Progress
+
+    /// Whether a watch is for the same.
+    func isOf(_ watch: Watch, _ series: [SeriesNumber]) -> Bool {
+        watch.shared.meaning == meaning && series == self.series
+    }
+}
+
+// MARK: Looks
+
+extension ByteWriter {
+    fileprivate mutating func write(_ place: Looks.Place, _ memory: Looks.Memory) {
+        zigzag(Int64(place.series.raw))
+        switch place.kind {
+        case .value: byte(0)
+        case .equals(let text):
+            byte(1)
+            string(text)
+        case .rate(let over):
+            byte(2)
+            zigzag(over)
+        case .change(let detector, let learn, let per):
+            byte(3)
+            string(detector.rawValue)
+            varint(UInt64(learn))
+            varint(UInt64(per))
+        }
+        write(memory.last)
+        fixed(memory.number.bitPattern)
+        zigzag(memory.time.microseconds)
+        let kept = memory.rate?.kept ?? []
+        varint(UInt64(kept.count))
+        for (time, value) in kept {
+            zigzag(time.microseconds)
+            fixed(value.bitPattern)
+        }
+        let sums = memory.sums ?? ChangeDetector.Sums()
+        for sum in [sums.up, sums.down, sums.moving] { fixed(sum.bitPattern) }
+    }
+
+    fileprivate mutating func write(_ cause: Cause) {
+        write(cause.reading)
+        byte(cause.text == nil ? 0 : 1)
+        if let text = cause.text { string(text) }
+    }
+}
+
+extension ByteReader {
+    fileprivate mutating func series() throws(MalformedBytes) -> SeriesNumber {
+        SeriesNumber(raw: Int32(truncatingIfNeeded: try zigzag()))
+    }
+
+    fileprivate mutating func moment() throws(MalformedBytes) -> Timestamp { Timestamp(microseconds: try zigzag()) }
+
+    fileprivate mutating func double() throws(MalformedBytes) -> Double { Double(bitPattern: try fixed()) }
+
+    fileprivate mutating func memory() throws(MalformedBytes) -> (Looks.Place, Looks.Memory) {
+        let series = try series()
+        let kind = try look()
+        var memory = Looks.Memory(last: try cause(), number: try double(), time: try moment())
+        var kept: [(Timestamp, Double)] = []
+        for _ in 0..<(try count()) { kept.append((try moment(), try double())) }
+        if case .rate(let over) = kind {
+            memory.rate = RateOfChange(over: over)
+            memory.rate?.kept = kept
+        }
+        memory.sums = ChangeDetector.Sums(up: try double(), down: try double(), moving: try double())
+        return (Looks.Place(series: series, kind: kind), memory)
+    }
+
+    private mutating func look() throws(MalformedBytes) -> Program.Input.Look {
+        switch try byte() {
+        case 0: return .value
+        case 1: return .equals(try string())
+        case 2: return .rate(over: try zigzag())
+        case 3:
+            guard let detector = Program.Input.Detector(rawValue: try string()) else { break }
+            return .change(detector, learn: Int(clamping: try varint()), per: Int(clamping: try varint()))
+        default: break
+        }
+        throw MalformedBytes(expected: "what is looked at")
+    }
+
+    fileprivate mutating func cause() throws(MalformedBytes) -> Cause {
+        let reading = try reading()
+        return Cause(reading: reading, text: try byte() == 0 ? nil : try string())
+    }
+}
+
+// MARK: Watches
+
+extension ByteWriter {
+    fileprivate mutating func write(_ progress: Watch.Progress, at now: Timestamp) {
+        zigzag(progress.lookedAt.microseconds)
+        write(progress.heldSince)
+        write(progress.lastHeld)
+        write(progress.quietUntil)
+        // How long it has been silent: nobody knows what it says while the gateway is stopped.
+        zigzag(now.microseconds(since: progress.heard))
+        varint(UInt64(progress.chain.links.count))
+        for (link, isKnown) in zip(progress.chain.links, progress.chain.known) {
+            byte((isKnown ? 1 : 0) | (link == nil ? 0 : 2))
+            guard let link else { continue }
+            zigzag(link.first.microseconds)
+            varint(UInt64(link.causes.count))
+            for cause in link.causes { write(cause) }
+        }
+    }
+}
+
+extension ByteReader {
+    fileprivate mutating func progress(at now: Timestamp) throws(MalformedBytes) -> Watch.Progress {
+        var progress = Watch.Progress(
+            lookedAt: try moment(), heldSince: try time(), lastHeld: try time(), quietUntil: try time(), heard: now,
+            chain: SequenceChain())
+        progress.heard = min(now, now.advanced(byMicroseconds: 0 &- (try zigzag())))
+        for _ in 0..<(try count()) {
+            let flags = try byte()
+            progress.chain.known.append(flags & 1 != 0)
+            guard flags & 2 != 0 else {
+                progress.chain.links.append(nil)
+                continue
+            }
+            var link = SequenceChain.Link(first: try moment(), causes: [])
+            for _ in 0..<(try count()) { link.causes.append(try cause()) }
+            progress.chain.links.append(link)
+        }
+        return progress
+    }
+}

@@ -1,0 +1,119 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+import Testing
+
+@testable import DeviceMaps
+@testable import Pipeline
+
+@Suite("What rules know over a stop")
+struct RuleStateTests {
+    private static func rule(_ text: String, _ change: (inout Rule) -> Void = { _ in }) throws -> Rule {
+        var rule = Rule(name: "r", condition: .holds(try Watched.program(text)))
+        rule.validity = 600_000_000
+        change(&rule)
+        return rule
+    }
+
+    @Test("how long a condition has held goes on, and so does the quiet after an alarm")
+    func held() throws {
+        let rule = try Self.rule("a > 80") { ($0.holdFor, $0.cooldown) = (60_000_000, 300_000_000) }
+        var watched = Watched(rule)
+        #expect(watched.hear(0, ["a": .number(90)]).isEmpty)
+        try watched.restart(rule, stopped: 50, started: 55)
+        #expect(watched.hear(60, ["a": .number(90)]) == ["start"])
+        #expect(watched.hear(61, ["a": .number(1)]) == ["end"])
+        try watched.restart(rule, stopped: 70, started: 75)
+        #expect(watched.hear(80, ["a": .number(90)]).isEmpty)
+        #expect(watched.hear(200, ["a": .number(90)]).isEmpty)
+        #expect(watched.hear(400, ["a": .number(90)]) == ["start"])
+    }
+
+    @Test("another condition begins anew; one that only is to hold for another time goes on")
+    func changed() throws {
+        let rule = try Self.rule("a > 80") { $0.holdFor = 60_000_000 }
+        var watched = Watched(rule)
+        #expect(watched.hear(0, ["a": .number(90)]).isEmpty)
+        var other = watched
+        try other.restart(try Self.rule("a > 85") { $0.holdFor = 60_000_000 }, stopped: 50, started: 55)
+        #expect(other.hear(60, ["a": .number(90)]).isEmpty)
+        #expect(other.hear(121, ["a": .number(90)]) == ["start"])
+        try watched.restart(try Self.rule("a > 80") { $0.holdFor = 30_000_000 }, stopped: 10, started: 15)
+        #expect(watched.hear(31, ["a": .number(90)]) == ["start"])
+    }
+
+    @Test("what was read last is known while it is valid, texts too, and is told as the cause")
+    func known() throws {
+        let rule = try Self.rule("a > 80 and state == \"on\"") { $0.validity = 60_000_000 }
+        var watched = Watched(rule)
+        #expect(watched.hear(0, state: "on").isEmpty)
+        var late = watched
+        try watched.restart(rule, stopped: 1, started: 5)
+        #expect(watched.hear(10, ["a": .number(90)]) == ["start"])
+        try late.restart(rule, stopped: 1, started: 5)
+        #expect(late.hear(61, ["a": .number(90)]).isEmpty)
+    }
+
+    @Test("while the gateway is stopped nothing is missing")
+    func missing() throws {
+        var rule = Rule(name: "r", condition: .missing(Program.Input(device: nil, point: "a")))
+        rule.holdFor = 10_000_000
+        var watched = Watched(rule)
+        #expect(watched.hear(0, ["a": .number(1)], now: 0).isEmpty)
+        // Six seconds before, an hour between.
+        try watched.restart(rule, stopped: 6, started: 3_606)
+        #expect(watched.wait(until: 3_609).isEmpty)
+        #expect(watched.wait(until: 3_611) == ["start"])
+    }
+
+    @Test(
+        "rates and changes go on from where they were",
+        arguments: ["rate(a, 10 's') > 1", "cusum(a, 100, 1000) > 1", "ewma(a, 100, 1000) > 1"])
+    func memories(_ text: String) throws {
+        let rule = try Self.rule(text)
+        var (through, stopped) = (Watched(rule), Watched(rule))
+        var told: [String] = []
+        for second in 0..<150 {
+            // A wave, and from the 120th second on a slope.
+            let value = Value.number(Double(second % 4) + Double(max(0, second - 120)) * 2)
+            if second > 0 { try stopped.restart(rule, stopped: Double(second), started: Double(second)) }
+            let expected = through.hear(Double(second), ["a": value])
+            #expect(stopped.hear(Double(second), ["a": value]).filter { !$0.hasPrefix("continue") } == expected)
+            told += expected
+        }
+        #expect(told == ["start"])
+    }
+
+    @Test("what is damaged is refused, and traps nowhere")
+    func damaged() throws {
+        var rule = Rule(
+            name: "r",
+            condition: .sequence(
+                try ["a > 3", "rate(b, 10 's') > 1", "state == \"on\""].map(Watched.program), within: 60_000_000))
+        rule.validity = 60_000_000
+        var watched = Watched(rule)
+        _ = (watched.hear(0, ["a": .number(4), "b": .number(1)]), watched.hear(1, state: "off"))
+        let state = watched.rules.state(at: Watched.at(2))
+        for place in state.indices {
+            var damaged = state
+            damaged[place] ^= UInt8.random(in: 1...255)
+            for bytes in [damaged, Array(state[..<place])] {
+                var rules = Rules()
+                try? rules.restore(bytes, at: Watched.at(3))
+                rules.add(rule, device: DeviceNumber(raw: 0), deviceID: "d", now: Watched.at(3)) {
+                    Watched.series[$0.point]
+                }
+                var batch = Batch()
+                batch.readings = Watched.series.values.map {
+                    Reading(series: $0, time: Watched.at(4), value: .number(9))
+                }
+                batch.closeTelemetry(device: DeviceNumber(raw: 0), time: Watched.at(4))
+                _ = rules.note(batch, now: Watched.at(4))
+                _ = rules.advance(to: Watched.at(5))
+            }
+            var rules = Rules()
+            #expect(throws: MalformedBytes.self) { try rules.restore(Array(state[..<place]), at: Watched.at(3)) }
+        }
+    }
+}
