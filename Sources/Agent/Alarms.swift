@@ -196,9 +196,11 @@ final class Alarms: Sendable {
     /// - Returns: how many bytes that takes.
     @discardableResult
     private func keepWhereItIs() -> Int {
+        // Of many thousands of watches it takes a while: meanwhile others go on with a copy.
+        let rules = state.withLock { $0.rules }
         var out = ByteWriter()
         out.string(minimised)
-        out.raw(state.withLock { $0.rules.state(at: now()) })
+        out.raw(rules.state(at: now()))
         keepState(out.bytes)
         return out.count
     }
