@@ -56,6 +56,10 @@ final class RuleBook: Sendable {
         state.withLock { if $0.note?.number == note.number { $0.note = nil } }
     }
 
+    /// Lets go of what is to be kept: it comes again soon, and is never why events find no room.
+    /// - Returns: whether there was something.
+    func forgo() -> Bool { state.withLock { $0.note.take() != nil } }
+
     /// The first row begins with how many bytes there are in all.
     static func rows(of note: Note, _ codec: borrowing BlockCodec) throws -> [SealedRow] {
         var whole = ByteWriter()
