@@ -86,7 +86,8 @@ final class Alarms: Sendable {
         let contents = catalog.contents
         for one in active {
             let id = contents[one.device]?.id ?? gateway
-            if isWatched(one, contents[one.device], devices) {
+            let rule = rules.first { $0.name == one.alarm.rule }
+            if rule?.watches(contents[one.device], among: devices) ?? false {
                 state.withLock { $0.rules.restore(one.alarm, device: one.device, deviceID: id) }
             } else {
                 var alarm = one.alarm
@@ -95,18 +96,6 @@ final class Alarms: Sendable {
             }
         }
         if !ended.isEmpty { _ = offer(ended) }
-    }
-
-    private func isWatched(
-        _ one: ActiveAlarm, _ device: Device?, _ devices: [Configuration.ConfiguredDevice]
-    ) -> Bool {
-        guard let rule = rules.first(where: { $0.name == one.alarm.rule }) else { return false }
-        let own = rule.ownPoints
-        guard let device else { return own.isEmpty }
-        guard !own.isEmpty, rule.selection.isMeant(for: device), let configured = devices.named(device.id) else {
-            return false
-        }
-        return configured.describesItself || own.isSubset(of: configured.map.points.map(\.name))
     }
 
     /// Whether there is nothing to watch for.
@@ -276,4 +265,15 @@ final class Alarms: Sendable {
     // MARK: What is under way
 
     var active: [Rules.Active] { state.withLock { $0.rules.active } }
+}
+
+extension AlarmRule {
+    /// Whether it may be about a device; nil for the gateway. Who describes itself may have any points.
+    func watches(_ device: Device?, among devices: [Configuration.ConfiguredDevice]) -> Bool {
+        guard let device else { return ownPoints.isEmpty }
+        guard !ownPoints.isEmpty, selection.isMeant(for: device), let configured = devices.named(device.id) else {
+            return false
+        }
+        return configured.describesItself || ownPoints.isSubset(of: configured.map.points.map(\.name))
+    }
 }

@@ -20,6 +20,8 @@ struct Assembly {
     let schemaFile: SchemaFile
     let minimising: Minimising
     let latest: LatestReadings
+    /// Those that were under way at the start.
+    let activeAlarms: [ActiveAlarm]
     /// By link, where something on it may be written.
     let writeQueues: [String: WriteQueue]
 
@@ -173,9 +175,25 @@ struct Assembly {
                     isTold: { [windows = configuration.windows] point, device in
                         windows.allSatisfy { $0.keepsRaw || !$0.isMeant(for: point, of: device) }
                     },
+                    alarms: { [configuration, activeAlarms, catalog] device in
+                        configuration.alarms(of: device, active: activeAlarms, catalog.contents)
+                    },
                     latest: { [latest, catalog] in latest.batch(of: $0, catalog.contents) },
                     online: { [latest, catalog] in latest.online(catalog.contents) }))
         }
+    }
+}
+
+extension Configuration {
+    /// By rule that watches a device, or the gateway, whether its alarm was under way at the start. What devices have that
+    /// describe themselves is not known so early.
+    fileprivate func alarms(
+        of device: Device?, active: [ActiveAlarm], _ contents: Catalog.Contents
+    ) -> [String: Bool] {
+        if let device, devices.named(device.id)?.describesItself ?? true { return [:] }
+        let own = active.filter { contents[$0.device]?.id == device?.id }.map(\.alarm.rule)
+        let watching = rules.filter { $0.watches(device, among: devices) }.map { ($0.name, own.contains($0.name)) }
+        return Dictionary(watching, uniquingKeysWith: { one, _ in one })
     }
 }
 

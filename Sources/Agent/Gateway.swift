@@ -49,7 +49,7 @@ public struct Gateway: Sendable {
         let assembly = Assembly(
             configuration: configuration, catalog: outbox.catalog, logs: logs, learned: LearnedFile(configuration),
             schemaFile: SchemaFile(configuration), minimising: minimising, latest: latest,
-            writeQueues: configuration.writeQueues())
+            activeAlarms: outbox.activeAlarms, writeQueues: configuration.writeQueues())
         let logs = logs
         forwarders = try configuration.outputs.enumerated().map { index, configured in
             let (output, renderer) = try assembly.ends(of: configured)

@@ -168,6 +168,8 @@ def test_births_tell_what_there_is_and_data_follows_them(plant):
              "late": "INT64", "Headgate/events": "STRING"}
     assert {name: born[name]["type"] for name in types} == types
     assert born["speed"]["unit"] == "/min" and born["oil"]["unit"] == "[degF]"
+    assert (born["Headgate/alarms/fast"]["type"], born["Headgate/alarms/fast"]["value"]) == ("BOOLEAN", False)
+    assert host.all(kind="NBIRTH", name="Headgate/alarms/hall", value=False) and "Headgate/alarms/hall" not in born
     found = {name: host.values(name) for name in types}
     assert found == {"speed": [1000.5], "parts": [7], "running": [True], "program": ["é"], "state": ["cutting"],
                      "oil": [68.0], "late": [1 << 40], "Headgate/events": []}
@@ -279,6 +281,24 @@ def test_a_rule_of_no_device_is_the_edge_nodes(plant):
     wait_for(lambda: host.values("Headgate/alarms/hall", "NDATA") == [True], what="the alarm")
     host.rebirth()
     wait_for(lambda: host.all(name="Headgate/alarms/hall", kind="NBIRTH", value=True), what="the alarm in the birth")
+
+
+def test_an_alarm_that_is_under_way_is_in_the_births_of_the_next_start(plant):
+    plant.broker()
+    host = plant.host()
+    gateway = plant.gateway()
+    plant.saw({"speed": 1300})
+    wait_for(lambda: host.values("Headgate/alarms/fast"), what="the alarm")
+    gateway.stop()
+    wait_for(lambda: ("NDEATH", None) in host.kinds, what="its end")
+    seen = len(host.facts)
+    plant.gateway()
+    plant.saw({"speed": 1301})
+    wait_for(lambda: len(host.values("Headgate/alarms/fast")) == 2, what="that it goes on")
+    told = [(fact["kind"], fact["value"], fact["quality"]) for fact in host.facts[seen:]
+            if fact["name"] == "Headgate/alarms/fast"]
+    # Nobody knows whether it goes on before a reading says so.
+    assert (told[0], told[-1]) == (("DBIRTH", True, 0), ("DDATA", True, 192)), told
 
 
 def test_points_of_which_only_windows_are_told_are_in_no_birth(plant):

@@ -65,7 +65,8 @@ struct SparkplugMessages {
         case .alarm(let alarm):
             [
                 SparkplugMetrics.Fact(
-                    name: "Headgate/alarms/\(alarm.rule)", value: .boolean(alarm.phase != .end), time: event.time,
+                    name: SparkplugMetrics.alarm(of: alarm.rule), value: .boolean(alarm.phase != .end),
+                    time: event.time,
                     quality: alarm.remark == .unconfirmed ? .uncertain : .good)
             ]
         case .status, .gap, .write: []

@@ -14,6 +14,9 @@ public final class SparkplugMetrics: Sendable {
     /// What events say that is no reading: the event as JSON.
     static let events = "Headgate/events"
 
+    /// What says whether a rule's alarm is on.
+    static func alarm(of rule: String) -> String { "Headgate/alarms/\(rule)" }
+
     private struct Declared {
         var name: String
         var alias: UInt64
@@ -48,6 +51,8 @@ public final class SparkplugMetrics: Sendable {
     private let units: [String: UnitChange]
     private let isTold: @Sendable (_ point: String, Device) -> Bool
     private let latest: @Sendable (_ device: String) -> Batch
+    private let alarms: @Sendable (Device?) -> [String: Bool]
+    private let start = Timestamp.now
     /// The devices that are there now.
     let online: @Sendable () -> Set<String>
     private let state = Mutex(State())
@@ -57,11 +62,13 @@ public final class SparkplugMetrics: Sendable {
     ///   - allowed: what may be told; nil for everything.
     ///   - units: by the unit that something is in, another that it is told in.
     ///   - isTold: whether readings of a point are told, and not only what they amount to.
+    ///   - alarms: by rule that watches a device, or the gateway, whether its alarm was under way at the start.
     ///   - latest: an event with what is known last of each point of a device.
     ///   - online: the devices that are there now.
     public init(
         node: SparkplugNodeName, catalog: Catalog, fields: [String: [PointField]], allowed: AllowList?,
         units: [String: UnitChange], isTold: @escaping @Sendable (_ point: String, Device) -> Bool,
+        alarms: @escaping @Sendable (Device?) -> [String: Bool],
         latest: @escaping @Sendable (_ device: String) -> Batch,
         online: @escaping @Sendable () -> Set<String>
     ) {
@@ -71,6 +78,7 @@ public final class SparkplugMetrics: Sendable {
         self.allowed = allowed
         self.units = units
         self.isTold = isTold
+        self.alarms = alarms
         self.latest = latest
         self.online = online
     }
@@ -195,7 +203,7 @@ public final class SparkplugMetrics: Sendable {
 
     // MARK: Declaring
 
-    /// Makes the metrics of a device known that its map has.
+    /// Makes the metrics of a device known that its map and the rules have.
     private func open(_ device: Device?, _ state: inout State) -> String {
         let id = device?.id ?? ""
         guard state.devices[id] == nil else { return id }
@@ -206,6 +214,14 @@ public final class SparkplugMetrics: Sendable {
             _ = Self.add(field.point, unit: field.unit, field.form, to: &known, &state.aliases)
         }
         _ = Self.add(Self.events, unit: "", .text, to: &known, &state.aliases)
+        for (rule, isOn) in alarms(device).sorted(by: { $0.key < $1.key }) {
+            // Whether one of an earlier run goes on is not known until its readings come.
+            let fact = Fact(
+                name: Self.alarm(of: rule), value: .boolean(isOn), time: start, quality: isOn ? .uncertain : .good)
+            let place = Self.place(of: fact, in: &known, &state.aliases)
+            known.declared[place].said = Self.metric(known.declared[place], fact, nil)
+            if isOn { state.doubted.insert(known.declared[place].alias) }
+        }
         state.devices[id] = known
         return id
     }
