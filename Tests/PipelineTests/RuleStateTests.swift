@@ -30,6 +30,18 @@ struct RuleStateTests {
         #expect(watched.hear(400, ["a": .number(90)]) == ["start"])
     }
 
+    @Test("what was kept while an alarm was under way is no reason to begin another at once after a crash")
+    func crashed() throws {
+        let rule = try Self.rule("a > 80") { $0.holdFor = 60_000_000 }
+        var watched = Watched(rule)
+        #expect(watched.hear(0, ["a": .number(90)]).isEmpty)
+        #expect(watched.hear(60, ["a": .number(90)]) == ["start"])
+        // It ends after that, which is all that is known of it.
+        try watched.restart(rule, stopped: 61, started: 70, knowsAlarms: false)
+        #expect(watched.hear(75, ["a": .number(90)]).isEmpty)
+        #expect(watched.hear(135, ["a": .number(90)]) == ["start"])
+    }
+
     @Test("another condition begins anew; one that only is to hold for another time goes on")
     func changed() throws {
         let rule = try Self.rule("a > 80") { $0.holdFor = 60_000_000 }

@@ -35,12 +35,12 @@ struct Watched {
     }
 
     /// Stops at one moment and starts at another, with a rule that may be another.
-    mutating func restart(_ rule: Rule, stopped: Double, started: Double) throws {
+    mutating func restart(_ rule: Rule, stopped: Double, started: Double, knowsAlarms: Bool = true) throws {
         let (state, active, baselines) = (rules.state(at: Self.at(stopped)), rules.active, rules.baselines)
         rules = Rules { series, learn in baselines.first { $0.series == series && $0.learn == learn }?.baseline }
         try rules.restore(state, at: Self.at(started))
         waited = started
-        for one in active { rules.restore(one.alarm, device: one.device, deviceID: "d") }
+        for one in active where knowsAlarms { rules.restore(one.alarm, device: one.device, deviceID: "d") }
         rules.add(rule, device: DeviceNumber(raw: 0), deviceID: "d", now: Self.at(started)) { Self.series[$0.point] }
     }
 

@@ -30,7 +30,10 @@ extension Rules {
             let series = watch.inputs.compactMap { looks.series(looks.look(ofInput: $0)) }
             out.varint(UInt64(series.count))
             for one in series { out.zigzag(Int64(one.raw)) }
-            out.write(watch.progress, at: now)
+            var progress = watch.progress
+            // Its alarm may be over by the time of a crash, and what holds then begins anew.
+            if watch.active != nil { progress.heldSince = nil }
+            out.write(progress, at: now)
         }
         return out.bytes
     }
