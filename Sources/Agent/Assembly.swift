@@ -18,6 +18,8 @@ struct Assembly {
     let logs: Logs
     let learned: LearnedFile
     let schemaFile: SchemaFile
+    /// By output that is an edge node of Sparkplug: the number of its last connection. A death that comes late is of another.
+    let connections: StateFile<[String: UInt8]>
     let minimising: Minimising
     let latest: LatestReadings
     /// Those that were under way at the start.
@@ -136,9 +138,13 @@ struct Assembly {
             settings.sasl?.password = try password?.reveal() ?? ""
             return KafkaOutput(settings, name: name, logger: logs["outputs"])
         case .mqtt(let broker, let retain):
-            var edgeNode: (metrics: SparkplugMetrics, primaryHost: String?)?
+            var edgeNode: EdgeNodeSettings?
             if case .sparkplug(let metrics) = format, case .sparkplug(_, let host) = configured.format {
-                edgeNode = (metrics, host)
+                edgeNode = EdgeNodeSettings(
+                    metrics, primaryHost: host, lastConnection: connections.current[name],
+                    keepConnection: { [connections] number in
+                        connections.change { $0.updateValue(number, forKey: name) != number }
+                    })
             }
             return MQTTOutput(
                 try broker.revealed(), retain: retain, sparkplug: edgeNode, name: name, logger: logs["outputs"])

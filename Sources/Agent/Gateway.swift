@@ -48,7 +48,8 @@ public struct Gateway: Sendable {
         self.outbox = outbox
         let assembly = Assembly(
             configuration: configuration, catalog: outbox.catalog, logs: logs, learned: LearnedFile(configuration),
-            schemaFile: SchemaFile(configuration), minimising: minimising, latest: latest,
+            schemaFile: SchemaFile(configuration),
+            connections: StateFile("connections", configuration, empty: [:]), minimising: minimising, latest: latest,
             activeAlarms: outbox.activeAlarms, writeQueues: configuration.writeQueues())
         let logs = logs
         forwarders = try configuration.outputs.enumerated().map { index, configured in

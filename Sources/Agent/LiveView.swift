@@ -85,8 +85,17 @@ struct LiveView: GatewayView {
                 seriesOfDevice[series.device, default: []].append(SeriesNumber(raw: Int32(index)))
             }
         }
-        return configuration.devices.flatMap { configured in
-            numbers(of: configured, contents, snapshot).map { number in
+        return configuration.devices.flatMap { configured -> [GatewayStatus.DeviceStatus] in
+            let numbers = numbers(of: configured, contents, snapshot)
+            if numbers.isEmpty, configured.isOne {
+                // Nobody has heard of it, ever.
+                return [
+                    GatewayStatus.DeviceStatus(
+                        device: configured.described.id, map: configured.map.name, link: configured.link,
+                        state: configured.state(nil), points: [])
+                ]
+            }
+            return numbers.map { number in
                 let series = seriesOfDevice[number, default: []].compactMap { number in
                     contents[number].map { (number, $0) }
                 }

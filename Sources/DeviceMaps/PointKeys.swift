@@ -45,7 +45,8 @@ public struct PointKeys {
     func point(named name: String, source: Point.Source?) -> Point? {
         let figure = source?.figure
         let unit =
-            take("unit", where: figure?.isOfUnit ?? true, "is of the samples: this is a mere number").flatMap(Self.unit)
+            take("unit", where: figure?.isOfUnit ?? true, "is not for this figure of samples, which has no unit")
+            .flatMap(Self.unit)
             ?? ""
         let kind =
             take("kind", where: figure == nil, "is of single numbers")?.word([
@@ -142,7 +143,10 @@ public struct PointKeys {
 
     private func proveSamples(_ figure: SampleFigure, _ scale: Decimal, _ offset: Decimal) {
         if scale.digits < 0 || (scale != .one && !figure.isOfUnit) {
-            problem("has a `scale` that its samples cannot have", fix: "leave it out, or write one above 0")
+            let isOfNone = scale.digits >= 0
+            problem(
+                isOfNone ? "has a `scale`, and the same figure with every scale" : "has a `scale` below 0",
+                fix: isOfNone ? "leave it out" : "write one above 0")
         }
         if offset != .zero, !figure.followsOffset {
             problem("has an `offset`, of which nothing is told by its samples", fix: "leave it out")

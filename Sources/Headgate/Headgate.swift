@@ -26,8 +26,9 @@ struct Headgate: AsyncParsableCommand {
               headgate run                               the gateway
               headgate status --watch                    what a running gateway does
 
-            Exit codes: 0 done, 1 something is wrong with what was asked about, 64 wrong usage, 69 a device, a broker \
-            or the gateway does not answer, 75 in use by another process, 78 the configuration has mistakes.
+            Exit codes: 0 done, 1 something is wrong with what was asked about, 64 wrong usage, 65 and 66 a \
+            file that is another or is not there, 69 a device, a broker or the gateway does not answer, 75 in use by \
+            another process, 78 the configuration has mistakes.
             """,
         version: Gateway.version,
         subcommands: [

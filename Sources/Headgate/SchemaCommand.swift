@@ -27,7 +27,7 @@ struct SchemaCommand: AsyncParsableCommand {
                 each in a folder.
 
                   headgate schema export --avro Devices/shelly-plus-plug-s.yaml
-                  headgate schema export --avro --config headgate.yaml --output schemas
+                  headgate schema export --avro --config headgate.yaml --folder schemas
                 """)
 
         enum Form: String, EnumerableFlag {
@@ -158,6 +158,7 @@ struct SchemaCommand: AsyncParsableCommand {
                 }
             }
             if json { try printJSON(comparisons) } else { comparisons.forEach(show) }
+            if comparisons.isEmpty { complain("no output has `format: avro`: nothing to compare") }
             guard comparisons.allSatisfy(\.breaches.isEmpty) else { throw ExitCode.failure }
         }
 

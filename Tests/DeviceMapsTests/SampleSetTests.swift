@@ -75,6 +75,7 @@ import Testing
         #expect(told(few, .band(100...3_000), rate: nil) == (nil, .wrongType))
         #expect(told(few, .band(100...3_000), rate: -1) == (nil, .wrongType))
         #expect(told([5, 5, 5], .kurtosis) == (nil, .none) && told([0, 0], .crest) == (nil, .none))
+        #expect(told([1e308, -1e308, 1e308], .crest) == (nil, .none))
         #expect(told([], .rms) == (nil, .none))
     }
 }

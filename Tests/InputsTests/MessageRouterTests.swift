@@ -161,6 +161,16 @@ struct MessageRouterTests {
         #expect(batches[0].readings.map(\.quality) == [.bad])
     }
 
+    @Test("a device of its own topic is offline when the link is down, also if it was never heard of")
+    func linkFailsBeforeAnything() throws {
+        for (topic, expectsAll, events) in [("a", true, 2), ("a", false, 0), ("a/+", true, 0)] {
+            var router = try router(topic, topic == "a" ? "{}" : "{ id: { level: 2 } }", "{ t: { path: t } }")
+            var batch = Batch()
+            router.linkDown(since: arrival.time, at: arrival.time, expectsAll: expectsAll, into: &batch)
+            #expect(batch.events.count == events, "\(topic)")
+        }
+    }
+
     @Test("a device that is silent for three times its usual interval is offline, once, and back when it sends")
     func silence() throws {
         var router = try router("plug", "{}", "{ p: { path: P } }")

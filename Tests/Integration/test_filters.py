@@ -102,7 +102,9 @@ def test_an_output_tells_in_its_own_units(workshop):
     assert [one[1] for one in sent(plain, "temperature")][:2] == [212, 392]
     assert [one[1] for one in sent(told, "temperature")][:2] == [100, 200]
     assert sent(plain, "pressure")[0][1] == 2 and sent(told, "pressure")[0][1] == 200
-    alarm = [event["data"]["readings"][0] for event in events_in(told) if "rule" in event["data"]][0]
+    alarms = lambda: [event["data"]["readings"][0] for event in events_in(told) if "rule" in event["data"]]
+    wait_for(alarms, what="the alarm")
+    alarm = alarms()[0]
     assert (alarm["value"], alarm["unit"]) == (200, "Cel")
     assert window(plain)[0] == {"point": "temperature", "unit": "[degF]", "count": 2, "mean": 302,
                                 "deviation": pytest.approx(180 / 2 ** 0.5)}

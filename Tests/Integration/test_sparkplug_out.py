@@ -184,6 +184,7 @@ def test_births_tell_what_there_is_and_data_follows_them(plant):
     assert json.loads(host.values("Headgate/events")[-1])["data"]["rule"] == "fast"
     wait_for(lambda: host.values("parts/w/max"), what="the window")
     assert host.values("parts/w/max") == [7] and host.values("parts/w/count") == [1]
+    assert host.values("parts/w/unusable") == [0] and host.values("parts/w/late") == [0]
     # A device that is silent dies, and is born again with what is known of it.
     wait_for(lambda: ("DDEATH", "saw-1") in host.kinds, what="its death")
     plant.parts(8)
@@ -297,6 +298,7 @@ def test_an_alarm_that_is_under_way_is_in_the_births_of_the_next_start(plant):
     wait_for(lambda: len(host.values("Headgate/alarms/fast")) == 2, what="that it goes on")
     told = [(fact["kind"], fact["value"], fact["quality"]) for fact in host.facts[seen:]
             if fact["name"] == "Headgate/alarms/fast"]
+    assert len(set(host.sessions)) == 2, "another session, also after another start"
     # Nobody knows whether it goes on before a reading says so.
     assert (told[0], told[-1]) == (("DBIRTH", True, 0), ("DDATA", True, 192)), told
 

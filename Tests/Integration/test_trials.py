@@ -1,8 +1,10 @@
 """A configuration that is tried without devices: its cases, and what was recorded."""
 
 import json
+import struct
 
 import pytest
+from paho.mqtt.publish import single
 
 from conftest import events_in, headgate, wait_for
 from test_mqtt_in import listening
@@ -194,3 +196,42 @@ def test_what_was_recorded_runs_through_a_changed_configuration(ward):  # noqa: 
     (workshop.folder / "broken.jsonl").write_text("{}\n")
     broken = headgate("replay", workshop.folder / "broken.jsonl", "-c", other)
     assert broken.returncode == 78 and "broken.jsonl:1" in broken.stderr
+
+
+METER = """\
+map: scale
+version: 1
+title: a scale
+source: this test
+mqtt: { topic: raw, payload: registers }
+points: { mass: { address: 0, type: float32, unit: kg, spike: { window: 5, limit: 3, floor: 0.5, send: doubtful } } }
+examples: [{ topic: raw, payload: { hex: "4129 999A" }, gives: { mass: 10.6 } }]
+"""
+
+
+def test_what_was_recorded_of_single_floats_and_of_doubts_comes_out_the_same(workshop):
+    broker, _ = workshop.mosquitto()
+    maps = workshop.folder / "maps"
+    maps.mkdir()
+    (maps / "scale.yaml").write_text(METER)
+    out = workshop.folder / "events.jsonl"
+    configuration = workshop.configuration(
+        maps=str(maps), links={"floor": {"mqtt": f"mqtt://127.0.0.1:{broker}"}},
+        devices={"scale-1": {"map": "scale", "link": "floor", "topic": "scale"}},
+        rules={"heavy": {"when": "mass > 10.65 'kg'"}},
+        windows={"w": {"every": "3s", "lateness": "100ms", "give": ["count", "min", "max", "mean", "kurtosis"]}},
+        outputs={"local": {"file": str(out)}})
+    gateway = workshop.gateway(configuration)
+    listening(gateway)
+    masses = [10.6, 10.7, 10.6, 10.65, 10.7, 99.9, 10.6, 10.7]
+    for place, mass in enumerate(masses):
+        single("scale/raw", struct.pack(">f", mass), qos=1, port=broker)
+        wait_for(lambda: len([e for e in events_in(out) if e["data"].get("readings") and e["type"] == "headgate.telemetry.v1"])
+                 == place + 1, what="it")
+    # They may fall into two.
+    windows = lambda: [e["data"]["points"][0] for e in events_in(out) if e["type"] == "headgate.aggregate.v1"]
+    wait_for(lambda: sum(point["count"] for point in windows()) == 7, what="the windows")
+    gateway.stop()
+    assert min(point["min"] for point in windows()) == 10.6 and max(point["max"] for point in windows()) == 10.7
+    same = headgate("replay", out, "-c", configuration)
+    assert same.returncode == 0, same.stdout

@@ -187,7 +187,7 @@ public final class ConfigurationFile {
             }
             let tags = Self.tags(mapping.take("tags"))
             let points = mapping.require("points", fix: "write points: { total: { expr: \"@a.power + @b.power\" } }")
-            let keys = DerivedKeys { input in
+            let keys = DerivedKeys(names: devices.namesOfPoints) { input in
                 devices.first { $0.name == input.device && $0.isOne }?.map.points.first { $0.name == input.point }
             }
             return Configuration.ConfiguredDevice(

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import DeviceMaps
 import Events
 import Inputs
 import Sparkplug
@@ -38,6 +39,9 @@ extension Configuration {
 }
 
 extension [Configuration.ConfiguredDevice] {
+    /// All points, as formulas name those of other devices.
+    var namesOfPoints: [String] { flatMap { device in device.map.points.map { "@\(device.name).\($0.name)" } } }
+
     /// The one that a device is, or is named after.
     func named(_ id: String) -> Configuration.ConfiguredDevice? { first { $0.isNamed(id) } }
 }

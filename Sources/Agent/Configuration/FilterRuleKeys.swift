@@ -40,13 +40,12 @@ struct FilterRuleKeys {
     private func prove(_ rules: [FilterRule], _ entry: YAMLValue) {
         guard let rule = rules.last else { return }
         let meant = rule.selection.meant(devices, entry, areAll: areAll)
-        if meant.isEmpty { return }
-        let points = meant.flatMap { device in
-            device.map.points.filter { rule.selection.isMeant(for: $0.name) }.map { (device, $0) }
-        }
-        // Which points those have, they say themselves.
-        if points.isEmpty, areAll, !meant.contains(where: \.describesItself) {
-            entry.problem("is meant for no point", fix: "look at `points`; * stands for any part")
+        let points = rule.selection.meantPoints(of: meant, entry, areAll: areAll)
+        let isOfNumbers = rule.changes.allSatisfy(\.isOfNumbers) && !rule.changes.isEmpty
+        if isOfNumbers, !points.isEmpty, areAll, !points.contains(where: \.point.isNumber),
+            !meant.contains(where: \.describesItself)
+        {
+            entry.problem("is of numbers only, and is meant for no point that is one", fix: "look at `points`")
         }
         for (device, point) in points {
             let filters = rules.filters(of: point, device.described)

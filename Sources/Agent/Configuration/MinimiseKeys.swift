@@ -98,10 +98,7 @@ struct MinimiseKeys {
 
     private func prove(_ rule: MinimiseRule, _ entry: YAMLValue) {
         let meant = rule.selection.meant(devices, entry, areAll: areAll)
-        let points = meant.flatMap { device in device.map.points.filter { rule.selection.isMeant(for: $0.name) } }
-        if points.isEmpty, areAll, !meant.isEmpty, !meant.contains(where: \.describesItself) {
-            entry.problem("is meant for no point", fix: "look at `points`; * stands for any part")
-        }
+        let points = rule.selection.meantPoints(of: meant, entry, areAll: areAll).map(\.point)
         if case .generalise = rule.way, let point = points.first(where: { $0.form == .text || $0.form == .boolean }) {
             entry.problem("generalises \(point.name), which is no number", fix: "mask it, or drop it")
         }

@@ -29,7 +29,9 @@ struct OutputKeys {
             let topics = kafka.flatMap { _ in mapping.take("topics") }?.mapping().map(self.topics)
             let ways = [kafka, mqtt, file, stdout].compactMap(\.self)
             guard ways.count == 1 else {
-                value.problem("needs one of `kafka`, `mqtt`, `file` and `stdout`", fix: "write { file: events.jsonl }")
+                value.problem(
+                    "needs one of `kafka`, `mqtt`, `file` and `stdout`, and no more",
+                    fix: "write { file: events.jsonl }")
                 return nil
             }
             let way: Configuration.ConfiguredOutput.Way? =
@@ -59,7 +61,7 @@ struct OutputKeys {
             guard let mapping = entry.mapping() else { return nil }
             defer { mapping.finish() }
             let selection = Selection(mapping)
-            _ = selection.meant(devices, entry, areAll: areAll)
+            _ = selection.meantPoints(of: selection.meant(devices, entry, areAll: areAll), entry, areAll: areAll)
             return selection
         }
         if entries.isEmpty { value.problem("allows nothing", fix: "write allow: [{ points: [power_*, energy] }]") }
@@ -71,7 +73,16 @@ struct OutputKeys {
         if let other = output.topic.tags.first(where: { !names.contains($0) }) {
             value.problem("lacks \(other), which the topic tells", fix: "add it, or leave it out of the topic")
         }
+        proveTags(names, value)
         return names
+    }
+
+    private func proveTags(_ names: Set<String>, _ value: YAMLValue) {
+        let known = Set(devices.flatMap { $0.tags.map(\.name) })
+        guard areAll, let unknown = names.subtracting(known).min() else { return }
+        value.problem(
+            "names the tag \(unknown), which no device has",
+            fix: Spelling.nearest(to: unknown, among: known.sorted()).map { "did you mean \($0)?" } ?? "")
     }
 
     /// `Cel: "[degF]"`: what is in one unit is told in the other.
@@ -104,6 +115,7 @@ struct OutputKeys {
             value.problem("is not a topic", fix: "places in it are \(TopicTemplate.places)")
             return nil
         }
+        proveTags(Set(template.tags), value)
         if isKafka, !template.isForKafka {
             value.problem("is not a topic of Kafka", fix: "letters, digits, dots, _ and - are; write telemetry.{map}")
         }

@@ -17,6 +17,14 @@ struct RuleKeys {
     let devices: [Configuration.ConfiguredDevice]
     /// Whether none is missing for a mistake of its own.
     let areAll: Bool
+    /// As formulas name the points of other devices.
+    private let elsewhere: [String]
+
+    init(devices: [Configuration.ConfiguredDevice], areAll: Bool) {
+        self.devices = devices
+        self.areAll = areAll
+        elsewhere = devices.namesOfPoints
+    }
 
     func rules(_ value: YAMLValue) -> [AlarmRule] {
         (value.mapping()?.all() ?? []).compactMap { key, value in
@@ -39,7 +47,7 @@ struct RuleKeys {
         let selection = Selection(mapping, hasPoints: false)
         let (holds, within) = (mapping.take("for"), mapping.take("within"))
         let priority = mapping.take("priority")?.word(Self.priorities)
-        let cooldown = mapping.take("cooldown")?.duration()
+        let cooldown = mapping.take("cooldown")?.duration(atLeast: 0)
         let repeats = mapping.take("repeat")?.duration(atLeast: 1_000_000)
         let text = mapping.take("text")?.string()
         guard let condition = conditions.first, conditions.count == 1 else {
@@ -53,7 +61,7 @@ struct RuleKeys {
         var rule = AlarmRule(name: name, condition: condition)
         rule.selection = selection
         rule.until = written["until"]?.string()
-        rule.holdFor = holds?.duration() ?? 0
+        rule.holdFor = holds?.duration(atLeast: written["missing"] == nil ? 0 : 1) ?? 0
         rule.within = within?.duration(atLeast: 1_000)
         (rule.cooldown, rule.repeats) = (cooldown ?? 0, repeats)
         (rule.priority, rule.text) = (priority ?? .medium, text ?? "")
@@ -94,7 +102,7 @@ struct RuleKeys {
                 if !rule.selection.isOfAllDevices {
                     key.problem("looks at no point of the devices it is meant for", fix: "leave `devices` out")
                 }
-                let compiled = try rule.rule(names: []) { known($0, of: nil) }
+                let compiled = try rule.rule(names: elsewhere) { known($0, of: nil) }
                 proveIntervals(rule, compiled, key) { known($0, of: nil) }
             } else {
                 try prove(rule, own, key)
@@ -112,12 +120,12 @@ struct RuleKeys {
             // Those that are computed have each their own points.
             let isComputed = if case .computed = device.address { true } else { false }
             guard proven.insert(isComputed ? "@" + device.name : device.map.name).inserted else { continue }
-            let compiled = try rule.rule(names: device.map.points.map(\.name)) { known($0, of: device) }
+            let compiled = try rule.rule(names: device.map.points.map(\.name) + elsewhere) { known($0, of: device) }
             proveIntervals(rule, compiled, key) { known($0, of: device) }
         }
         guard proven.isEmpty, areAll, !meant.contains(where: \.describesItself), let first = meant.first else { return }
         let names = Set(meant.flatMap { $0.map.points.map(\.name) })
-        if !own.isSubset(of: names) { _ = try rule.rule(names: names.sorted()) { known($0, of: first) } }
+        if !own.isSubset(of: names) { _ = try rule.rule(names: names.sorted() + elsewhere) { known($0, of: first) } }
         key.problem("is meant for no device that has all of \(own.sorted().joined(separator: ", "))")
     }
 

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import DeviceMaps
 import Events
 import YAMLText
 
@@ -47,6 +48,21 @@ extension Selection {
         guard let value else { return [] }
         let all = value.scalar == nil ? value.sequence() ?? [] : [value]
         return all.compactMap { $0.string().map(NamePattern.init) }
+    }
+
+    /// The points of devices that it is meant for; a mistake where there are none. Which points those have that describe
+    /// themselves nobody knows.
+    /// - Parameter areAll: whether no device is missing.
+    func meantPoints(
+        of meant: [Configuration.ConfiguredDevice], _ entry: YAMLValue, areAll: Bool
+    ) -> [(device: Configuration.ConfiguredDevice, point: Point)] {
+        let points = meant.flatMap { device in
+            device.map.points.filter { isMeant(for: $0.name) }.map { (device, $0) }
+        }
+        if points.isEmpty, !meant.isEmpty, areAll, !meant.contains(where: \.describesItself) {
+            entry.problem("is meant for no point", fix: "look at `points`; * stands for any part")
+        }
+        return points
     }
 
     /// The devices that it is meant for; a mistake where there are none.

@@ -16,6 +16,7 @@ struct Recording {
                 var value: JSONDocument
                 var unit: String?
                 var quality: String
+                var reason: String?
                 var time: String?
             }
 
@@ -94,7 +95,9 @@ extension Recording {
 extension Recording.Event.Content.Reading {
     /// What it says of a point, in the unit of the point itself.
     func said(_ point: Point) -> Trial.Said {
-        if quality != "good" {
+        // What filters have doubted they doubt again.
+        let isDoubted = quality == "uncertain" && [Reason.spike, .stuck].contains { "\($0.name)" == reason }
+        if quality != "good", !isDoubted {
             let known = Quality.allCases.first { "\($0.name)" == quality }
             return .not(known ?? .bad)
         }

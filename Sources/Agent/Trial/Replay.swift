@@ -3,6 +3,7 @@
 
 import DeviceMaps
 import Events
+import Pipeline
 import YAMLText
 
 /// Runs recorded readings through a configuration, and shows what is other than it was: `headgate replay`.
@@ -88,6 +89,7 @@ public struct Replay {
                 points.contains { $0.name == reading.point && $0.derived != nil }
             }
         }
+        if let end = end(configuration), end > trial.now { trial.advance(to: end) }
         trial.finish()
         let contents = trial.catalog.contents
         var lines: [Line] = []
@@ -103,6 +105,14 @@ public struct Replay {
                     time: outcome.event.time, what: outcome.text(contents, gateway: configuration.gateway)))
         }
         return (lines, taken)
+    }
+
+    /// How long the gateway ran at least: a window that was told was over, and what might be late waited for.
+    private func end(_ configuration: Configuration) -> Timestamp? {
+        events.map { event, time in
+            let window = configuration.windows.first { $0.window.name == event.data.window }
+            return time.advanced(byMicroseconds: window?.window.lateness ?? 0)
+        }.max()
     }
 
     private func recorded(_ sums: inout Sums) -> [Line] {

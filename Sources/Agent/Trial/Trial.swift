@@ -7,6 +7,7 @@ import Inputs
 import Logging
 import Outbox
 import Pipeline
+import Schemas
 import Synchronization
 
 /// A gateway without devices, disk and brokers, whose time is told: readings in, events out, by the parts that a real one
@@ -44,7 +45,7 @@ final class Trial {
     private let computed: Collector
     private let plan: WindowPlan
     private var windows: WindowCondenser
-    private var devices: [String: (number: DeviceNumber, points: [String: (Point, SeriesNumber)])] = [:]
+    private var devices: [String: (number: DeviceNumber, points: [String: KnownPoint])] = [:]
 
     init(_ configuration: Configuration, from start: Timestamp) {
         self.configuration = configuration
@@ -79,7 +80,9 @@ final class Trial {
         configuration.devices.named(id)?.map.points
     }
 
-    private func device(_ id: String) -> (number: DeviceNumber, points: [String: (Point, SeriesNumber)])? {
+    private typealias KnownPoint = (point: Point, series: SeriesNumber, isSingle: Bool)
+
+    private func device(_ id: String) -> (number: DeviceNumber, points: [String: KnownPoint])? {
         if let known = devices[id] { return known }
         guard let configured = configuration.devices.named(id) else { return nil }
         var described = configured.described
@@ -89,7 +92,9 @@ final class Trial {
         let series = collector.add(points, of: number, catalog)
         // How much a counter counts is told by its registers.
         for (series, point) in zip(series, configured.map.points) { _ = plan.add(series, point, catalog) }
-        let known = zip(points, series).map { ($0.name, ($0, $1)) }
+        let known = zip(configured.map.points, zip(points, series)).map { original, told in
+            (told.0.name, (told.0, told.1, original.form == .single))
+        }
         let device = (number, Dictionary(known, uniquingKeysWith: { one, _ in one }))
         devices[id] = device
         return device
@@ -128,10 +133,11 @@ final class Trial {
         guard let device = device(id) else { return 0 }
         var batch = Batch()
         for (name, said, time) in said {
-            guard let (point, series) = device.points[name] else { continue }
+            guard let (point, series, isSingle) = device.points[name] else { continue }
             var reading = Reading(series: series, time: time, value: .none)
             switch said {
-            case .number(let number): reading.value = .number(number)
+            // As wide as its registers are: else windows reckon with other digits than the gateway's.
+            case .number(let number): reading.value = isSingle ? .single(Float(number)) : .number(number)
             case .boolean(let isTrue): reading.value = .boolean(isTrue)
             case .text(let text):
                 let raw = point.conversion.labels.first { $0.value == text }?.key

@@ -41,9 +41,10 @@ extension ExpressionCompiler {
     }
 
     /// What a formula says where there is no such point.
+    /// - Parameter names: of the points there are; those of other devices as `@DEVICE.POINT`.
     public static func noPoint(_ input: Program.Input, of names: [String]) -> ExpressionError {
         let whole = input.device.map { "@\($0).\(input.point)" } ?? input.point
-        let nearest = input.device == nil ? Spelling.nearest(to: input.point, among: names) : nil
+        let nearest = Spelling.nearest(to: whole, among: names.filter { $0.hasPrefix("@") == (input.device != nil) })
         return ExpressionError("has no point `\(whole)`" + (nearest.map { ": did you mean \($0)?" } ?? ""), at: 0)
     }
 }

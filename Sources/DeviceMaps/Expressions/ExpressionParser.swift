@@ -17,9 +17,17 @@ struct ExpressionParser {
         let expression = try parser.expression(above: 0, depth: 0)
         parser.skipBlanks()
         guard parser.place == parser.text.count else {
-            throw ExpressionError("has something behind its end", at: parser.place)
+            throw ExpressionError("has something behind its end\(parser.hint)", at: parser.place)
         }
         return expression
+    }
+
+    /// What stands for it here, where it is a sign of other languages.
+    private var hint: String {
+        let signs = ["&&": "and", "||": "or", "=>": ">=", "=<": "<=", "<>": "!=", "=": "=="]
+        let rest = text[place...]
+        let found = signs.keys.sorted { $0.count > $1.count }.first { rest.starts(with: $0.utf8) }
+        return found.flatMap { sign in signs[sign].map { ": write `\($0)` for `\(sign)`" } } ?? ""
     }
 
     private init(text: [UInt8]) {

@@ -44,7 +44,7 @@ struct SampleSet {
         case .rms: Self.good(rootMeanSquare)
         case .peak: Self.good(peak)
         // Of what does not move there is none.
-        case .crest: Self.good(rootMeanSquare > 0 ? peak / rootMeanSquare : nil)
+        case .crest: Self.good(rootMeanSquare > 0 && rootMeanSquare.isFinite ? peak / rootMeanSquare : nil)
         case .kurtosis: Self.good(variance > 0 ? fourth / (variance * variance) : nil)
         case .deviation:
             Self.good(

@@ -96,7 +96,7 @@ public actor MQTTSource {
         downSince = since
         guard now.microseconds(since: since) >= Self.patience else { return }
         var batch = Batch()
-        router.linkDown(since: since, at: now, into: &batch)
+        router.linkDown(since: since, at: now, expectsAll: settings.share == nil, into: &batch)
         sparkplug.linkDown(since: since, at: now, into: &batch)
         collector.take(&batch)
     }

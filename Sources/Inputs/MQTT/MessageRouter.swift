@@ -152,9 +152,11 @@ package struct MessageRouter {
 
     // MARK: Who is gone
 
-    /// Marks every device that was heard of as offline, once.
-    mutating func linkDown(since: Timestamp, at time: Timestamp, into batch: inout Batch) {
+    /// Marks every device as offline, once.
+    /// - Parameter expectsAll: whether also those of their own topic that were never heard of.
+    mutating func linkDown(since: Timestamp, at time: Timestamp, expectsAll: Bool = true, into batch: inout Batch) {
         for device in known.indices {
+            if expectsAll { expect(device) }
             for id in known[device].keys { cutOff(device, id, since: since, .disconnected, at: time, into: &batch) }
         }
     }
@@ -163,7 +165,7 @@ package struct MessageRouter {
     /// - Parameter listening: when the link came up.
     mutating func markSilent(listening: Arrival, at now: Arrival, into batch: inout Batch) {
         for device in known.indices {
-            expect(device)
+            if case .after = devices[device].form.silence { expect(device) }
             for (id, one) in known[device] where !one.presence.isOffline {
                 guard one.interval.isOver(at: now.instant, listening: listening.instant) else { continue }
                 cutOff(device, id, since: one.heard ?? listening.time, .silent, at: now.time, into: &batch)
@@ -171,12 +173,10 @@ package struct MessageRouter {
         }
     }
 
-    /// A device of its own topic, whose map says how often it sends, is missed also if it was never heard of.
+    /// A device of its own topic is missed also if it was never heard of.
     private mutating func expect(_ index: Int) {
         let device = devices[index]
-        guard known[index].isEmpty, case .after = device.form.silence,
-            !device.topic.utf8.contains(where: Self.isWildcard)
-        else { return }
+        guard known[index].isEmpty, !device.topic.utf8.contains(where: Self.isWildcard) else { return }
         _ = try? self.device(index, device.name)
     }
 

@@ -33,10 +33,10 @@ public actor MQTTOutput: Output {
     /// - Parameters:
     ///   - sparkplug: where messages are of Sparkplug B, what it says, and the host it waits for.
     public init(
-        _ settings: MQTTSettings, retain: Bool, sparkplug: (metrics: SparkplugMetrics, primaryHost: String?)? = nil,
+        _ settings: MQTTSettings, retain: Bool, sparkplug: EdgeNodeSettings? = nil,
         name: String, logger: Logger
     ) {
-        edgeNode = sparkplug.map { EdgeNode($0.metrics, primaryHost: $0.primaryHost) }
+        edgeNode = sparkplug.map { EdgeNode($0) }
         tendInterval = sparkplug == nil ? .seconds(5) : .milliseconds(250)
         executor = BlockingExecutor(label: "mqtt-output.\(name)")
         self.settings = settings

@@ -6,6 +6,26 @@ import FoundationEssentials
 import MQTT
 import Sparkplug
 
+/// How an output is an edge node.
+public struct EdgeNodeSettings: Sendable {
+    let metrics: SparkplugMetrics
+    /// The host that it waits for; nil for none.
+    let primaryHost: String?
+    /// The number of the last connection, of an earlier run.
+    let lastConnection: UInt8?
+    let keepConnection: @Sendable (UInt8) -> Void
+
+    public init(
+        _ metrics: SparkplugMetrics, primaryHost: String?, lastConnection: UInt8?,
+        keepConnection: @escaping @Sendable (UInt8) -> Void
+    ) {
+        self.metrics = metrics
+        self.primaryHost = primaryHost
+        self.lastConnection = lastConnection
+        self.keepConnection = keepConnection
+    }
+}
+
 /// The session of an edge node with its broker (Sparkplug 3.0.0, 5): what has been born on this connection, and the number
 /// that the next message has.
 ///
@@ -31,7 +51,8 @@ struct EdgeNode {
     let metrics: SparkplugMetrics
     private let primaryHost: String?
     /// Of the connection, in its birth and in its death, so that a death that comes late is told from a new one.
-    private var connection: UInt8 = 255
+    private var connection: UInt8
+    private let keep: @Sendable (UInt8) -> Void
     private var sequence: UInt8 = 0
     private(set) var isBorn = false
     /// Of what its own birth tells.
@@ -45,9 +66,11 @@ struct EdgeNode {
     private var hostTime = Int64.min
     private(set) var isHostOnline: Bool
 
-    init(_ metrics: SparkplugMetrics, primaryHost: String?) {
-        self.metrics = metrics
-        self.primaryHost = primaryHost
+    init(_ settings: EdgeNodeSettings) {
+        metrics = settings.metrics
+        primaryHost = settings.primaryHost
+        connection = settings.lastConnection ?? 255
+        keep = settings.keepConnection
         isHostOnline = primaryHost == nil
     }
 
@@ -56,6 +79,7 @@ struct EdgeNode {
     /// Before a connection: what the broker says once that is lost.
     mutating func will() -> MQTTSettings.Will {
         connection &+= 1
+        keep(connection)
         (isBorn, devices, revived) = (false, [:], [])
         (hostTime, isHostOnline) = (.min, primaryHost == nil)
         let death = death()

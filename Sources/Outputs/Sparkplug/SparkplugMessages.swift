@@ -82,7 +82,9 @@ struct SparkplugMessages {
             let figure = aggregate.figures[(place - readings.lowerBound) % aggregate.figures.count]
             let reading = batch.readings[place]
             guard let series = contents[reading.series] else { return nil }
-            let (value, unit) = metrics.told(reading.value, of: figure, series)
+            var (value, unit) = metrics.told(reading.value, of: figure, series)
+            // That there were none is not said elsewhere.
+            if value == .none, figure == .unusable || figure == .late { value = .integer(0) }
             return SparkplugMetrics.Fact(
                 name: "\(series.point)/\(aggregate.window)/\(figure.name)", unit: unit, value: value,
                 // Of part of a window it is another number than of the whole.

@@ -213,7 +213,9 @@ public final class SparkplugMetrics: Sendable {
             guard isWanted ?? false else { continue }
             _ = Self.add(field.point, unit: field.unit, field.form, to: &known, &state.aliases)
         }
-        _ = Self.add(Self.events, unit: "", .text, to: &known, &state.aliases)
+        let events = Self.add(Self.events, unit: "", .text, to: &known, &state.aliases)
+        // That nothing has been told yet is as it should be.
+        known.declared[events].said = SparkplugMetric(alias: known.declared[events].alias, raw: nil)
         for (rule, isOn) in alarms(device).sorted(by: { $0.key < $1.key }) {
             // Whether one of an earlier run goes on is not known until its readings come.
             let fact = Fact(

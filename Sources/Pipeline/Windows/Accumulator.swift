@@ -84,15 +84,15 @@ struct Accumulator: Equatable {
         case .count: .integer(Int64(count))
         case .unusable: unusable > 0 ? .integer(Int64(unusable)) : .none
         case .late: late > 0 ? .integer(Int64(late)) : .none
-        case .min: number(least)
-        case .max: number(greatest)
+        case .min: read(least)
+        case .max: read(greatest)
         case .mean: number(mean)
         case .timeMean: covered > 0 ? .number(integral / covered) : .none
         case .last: count > 0 ? last : .none
         case .delta: delta.map(Value.number) ?? .none
         case .deviation: count > 1 ? .number((squares / Double(count - 1)).squareRoot()) : .none
         case .rms: number(rootMeanSquare)
-        case .peak: number(peak)
+        case .peak: read(peak)
         case .crest: rootMeanSquare > 0 ? .number(peak / rootMeanSquare) : .none
         // Of what does not move there is none.
         case .kurtosis: squares > 0 ? .number(Double(count) * fourths / (squares * squares)) : .none
@@ -105,6 +105,12 @@ struct Accumulator: Equatable {
     }
 
     private var peak: Double { max(abs(least), abs(greatest)) }
+
+    /// A number that was read: of no more digits than it had then.
+    private func read(_ number: Double) -> Value {
+        if count > 0, case .single = last, let single = Float(exactly: number) { return .single(single) }
+        return self.number(number)
+    }
 
     private func number(_ number: Double) -> Value { count > 0 ? .number(number) : .none }
 
