@@ -244,6 +244,13 @@ def test_a_device_that_falls_silent_is_offline_and_its_points_are_bad(workshop):
     gateway.stop()
 
 
+def test_a_device_that_was_never_heard_of_is_shown(workshop):
+    gateway = workshop.gateway(counting(workshop, free_port()))
+    device = gateway.device("d")
+    assert (device["state"], device["points"]) == ("unknown", [])
+    gateway.stop()
+
+
 def test_two_gateways_share_what_comes_and_each_message_is_read_once(workshop):
     broker, _ = workshop.mosquitto()
     gateways, outs = [], []
