@@ -46,7 +46,9 @@ struct Provision: AsyncParsableCommand {
             throw fail("\(error)", EX_NOINPUT)
         }
         if json { try printJSON(found) } else { show(found) }
-        for failure in found.failures { complain("\(failure.output): \(failure.reason)") }
+        for failure in found.failures {
+            complain("\(failure.output): \(failure.reason); are its brokers running, and may this machine reach them?")
+        }
         if !found.failures.isEmpty { throw ExitCode(EX_UNAVAILABLE) }
         guard found.topics.allSatisfy(\.remarks.isEmpty) else { throw ExitCode.failure }
     }

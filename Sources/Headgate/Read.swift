@@ -59,7 +59,11 @@ struct Read: AsyncParsableCommand {
                     rightAligned: [1]))
         }
         if rows.allSatisfy({ $0.quality == "bad" }) {
-            throw fail("\(device) does not answer (\(rows[0].reason ?? "no reason"))", EX_UNAVAILABLE)
+            let link = configuration.devices.first { $0.name == device }?.link
+            let at = link.flatMap { link in configuration.links.first { $0.name == link }?.address }
+            throw fail(
+                "\(device) does not answer\(at.map { " at \($0)" } ?? "") (\(rows[0].reason ?? "no reason"))",
+                EX_UNAVAILABLE)
         }
     }
 

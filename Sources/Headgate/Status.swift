@@ -42,7 +42,7 @@ struct Status: AsyncParsableCommand {
             overview.devices.map { [$0.name, $0.map, Style.state($0.state), "\($0.points)", "\($0.notGood)"] },
             rightAligned: [3, 4])
         let outputs = Table.text(
-            ["output", "kind", "state", "waiting", "acknowledged", "retries", "dead letters"],
+            ["output", "kind", "state", "waiting events", "acknowledged readings", "retries", "dead letters"],
             overview.outputs.map {
                 [
                     $0.name, $0.kind, $0.error.map { Style.bad("down: \($0)") } ?? Style.good("up"), "\($0.waiting)",

@@ -31,6 +31,9 @@ struct Tail: AsyncParsableCommand {
                 "\(id) is no device of \(options.config): \(configuration.devices.map(\.name).joined(separator: ", "))",
                 EX_USAGE)
         }
+        for name in point where !configuration.mayHavePoint(name) {
+            throw fail("no device of \(options.config) has a point \(name)", EX_USAGE)
+        }
         do {
             let tail = EventTail(devices: Set(device), points: Set(point))
             try await tail.follow(configuration) { event in

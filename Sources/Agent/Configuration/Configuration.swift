@@ -24,6 +24,14 @@ public struct Configuration: Sendable {
 
         public var name: String
         public var way: Way
+
+        /// Where it leads, as people write it.
+        public var address: String {
+            switch way {
+            case .modbus(let endpoint, _): endpoint.description
+            case .mqtt(let broker, _, _): "\(broker.settings.host):\(broker.settings.port)"
+            }
+        }
     }
 
     /// An MQTT broker, to listen to or to send to.

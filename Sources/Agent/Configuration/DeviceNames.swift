@@ -36,6 +36,11 @@ extension Configuration.ConfiguredDevice {
 extension Configuration {
     /// Whether events may be of such a device.
     public func hasDevice(_ id: String) -> Bool { id == gateway || devices.named(id) != nil }
+
+    /// Whether there may be such a point: some devices say themselves which they have.
+    public func mayHavePoint(_ name: String) -> Bool {
+        devices.contains { device in device.describesItself || device.map.points.contains { $0.name == name } }
+    }
 }
 
 extension [Configuration.ConfiguredDevice] {

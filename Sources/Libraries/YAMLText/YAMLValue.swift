@@ -31,7 +31,9 @@ public struct YAMLValue {
             YamlError.composer(_, let problem, let mark, _):
             Problem(
                 file: file, line: mark.line, column: mark.column, message: "not valid YAML: \(problem)",
-                fix: "check the indentation, colons and quotes here")
+                fix: problem.contains("cannot start any token")
+                    ? "write blanks for tabs, and quote what begins with a sign"
+                    : "check the indentation, colons and quotes here")
         case YamlError.duplicatedKeysInMapping(let keys, let context):
             Problem(
                 file: file, line: context.mark.line, column: context.mark.column,

@@ -53,7 +53,7 @@ public struct KafkaTopics {
                 return (name, .existing(differences: differences(of: topic, retention: retentions[name])))
             }
         } catch {
-            throw OutputFailure(error.description)
+            throw OutputFailure("\(error.description), at \(settings.brokers.joined(separator: ", "))")
         }
     }
 

@@ -15,6 +15,7 @@ public actor MQTTOutput: Output {
     nonisolated private let executor: BlockingExecutor
     nonisolated public var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
+    private let name: String
     private let settings: MQTTSettings
     private let retain: Bool
     private let logger: Logger
@@ -39,6 +40,7 @@ public actor MQTTOutput: Output {
         edgeNode = sparkplug.map { EdgeNode($0) }
         tendInterval = sparkplug == nil ? .seconds(5) : .milliseconds(250)
         executor = BlockingExecutor(label: "mqtt-output.\(name)")
+        self.name = name
         self.settings = settings
         self.retain = retain
         self.logger = logger
@@ -184,7 +186,7 @@ public actor MQTTOutput: Output {
         edgeNode?.mostBytes = fresh.maximumPacketSize.map { Int($0) - 512 } ?? .max
         unanswered = []
         connection = consume fresh
-        logger.notice("connected", metadata: ["broker": "\(settings.host):\(settings.port)"])
+        logger.notice("connected", metadata: ["output": "\(name)", "broker": "\(settings.host):\(settings.port)"])
         if edgeNode != nil {
             do throws(MQTTError) { try listen(until: deadline) } catch {
                 connection = nil
