@@ -70,6 +70,8 @@ final class Alarms: Sendable {
     /// Goes on from where rules were when the gateway stopped. What came before something is taken away that was not is not
     /// told later.
     func restore(_ kept: [UInt8]) {
+        // Of no rules nothing is kept on.
+        guard !rules.isEmpty else { return keepState([]) }
         var reader = ByteReader(kept)
         do {
             guard try reader.string() == minimised else { return }
@@ -164,7 +166,7 @@ final class Alarms: Sendable {
             try? await Task.sleep(for: Self.tick)
             advance(to: now())
             if nextState <= .now {
-                let bytes = keepWhereItIs()
+                let bytes = keepWhereItIs(isFinal: false)
                 nextState = .now + max(Self.stateInterval, .seconds(bytes / Self.stateBytesPerSecond))
             }
             if nextBaselines <= .now {
@@ -177,19 +179,19 @@ final class Alarms: Sendable {
     /// Keeps all that is known: nothing more will come.
     func close() {
         guard !rules.isEmpty else { return }
-        keepWhereItIs()
+        keepWhereItIs(isFinal: true)
         keepBaselines()
         baselines?.flush()
     }
 
     /// - Returns: how many bytes that takes.
     @discardableResult
-    private func keepWhereItIs() -> Int {
+    private func keepWhereItIs(isFinal: Bool) -> Int {
         // Of many thousands of watches it takes a while: meanwhile others go on with a copy.
         let rules = state.withLock { $0.rules }
         var out = ByteWriter()
         out.string(minimised)
-        out.raw(rules.state(at: now()))
+        out.raw(rules.state(isFinal: isFinal))
         keepState(out.bytes)
         return out.count
     }

@@ -9,6 +9,7 @@ import Logging
 import MQTT
 import Outbox
 import Outputs
+import Pipeline
 import Schemas
 
 /// From configuration to running parts: the one place that knows every kind of input and output.
@@ -22,8 +23,7 @@ struct Assembly {
     let connections: StateFile<[String: UInt8]>
     let minimising: Minimising
     let latest: LatestReadings
-    /// Those that were under way at the start.
-    let activeAlarms: [ActiveAlarm]
+    let alarms: Alarms
     /// By link, where something on it may be written.
     let writeQueues: [String: WriteQueue]
 
@@ -181,8 +181,8 @@ struct Assembly {
                     isTold: { [windows = configuration.windows] point, device in
                         windows.allSatisfy { $0.keepsRaw || !$0.isMeant(for: point, of: device) }
                     },
-                    alarms: { [configuration, activeAlarms, catalog] device in
-                        configuration.alarms(of: device, active: activeAlarms, catalog.contents)
+                    alarms: { [configuration, alarms, catalog] device in
+                        configuration.alarms(of: device, alarms, catalog.contents)
                     },
                     latest: { [latest, catalog] in latest.batch(of: $0, catalog.contents) },
                     online: { [latest, catalog] in latest.online(catalog.contents) }))
@@ -191,15 +191,19 @@ struct Assembly {
 }
 
 extension Configuration {
-    /// By rule that watches a device, or the gateway, whether its alarm was under way at the start. What devices have that
-    /// describe themselves is not known so early.
+    /// The alarms that there may be of a device, or of the gateway, by rule. What devices have that describe themselves is not
+    /// known so early.
     fileprivate func alarms(
-        of device: Device?, active: [ActiveAlarm], _ contents: Catalog.Contents
-    ) -> [String: Bool] {
+        of device: Device?, _ alarms: Alarms, _ contents: Catalog.Contents
+    ) -> [String: SparkplugMetrics.AlarmState] {
         if let device, devices.named(device.id)?.describesItself ?? true { return [:] }
-        let own = active.filter { contents[$0.device]?.id == device?.id }.map(\.alarm.rule)
-        let watching = rules.filter { $0.watches(device, among: devices) }.map { ($0.name, own.contains($0.name)) }
-        return Dictionary(watching, uniquingKeysWith: { one, _ in one })
+        let watching = rules.filter { $0.watches(device, among: devices) }
+        if watching.isEmpty { return [:] }
+        var states = Dictionary(watching.map { ($0.name, SparkplugMetrics.AlarmState.off) }) { one, _ in one }
+        for active in alarms.active where contents[active.device]?.id == device?.id {
+            states[active.alarm.rule] = active.isConfirmed ? .on : .unconfirmed
+        }
+        return states
     }
 }
 

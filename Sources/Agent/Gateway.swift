@@ -46,18 +46,6 @@ public struct Gateway: Sendable {
             onCommit: { publisher.publish($0) }, condenser: { WindowCondenser(windows, $0) })
         publisher.attach(outbox)
         self.outbox = outbox
-        let assembly = Assembly(
-            configuration: configuration, catalog: outbox.catalog, logs: logs, learned: LearnedFile(configuration),
-            schemaFile: SchemaFile(configuration),
-            connections: StateFile("connections", configuration, empty: [:]), minimising: minimising, latest: latest,
-            activeAlarms: outbox.activeAlarms, writeQueues: configuration.writeQueues())
-        let logs = logs
-        forwarders = try configuration.outputs.enumerated().map { index, configured in
-            let (output, renderer) = try assembly.ends(of: configured)
-            return Forwarder(
-                name: configured.name, index: index, outbox: outbox, output: output, renderer: renderer,
-                pace: ForwarderPace(rate: configured.maxRate, gathering: configured.gathering), logger: logs["outputs"])
-        }
         let alarms = Alarms(
             rules: configuration.rules, gateway: configuration.gateway, catalog: outbox.catalog, logger: logs["rules"],
             baselines: BaselineFile(configuration), minimised: configuration.minimise.word,
@@ -67,6 +55,18 @@ public struct Gateway: Sendable {
         alarms.restore(outbox.activeAlarms, configuration.devices)
         alarms.expect(configuration.devices, minimising)
         self.alarms = alarms
+        let assembly = Assembly(
+            configuration: configuration, catalog: outbox.catalog, logs: logs, learned: LearnedFile(configuration),
+            schemaFile: SchemaFile(configuration),
+            connections: StateFile("connections", configuration, empty: [:]), minimising: minimising, latest: latest,
+            alarms: alarms, writeQueues: configuration.writeQueues())
+        let logs = logs
+        forwarders = try configuration.outputs.enumerated().map { index, configured in
+            let (output, renderer) = try assembly.ends(of: configured)
+            return Forwarder(
+                name: configured.name, index: index, outbox: outbox, output: output, renderer: renderer,
+                pace: ForwarderPace(rate: configured.maxRate, gathering: configured.gathering), logger: logs["outputs"])
+        }
         func collector(takesStrangers: Bool = false, _ formulas: PlantFormulas? = nil) -> Collector {
             Collector(
                 intake: outbox.intake, catalog: outbox.catalog, latest: latest, totals: totals, clock: clock,

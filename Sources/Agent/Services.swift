@@ -44,7 +44,8 @@ struct InputsService: Service {
         await finished(tasks, within: Self.patience)
         // Of a link that is left behind, too.
         for collector in collectors { collector.flush() }
-        alarms.close()
+        // Its disk may take its time.
+        await finished([Task { alarms.close() }], within: Self.patience)
     }
 }
 

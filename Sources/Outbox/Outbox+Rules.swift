@@ -1,6 +1,8 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Logging
+import SQLite
 import Waiting
 
 // What rules know over a stop.
@@ -13,6 +15,16 @@ extension Outbox {
     nonisolated public func keep(ruleState: [UInt8]) {
         ruleBook.keep(ruleState)
         intake.bell.ring()
+    }
+
+    /// Lets go of what rules would have kept, where the disk is full: it comes again soon, and is never why events find no
+    /// room.
+    /// - Returns: whether that may help.
+    func forgoRules(_ error: any Error) -> Bool {
+        guard ruleNote != nil, (error as? SQLiteError)?.kind == .full else { return false }
+        ruleBook.forgo()
+        logger.warning("there is no room for what rules know: it is kept later", metadata: ["error": "\(error)"])
+        return true
     }
 
     /// What the next commit keeps of them: nothing in memory, where it would be gone with the process.

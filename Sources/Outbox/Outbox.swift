@@ -235,7 +235,7 @@ public actor Outbox {
                 books = before
                 lostInCommit.removeAll()
                 measures.commitFailures.increment()
-                guard attempt < Self.mostAttempts, ruleBook.forgo() || mend(error, attempt: attempt) else {
+                guard attempt < Self.mostAttempts, forgoRules(error) || mend(error, attempt: attempt) else {
                     failed(work, error)
                     return
                 }

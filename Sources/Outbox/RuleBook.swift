@@ -56,9 +56,8 @@ final class RuleBook: Sendable {
         state.withLock { if $0.note?.number == note.number { $0.note = nil } }
     }
 
-    /// Lets go of what is to be kept: it comes again soon, and is never why events find no room.
-    /// - Returns: whether there was something.
-    func forgo() -> Bool { state.withLock { $0.note.take() != nil } }
+    /// Lets go of what is to be kept.
+    func forgo() { state.withLock { $0.note = nil } }
 
     /// The first row begins with how many bytes there are in all.
     static func rows(of note: Note, _ codec: borrowing BlockCodec) throws -> [SealedRow] {
@@ -86,6 +85,6 @@ final class RuleBook: Sendable {
         if bytes.isEmpty { return nil }
         var reader = ByteReader(bytes)
         guard try reader.varint() == UInt64(reader.remaining) else { throw MalformedBytes(expected: "all rows") }
-        return Array(try reader.raw(reader.remaining))
+        return reader.isAtEnd ? nil : Array(try reader.raw(reader.remaining))
     }
 }

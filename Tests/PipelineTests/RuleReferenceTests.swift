@@ -50,7 +50,7 @@ struct RuleReferenceTests {
     ) throws -> [String] {
         var rules = Rules()
         func start() {
-            rules.add(rule, device: DeviceNumber(raw: 0), deviceID: "d", now: Timestamp(microseconds: 0)) {
+            rules.add(rule, device: DeviceNumber(raw: 0), deviceID: "d", now: Timestamp(microseconds: .max)) {
                 Watched.series[$0.point]
             }
         }
@@ -58,9 +58,9 @@ struct RuleReferenceTests {
         var told: [String] = []
         for (place, heard) in stream.enumerated() where !heard.isEmpty {
             if stops.contains(place) {
-                let (state, active) = (rules.state(at: Timestamp(microseconds: 0)), rules.active)
+                let (state, active) = (rules.state(isFinal: true), rules.active)
                 rules = Rules()
-                if keeps { try rules.restore(state, at: Timestamp(microseconds: 0)) }
+                if keeps { try rules.restore(state, at: Timestamp(microseconds: .max)) }
                 for one in active { rules.restore(one.alarm, device: one.device, deviceID: "d") }
                 start()
             }

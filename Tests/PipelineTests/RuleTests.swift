@@ -35,8 +35,8 @@ struct Watched {
     }
 
     /// Stops at one moment and starts at another, with a rule that may be another.
-    mutating func restart(_ rule: Rule, stopped: Double, started: Double, knowsAlarms: Bool = true) throws {
-        let (state, active, baselines) = (rules.state(at: Self.at(stopped)), rules.active, rules.baselines)
+    mutating func restart(_ rule: Rule, started: Double, isFinal: Bool = true, knowsAlarms: Bool = true) throws {
+        let (state, active, baselines) = (rules.state(isFinal: isFinal), rules.active, rules.baselines)
         rules = Rules { series, learn in baselines.first { $0.series == series && $0.learn == learn }?.baseline }
         try rules.restore(state, at: Self.at(started))
         waited = started

@@ -172,7 +172,9 @@ extension Database {
     func forgetKeys(but current: Int64) throws(SQLiteError) {
         for key in try keys() where key != current {
             var isNeeded = false
-            for table in Lane.allCases.map({ "block_\($0.rawValue)" }) + ["dead", "alarm", "window"] where !isNeeded {
+            for table in Lane.allCases.map({ "block_\($0.rawValue)" }) + ["dead"]
+                + SealedRow.Table.allCases.map(\.rawValue)
+            where !isNeeded {
                 isNeeded = try connection.integer("SELECT 1 FROM \(table) WHERE key_id=? LIMIT 1", key) != nil
             }
             if !isNeeded {

@@ -182,6 +182,7 @@ public actor MQTTOutput: Output {
             }
             try fresh.write()
         }
+        edgeNode?.connected()
         // Header, packet id, topic and properties of ours take fewer.
         edgeNode?.mostBytes = fresh.maximumPacketSize.map { Int($0) - 512 } ?? .max
         unanswered = []

@@ -79,12 +79,14 @@ struct EdgeNode {
     /// Before a connection: what the broker says once that is lost.
     mutating func will() -> MQTTSettings.Will {
         connection &+= 1
-        keep(connection)
         (isBorn, devices, revived) = (false, [:], [])
         (hostTime, isHostOnline) = (.min, primaryHost == nil)
         let death = death()
         return MQTTSettings.Will(topic: death.topic, payload: death.payload, isRetained: false)
     }
+
+    /// The broker has its will.
+    func connected() { keep(connection) }
 
     var filters: [String] { [metrics.node.commandTopic] + (primaryHost.map { [SparkplugTopic.state(of: $0)] } ?? []) }
 

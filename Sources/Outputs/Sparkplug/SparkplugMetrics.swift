@@ -51,8 +51,7 @@ public final class SparkplugMetrics: Sendable {
     private let units: [String: UnitChange]
     private let isTold: @Sendable (_ point: String, Device) -> Bool
     private let latest: @Sendable (_ device: String) -> Batch
-    private let alarms: @Sendable (Device?) -> [String: Bool]
-    private let start = Timestamp.now
+    private let alarms: @Sendable (Device?) -> [String: AlarmState]
     /// The devices that are there now.
     let online: @Sendable () -> Set<String>
     private let state = Mutex(State())
@@ -62,13 +61,13 @@ public final class SparkplugMetrics: Sendable {
     ///   - allowed: what may be told; nil for everything.
     ///   - units: by the unit that something is in, another that it is told in.
     ///   - isTold: whether readings of a point are told, and not only what they amount to.
-    ///   - alarms: by rule that watches a device, or the gateway, whether its alarm was under way at the start.
+    ///   - alarms: those that there may be of a device, or of the gateway, by rule.
     ///   - latest: an event with what is known last of each point of a device.
     ///   - online: the devices that are there now.
     public init(
         node: SparkplugNodeName, catalog: Catalog, fields: [String: [PointField]], allowed: AllowList?,
         units: [String: UnitChange], isTold: @escaping @Sendable (_ point: String, Device) -> Bool,
-        alarms: @escaping @Sendable (Device?) -> [String: Bool],
+        alarms: @escaping @Sendable (Device?) -> [String: AlarmState],
         latest: @escaping @Sendable (_ device: String) -> Batch,
         online: @escaping @Sendable () -> Set<String>
     ) {
@@ -82,6 +81,9 @@ public final class SparkplugMetrics: Sendable {
         self.latest = latest
         self.online = online
     }
+
+    /// How it is with an alarm now.
+    public enum AlarmState: Sendable { case off, on, unconfirmed }
 
     // MARK: Readings
 
@@ -168,9 +170,18 @@ public final class SparkplugMetrics: Sendable {
         }
         let device = contents.devices.last { $0.id == id }
         guard id.isEmpty || device != nil else { return ([], 0) }
+        let alarms = alarms(device)
         return state.withLock { state in
             let id = open(device, &state)
             var known = state.devices[id] ?? Metrics()
+            for (rule, alarm) in alarms.sorted(by: { $0.key < $1.key }) {
+                let fact = Fact(
+                    name: Self.alarm(of: rule), value: .boolean(alarm != .off), time: .now,
+                    quality: alarm == .unconfirmed ? .uncertain : .good)
+                let place = Self.place(of: fact, in: &known, &state.aliases)
+                known.declared[place].said = Self.metric(known.declared[place], fact, nil)
+                if alarm == .unconfirmed { state.doubted.insert(known.declared[place].alias) }
+            }
             var found: [Int: (fact: Fact, texts: Batch)] = [:]
             for (_, one) in facts.sorted(by: { $0.key < $1.key }) {
                 let place = Self.place(of: one.fact, in: &known, &state.aliases)
@@ -216,13 +227,8 @@ public final class SparkplugMetrics: Sendable {
         let events = Self.add(Self.events, unit: "", .text, to: &known, &state.aliases)
         // That nothing has been told yet is as it should be.
         known.declared[events].said = SparkplugMetric(alias: known.declared[events].alias, raw: nil)
-        for (rule, isOn) in alarms(device).sorted(by: { $0.key < $1.key }) {
-            // Whether one of an earlier run goes on is not known until its readings come.
-            let fact = Fact(
-                name: Self.alarm(of: rule), value: .boolean(isOn), time: start, quality: isOn ? .uncertain : .good)
-            let place = Self.place(of: fact, in: &known, &state.aliases)
-            known.declared[place].said = Self.metric(known.declared[place], fact, nil)
-            if isOn { state.doubted.insert(known.declared[place].alias) }
+        for rule in alarms(device).keys.sorted() {
+            _ = Self.add(Self.alarm(of: rule), unit: "", .boolean, to: &known, &state.aliases)
         }
         state.devices[id] = known
         return id

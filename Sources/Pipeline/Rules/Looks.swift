@@ -138,6 +138,9 @@ struct Looks {
         var time: Timestamp
         var rate: RateOfChange?
         var sums: ChangeDetector.Sums?
+
+        /// Leaves out what may be another by now.
+        mutating func forgetLast() { (number, time) = (.nan, Timestamp(microseconds: .min)) }
     }
 
     var memories: [(place: Place, memory: Memory)] {

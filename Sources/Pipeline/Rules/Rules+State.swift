@@ -11,9 +11,12 @@ extension Rules {
     /// Of the form below; another one gets another number.
     private static let form: UInt8 = 1
 
-    public func state(at now: Timestamp) -> [UInt8] {
+    /// - Parameter isFinal: whether nothing is heard any more. Else what was read last may be another value by the time that
+    ///   this is needed, and is not kept.
+    public func state(isFinal: Bool) -> [UInt8] {
         var out = ByteWriter()
         out.byte(Self.form)
+        out.byte(isFinal ? 1 : 0)
         let memories = looks.memories
         out.varint(UInt64(memories.count))
         for (place, memory) in memories { out.write(place, memory) }
@@ -33,19 +36,22 @@ extension Rules {
             var progress = watch.progress
             // Its alarm may be over by the time of a crash, and what holds then begins anew.
             if watch.active != nil { progress.heldSince = nil }
-            out.write(progress, at: now)
+            out.write(progress)
         }
         return out.bytes
     }
 
-    /// Goes back to what was written down, as far as the rules that are added from here on are the same.
+    /// Goes back to what was written down, as far as the rules that are added from here on are the same. What is of later
+    /// than now is of another clock, and says nothing.
     public mutating func restore(_ state: [UInt8], at now: Timestamp) throws(MalformedBytes) {
         var reader = ByteReader(state)
         guard try reader.byte() == Self.form else { throw MalformedBytes(expected: "rules of form \(Self.form)") }
+        let isFinal = try reader.byte() != 0
         var memories: [Looks.Place: Looks.Memory] = [:]
         for _ in 0..<(try reader.count()) {
-            let (place, memory) = try reader.memory()
-            memories[place] = memory
+            var (place, memory) = try reader.memory()
+            if !isFinal { memory.forgetLast() }
+            if memory.last.reading.time <= now { memories[place] = memory }
         }
         var meanings: [String] = []
         for _ in 0..<(try reader.count()) { meanings.append(try reader.string()) }
@@ -56,8 +62,9 @@ extension Rules {
             guard meanings.indices.contains(meaning) else { throw MalformedBytes(expected: "a meaning") }
             var series: [SeriesNumber] = []
             for _ in 0..<(try reader.count()) { series.append(try reader.series()) }
-            watches[key] = RememberedWatch(
-                meaning: meanings[meaning], series: series, progress: try reader.progress(at: now))
+            let progress = try reader.progress()
+            guard progress.lookedAt <= now else { continue }
+            watches[key] = RememberedWatch(meaning: meanings[meaning], series: series, progress: progress)
         }
         guard reader.isAtEnd else { throw MalformedBytes(expected: "the end") }
         remember(memories, watches)
@@ -160,13 +167,11 @@ extension ByteReader {
 // MARK: Watches
 
 extension ByteWriter {
-    fileprivate mutating func write(_ progress: Watch.Progress, at now: Timestamp) {
+    fileprivate mutating func write(_ progress: Watch.Progress) {
         zigzag(progress.lookedAt.microseconds)
         write(progress.heldSince)
         write(progress.lastHeld)
         write(progress.quietUntil)
-        // How long it has been silent: nobody knows what it says while the gateway is stopped.
-        zigzag(now.microseconds(since: progress.heard))
         varint(UInt64(progress.chain.links.count))
         for (link, isKnown) in zip(progress.chain.links, progress.chain.known) {
             byte((isKnown ? 1 : 0) | (link == nil ? 0 : 2))
@@ -179,11 +184,10 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-    fileprivate mutating func progress(at now: Timestamp) throws(MalformedBytes) -> Watch.Progress {
+    fileprivate mutating func progress() throws(MalformedBytes) -> Watch.Progress {
         var progress = Watch.Progress(
-            lookedAt: try moment(), heldSince: try time(), lastHeld: try time(), quietUntil: try time(), heard: now,
+            lookedAt: try moment(), heldSince: try time(), lastHeld: try time(), quietUntil: try time(),
             chain: SequenceChain())
-        progress.heard = min(now, now.advanced(byMicroseconds: 0 &- (try zigzag())))
         for _ in 0..<(try count()) {
             let flags = try byte()
             progress.chain.known.append(flags & 1 != 0)

@@ -73,7 +73,7 @@ public struct Rules {
             return
         }
         if let known = remembered.removeValue(forKey: key), known.isOf(watch, inputs.compactMap(\.series)) {
-            watch.progress = known.progress
+            watch.goOn(from: known.progress, now: now)
         }
         if let known = restored.removeValue(forKey: key) { watch.restore(known.alarm, now: now) }
         numbers[key] = number

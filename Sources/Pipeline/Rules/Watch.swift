@@ -53,31 +53,37 @@ struct Watch {
     /// Goes on from where the same rule was for the same device.
     mutating func goOn(from other: Watch) {
         active = other.active
+        heard = other.heard
         progress = other.progress
     }
 
-    /// How far it is, but for its alarm.
+    /// Goes on from where it was before the gateway stopped. The quiet after an alarm is as long as the rule says now, and
+    /// what is missing is so from now on: nobody knows what was said meanwhile.
+    mutating func goOn(from other: Progress, now: Timestamp) {
+        progress = other
+        let cooldown = shared.rule.cooldown
+        quietUntil = cooldown > 0 ? quietUntil.map { min($0, now.advanced(byMicroseconds: cooldown)) } : nil
+    }
+
+    /// How far it is, but for its alarm and for what is missing.
     struct Progress {
         var lookedAt: Timestamp
         var heldSince: Timestamp?
         var lastHeld: Timestamp?
         var quietUntil: Timestamp?
-        var heard: Timestamp
         var chain: SequenceChain
     }
 
     var progress: Progress {
         get {
             Progress(
-                lookedAt: lookedAt, heldSince: heldSince, lastHeld: lastHeld, quietUntil: quietUntil, heard: heard,
-                chain: chain)
+                lookedAt: lookedAt, heldSince: heldSince, lastHeld: lastHeld, quietUntil: quietUntil, chain: chain)
         }
         set {
             lookedAt = newValue.lookedAt
             heldSince = newValue.heldSince
             lastHeld = newValue.lastHeld
             quietUntil = newValue.quietUntil
-            heard = newValue.heard
             chain = newValue.chain
         }
     }
