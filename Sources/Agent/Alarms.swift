@@ -160,7 +160,8 @@ final class Alarms: Sendable {
     /// Until the task is cancelled: notices what does not come.
     func run() async {
         guard !rules.isEmpty else { return }
-        var nextState = ContinuousClock.now + Self.stateInterval
+        // At once, too: what was read last before the stop is not what it is after a crash from here on.
+        var nextState = ContinuousClock.now
         var nextBaselines = ContinuousClock.now + Self.baselineInterval
         while !Task.isCancelled {
             try? await Task.sleep(for: Self.tick)
