@@ -20,6 +20,8 @@ final class Alarms: Sendable {
 
     private struct State {
         var rules: Rules
+        /// How many notes have been written since the start.
+        var notes = 0
         var devices: [String: KnownDevice] = [:]
         /// Those whose rules are to be looked for.
         var changed: Set<String> = []
@@ -33,6 +35,14 @@ final class Alarms: Sendable {
     private static let stateInterval = Duration.seconds(10)
     private static let stateBytesPerSecond = 4_096
 
+    /// Where what rules know is kept over a stop.
+    struct Keeper: Sendable {
+        /// Keeps their state, with how many notes it includes.
+        var keep: @Sendable ([UInt8], Int) -> Void
+        /// Notes readings that came since.
+        var note: @Sendable ([UInt8]) -> Void
+    }
+
     private let rules: [AlarmRule]
     private let gateway: String
     private let catalog: Catalog
@@ -40,18 +50,18 @@ final class Alarms: Sendable {
     private let now: @Sendable () -> Timestamp
     private let offer: @Sendable (Batch) -> Bool
     private let baselines: BaselineFile?
-    private let keepState: @Sendable ([UInt8]) -> Void
+    private let keeper: Keeper?
     /// What is taken away before rules see it, in a word that is another where that is.
     private let minimised: String
     private let state: Mutex<State>
 
     /// - Parameters:
     ///   - minimised: what is taken away before rules see it, in a word that is another where that is.
-    ///   - keepState: keeps what they know and how far they are.
+    ///   - keeper: where what they know is kept; nil for nowhere.
     ///   - offer: takes alarms for the critical lane; false where they are lost.
     init(
         rules: [AlarmRule], gateway: String, catalog: Catalog, logger: Logger, baselines: BaselineFile? = nil,
-        minimised: String = "", keepState: @escaping @Sendable ([UInt8]) -> Void = { _ in },
+        minimised: String = "", keeper: Keeper? = nil,
         now: @escaping @Sendable () -> Timestamp = { .now },
         offer: @escaping @Sendable (Batch) -> Bool
     ) {
@@ -63,27 +73,51 @@ final class Alarms: Sendable {
         self.offer = offer
         self.baselines = baselines
         self.minimised = minimised
-        self.keepState = keepState
-        state = Mutex(State(rules: Rules { baselines?.baseline($0, $1, catalog.contents) }))
+        self.keeper = keeper
+        state = Mutex(
+            State(rules: Rules(hasNotes: keeper != nil) { baselines?.baseline($0, $1, catalog.contents) }))
     }
 
-    /// Goes on from where rules were when the gateway stopped. What came before something is taken away that was not is not
-    /// told later.
-    func restore(_ kept: [UInt8]) {
+    /// Goes on from where rules were when the gateway stopped: with the state that was kept last, the alarms that were
+    /// active, and the readings that were noted since. What came before something is taken away that was not is not told
+    /// later.
+    func restore(
+        state kept: [UInt8]?, notes: [[UInt8]], active: [ActiveAlarm], _ devices: [Configuration.ConfiguredDevice],
+        _ minimising: Minimising
+    ) {
         // Of no rules nothing is kept on.
-        guard !rules.isEmpty else { return keepState([]) }
-        var reader = ByteReader(kept)
-        do {
-            guard try reader.string() == minimised else { return }
-            let bytes = Array(try reader.raw(reader.remaining))
-            try state.withLock { try $0.rules.restore(bytes, at: now()) }
-        } catch {
+        if rules.isEmpty, kept != nil || !notes.isEmpty { keeper?.keep([], 0) }
+        var goesOn = false
+        attempt { goesOn = try restore(kept) }
+        restore(active, devices)
+        expect(devices, minimising)
+        guard !rules.isEmpty, goesOn else { return }
+        attempt {
+            try state.withLock { state throws(MalformedBytes) in
+                bind(&state, now())
+                try state.rules.replay(notes)
+            }
+        }
+    }
+
+    private func attempt(_ restore: () throws -> Void) {
+        do { try restore() } catch {
             logger.warning("how far rules were is not known any more", metadata: ["error": "\(error)"])
         }
     }
 
+    /// - Returns: whether what was noted after it goes on from it.
+    private func restore(_ kept: [UInt8]?) throws -> Bool {
+        guard !rules.isEmpty, let kept else { return minimised.isEmpty }
+        var reader = ByteReader(kept)
+        guard try reader.string() == minimised else { return false }
+        let bytes = Array(try reader.raw(reader.remaining))
+        try state.withLock { try $0.rules.restore(bytes, at: now()) }
+        return true
+    }
+
     /// Goes on with the alarms that were under way when the gateway stopped; ends those that nobody watches any more.
-    func restore(_ active: [ActiveAlarm], _ devices: [Configuration.ConfiguredDevice]) {
+    private func restore(_ active: [ActiveAlarm], _ devices: [Configuration.ConfiguredDevice]) {
         var ended = Batch()
         let contents = catalog.contents
         for one in active {
@@ -106,7 +140,7 @@ final class Alarms: Sendable {
     // MARK: Points
 
     /// Makes the points known of devices that need not be heard of first: what of them is missing is noticed, too.
-    func expect(_ devices: [Configuration.ConfiguredDevice], _ minimising: Minimising) {
+    private func expect(_ devices: [Configuration.ConfiguredDevice], _ minimising: Minimising) {
         guard !rules.isEmpty else { return }
         let contents = catalog.contents
         for device in devices {
@@ -149,12 +183,22 @@ final class Alarms: Sendable {
 
     // MARK: Readings
 
-    func note(_ batch: Batch, now: Timestamp) {
-        guard !rules.isEmpty else { return }
+    /// - Returns: whether readings were noted for the next commit to write.
+    @discardableResult
+    func note(_ batch: Batch, now: Timestamp) -> Bool {
+        guard !rules.isEmpty else { return false }
+        var hasNotes = false
         tell { state in
             if !state.changed.isEmpty { bind(&state, now) }
-            return state.rules.note(batch, now: now)
+            let alarms = state.rules.note(batch, now: now)
+            if let keeper, let note = state.rules.takeNotes(at: now) {
+                state.notes += 1
+                keeper.note(note)
+                hasNotes = true
+            }
+            return alarms
         }
+        return hasNotes
     }
 
     /// Until the task is cancelled: notices what does not come.
@@ -189,11 +233,11 @@ final class Alarms: Sendable {
     @discardableResult
     private func keepWhereItIs(isFinal: Bool) -> Int {
         // Of many thousands of watches it takes a while: meanwhile others go on with a copy.
-        let rules = state.withLock { $0.rules }
+        let (rules, notes) = state.withLock { ($0.rules, $0.notes) }
         var out = ByteWriter()
         out.string(minimised)
         out.raw(rules.state(isFinal: isFinal))
-        keepState(out.bytes)
+        keeper?.keep(out.bytes, notes)
         return out.count
     }
 
@@ -201,11 +245,13 @@ final class Alarms: Sendable {
         baselines?.keep(state.withLock { $0.rules.baselines }, catalog.contents)
     }
 
-    func advance(to now: Timestamp) {
+    /// Lets time pass, without a reading.
+    /// - Parameter isLast: whether nothing more comes, so that nothing is waited for.
+    func advance(to now: Timestamp, isLast: Bool = false) {
         guard !rules.isEmpty else { return }
         tell { state in
             if !state.changed.isEmpty { bind(&state, now) }
-            return state.rules.needsClock ? state.rules.advance(to: now) : Batch()
+            return state.rules.advance(to: now, isLast: isLast)
         }
     }
 

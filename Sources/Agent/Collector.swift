@@ -110,7 +110,10 @@ final class Collector: Collecting {
         var batch = batch
         let receipt = Receipt()
         let processed = process(&batch)
-        for (lane, part) in processed.parts {
+        var parts = processed.parts
+        // What rules have noted of it is written with a commit, also where nothing of it is sent.
+        if parts.isEmpty, processed.isNoted { parts = [(.normal, Batch())] }
+        for (lane, part) in parts {
             intake.offer(part, lane, feed: lane == .normal ? processed.feed : [], receipt)
         }
         return await receipt.wait()
@@ -121,26 +124,30 @@ final class Collector: Collecting {
         var parts: [(lane: Lane, batch: Batch)]
         /// What windows take together, which goes with the normal lane.
         var feed: [Reading]
+        /// Whether rules have noted something of it.
+        var isNoted: Bool
     }
 
     private func process(_ batch: inout Batch) -> Processed {
         if let clock = clock?.look(), clock != .good { batch.mark(clock) }
         return state.withLock { state in
-            if takesStrangers { add(state.pipeline.strangers(in: batch), to: &state.pipeline) }
-            state.pipeline.interpret(&batch)
-            // With what is computed of what came.
-            totals.received(batch, catalog)
+            let now = now()
             var counts = FilterCounts()
+            if takesStrangers { add(state.pipeline.strangers(in: batch), to: &state.pipeline) }
+            let duplicates = state.pipeline.dropDuplicates(&batch, &counts)
+            state.pipeline.interpret(&batch, now: now)
+            // With what is computed of what came.
+            totals.received(batch, duplicates: duplicates, catalog)
             state.pipeline.minimise(&batch, &counts)
             latest.note(batch)
-            if !alarms.isEmpty { alarms.note(batch, now: now()) }
-            formulas?.note(batch)
+            let isNoted = alarms.note(batch, now: now)
+            formulas?.note(batch, now: now)
             var feed: [Reading] = []
-            state.pipeline.filter(&batch, feed: &feed, &counts)
+            state.pipeline.filter(&batch, feed: &feed, &counts, now: now)
             totals.filtered(counts)
             var parts = Self.split(batch, state.lanes)
             if !feed.isEmpty, !parts.contains(where: { $0.lane == .normal }) { parts.append((.normal, Batch())) }
-            return Processed(parts: parts, feed: feed)
+            return Processed(parts: parts, feed: feed, isNoted: isNoted)
         }
     }
 

@@ -49,11 +49,12 @@ public struct Gateway: Sendable {
         let alarms = Alarms(
             rules: configuration.rules, gateway: configuration.gateway, catalog: outbox.catalog, logger: logs["rules"],
             baselines: BaselineFile(configuration), minimised: configuration.minimise.word,
-            keepState: { outbox.keep(ruleState: $0) }
+            keeper: .init(
+                keep: { outbox.keep(ruleState: $0, notes: $1) }, note: { outbox.note(ruleReadings: $0) })
         ) { outbox.intake.offer($0, .critical) }
-        if let kept = outbox.takeRuleState() { alarms.restore(kept) }
-        alarms.restore(outbox.activeAlarms, configuration.devices)
-        alarms.expect(configuration.devices, minimising)
+        let kept = outbox.takeRules()
+        alarms.restore(
+            state: kept?.state, notes: kept?.notes ?? [], active: outbox.activeAlarms, configuration.devices, minimising)
         self.alarms = alarms
         let assembly = Assembly(
             configuration: configuration, catalog: outbox.catalog, logs: logs, learned: LearnedFile(configuration),

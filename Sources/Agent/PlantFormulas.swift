@@ -54,13 +54,14 @@ final class PlantFormulas: Sendable {
     }
 
     /// Takes readings as they are told.
-    func note(_ batch: Batch) {
+    /// - Parameter now: the system's clock.
+    func note(_ batch: Batch, now: Timestamp) {
         pipeline.withLock { pipeline in
             for event in batch.events where event.kind == .telemetry {
                 var moment = Batch()
                 moment.append(event, of: batch) { inputs.contains($0.series) }
                 guard !moment.isEmpty else { continue }
-                pipeline.interpret(&moment)
+                pipeline.interpret(&moment, now: now)
                 var computed = computed(in: moment)
                 // Under the lock: in the order in which it came about.
                 collector.take(&computed)

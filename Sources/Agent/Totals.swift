@@ -18,14 +18,18 @@ final class Totals: Sendable {
     /// By device, made once each.
     private let counters = Mutex<[DeviceNumber: Counter]>([:])
 
-    func received(_ batch: Batch, _ catalog: Catalog) {
-        receivedReadings.wrappingAdd(batch.readings.count, ordering: .relaxed)
+    /// - Parameter duplicates: readings that were taken out of it, by device.
+    func received(_ batch: Batch, duplicates: [DeviceNumber: Int], _ catalog: Catalog) {
+        let dropped = duplicates.values.reduce(0, +)
+        receivedReadings.wrappingAdd(batch.readings.count + dropped, ordering: .relaxed)
         counters.withLock { counters in
-            for event in batch.events where !event.readings.isEmpty {
-                let counter = counters[event.device] ?? Self.counter(of: event.device, catalog)
-                if counters[event.device] == nil { counters[event.device] = counter }
-                counter.increment(by: event.readings.count)
+            func count(_ readings: Int, of device: DeviceNumber) {
+                let counter = counters[device] ?? Self.counter(of: device, catalog)
+                if counters[device] == nil { counters[device] = counter }
+                counter.increment(by: readings)
             }
+            for event in batch.events where !event.readings.isEmpty { count(event.readings.count, of: event.device) }
+            for (device, readings) in duplicates { count(readings, of: device) }
         }
     }
 

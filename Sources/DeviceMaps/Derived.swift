@@ -15,7 +15,9 @@ public struct Derived: Sendable, Equatable {
 
     /// What the formula says of the last readings of its inputs; nil where one has never been read.
     ///
-    /// No better than the worst of them: what is bad makes it bad, with the same reason, and what is doubtful doubtful.
+    /// First by those that are good and not older than `within` beside the newest, as a rule does: what is known by them
+    /// alone, such as `a or b` where one of them is true, is good. Else it has the worst quality of its inputs: a bad one
+    /// makes it bad, with the same reason, and a doubtful one doubtful.
     /// - Parameters:
     ///   - range: of the point.
     ///   - input: by its place in `program.inputs`.
@@ -30,33 +32,47 @@ public struct Derived: Sendable, Equatable {
     private func computed(_ series: SeriesNumber, of input: (Int) -> Reading?) -> Reading? {
         withUnsafeTemporaryAllocation(of: Double.self, capacity: program.inputs.count) { numbers in
             var reading = Reading(series: series, time: Timestamp(microseconds: .min), value: .none)
-            var earliest = Timestamp(microseconds: .max)
             for place in program.inputs.indices {
                 guard let one = input(place) else { return nil }
                 reading.time = max(reading.time, one.time)
-                earliest = min(earliest, one.time)
-                Self.degrade(&reading, by: one)
-                if one.value.asTruth == nil, reading.quality < .absent { reading.spoil(.bad, .wrongType) }
-                numbers[place] = one.value.asTruth ?? .nan
             }
-            if reading.quality >= .absent {
-                reading.value = .none
-                return reading
+            var isAllGood = true
+            var isStale = false
+            for place in program.inputs.indices {
+                guard let one = input(place) else { return nil }
+                let isTooOld = reading.time.microseconds(since: one.time) > within
+                let number = one.quality == .good && !isTooOld ? one.value.asTruth : nil
+                isAllGood = isAllGood && number != nil
+                isStale = isStale || isTooOld
+                numbers[place] = number ?? .nan
             }
-            let result = program.evaluate(UnsafeBufferPointer(numbers))
+            var result = program.evaluate(UnsafeBufferPointer(numbers))
+            if !result.isFinite, !isAllGood {
+                for place in program.inputs.indices {
+                    guard let one = input(place) else { return nil }
+                    Self.degrade(&reading, by: one)
+                    numbers[place] = one.value.asTruth ?? .nan
+                }
+                if reading.quality >= .absent {
+                    reading.value = .none
+                    return reading
+                }
+                if reading.quality == .good, isStale { (reading.quality, reading.reason) = (.uncertain, .stale) }
+                result = program.evaluate(UnsafeBufferPointer(numbers))
+            }
             guard result.isFinite else {
                 reading.spoil(.bad, .notANumber)
                 return reading
             }
             reading.value = program.isBoolean ? .boolean(result != 0) : .number(result)
-            if reading.quality == .good, reading.time.microseconds(since: earliest) > within {
-                (reading.quality, reading.reason) = (.uncertain, .stale)
-            }
             return reading
         }
     }
 
     private static func degrade(_ reading: inout Reading, by input: Reading) {
+        if input.value.asTruth == nil, input.quality < .absent, reading.quality < .absent {
+            return reading.spoil(.bad, .wrongType)
+        }
         guard input.quality > .good else { return }
         if input.quality >= .absent {
             guard input.quality > reading.quality else { return }

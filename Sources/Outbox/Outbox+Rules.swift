@@ -8,25 +8,32 @@ import Waiting
 // What rules know over a stop.
 
 extension Outbox {
-    /// What they told last before it was opened, once; nil where that is not known.
-    nonisolated public func takeRuleState() -> [UInt8]? { ruleBook.takeKept() }
+    /// The state of the rules that was written last before the outbox was opened, and the readings noted since, once; nil
+    /// where there is nothing.
+    nonisolated public func takeRules() -> (state: [UInt8]?, notes: [[UInt8]])? {
+        ruleBook.takeKept().map { ($0.state, $0.notes) }
+    }
 
     /// Keeps what rules know and how far they are, with the next commit; does not wait for it.
-    nonisolated public func keep(ruleState: [UInt8]) {
-        ruleBook.keep(ruleState)
+    /// - Parameter notes: how many of the notes since the start it includes.
+    nonisolated public func keep(ruleState: [UInt8], notes: Int) {
+        ruleBook.keep(ruleState, notes: notes)
         intake.bell.ring()
     }
 
-    /// Lets go of what rules would have kept, where the disk is full: it comes again soon, and is never why events find no
-    /// room.
+    /// Notes a reading that rules have looked at, to be written with the commit that comes next.
+    nonisolated public func note(ruleReadings: [UInt8]) { ruleBook.note(ruleReadings) }
+
+    /// Gives up the state that rules would have kept, where the disk is full: another one comes soon, and is never why
+    /// events find no room.
     /// - Returns: whether that may help.
     func forgoRules(_ error: any Error) -> Bool {
-        guard ruleNote != nil, (error as? SQLiteError)?.kind == .full else { return false }
+        guard isDiskWell, ruleBook.hasState, (error as? SQLiteError)?.kind == .full else { return false }
         ruleBook.forgo()
         logger.warning("there is no room for what rules know: it is kept later", metadata: ["error": "\(error)"])
         return true
     }
 
-    /// What the next commit keeps of them: nothing in memory, where it would be gone with the process.
-    var ruleNote: RuleBook.Note? { if case .disk = medium { ruleBook.next } else { nil } }
+    /// What the next commit writes of them; nil in memory, where it would be gone with the process.
+    var pendingRules: RuleBook.Pending? { if case .disk = medium { ruleBook.next } else { nil } }
 }

@@ -218,7 +218,7 @@ public actor Outbox {
         var work = due
         condense(&work)
         let isHousekeepingDue = [housekeepingDue, books.ledger.nextDue].contains { $0.map { $0 <= .now } ?? false }
-        let hasMore = isHousekeepingDue || !condensed.isEmpty || ruleNote != nil
+        let hasMore = isHousekeepingDue || !condensed.isEmpty || (isDiskWell && ruleBook.hasState)
         guard !work.isEmpty || (hasMore && (retryAt ?? .now) <= .now) else { return }
         let start = ContinuousClock.now
         noticeMovedFile()
@@ -303,8 +303,8 @@ public actor Outbox {
         for one in batches { books.alarms.note(one.batch) }
         let alarms = try books.alarms.rows(codec)
         let windows = try windowRows()
-        let told = ruleNote
-        let rules = try told.map { try RuleBook.rows(of: $0, codec) }
+        let pending = pendingRules
+        let rules = try pending.map { try ruleBook.rows(of: $0, codec) }
         let dead = try deadLetters.map { ($0, try deadBody($0.letter)) }
         try database.transaction { () throws(SQLiteError) in
             try CatalogDefinitions.store(catalog.contents, beyond: &books.stored, in: database)
@@ -317,7 +317,7 @@ public actor Outbox {
             if let rules { try RuleBook.save(rules, in: database) }
             try books.save(announced: announced, in: database)
         }
-        if let told { ruleBook.saved(told) }
+        if let pending, let rules { ruleBook.saved(pending, rules) }
         for block in blocks { fresh.add(block.stored) }
         return blocks.map {
             Committed(epoch: $0.stored.epoch, lane: $0.stored.lane, first: $0.stored.first, batch: $0.batch)

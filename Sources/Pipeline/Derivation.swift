@@ -4,7 +4,8 @@
 import DeviceMaps
 import Events
 
-/// Adds to an event what is computed of its readings, and of the last ones of the other points that a formula needs.
+/// Adds to an event what is computed of its readings, and of the last ones of the other points that a formula needs. A
+/// reading that arrives late changes nothing, as with rules.
 struct Derivation {
     private struct Formula {
         let series: SeriesNumber
@@ -18,7 +19,7 @@ struct Derivation {
     private var formulas: [Formula] = []
     /// By slot, the place in `last` of what a formula needs.
     private var places = SlotStates<Int>()
-    private var last: [Reading?] = []
+    private var last: [(reading: Reading, late: LateReadings)?] = []
     /// By place in `last`, the formulas that need it.
     private var needers: [[Int]] = []
     /// Kept from batch to batch for their room.
@@ -43,11 +44,12 @@ struct Derivation {
         return last.count - 1
     }
 
-    mutating func apply(to batch: inout Batch, _ slots: SeriesSlots) {
+    /// - Parameter now: the system's clock.
+    mutating func apply(to batch: inout Batch, _ slots: SeriesSlots, now: Timestamp) {
         guard !formulas.isEmpty else { return }
         made.removeAll(keepingCapacity: true)
         for event in batch.events.indices where !batch.events[event].readings.isEmpty {
-            note(batch.readings[batch.events[event].readings], slots)
+            note(batch.readings[batch.events[event].readings], slots, now)
             for number in touched {
                 formulas[number].isTouched = false
                 if let reading = compute(formulas[number]) { made.append((event, reading)) }
@@ -57,10 +59,10 @@ struct Derivation {
         batch.insert(made)
     }
 
-    private mutating func note(_ readings: ArraySlice<Reading>, _ slots: SeriesSlots) {
+    private mutating func note(_ readings: ArraySlice<Reading>, _ slots: SeriesSlots, _ now: Timestamp) {
         for reading in readings {
             guard let slot = slots[reading.series], let place = places.with(slot, { $0 }) else { continue }
-            last[place] = reading
+            guard note(reading, in: place, now) else { continue }
             for number in needers[place] where !formulas[number].isTouched {
                 formulas[number].isTouched = true
                 touched.append(number)
@@ -68,7 +70,18 @@ struct Derivation {
         }
     }
 
+    /// - Returns: false where it is late.
+    private mutating func note(_ reading: Reading, in place: Int, _ now: Timestamp) -> Bool {
+        guard let known = last[place] else {
+            last[place] = (reading, LateReadings())
+            return true
+        }
+        if last[place]?.late.judge(reading.time, last: known.reading.time, now: now) == .late { return false }
+        last[place]?.reading = reading
+        return true
+    }
+
     private func compute(_ formula: Formula) -> Reading? {
-        formula.derived.reading(formula.series, within: formula.range) { last[formula.inputs[$0]] }
+        formula.derived.reading(formula.series, within: formula.range) { last[formula.inputs[$0]]?.reading }
     }
 }

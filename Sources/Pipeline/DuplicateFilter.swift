@@ -17,16 +17,24 @@ struct DuplicateFilter {
         states.set(slot, filters.dropsDuplicates ? State() : nil) { _, _ in true }
     }
 
-    mutating func apply(to batch: inout Batch, _ slots: SeriesSlots, _ counts: inout FilterCounts) {
-        guard !states.isEmpty else { return }
-        for index in batch.readings.indices {
-            let reading = batch.readings[index]
-            let text: String? = if case .text(let place) = reading.value { batch.text(at: place) } else { nil }
-            guard let slot = slots[reading.series], states.with(slot, { Self.isSame(reading, text, &$0) }) ?? false
-            else { continue }
-            batch.readings[index].isKept = false
-            counts.duplicates += 1
+    /// - Returns: how many are not kept, by device.
+    mutating func apply(
+        to batch: inout Batch, _ slots: SeriesSlots, _ counts: inout FilterCounts
+    ) -> [DeviceNumber: Int] {
+        guard !states.isEmpty else { return [:] }
+        var dropped: [DeviceNumber: Int] = [:]
+        for event in batch.events {
+            for index in event.readings where batch.readings[index].isKept {
+                let reading = batch.readings[index]
+                let text: String? = if case .text(let place) = reading.value { batch.text(at: place) } else { nil }
+                guard let slot = slots[reading.series], states.with(slot, { Self.isSame(reading, text, &$0) }) ?? false
+                else { continue }
+                batch.readings[index].isKept = false
+                dropped[event.device, default: 0] += 1
+                counts.duplicates += 1
+            }
         }
+        return dropped
     }
 
     mutating func forget(_ slot: Int) {

@@ -4,9 +4,11 @@
 import DeviceMaps
 import Events
 
-/// Lets a reading pass where it is news: moved by more than the point's deadband, of another quality, or after
-/// `at_least` of silence; and not before `at_most` is over. A point without a deadband is always news, but that it is
-/// still bad is not.
+/// Lets a reading pass where it is news: moved by the point's deadband or more, of another quality, or after `at_least` of
+/// silence; and not before `at_most` is over. A point without a deadband is always news, but that it is still bad is not.
+///
+/// A reading that arrives late is judged beside the last one sent like any other, and what comes next is still judged beside
+/// that: a late one never takes its place.
 struct NewsFilter {
     /// What one series is held to, and what was last let pass of it.
     private struct State {
@@ -16,6 +18,7 @@ struct NewsFilter {
         let atMost: Int64
         /// False where another filter says what is news.
         let isOn: Bool
+        var late = LateReadings()
         var sent: Reading?
 
         func isHeld(as other: State) -> Bool {
@@ -39,12 +42,14 @@ struct NewsFilter {
         if !state.isHeld(as: states[slot]) { states[slot] = state }
     }
 
-    mutating func apply(to batch: inout Batch, _ slots: SeriesSlots, _ counts: inout FilterCounts) {
-        Self.apply(to: &batch, slots, &states, &texts, &counts)
+    /// - Parameter now: the system's clock.
+    mutating func apply(to batch: inout Batch, _ slots: SeriesSlots, now: Timestamp, _ counts: inout FilterCounts) {
+        Self.apply(to: &batch, slots, now, &states, &texts, &counts)
     }
 
     private static func apply(
-        to batch: inout Batch, _ slots: SeriesSlots, _ states: inout [State], _ texts: inout [SeriesNumber: String],
+        to batch: inout Batch, _ slots: SeriesSlots, _ now: Timestamp, _ states: inout [State],
+        _ texts: inout [SeriesNumber: String],
         _ counts: inout FilterCounts
     ) {
         let told = batch.texts
@@ -53,14 +58,15 @@ struct NewsFilter {
         for index in readings.indices where readings[index].isKept {
             let reading = readings[index]
             guard let slot = slots[reading.series], states[slot].isOn else { continue }
+            let isLate = isLate(reading, now, &states[slot])
             var verdict = verdict(reading, states[slot])
             if case .text(let place) = reading.value {
                 let text = told.indices.contains(Int(place)) ? told[Int(place)] : ""
                 if verdict == .none, text != texts[reading.series] { verdict = .news }
-                if verdict == .news { texts[reading.series] = text }
+                if verdict == .news, !isLate { texts[reading.series] = text }
             }
             switch verdict {
-            case .news: states[slot].sent = reading
+            case .news: if !isLate { states[slot].sent = reading }
             case .none: counts.deadband += 1
             case .tooSoon: counts.tooSoon += 1
             }
@@ -73,14 +79,26 @@ struct NewsFilter {
         states[slot].sent = nil
     }
 
+    /// Whether a reading is older than the last one sent. After its clock was set back it is the first of a new time, and
+    /// news: nothing is known of the silence.
+    private static func isLate(_ reading: Reading, _ now: Timestamp, _ state: inout State) -> Bool {
+        guard let sent = state.sent else { return false }
+        switch state.late.judge(reading.time, last: sent.time, now: now) {
+        case .newer: return false
+        case .late: return true
+        case .setBack:
+            state.sent = nil
+            return false
+        }
+    }
+
     /// Whether a reading is news, but for what a text says.
     private static func verdict(_ reading: Reading, _ state: State) -> Verdict {
         guard let sent = state.sent else { return .news }
         if reading.quality != sent.quality || reading.reason != sent.reason { return .news }
         let silence = reading.time.microseconds(since: sent.time)
-        // A clock that was set back says nothing about the silence: better once too often.
-        if silence >= state.atLeast || silence < 0 { return .news }
-        if silence < state.atMost { return .tooSoon }
+        if silence >= state.atLeast { return .news }
+        if silence < state.atMost, silence > -state.atMost { return .tooSoon }
         guard let deadband = state.deadband else { return reading.quality == .bad ? .none : .news }
         return hasMoved(reading.value, from: sent.value, deadband) ? .news : .none
     }
@@ -91,9 +109,18 @@ struct NewsFilter {
             if case .text = value, case .text = last { return false }
             return value != last
         }
-        switch deadband {
-        case .absolute(let band): return abs(new - old) > band
-        case .relative(let share): return abs(new - old) > abs(old) * share
-        }
+        let band =
+            switch deadband {
+            case .absolute(let band): band
+            case .relative(let share): abs(old) * share
+            }
+        // A step of exactly the deadband is news, also where binary digits make it a little less: 20.2 - 20.1 for 0.1.
+        let moved = abs(new - old)
+        return moved > 0 && moved >= band - max(abs(new), abs(old)) * value.resolution
     }
+}
+
+extension Value {
+    /// How far a number may be from the one that was meant, as a part of itself.
+    fileprivate var resolution: Double { if case .single = self { 0x1p-22 } else { 0x1p-51 } }
 }

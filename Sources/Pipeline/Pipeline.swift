@@ -6,11 +6,15 @@ import Events
 
 /// What happens to readings between the device and the outbox: `interpret`, `minimise`, then `filter`.
 ///
-///     scale, labels, range ─▶ spike, stuck ─▶ derived ┄▶ minimise ┄▶ duplicate ─▶ spike ─▶ swing ─▶ deadband, at_most
-///                     interpret                                          ┊        filter
-///                                                                        └▶ what windows take together
+///     duplicates ─▶ scale, labels, range ─▶ spike, stuck ─▶ derived ┄▶ minimise ┄▶ spike ─▶ swing ─▶ deadband, at_most
+///                             interpret                                          ┊   filter
+///                                                                                └▶ what windows take together
 ///
-/// Stages change a batch in place and keep their state by series. No clock: a reading brings its own time.
+/// A copy of a reading is no second reading to any stage behind the first: it would fill the median of `spike`. Rules and
+/// windows see what `minimise` leaves, before `swing` and `deadband`.
+///
+/// Stages change a batch in place and keep their state by series. A reading brings its own time; the system's clock says
+/// only when it arrived, which tells one that is late from a clock that was set back.
 public struct Pipeline {
     private var slots = SeriesSlots()
     private var interpretation = Interpretation()
@@ -19,6 +23,8 @@ public struct Pipeline {
     private var derivation = Derivation()
     private var minimisation = Minimisation()
     private var duplicates = DuplicateFilter()
+    /// Of series that are computed.
+    private var computedDuplicates = DuplicateFilter()
     private var doors = SwingingDoor()
     private var news = NewsFilter()
     /// Whether a series that windows take together is told of beside that.
@@ -43,6 +49,9 @@ public struct Pipeline {
     /// - Parameter inputs: in the order of the program's.
     public mutating func add(_ series: SeriesNumber, _ point: Point, _ derived: Derived, of inputs: [SeriesNumber]) {
         add(series, filters: point.filters)
+        let slot = slots.add(series)
+        duplicates.set(slot, Filters())
+        computedDuplicates.set(slot, point.filters)
         let places = inputs.map { input in
             if slots[input] == nil { add(input, filters: Filters()) }
             return slots.add(input)
@@ -82,16 +91,26 @@ public struct Pipeline {
         spikes.set(slot, filters)
         stuck.set(slot, filters)
         duplicates.set(slot, filters)
+        computedDuplicates.set(slot, Filters())
         doors.set(slot, filters)
         news.set(slot, filters)
     }
 
+    /// Takes out readings that came twice.
+    /// - Returns: how many went, by device.
+    public mutating func dropDuplicates(_ batch: inout Batch, _ counts: inout FilterCounts) -> [DeviceNumber: Int] {
+        let dropped = duplicates.apply(to: &batch, slots, &counts)
+        if !dropped.isEmpty { batch.compact() }
+        return dropped
+    }
+
     /// From what devices sent to what it means, and whether it is to be believed.
-    public mutating func interpret(_ batch: inout Batch) {
+    /// - Parameter now: the system's clock.
+    public mutating func interpret(_ batch: inout Batch, now: Timestamp) {
         interpretation.apply(to: &batch, slots)
         spikes.apply(to: &batch, slots)
-        stuck.apply(to: &batch, slots)
-        derivation.apply(to: &batch, slots)
+        stuck.apply(to: &batch, slots, now: now)
+        derivation.apply(to: &batch, slots, now: now)
     }
 
     /// Takes away what must not leave, and counts what it lets go of.
@@ -100,13 +119,17 @@ public struct Pipeline {
     }
 
     /// Lets go of what is no news.
-    /// - Parameter feed: gets what windows take together: all that came but for duplicates and spikes.
-    public mutating func filter(_ batch: inout Batch, feed: inout [Reading], _ counts: inout FilterCounts) {
-        duplicates.apply(to: &batch, slots, &counts)
+    /// - Parameters:
+    ///   - feed: gets what windows take together: all that came but for duplicates and spikes.
+    ///   - now: the system's clock.
+    public mutating func filter(
+        _ batch: inout Batch, feed: inout [Reading], _ counts: inout FilterCounts, now: Timestamp
+    ) {
+        _ = computedDuplicates.apply(to: &batch, slots, &counts)
         dropSpikes(&batch, &counts)
         self.feed(&feed, from: &batch, &counts)
-        doors.apply(to: &batch, slots, &counts)
-        news.apply(to: &batch, slots, &counts)
+        doors.apply(to: &batch, slots, now: now, &counts)
+        news.apply(to: &batch, slots, now: now, &counts)
         batch.compact()
     }
 
@@ -143,6 +166,7 @@ public struct Pipeline {
         for reading in batch.readings {
             guard let slot = slots[reading.series] else { continue }
             duplicates.forget(slot)
+            computedDuplicates.forget(slot)
             doors.forget(slot)
             news.forget(slot)
         }

@@ -12,6 +12,9 @@ import Events
 /// does not sends the held one on its way, which is the next anchor. So a line from one reading sent to the next passes
 /// every reading between them by no more than the bound. (Where doors are only kept from closing, as is often done, it
 /// may be twice that.)
+///
+/// The bound covers good numbers that arrive in the order of their times. One that arrives late moves nothing: where it fits
+/// between the anchor and what is held it is one more door, else it is sent by itself, beside the line.
 struct SwingingDoor {
     private struct State {
         let bound: Double
@@ -24,6 +27,7 @@ struct SwingingDoor {
         var upper = Double.infinity
         /// What was last sent that is no good number.
         var other: Reading?
+        var late = LateReadings()
 
         init(bound: Double, atLeast: Int64) {
             // A line that a reader computes is rounded.
@@ -41,7 +45,7 @@ struct SwingingDoor {
         case send(Reading)
         /// It passes behind another.
         case sendBoth(Reading)
-        /// It says once more what is no number.
+        /// It is left out: it says once more what is no number, or lies on the line although it came late.
         case drop
     }
 
@@ -52,13 +56,14 @@ struct SwingingDoor {
         states.set(slot, state) { $0.bound == $1.bound && $0.atLeast == $1.atLeast }
     }
 
-    mutating func apply(to batch: inout Batch, _ slots: SeriesSlots, _ counts: inout FilterCounts) {
+    /// - Parameter now: the system's clock.
+    mutating func apply(to batch: inout Batch, _ slots: SeriesSlots, now: Timestamp, _ counts: inout FilterCounts) {
         guard !states.isEmpty else { return }
         var late: [(event: Int, reading: Reading)] = []
         for event in batch.events.indices {
             for index in batch.events[event].readings where batch.readings[index].isKept {
                 let reading = batch.readings[index]
-                guard let slot = slots[reading.series], let verdict = states.with(slot, { Self.judge(reading, &$0) })
+                guard let slot = slots[reading.series], let verdict = states.with(slot, { Self.judge(reading, now, &$0) })
                 else { continue }
                 switch verdict {
                 case .pass: break
@@ -92,13 +97,18 @@ struct SwingingDoor {
         _ = states.with(slot) { ($0.anchor, $0.other) = (nil, nil) }
     }
 
-    private static func judge(_ reading: Reading, _ state: inout State) -> Verdict {
-        guard reading.quality == .good, let number = reading.value.asNumber else { return judgeOther(reading, &state) }
+    private static func judge(_ reading: Reading, _ now: Timestamp, _ state: inout State) -> Verdict {
+        let newest = state.held ?? state.anchor ?? state.other
+        let lateness = newest.map { state.late.judge(reading.time, last: $0.time, now: now) }
+        guard reading.quality == .good, let number = reading.value.asNumber else {
+            return lateness == .late ? .pass : judgeOther(reading, &state)
+        }
+        if lateness == .late { return judgeLate(reading, number, &state) }
         state.other = nil
         guard let anchor = state.anchor, let from = anchor.value.asNumber,
             reading.time > (state.held ?? anchor).time
         else {
-            // Nothing to draw a line from, or time went back.
+            // Nothing to draw a line from, or its clock was set back.
             defer { begin(at: reading, &state) }
             return state.held.map { .sendBoth($0) } ?? .pass
         }
@@ -115,6 +125,19 @@ struct SwingingDoor {
         let isReplaced = state.held != nil
         hold(reading, &state)
         return .hold(replaced: isReplaced)
+    }
+
+    /// One that is older than what is held is left out where the line to that passes it by no more than the bound.
+    private static func judgeLate(_ reading: Reading, _ number: Double, _ state: inout State) -> Verdict {
+        guard let anchor = state.anchor, let held = state.held, reading.time > anchor.time,
+            let from = anchor.value.asNumber, let to = held.value.asNumber
+        else { return .pass }
+        let slope = (to - from) / Double(held.time.microseconds(since: anchor.time))
+        let elapsed = Double(reading.time.microseconds(since: anchor.time))
+        guard abs(from + slope * elapsed - number) <= state.bound else { return .pass }
+        state.lower = max(state.lower, (number - state.bound - from) / elapsed)
+        state.upper = min(state.upper, (number + state.bound - from) / elapsed)
+        return .drop
     }
 
     private static func begin(at anchor: Reading, _ state: inout State) {

@@ -4,6 +4,7 @@
 import Events
 import Foundation
 import SQLite
+import TestSupport
 import Testing
 
 @testable import Outbox

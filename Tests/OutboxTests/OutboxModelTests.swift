@@ -3,6 +3,7 @@
 
 import Events
 import Logging
+import TestSupport
 import Testing
 
 @testable import Outbox

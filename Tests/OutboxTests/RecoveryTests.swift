@@ -5,6 +5,7 @@ import Events
 import Foundation
 import Logging
 import SQLite
+import TestSupport
 import Testing
 
 @testable import Outbox

@@ -83,6 +83,26 @@ struct DerivationTests {
         for (input, expected) in cases { #expect(computed(&pipeline, [[input]]) == [expected]) }
     }
 
+    @Test("a reading that comes late changes nothing, and what is known by the good ones alone is good: as with rules")
+    func asRules() throws {
+        var sum = try Self.pipeline("q - p")
+        #expect(computed(&sum, [[Self.reading(Self.p, .number(10), 10)]]).isEmpty)
+        #expect(computed(&sum, [[Self.reading(Self.q, .number(11), 11)]]).map(\.value) == [.number(1)])
+        #expect(computed(&sum, [[Self.reading(Self.p, .number(100), 5)]]).isEmpty)
+        #expect(computed(&sum, [[Self.reading(Self.q, .number(13), 12)]]).map(\.value) == [.number(3)])
+        var either = try Self.pipeline("p > 0 or q > 0")
+        _ = computed(&either, [[Self.reading(Self.p, .number(1), 1), Self.reading(Self.q, .number(0), 1)]])
+        #expect(
+            computed(&either, [[Self.reading(Self.q, .none, 2, .bad, .timeout)]])
+                == [Self.reading(Self.s, .boolean(true), 2)])
+        #expect(
+            computed(&either, [[Self.reading(Self.p, .number(0), 3)]])
+                == [Self.reading(Self.s, .none, 3, .bad, .timeout)])
+        #expect(
+            computed(&either, [[Self.reading(Self.q, .number(1), 4, .uncertain, .spike)]])
+                == [Self.reading(Self.s, .boolean(true), 4, .uncertain, .doubtfulInput)])
+    }
+
     @Test("a yes or no is one")
     func truth() throws {
         var pipeline = try Self.pipeline("p > q")

@@ -3,6 +3,7 @@
 
 import Events
 import Pipeline
+import TestSupport
 import Testing
 
 @testable import DeviceMaps
@@ -17,6 +18,8 @@ private final class Line {
 
     private(set) var texts: [String] = []
     private var last = Batch()
+    /// When a reading arrives: when it was sampled, unless said, and never before another.
+    var arrived = Timestamp(microseconds: 0)
 
     init(_ change: (inout Filters) -> Void) {
         add(change)
@@ -46,8 +49,12 @@ private final class Line {
         let time = Timestamp(microseconds: Int64((seconds * 1e6).rounded()))
         batch.readings.append(Reading(series: Self.series, time: time, value: value, quality: quality))
         batch.closeTelemetry(device: DeviceNumber(raw: 0), time: time, origin: Origin(clock: clock))
-        pipeline.interpret(&batch)
-        let more = pipeline.filter(&batch)
+        arrived = max(arrived, time)
+        var dropped = FilterCounts()
+        _ = pipeline.dropDuplicates(&batch, &dropped)
+        pipeline.interpret(&batch, now: arrived)
+        var more = pipeline.filter(&batch, now: arrived)
+        more.duplicates += dropped.duplicates
         counts.deadband += more.deadband
         counts.tooSoon += more.tooSoon
         counts.duplicates += more.duplicates
@@ -299,12 +306,123 @@ struct FilterTests {
         #expect(line.sent.map { $0.reason == .stuck } == [false, false, false, true])
     }
 
-    @Test("a time that goes back begins a new line")
+    @Test("a clock that is set back begins a new line")
     func back() {
         let line = Line { $0.swing = 1 }
-        for second in [10.0, 11, 12, 5, 6, 7] { line.take(.number(second), at: second) }
+        for second in 100..<110 { line.take(.number(Double(second)), at: Double(second)) }
+        // Each arrives as long after the one before as it was sampled.
+        for second in 5..<60 {
+            line.arrived = Timestamp(microseconds: Int64(second + 200) * 1_000_000)
+            line.take(.number(Double(second)), at: Double(second))
+        }
         line.flush()
-        #expect(line.seconds == [10, 12, 5, 7])
+        // Until that is clear they are late ones, and those before the anchor are sent as they are.
+        #expect(line.seconds == [100] + (5..<20).map(Double.init) + [109, 20, 59])
+    }
+
+    @Test("the bound holds for all readings in order, whatever comes late, over 300 streams")
+    func lateInLines() {
+        var generator = SeededGenerator()
+        for _ in 0..<SeededGenerator.rounds(300) {
+            let line = Line { $0.swing = 0.5 }
+            var (level, inOrder) = (0.0, [Reading]())
+            for second in 0..<60 {
+                level += Double.random(in: -0.6...0.6, using: &generator)
+                let isLate = second > 0 && Int.random(in: 0..<5, using: &generator) == 0
+                let at = Double(second) - (isLate ? Double.random(in: 1...4, using: &generator) : 0)
+                line.take(.number(level), at: at)
+                let time = Timestamp(microseconds: Int64((at * 1e6).rounded()))
+                if let last = inOrder.last, time <= last.time { continue }
+                inOrder.append(Reading(series: Line.series, time: time, value: .number(level)))
+            }
+            line.flush()
+            let sent = inOrder.filter { line.sent.contains($0) }
+            for reading in inOrder {
+                #expect((error(of: reading, sent) ?? .infinity) <= 0.5 + 1e-9, "seed \(generator.seed)")
+            }
+        }
+    }
+
+    @Test("a step of exactly the deadband is sent, whatever its binary digits; a smaller one is not")
+    func exactSteps() {
+        for (band, values, expected) in [
+            (Deadband.absolute(1), [Value.integer(5), .integer(6), .integer(7)], 3),
+            (.absolute(0.1), [.number(20.1), .number(20.2), .number(20.3)], 3),
+            (.absolute(0.1), [.single(20.1), .single(20.2), .single(20.3)], 3),
+            (.relative(0.01), [.number(100), .number(101), .number(102)], 2),
+            (.absolute(1), [.number(5), .number(5.99), .number(5)], 1),
+            (.absolute(0), [.number(5), .number(5), .number(5.000001)], 2),
+            (.relative(0.01), [.number(0), .number(0), .number(0.001)], 2),
+        ] {
+            let line = Line { $0.deadband = band }
+            for (second, value) in values.enumerated() { line.take(value, at: Double(second)) }
+            #expect(line.sent.count == expected, "\(band) \(values)")
+        }
+    }
+
+    @Test("a late reading is judged by the deadband like any other, and what comes next is still judged by the newest")
+    func lateReadings() {
+        let line = Line { $0.deadband = .absolute(1) }
+        line.take(.number(20), at: 10)
+        line.take(.number(20.5), at: 5)
+        #expect(line.seconds == [10])
+        line.take(.number(30), at: 6)
+        #expect(line.seconds == [10, 6])
+        line.take(.number(20.2), at: 11)
+        #expect(line.seconds == [10, 6])
+        line.take(.number(22), at: 12)
+        #expect(line.seconds == [10, 6, 12])
+    }
+
+    @Test("after its clock was set back a device is heard again, and its silence is counted anew")
+    func deadbandSetBack() {
+        let line = Line {
+            $0.deadband = .absolute(1)
+            $0.atLeast = 30_000_000
+        }
+        line.take(.number(20), at: 10_000)
+        for second in 1...120 {
+            line.arrived = Timestamp(microseconds: Int64(second + 10_000) * 1_000_000)
+            line.take(.number(20), at: Double(second))
+        }
+        #expect(line.seconds == [10_000, 16, 46, 76, 106])
+    }
+
+    @Test("a copy of a reading fills no median, and the copy of a spike is no second spike")
+    func copiesAndSpikes() {
+        let line = Line {
+            $0.dropsDuplicates = true
+            $0.spike = Filters.Spike()
+        }
+        let values = [20.0, 20.1, 19.9, 20.2, 20.0, 19.8, 20.1, 99, 20.0, 20.1]
+        for (second, value) in values.enumerated() {
+            for _ in 0..<4 { line.take(.number(value), at: Double(second)) }
+        }
+        #expect(line.sent.map(\.value) == values.filter { $0 < 99 }.map(Value.number))
+        #expect(line.counts.spikes == 1 && line.counts.duplicates == 3 * values.count)
+    }
+
+    @Test("a frozen sensor is stuck whatever comes between: a spike, a dropout, a late reading; not a long outage")
+    func stuckThrough() {
+        let line = Line {
+            $0.stuck = 10_000_000
+            $0.spike = Filters.Spike()
+            $0.spike?.floor = 1
+        }
+        for second in 0..<9 { line.take(.number(20), at: Double(second)) }
+        line.take(.number(500), at: 9)
+        line.take(.none, at: 10, .bad)
+        line.take(.number(20), at: 3)
+        line.take(.number(20), at: 11)
+        #expect(line.sent.last?.reason == .stuck)
+        line.take(.none, at: 12, .bad)
+        line.take(.number(20), at: 40)
+        #expect(line.sent.last?.quality == .good)
+        line.take(.number(20), at: 51)
+        #expect(line.sent.last?.reason == .stuck)
+        let rare = Line { $0.stuck = 10_000_000 }
+        for second in [0.0, 60, 120] { rare.take(.number(5), at: second) }
+        #expect(rare.sent.map { $0.reason == .stuck } == [false, true, true])
     }
 
     @Test("a straight line is two readings, however long")

@@ -161,22 +161,6 @@ struct PipelineTests {
         #expect(passed[0].value == .number(230.5) && passed[0].quality == .good)
     }
 
-    @Test("a clock that was set back does not silence a point")
-    func clockSetBack() {
-        var pipeline = Pipeline()
-        pipeline.add(Self.series, Self.point(deadband: .absolute(1)))
-        var passed = 0
-        for microseconds in [Int64(10_000_000), 5_000_000] {
-            var batch = Batch()
-            let time = Timestamp(microseconds: microseconds)
-            batch.readings.append(Reading(series: Self.series, time: time, value: .number(1)))
-            batch.closeTelemetry(device: DeviceNumber(raw: 0), time: time)
-            _ = pipeline.filter(&batch)
-            passed += batch.readings.count
-        }
-        #expect(passed == 2)
-    }
-
     @Test("series whose numbers lie far apart and in any order keep to themselves")
     func manySeries() {
         var pipeline = Pipeline()

@@ -11,7 +11,7 @@ import Testing
 struct RuleStateTests {
     private static func rule(_ text: String, _ change: (inout Rule) -> Void = { _ in }) throws -> Rule {
         var rule = Rule(name: "r", condition: .holds(try Watched.program(text)))
-        rule.validity = 600_000_000
+        rule.within = 600_000_000
         change(&rule)
         return rule
     }
@@ -42,6 +42,36 @@ struct RuleStateTests {
         #expect(watched.hear(135, ["a": .number(90)]) == ["start"])
     }
 
+    @Test("time goes on over a stop: what was due meanwhile is told at the start, with the time at which it was due")
+    func dueMeanwhile() throws {
+        let rule = try Self.rule("a > 80") { $0.holdFor = 3_000_000 }
+        var door = Watched(rule)
+        #expect(door.hear(0, ["a": .number(90)]).isEmpty)
+        try door.restart(rule, started: 20)
+        #expect(door.wait(until: 21) == ["start"])
+        #expect(door.times == [3])
+        // What is polled is asked again, and its silence meanwhile means nothing.
+        let polled = try Self.rule("a > 80") { ($0.holdFor, $0.intervals) = (3_000_000, [1_000_000]) }
+        var meter = Watched(polled)
+        #expect(meter.hear(0, ["a": .number(90)]).isEmpty)
+        try meter.restart(polled, started: 20)
+        #expect(meter.wait(until: 21).isEmpty)
+        #expect(meter.hear(21, ["a": .number(1)]).isEmpty)
+        #expect(meter.wait(until: 60).isEmpty)
+    }
+
+    @Test("an alarm that had to be quiet when the gateway stopped is told after it")
+    func suppressed() throws {
+        let rule = try Self.rule("a > 80") { $0.cooldown = 60_000_000 }
+        var watched = Watched(rule)
+        #expect(watched.hear(0, ["a": .number(90)]) == ["start"])
+        #expect(watched.hear(10, ["a": .number(1)]) == ["end"])
+        #expect(watched.hear(20, ["a": .number(90)]).isEmpty)
+        try watched.restart(rule, started: 30)
+        #expect(watched.wait(until: 69).isEmpty)
+        #expect(watched.wait(until: 71) == ["start"])
+    }
+
     @Test("another condition begins anew; one that only is to hold for another time goes on")
     func changed() throws {
         let rule = try Self.rule("a > 80") { $0.holdFor = 60_000_000 }
@@ -57,7 +87,7 @@ struct RuleStateTests {
 
     @Test("what was read last is known while it is valid, texts too, and is told as the cause")
     func known() throws {
-        let rule = try Self.rule("a > 80 and state == \"on\"") { $0.validity = 60_000_000 }
+        let rule = try Self.rule("a > 80 and state == \"on\"") { $0.within = 60_000_000 }
         var watched = Watched(rule)
         #expect(watched.hear(0, state: "on").isEmpty)
         var late = watched
@@ -68,10 +98,10 @@ struct RuleStateTests {
     }
 
     @Test(
-        "after a crash nothing is known of what was read last, as it may be another by now, but of steps that were taken"
+        "after a crash nothing is known of what was polled last, as it may be another by now, but of steps that were taken"
     )
     func periodic() throws {
-        let rule = try Self.rule("a > 5 and b > 3")
+        let rule = try Self.rule("a > 5 and b > 3") { $0.intervals = [1_000_000, 1_000_000] }
         var watched = Watched(rule)
         #expect(watched.hear(0, ["b": .number(4)]).isEmpty)
         var stopped = watched
@@ -80,7 +110,8 @@ struct RuleStateTests {
         try stopped.restart(rule, started: 2)
         #expect(stopped.hear(3, ["a": .number(9)]) == ["start"])
         let steps = try ["a > 5", "b > 3"].map(Watched.program)
-        let sequence = Rule(name: "r", condition: .sequence(steps, within: 60_000_000))
+        var sequence = Rule(name: "r", condition: .sequence(steps, within: 60_000_000))
+        sequence.intervals = [1_000_000, 1_000_000]
         var stepping = Watched(sequence)
         _ = stepping.hear(0, ["a": .number(9), "b": .number(1)])
         try stepping.restart(sequence, started: 2, isFinal: false)
@@ -137,7 +168,7 @@ struct RuleStateTests {
             name: "r",
             condition: .sequence(
                 try ["a > 3", "rate(b, 10 's') > 1", "state == \"on\""].map(Watched.program), within: 60_000_000))
-        rule.validity = 60_000_000
+        rule.within = 60_000_000
         var watched = Watched(rule)
         _ = (watched.hear(0, ["a": .number(4), "b": .number(1)]), watched.hear(1, state: "off"))
         let state = watched.rules.state(isFinal: true)

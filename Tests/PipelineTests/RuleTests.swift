@@ -57,7 +57,9 @@ struct Watched {
             batch.readings.append(Reading(series: series, time: Self.at(seconds), value: value, quality: quality))
         }
         batch.closeTelemetry(device: DeviceNumber(raw: 0), time: Self.at(seconds))
-        return told(rules.note(batch, now: Self.at(now ?? 1_000_000)))
+        let now = now ?? max(waited, seconds)
+        let before = wait(until: now)
+        return before + told(rules.note(batch, now: Self.at(now)))
     }
 
     mutating func hear(_ seconds: Double, state: String) -> [String] {
@@ -67,7 +69,9 @@ struct Watched {
             Reading(series: Self.series["state"] ?? SeriesNumber(raw: 0), time: Self.at(seconds), value: text)
         ]
         batch.closeTelemetry(device: DeviceNumber(raw: 0), time: Self.at(seconds))
-        return told(rules.note(batch, now: Self.at(1_000_000)))
+        let now = max(waited, seconds)
+        let before = wait(until: now)
+        return before + told(rules.note(batch, now: Self.at(now)))
     }
 
     /// As a gateway does: every few moments.
@@ -75,7 +79,8 @@ struct Watched {
         var all: [String] = []
         var at = waited
         while at < seconds {
-            at = min(at + 5, seconds)
+            at = min(at + 0.5, seconds)
+            // Half a second is more than what rules wait for a reading of the same moment.
             all += told(rules.advance(to: Self.at(at)))
         }
         waited = seconds
@@ -88,8 +93,12 @@ struct Watched {
         return told(rules.advance(to: Self.at(seconds)))
     }
 
-    private func told(_ batch: Batch) -> [String] {
-        batch.events.map { event in
+    /// Of all events told.
+    private(set) var times: [Double] = []
+
+    private mutating func told(_ batch: Batch) -> [String] {
+        times += batch.events.map { Double($0.time.microseconds) / 1e6 }
+        return batch.events.map { event in
             guard case .alarm(let alarm) = event.detail else { return "?" }
             return alarm.remark == .none ? "\(alarm.phase.name)" : "\(alarm.phase.name) \(alarm.remark.name)"
         }
@@ -144,14 +153,14 @@ struct RuleTests {
 
     @Test("`for`: it has to hold all the time; what is not known does not break it unless it is long")
     func holding() throws {
-        var watched = try Watched(when: "a > 80") { ($0.holdFor, $0.validity) = (10_000_000, 5_000_000) }
+        var watched = try Watched(when: "a > 80") { ($0.holdFor, $0.within) = (10_000_000, 5_000_000) }
         #expect(watched.hear(0, ["a": .number(81)]).isEmpty)
         #expect(watched.hear(5, ["a": .number(79)]).isEmpty)
         #expect(watched.hear(6, ["a": .number(81)]).isEmpty)
         #expect(watched.hear(11, ["a": .number(81)]).isEmpty)
         #expect(watched.hear(13, ["a": .none], .bad).isEmpty)
         #expect(watched.hear(16, ["a": .number(81)]) == ["start"])
-        var broken = try Watched(when: "a > 80") { ($0.holdFor, $0.validity) = (10_000_000, 5_000_000) }
+        var broken = try Watched(when: "a > 80") { ($0.holdFor, $0.within) = (10_000_000, 5_000_000) }
         #expect(broken.hear(0, ["a": .number(81)]).isEmpty)
         #expect(broken.hear(12, ["a": .number(81)]).isEmpty)
         #expect(broken.hear(16, ["a": .number(81)]).isEmpty)
@@ -163,7 +172,7 @@ struct RuleTests {
         "what is not good, or too old, begins nothing and ends nothing",
         arguments: [Quality.uncertain, .outOfRange, .absent, .bad])
     func notGood(quality: Quality) throws {
-        var watched = try Watched(when: "a > 80 and b > 0") { $0.validity = 60_000_000 }
+        var watched = try Watched(when: "a > 80 and b > 0") { $0.within = 60_000_000 }
         #expect(watched.hear(0, ["b": .number(1)]).isEmpty)
         #expect(watched.hear(1, ["a": .number(99)], quality).isEmpty)
         #expect(watched.hear(61.5, ["a": .number(99)]).isEmpty, "b is too old")
@@ -193,6 +202,174 @@ struct RuleTests {
         #expect(watched.wait(until: 100).isEmpty)
         #expect(watched.hear(41, ["a": .number(81)]).isEmpty)
         #expect(watched.hear(50, ["a": .number(81)]) == ["start"])
+    }
+
+    // MARK: Time without readings
+
+    @Test("`for` needs no second reading: a door that tells changes only raises its alarm when it has been open for so long")
+    func holdingAlone() throws {
+        var door = try Watched(when: "a > 0") { $0.holdFor = 3_000_000 }
+        #expect(door.hear(0, ["a": .number(1)]).isEmpty)
+        #expect(door.wait(until: 2.9).isEmpty)
+        #expect(door.wait(until: 3.3) == ["start"])
+        #expect(door.times == [3])
+        var closed = try Watched(when: "a > 0") { $0.holdFor = 3_000_000 }
+        #expect(closed.hear(0, ["a": .number(1)]).isEmpty)
+        #expect(closed.hear(2, ["a": .number(0)]).isEmpty)
+        #expect(closed.wait(until: 60).isEmpty)
+        // A reading of the very moment counts first, also where it comes a little late.
+        var justInTime = try Watched(when: "a > 0") { $0.holdFor = 3_000_000 }
+        #expect(justInTime.hear(0, ["a": .number(1)]).isEmpty)
+        #expect(justInTime.wait(until: 3.1).isEmpty)
+        #expect(justInTime.hear(3, ["a": .number(0)], now: 3.2).isEmpty)
+        #expect(justInTime.wait(until: 60).isEmpty)
+    }
+
+    @Test("`for` is over when it is over, and not with the next reading")
+    func holdingBetween() throws {
+        var watched = try Watched(when: "a > 8") { $0.holdFor = 10_000_000 }
+        #expect(watched.hear(0, ["a": .number(9)]).isEmpty)
+        #expect(watched.hear(7, ["a": .number(9)]).isEmpty)
+        #expect(watched.hear(14, ["a": .number(9)]) == ["start"])
+        #expect(watched.times == [10])
+        #expect(watched.hear(21, ["a": .number(1)]) == ["end"])
+        #expect(watched.hear(28, ["a": .number(9)]).isEmpty)
+        #expect(watched.hear(39, ["a": .number(1)]) == ["start", "end"])
+        #expect(watched.times == [10, 21, 38, 39])
+    }
+
+    @Test("an alarm that has to be quiet is told when that is over, also if nothing more comes; unless it is over before")
+    func suppressed() throws {
+        func started(_ change: (inout Rule) -> Void = { _ in }) throws -> Watched {
+            var watched = try Watched(when: "a > 8") {
+                $0.cooldown = 60_000_000
+                change(&$0)
+            }
+            #expect(watched.hear(0, ["a": .number(9)]) == ["start"])
+            #expect(watched.hear(10, ["a": .number(1)]) == ["end"])
+            #expect(watched.hear(20, ["a": .number(9)]).isEmpty)
+            return watched
+        }
+        var silent = try started()
+        #expect(silent.wait(until: 69).isEmpty)
+        #expect(silent.wait(until: 71) == ["start"])
+        #expect(silent.times.last == 70)
+        var over = try started()
+        #expect(over.hear(30, ["a": .number(1)]).isEmpty)
+        #expect(over.wait(until: 200).isEmpty)
+        // Nobody knows whether it is over.
+        var old = try started { $0.within = 20_000_000 }
+        #expect(old.wait(until: 71) == ["start unconfirmed"])
+        #expect(old.hear(80, ["a": .number(9)]) == ["continue confirmed"])
+        var sequence = Rule(
+            name: "r", condition: .sequence(try ["a > 8", "b > 8"].map(Watched.program), within: 60_000_000))
+        sequence.cooldown = 60_000_000
+        var steps = Watched(sequence)
+        func step(_ second: Double) -> [String] {
+            steps.hear(second, ["a": .number(9), "b": .number(1)]) + steps.hear(second + 1, ["b": .number(9)])
+                + steps.hear(second + 2, ["a": .number(1)])
+        }
+        #expect(step(0) == ["start"])
+        #expect(steps.hear(10, ["b": .number(1)]) == ["end"])
+        #expect(step(20).isEmpty)
+        #expect(steps.wait(until: 69).isEmpty)
+        #expect(steps.wait(until: 71) == ["start"])
+    }
+
+    @Test("an alarm whose readings stop is unconfirmed once they are too old, and confirmed by what `until` still knows")
+    func silence() throws {
+        var watched = try Watched(when: "a > 8") { $0.within = 30_000_000 }
+        #expect(watched.hear(0, ["a": .number(9)]) == ["start"])
+        #expect(watched.wait(until: 29).isEmpty)
+        #expect(watched.wait(until: 31) == ["continue unconfirmed"])
+        #expect(watched.times == [0, 30])
+        #expect(watched.wait(until: 90).isEmpty)
+        #expect(watched.hear(91, ["a": .number(9)]) == ["continue confirmed"])
+        // What would end it is known not to be so: it goes on for certain, whatever else is not known.
+        var until = try Watched(when: "a > 8 and b > 1", until: "a < 5") { $0.within = 30_000_000 }
+        #expect(until.hear(0, ["a": .number(9), "b": .number(2)]) == ["start"])
+        #expect(until.hear(10, ["b": .none], .bad).isEmpty)
+        #expect(until.hear(20, ["a": .number(7)]).isEmpty)
+        #expect(until.wait(until: 51) == ["continue unconfirmed"])
+        #expect(until.hear(60, ["a": .number(4)]) == ["end"])
+    }
+
+    @Test("a reading that comes late moves no time back: neither of its rule, nor of another device's readings")
+    func lateElsewhere() throws {
+        var watched = try Watched(when: "a > 8 and b > 8")
+        #expect(watched.hear(100, ["a": .number(9)], now: 100).isEmpty)
+        #expect(watched.hear(0, ["b": .number(9)], now: 101).isEmpty, "it is 100 s old")
+        #expect(watched.hear(50, ["b": .number(9)], now: 102) == ["start"])
+        #expect(watched.times == [100])
+        // One clock is two minutes behind: its readings are too old beside the other's, and say nothing at all.
+        var skewed = try Watched(when: "a > 8 and b > 8")
+        for second in stride(from: 200.0, to: 400, by: 10) {
+            #expect(skewed.hear(second, ["a": .number(9)], now: second).isEmpty)
+            #expect(skewed.hear(second - 120, ["b": .number(9)], now: second + 1).isEmpty)
+            #expect(skewed.wait(until: second + 2).isEmpty)
+        }
+    }
+
+    @Test("a backlog that a device sends after an interruption changes nothing that is known; a clock set back does")
+    func backlog() throws {
+        var watched = try Watched(when: "a > 8")
+        #expect(watched.hear(1_000, ["a": .number(1)], now: 1_000).isEmpty)
+        for second in 0..<600 {
+            #expect(watched.hear(Double(second), ["a": .number(9)], now: 1_000 + Double(second) / 100).isEmpty)
+        }
+        #expect(watched.hear(1_007, ["a": .number(1)], now: 1_007).isEmpty)
+        var told: [String] = []
+        for second in 0..<20 { told += watched.hear(Double(second), ["a": .number(9)], now: 1_008 + Double(second)) }
+        #expect(told == ["start"])
+    }
+
+    @Test("how old a reading may be follows from how often its point comes, unless the rule says so")
+    func habits() throws {
+        var watched = try Watched(when: "a > 8 and b > 8")
+        // Each every 130 s: from its second reading on that is its habit.
+        var told: [String] = []
+        for second in stride(from: 0.0, to: 900, by: 130) {
+            told += watched.hear(second, ["a": .number(9)]) + watched.hear(second + 65, ["b": .number(9)])
+        }
+        #expect(told == ["start"])
+        #expect(watched.wait(until: 845 + 3 * 130 - 66).isEmpty)
+        #expect(watched.wait(until: 845 + 3 * 130) == ["continue unconfirmed"])
+        var strict = try Watched(when: "a > 8 and b > 8") { $0.within = 60_000_000 }
+        for second in stride(from: 0.0, to: 900, by: 130) {
+            #expect(strict.hear(second, ["a": .number(9)]).isEmpty)
+            #expect(strict.hear(second + 65, ["b": .number(9)]).isEmpty)
+        }
+        // One long silence is no habit.
+        var outage = try Watched(when: "a > 8")
+        for second in [0.0, 1, 2, 3, 3_600, 3_601] { _ = outage.hear(second, ["a": .number(9)]) }
+        #expect(outage.wait(until: 3_662) == ["continue unconfirmed"])
+    }
+
+    @Test("the system's clock that is set makes nothing hold for longer")
+    func clockAhead() throws {
+        var watched = try Watched(when: "a > 8") { $0.holdFor = 30_000_000 }
+        #expect(watched.wait(until: 1).isEmpty)
+        #expect(watched.hear(1, ["a": .number(9)]).isEmpty)
+        #expect(watched.clockIsSet(to: 1_790_000_000).isEmpty)
+        #expect(watched.wait(until: 1_790_000_029).isEmpty)
+        #expect(watched.wait(until: 1_790_000_031) == ["start"])
+    }
+
+    @Test("a rule may ask for the quality of a reading, and for its reason")
+    func quality() throws {
+        var watched = try Watched(when: "a > 180 or quality(a) == \"out_of_range\"")
+        #expect(watched.hear(0, ["a": .number(100)]).isEmpty)
+        #expect(watched.hear(1, ["a": .number(350)], .outOfRange) == ["start"])
+        #expect(watched.hear(2, ["a": .number(100)]) == ["end"])
+        var reason = try Watched(when: "reason(a) != \"none\"")
+        #expect(reason.hear(0, ["a": .number(1)]).isEmpty)
+        #expect(reason.hear(1, ["a": .none], .bad).isEmpty)
+        for text in [
+            "quality(a) == \"god\"", "reason(a) == \"spke\"", "quality(a) > \"good\"", "quality(a)",
+            "quality(a + 1) == \"bad\"", "quality(x) == \"bad\"",
+        ] {
+            #expect(throws: ExpressionError.self) { try Watched.program(text) }
+        }
     }
 
     @Test("what is missing for too long is an alarm until a good reading comes")
@@ -246,7 +423,7 @@ struct RuleTests {
     func sequences() throws {
         let steps = ["a > 1", "b > 1"]
         var rule = Rule(name: "r", condition: .sequence(try steps.map(Watched.program), within: 60_000_000))
-        rule.validity = 600_000_000
+        rule.within = 600_000_000
         var watched = Watched(rule)
         #expect(watched.hear(1, ["b": .number(2)]).isEmpty)
         #expect(watched.hear(2, ["a": .number(2)]).isEmpty)
@@ -286,7 +463,7 @@ struct RuleTests {
 
     @Test("a reading that comes late changes nothing, and one from the future counts from now")
     func times() throws {
-        var watched = try Watched(when: "a > 80") { $0.validity = 60_000_000 }
+        var watched = try Watched(when: "a > 80") { $0.within = 60_000_000 }
         #expect(watched.hear(10, ["a": .number(1)], now: 10).isEmpty)
         #expect(watched.hear(9, ["a": .number(99)], now: 11).isEmpty)
         #expect(watched.hear(9_999, ["a": .number(99)], now: 12) == ["start"])

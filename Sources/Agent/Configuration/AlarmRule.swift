@@ -69,8 +69,6 @@ public struct AlarmRule: Sendable {
     /// Those of the points that are of its own device.
     private(set) var ownPoints: Set<String> = []
 
-    /// Where nothing is said of it, a reading counts for a minute, or for three times as long as it takes to be read again.
-    private static let leastValidity: Int64 = 60_000_000
     private static let longestSequence: Int64 = 60_000_000
 
     /// Looks for the points in the formulas.
@@ -120,14 +118,9 @@ public struct AlarmRule: Sendable {
         var rule = Rule(name: name, condition: compiled, until: until)
         (rule.holdFor, rule.cooldown, rule.repeats) = (holdFor, cooldown, repeats)
         (rule.priority, rule.text) = (priority, text)
-        rule.validity = validity(of: (programs + (until.map { [$0] } ?? [])).flatMap(\.inputs), point)
+        if case .when = condition { rule.within = within }
+        rule.intervals = rule.inputs.joined().map { point($0)?.every }
         return rule
-    }
-
-    private func validity(of inputs: [Program.Input], _ point: (Program.Input) -> KnownPoint?) -> Int64 {
-        if case .when = condition, let within { return within }
-        let slowest = inputs.compactMap { point($0)?.every }.max() ?? 0
-        return max(Self.leastValidity, slowest.multipliedReportingOverflow(by: 3).partialValue)
     }
 
     private static func attempt<Result>(

@@ -129,11 +129,11 @@ struct RuleKeys {
         key.problem("is meant for no device that has all of \(own.sorted().joined(separator: ", "))")
     }
 
-    /// What is read too seldom for the rule is never known, and no alarm comes of it.
+    /// What is read too seldom for the rule is never known, and no alarm comes of it; or one comes between any two readings.
     private func proveIntervals(
         _ rule: AlarmRule, _ compiled: Rule, _ key: YAMLValue, _ known: (Program.Input) -> AlarmRule.KnownPoint?
     ) {
-        for input in compiled.inputs.joined() {
+        for (input, validity) in zip(compiled.inputs.joined(), compiled.validities) {
             guard let point = known(input) else { continue }
             if let every = point.every {
                 if case .rate(let over) = input.look, every > over {
@@ -141,16 +141,40 @@ struct RuleKeys {
                         "asks how fast \(input.point) changes over \(Self.text(over)), and it is read every "
                             + Self.text(every), fix: "ask over a longer time")
                 }
-                if every > compiled.validity {
+                if case .missing = rule.condition, compiled.holdFor <= every {
                     return key.problem(
-                        "takes no reading older than \(Self.text(compiled.validity)), and \(input.point) is read every "
+                        "would start an alarm between any two readings: \(input.point) is read every "
+                            + Self.text(every), fix: "write a longer `for`, three times that")
+                }
+                if every > validity {
+                    return key.problem(
+                        "takes no reading older than \(Self.text(validity)), and \(input.point) is read every "
                             + Self.text(every), fix: "write a longer `within`")
                 }
-            } else if case .when = rule.condition, rule.within == nil, compiled.holdFor >= compiled.validity {
+            } else if case .when = rule.condition, rule.within == nil,
+                compiled.holdFor >= Rule.validity(interval: 0)
+            {
                 return key.problem(
                     "needs `within`: how old a reading of \(input.point), which is told when its device likes, may be and "
                         + "still count", fix: "write within: 10min, longer than it is usually silent")
             }
+        }
+        proveSteps(compiled, key, known)
+    }
+
+    /// A step that follows another is seen at the earliest when its points are read again.
+    private func proveSteps(
+        _ compiled: Rule, _ key: YAMLValue, _ known: (Program.Input) -> AlarmRule.KnownPoint?
+    ) {
+        guard case .sequence(let programs, let within) = compiled.condition else { return }
+        for program in programs.dropFirst() {
+            let intervals = program.inputs.compactMap { known($0)?.every }
+            guard intervals.count == program.inputs.count, let shortest = intervals.min(), shortest > within else {
+                continue
+            }
+            return key.problem(
+                "allows \(Self.text(within)) from the first step to the last, and \(program.inputs[0].point) is read every "
+                    + Self.text(shortest), fix: "write a longer `within`")
         }
     }
 

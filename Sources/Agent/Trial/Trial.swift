@@ -155,6 +155,7 @@ final class Trial {
 
     /// What filters and windows hold back, as they are told when a gateway stops.
     func finish() {
+        alarms.advance(to: now, isLast: true)
         collector.flush()
         computed.flush()
         collect()

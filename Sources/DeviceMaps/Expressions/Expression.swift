@@ -53,6 +53,8 @@ indirect enum Expression: Equatable {
         case rate
         /// `cusum(point, 1000, 100000)`: how far it is from what it was like in its first 1,000 readings.
         case cusum, ewma
+        /// `quality(point) == "out_of_range"`, `reason(point) == "spike"`.
+        case quality, reason
 
         var arguments: ClosedRange<Int> {
             switch self {

@@ -36,6 +36,10 @@ extension ExpressionCompiler {
         case .rate: return .number(try rate(arguments[0], over: arguments[1], at))
         case .cusum: return .number(try change(.cusum, arguments, at))
         case .ewma: return .number(try change(.ewma, arguments, at))
+        case .quality, .reason:
+            throw ExpressionError(
+                "needs a comparison with `\(function.rawValue)`, like \(function.rawValue)(pressure) == "
+                    + (function == .quality ? "\"out_of_range\"" : "\"spike\""), at: at)
         case .number:
             _ = try number(arguments[0], at)
             return .number(.bare)

@@ -1,6 +1,9 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Events
+import YAMLText
+
 // What rules can ask of a point beside its last number.
 
 extension ExpressionCompiler {
@@ -66,6 +69,9 @@ extension ExpressionCompiler {
         _ sign: Expression.BinaryOperator, _ expression: Expression, with text: String, _ at: Int
     ) throws(ExpressionError) -> Kind {
         guard isRule else { throw ExpressionError("compares texts, which is for the rules of a configuration", at: at) }
+        if case .call(let function, let arguments, let place) = expression, let look = try state(function, text, place) {
+            return try equality(sign, look, of: arguments[0], at)
+        }
         guard sign == .equal || sign == .different, case .point(let device, let name, let place) = expression else {
             throw ExpressionError("compares a text otherwise than as state == \"running\" or state != \"off\"", at: at)
         }
@@ -76,6 +82,37 @@ extension ExpressionCompiler {
         if !labels.isEmpty, !labels.contains(text) {
             throw ExpressionError("has \"\(text)\": `\(name)` is one of \(labels.joined(separator: ", "))", at: at)
         }
+        push(input)
+        if sign == .different { program.append(.unary(.not)) }
+        return .boolean
+    }
+
+    /// What `quality(…) == "…"` and `reason(…) == "…"` look at; nil for other functions.
+    private func state(
+        _ function: Expression.Function, _ text: String, _ at: Int
+    ) throws(ExpressionError) -> Program.Input.Look? {
+        switch function {
+        case .quality:
+            if let quality = Quality.allCases.first(where: { "\($0.name)" == text }) { return .quality(quality) }
+            let all = Quality.allCases.map { "\($0.name)" }
+            throw ExpressionError("has \"\(text)\": a quality is one of \(all.joined(separator: ", "))", at: at)
+        case .reason:
+            if let reason = Reason.allCases.first(where: { "\($0.name)" == text }) { return .reason(reason) }
+            let nearest = Spelling.nearest(to: text, among: Reason.allCases.map { "\($0.name)" })
+            let hint = nearest.map { ": did you mean \"\($0)\"?" } ?? ""
+            throw ExpressionError("has \"\(text)\", which is no reason\(hint)", at: at)
+        default: return nil
+        }
+    }
+
+    private mutating func equality(
+        _ sign: Expression.BinaryOperator, _ look: Program.Input.Look, of expression: Expression, _ at: Int
+    ) throws(ExpressionError) -> Kind {
+        guard sign == .equal || sign == .different, case .point(let device, let name, let place) = expression else {
+            throw ExpressionError("needs a point and == or !=, like quality(pressure) == \"out_of_range\"", at: at)
+        }
+        let input = Program.Input(device: device, point: name, look: look)
+        _ = try self.look(up: input, place)
         push(input)
         if sign == .different { program.append(.unary(.not)) }
         return .boolean

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Events
 import Glibc
 
 /// A formula as it is computed: numbers on a stack, yes is 1 and no is 0. Computing allocates nothing.
@@ -18,6 +19,10 @@ public struct Program: Sendable, Equatable {
             case rate(over: Int64)
             /// Whether its text is this one.
             case equals(String)
+            /// Whether its quality is this one.
+            case quality(Quality)
+            /// Whether the reason for its quality is this one.
+            case reason(Reason)
             /// How far it is from what it was like in its first `learn` readings: 1 where it goes so far once in `per`
             /// readings while nothing has changed.
             case change(Detector, learn: Int, per: Int)

@@ -13,15 +13,14 @@ struct Cause {
 
 /// What rules know of the points they look at.
 struct Looks {
-    /// So many readings in a row that are older than the last are not: its clock was set back.
-    private static let mostLate = 16
-
     private struct Look {
         let kind: Program.Input.Look
-        var lateInARow: UInt8 = 0
+        var late = LateReadings()
         let series: SeriesNumber
         /// Its place in `changes`, which few have: many thousands of looks stay close together.
         var change: Int32 = -1
+        /// Its place in `habits`, which what is polled has none in.
+        var habit: Int32 = -1
         /// The last reading, with the time that it counts from.
         var last: Cause?
         var rate: RateOfChange?
@@ -37,13 +36,17 @@ struct Looks {
     /// What watches look at, those of a watch one after the other.
     private var inputs: [Int32] = []
     private var changes: [ChangeDetector] = []
+    /// How often points come that nobody polls.
+    private var habits: [ReadingHabit] = []
     /// Of an earlier run, until it is looked at again.
     var remembered: [Place: Memory] = [:]
 
-    /// - Parameter baselines: those of earlier runs, by series and the number of readings that they are learnt from.
+    /// - Parameters:
+    ///   - isPolled: whether it is known how often it is read.
+    ///   - baselines: those of earlier runs, by series and the number of readings that they are learnt from.
     /// - Returns: its number.
     mutating func add(
-        _ kind: Program.Input.Look, of series: SeriesNumber, for watch: Int,
+        _ kind: Program.Input.Look, of series: SeriesNumber, isPolled: Bool, for watch: Int,
         baselines: (SeriesNumber, Int) -> Baseline?
     ) -> Int {
         let slot = slots.add(series)
@@ -58,7 +61,11 @@ struct Looks {
                 let baseline = baselines(series, learn)
                 look.change = Int32(changes.count)
                 changes.append(ChangeDetector(detector, learn: learn, per: per, baseline: baseline ?? Baseline()))
-            case .value, .equals: break
+            case .value, .equals, .quality, .reason: break
+            }
+            if !isPolled {
+                look.habit = Int32(habits.count)
+                habits.append(ReadingHabit())
             }
             looks.append(look)
             current.append((.nan, Timestamp(microseconds: .min)))
@@ -96,17 +103,33 @@ struct Looks {
 
     /// - Parameters:
     ///   - text: of the reading, where it is one.
-    ///   - now: what the system's clock says: what is known of later is of before it was set back.
-    /// - Returns: false where it is older than what is known, and says nothing any more.
-    mutating func note(_ reading: Reading, in look: Int, text: String?, now: Timestamp) -> Bool {
-        if let last = looks[look].last, reading.time < last.reading.time, last.reading.time <= now {
-            looks[look].lateInARow += 1
-            guard looks[look].lateInARow >= Self.mostLate else { return false }
+    ///   - now: the system's clock.
+    mutating func note(_ reading: Reading, in look: Int, text: String?, now: Timestamp) -> LateReadings.Verdict {
+        var novelty = LateReadings.Verdict.newer
+        if let last = looks[look].last {
+            switch looks[look].late.judge(reading.time, last: last.reading.time, now: now) {
+            case .late: return .late
+            case .setBack: novelty = .setBack
+            case .newer:
+                let habit = Int(looks[look].habit)
+                if habit >= 0 { habits[habit].note(reading.time.microseconds(since: last.reading.time)) }
+            }
         }
-        looks[look].lateInARow = 0
         looks[look].last = Cause(reading: reading, text: text)
         current[look] = (number(reading, in: look, text: text), reading.time)
-        return true
+        return novelty
+    }
+
+    /// The system's clock was set: what was read stays as long ago as it was.
+    mutating func clockWasSet(by microseconds: Int64, now: Timestamp) {
+        func moved(_ time: Timestamp) -> Timestamp {
+            time.microseconds == .min ? time : min(now, time.advanced(byMicroseconds: microseconds))
+        }
+        for look in looks.indices {
+            if let time = looks[look].last?.reading.time { looks[look].last?.reading.time = moved(time) }
+            current[look].time = moved(current[look].time)
+            looks[look].rate?.move(by: microseconds)
+        }
     }
 
     private mutating func number(_ reading: Reading, in look: Int, text: String?) -> Double {
@@ -114,6 +137,8 @@ struct Looks {
         switch looks[look].kind {
         case .value: return isGood ? reading.value.asTruth ?? .nan : .nan
         case .equals(let wanted): return isGood ? text.map { $0 == wanted ? 1 : 0 } ?? .nan : .nan
+        case .quality(let wanted): return reading.quality == wanted ? 1 : 0
+        case .reason(let wanted): return reading.reason == wanted ? 1 : 0
         case .change:
             return changes[Int(looks[look].change)].add(isGood ? reading.value.asNumber ?? .nan : .nan)
         case .rate:
@@ -138,6 +163,8 @@ struct Looks {
         var time: Timestamp
         var rate: RateOfChange?
         var sums: ChangeDetector.Sums?
+        /// How often it comes; nil where it is polled.
+        var habit: ReadingHabit?
 
         /// Leaves out what may be another by now.
         mutating func forgetLast() { (number, time) = (.nan, Timestamp(microseconds: .min)) }
@@ -149,7 +176,8 @@ struct Looks {
             guard let last = look.last else { return nil }
             let memory = Memory(
                 last: last, number: current[number].number, time: current[number].time, rate: look.rate,
-                sums: look.change < 0 ? nil : changes[Int(look.change)].sums)
+                sums: look.change < 0 ? nil : changes[Int(look.change)].sums,
+                habit: look.habit < 0 ? nil : habits[Int(look.habit)])
             return (Place(series: look.series, kind: look.kind), memory)
         }
     }
@@ -160,6 +188,7 @@ struct Looks {
             guard let sums = memory.sums, changes[Int(looks[look].change)].isLearnt else { return }
             changes[Int(looks[look].change)].sums = sums
         }
+        if looks[look].habit >= 0, let habit = memory.habit { habits[Int(looks[look].habit)] = habit }
         looks[look].last = memory.last
         looks[look].rate = memory.rate ?? looks[look].rate
         current[look] = (memory.number, memory.time)
@@ -183,10 +212,31 @@ struct Looks {
             mean: change.baseline.mean, deviation: change.baseline.deviation, readings: change.baseline.count)
     }
 
-    /// What a formula is given at a time: nothing that is too old.
+    /// What a formula is given at a time: not a number where the reading is too old, and unknown therefore.
+    /// - Parameter validity: how long a reading counts; 0 for what is usual for it.
     @inline(__always)
     func number(_ look: Int, at time: Timestamp, validity: Int64) -> Double {
-        // What nothing is known of is not a number.
-        time.microseconds(since: current[look].time) <= validity ? current[look].number : .nan
+        let age = time.microseconds(since: current[look].time)
+        return age <= (validity > 0 ? validity : usualValidity(look)) ? current[look].number : .nan
+    }
+
+    /// Whether the gateway itself reads it again and again.
+    func isPolled(_ look: Int) -> Bool { looks[look].habit < 0 }
+
+    /// The time of the last reading.
+    func time(_ look: Int) -> Timestamp { current[look].time }
+
+    /// How long its readings count, in microseconds.
+    func validity(_ look: Int, _ validity: Int64) -> Int64 { validity > 0 ? validity : usualValidity(look) }
+
+    /// The last moment at which its reading counts.
+    func expiry(_ look: Int, validity: Int64) -> Timestamp {
+        if current[look].time.microseconds == .min { return Timestamp(microseconds: .min) }
+        return current[look].time.advanced(byMicroseconds: self.validity(look, validity))
+    }
+
+    private func usualValidity(_ look: Int) -> Int64 {
+        let habit = Int(looks[look].habit)
+        return habit < 0 ? Rule.validity(interval: 0) : Rule.validity(interval: habits[habit].usual ?? 0)
     }
 }

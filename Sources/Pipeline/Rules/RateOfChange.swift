@@ -15,6 +15,11 @@ struct RateOfChange {
         self.over = over
     }
 
+    /// A clock was set: what was before stays as long ago as it was.
+    mutating func move(by microseconds: Int64) {
+        for place in kept.indices { kept[place].time = kept[place].time.advanced(byMicroseconds: microseconds) }
+    }
+
     /// - Returns: a second; not a number while less than half of the while is known, or too much between is not.
     mutating func add(_ value: Double, at time: Timestamp) -> Double {
         // Of before a clock was set back.

@@ -21,8 +21,12 @@ public struct Rule: Sendable, Equatable {
     public var until: Program?
     /// So long it has to hold before it is an alarm, in microseconds.
     public var holdFor: Int64 = 0
-    /// A reading says nothing of what is so long after it, in microseconds.
-    public var validity: Int64 = 60_000_000
+    /// A reading does not count any more so long after it, in microseconds; nil where that follows from how often each point
+    /// is read.
+    public var within: Int64?
+    /// How often each of `inputs`, one after the other, is polled, in microseconds; nil for what is sent when its device
+    /// likes, whose usual interval is learnt.
+    public var intervals: [Int64?] = []
     /// So long after its end it is not told again, in microseconds.
     public var cooldown: Int64 = 0
     /// So often it is told that it goes on, in microseconds; nil for not.
@@ -47,10 +51,28 @@ public struct Rule: Sendable, Equatable {
         return steps + (until.map { [$0.inputs] } ?? [])
     }
 
-    /// Whether time alone can begin it, or make it be told.
+    /// Whether the system's clock alone can begin it, or make it be told.
     var needsClock: Bool {
         if case .missing = condition { return true }
         return repeats != nil
+    }
+
+    var hasPolledInput: Bool { intervals.contains { $0 != nil } }
+
+    /// How long a reading of each of `inputs` counts, in microseconds; 0 where that follows from the usual interval, which is
+    /// learnt.
+    public var validities: [Int64] {
+        inputs.joined().enumerated().map { place, _ in
+            if let within { return within }
+            guard let interval = intervals.indices.contains(place) ? intervals[place] : nil else { return 0 }
+            return Self.validity(interval: interval)
+        }
+    }
+
+    /// How long a reading counts where nobody says so: a minute, or three times as long as it usually takes to come again.
+    public static func validity(interval: Int64) -> Int64 {
+        let (whole, isTooLong) = interval.multipliedReportingOverflow(by: 3)
+        return max(60_000_000, isTooLong ? .max : whole)
     }
 }
 
@@ -65,7 +87,8 @@ final class SharedRule: Sendable {
 
     let rule: Rule
     let kind: Kind
-    let validity: Int64
+    /// By input; see `Rule.validities`.
+    let validities: [Int64]
     let hasUntil: Bool
     /// Those of the condition, then `until`.
     let formulas: [Program]
@@ -76,7 +99,7 @@ final class SharedRule: Sendable {
 
     init(_ rule: Rule) {
         self.rule = rule
-        validity = rule.validity
+        validities = rule.validities
         meaning = "\(rule.condition) \(String(describing: rule.until))"
         hasUntil = rule.until != nil
         let steps: [Program]

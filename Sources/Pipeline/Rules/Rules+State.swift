@@ -9,10 +9,10 @@ import Events
 
 extension Rules {
     /// Of the form below; another one gets another number.
-    private static let form: UInt8 = 1
+    private static let form: UInt8 = 2
 
-    /// - Parameter isFinal: whether nothing is heard any more. Else what was read last may be another value by the time that
-    ///   this is needed, and is not kept.
+    /// - Parameter isFinal: whether nothing is read any more. Else what was polled last may be another value by the time that
+    ///   this is needed, and does not count.
     public func state(isFinal: Bool) -> [UInt8] {
         var out = ByteWriter()
         out.byte(Self.form)
@@ -37,6 +37,7 @@ extension Rules {
             // Its alarm may be over by the time of a crash, and what holds then begins anew.
             if watch.active != nil { progress.heldSince = nil }
             out.write(progress)
+            out.write(watch.active)
         }
         return out.bytes
     }
@@ -50,7 +51,8 @@ extension Rules {
         var memories: [Looks.Place: Looks.Memory] = [:]
         for _ in 0..<(try reader.count()) {
             var (place, memory) = try reader.memory()
-            if !isFinal { memory.forgetLast() }
+            // What is not polled is noted as it comes, and taken again.
+            if !isFinal, memory.habit == nil { memory.forgetLast() }
             if memory.last.reading.time <= now { memories[place] = memory }
         }
         var meanings: [String] = []
@@ -62,9 +64,10 @@ extension Rules {
             guard meanings.indices.contains(meaning) else { throw MalformedBytes(expected: "a meaning") }
             var series: [SeriesNumber] = []
             for _ in 0..<(try reader.count()) { series.append(try reader.series()) }
-            let progress = try reader.progress()
+            let (progress, active) = (try reader.progress(), try reader.active())
             guard progress.lookedAt <= now else { continue }
-            watches[key] = RememberedWatch(meaning: meanings[meaning], series: series, progress: progress)
+            watches[key] = RememberedWatch(
+                meaning: meanings[meaning], series: series, progress: progress, active: active)
         }
         guard reader.isAtEnd else { throw MalformedBytes(expected: "the end") }
         remember(memories, watches)
@@ -76,10 +79,42 @@ struct RememberedWatch {
     var meaning: String
     var series: [SeriesNumber]
     var progress: Watch.Progress
+    /// The alarm that was active.
+    var active: Watch.Active?
 
     /// Whether a watch is for the same.
     func isOf(_ watch: Watch, _ series: [SeriesNumber]) -> Bool {
         watch.shared.meaning == meaning && series == self.series
+    }
+}
+
+// MARK: Notes
+
+extension Rules {
+    /// Readings that came at a moment, as bytes.
+    static func note(_ readings: [Cause], at now: Timestamp) -> [UInt8] {
+        var out = ByteWriter()
+        out.byte(form)
+        out.zigzag(now.microseconds)
+        out.varint(UInt64(readings.count))
+        for one in readings { out.write(one) }
+        return out.bytes
+    }
+
+    /// One event, whose time is when it came.
+    static func read(_ note: [UInt8]) throws(MalformedBytes) -> Batch {
+        var reader = ByteReader(note)
+        guard try reader.byte() == form else { throw MalformedBytes(expected: "readings of form \(form)") }
+        let came = Timestamp(microseconds: try reader.zigzag())
+        var batch = Batch()
+        for _ in 0..<(try reader.count()) {
+            let cause = try reader.cause()
+            var reading = cause.reading
+            if let text = cause.text { reading.value = batch.text(text) }
+            batch.readings.append(reading)
+        }
+        batch.closeTelemetry(device: .gateway, time: came)
+        return batch
     }
 }
 
@@ -101,6 +136,12 @@ extension ByteWriter {
             string(detector.rawValue)
             varint(UInt64(learn))
             varint(UInt64(per))
+        case .quality(let quality):
+            byte(4)
+            byte(quality.rawValue)
+        case .reason(let reason):
+            byte(5)
+            byte(reason.rawValue)
         }
         write(memory.last)
         fixed(memory.number.bitPattern)
@@ -113,6 +154,9 @@ extension ByteWriter {
         }
         let sums = memory.sums ?? ChangeDetector.Sums()
         for sum in [sums.up, sums.down, sums.moving] { fixed(sum.bitPattern) }
+        let intervals = memory.habit?.kept ?? []
+        byte(memory.habit == nil ? 0 : UInt8(clamping: intervals.count + 1))
+        for interval in intervals { varint(UInt64(interval.bitPattern)) }
     }
 
     fileprivate mutating func write(_ cause: Cause) {
@@ -142,6 +186,12 @@ extension ByteReader {
             memory.rate?.kept = kept
         }
         memory.sums = ChangeDetector.Sums(up: try double(), down: try double(), moving: try double())
+        let habit = Int(try byte())
+        if habit > 0 {
+            var intervals: [Float] = []
+            for _ in 1..<habit { intervals.append(Float(bitPattern: UInt32(truncatingIfNeeded: try varint()))) }
+            memory.habit = ReadingHabit(intervals)
+        }
         return (Looks.Place(series: series, kind: kind), memory)
     }
 
@@ -153,6 +203,8 @@ extension ByteReader {
         case 3:
             guard let detector = Program.Input.Detector(rawValue: try string()) else { break }
             return .change(detector, learn: Int(clamping: try varint()), per: Int(clamping: try varint()))
+        case 4: if let quality = Quality(rawValue: try byte()) { return .quality(quality) }
+        case 5: if let reason = Reason(rawValue: try byte()) { return .reason(reason) }
         default: break
         }
         throw MalformedBytes(expected: "what is looked at")
@@ -169,25 +221,42 @@ extension ByteReader {
 extension ByteWriter {
     fileprivate mutating func write(_ progress: Watch.Progress) {
         zigzag(progress.lookedAt.microseconds)
+        zigzag(progress.newestRead.microseconds)
+        zigzag(progress.lag)
         write(progress.heldSince)
         write(progress.lastHeld)
         write(progress.quietUntil)
+        byte(progress.suppressed == nil ? 0 : 1)
+        if let causes = progress.suppressed { write(causes) }
         varint(UInt64(progress.chain.links.count))
         for (link, isKnown) in zip(progress.chain.links, progress.chain.known) {
             byte((isKnown ? 1 : 0) | (link == nil ? 0 : 2))
             guard let link else { continue }
             zigzag(link.first.microseconds)
-            varint(UInt64(link.causes.count))
-            for cause in link.causes { write(cause) }
+            write(link.causes)
         }
+    }
+
+    fileprivate mutating func write(_ active: Watch.Active?) {
+        byte(active == nil ? 0 : active?.isConfirmed == true ? 2 : 1)
+        guard let active else { return }
+        string(active.id)
+        zigzag(active.since.microseconds)
+        zigzag(active.lastTold.microseconds)
+    }
+
+    private mutating func write(_ causes: [Cause]) {
+        varint(UInt64(causes.count))
+        for cause in causes { write(cause) }
     }
 }
 
 extension ByteReader {
     fileprivate mutating func progress() throws(MalformedBytes) -> Watch.Progress {
         var progress = Watch.Progress(
-            lookedAt: try moment(), heldSince: try time(), lastHeld: try time(), quietUntil: try time(),
-            chain: SequenceChain())
+            lookedAt: try moment(), newestRead: try moment(), lag: try zigzag(), heldSince: try time(),
+            lastHeld: try time(), quietUntil: try time())
+        if try byte() != 0 { progress.suppressed = try causes() }
         for _ in 0..<(try count()) {
             let flags = try byte()
             progress.chain.known.append(flags & 1 != 0)
@@ -195,10 +264,25 @@ extension ByteReader {
                 progress.chain.links.append(nil)
                 continue
             }
-            var link = SequenceChain.Link(first: try moment(), causes: [])
-            for _ in 0..<(try count()) { link.causes.append(try cause()) }
-            progress.chain.links.append(link)
+            progress.chain.links.append(SequenceChain.Link(first: try moment(), causes: try causes()))
         }
         return progress
+    }
+
+    fileprivate mutating func active() throws(MalformedBytes) -> Watch.Active? {
+        let isConfirmed: Bool
+        switch try byte() {
+        case 0: return nil
+        case 1: isConfirmed = false
+        case 2: isConfirmed = true
+        default: throw MalformedBytes(expected: "an alarm")
+        }
+        return Watch.Active(id: try string(), since: try moment(), isConfirmed: isConfirmed, lastTold: try moment())
+    }
+
+    private mutating func causes() throws(MalformedBytes) -> [Cause] {
+        var causes: [Cause] = []
+        for _ in 0..<(try count()) { causes.append(try cause()) }
+        return causes
     }
 }

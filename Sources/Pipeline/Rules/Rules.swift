@@ -6,8 +6,9 @@ import Events
 
 /// All rules for all devices: readings in, alarms out.
 ///
-/// Looks at readings as they are told, before any filter. Those of one event count as one moment. A reading that is older
-/// than another of its point changes nothing, and one from the future counts from now.
+/// Looks at readings as they come, before any filter. Those of one event count as one moment. A reading that is older
+/// than another of its point changes nothing, and one from the future counts from now. Time passes without readings, too:
+/// see `Watch`.
 public struct Rules {
     private(set) var looks = Looks()
     private(set) var watches: [Watch] = []
@@ -17,23 +18,38 @@ public struct Rules {
     private var restored: [String: (alarm: Alarm, device: DeviceNumber)] = [:]
     /// How far the watches of an earlier run were, likewise.
     private var remembered: [String: RememberedWatch] = [:]
+    /// By watch, the alarm that was active when that was kept, until what was noted since has been taken again.
+    private var activeWhenKept: [Int: Watch.Active] = [:]
     /// By name.
     private var shared: [String: [SharedRule]] = [:]
-    /// Watches that time alone can make say something.
+    /// Watches that look at the system's clock.
     private var timed: [Int] = []
+    /// Watches for which time alone changes something, and whether each of all is among them.
+    private var waiting: [Int] = []
+    private var isWaiting: [Bool] = []
     /// Watches to be looked at, kept from event to event for its room.
     private var touched: [Int] = []
     /// By watch, the newest time of what it is to be looked at for; nil where it is not.
     private var touchedAt: [Timestamp?] = []
-    /// By look, in which moment it was noted last.
-    private var notedIn: [Int] = []
-    private var moment = 1
-    private var advancedTo: Timestamp?
+    /// By look, in which moment it came last.
+    private var seenIn: [Int] = []
+    private var moment = 0
+    /// The latest that the system's clock said.
+    private var latest: Timestamp?
+    /// Where readings that were noted before a crash are taken again, and nothing is told.
+    private var isReplaying = false
+    /// Readings that came, that count, and that nobody reads again after a crash; see `takeNotes`.
+    private var notes: [Cause] = []
+    private let hasNotes: Bool
 
     /// Those of earlier runs, by series and the number of readings that they are learnt from.
     private let knownBaselines: @Sendable (SeriesNumber, Int) -> Baseline?
 
-    public init(baselines: @escaping @Sendable (SeriesNumber, Int) -> Baseline? = { _, _ in nil }) {
+    /// - Parameter hasNotes: whether `takeNotes` is called after each batch.
+    public init(
+        hasNotes: Bool = false, baselines: @escaping @Sendable (SeriesNumber, Int) -> Baseline? = { _, _ in nil }
+    ) {
+        self.hasNotes = hasNotes
         knownBaselines = baselines
     }
 
@@ -62,24 +78,42 @@ public struct Rules {
             return
         }
         if isKnown { looks.remove(watch: number) }
-        let found = inputs.compactMap { input in
-            input.series.map { looks.add(input.look, of: $0, for: number, baselines: knownBaselines) }
+        let found = inputs.enumerated().compactMap { place, input in
+            input.series.map {
+                let isPolled = rule.intervals.indices.contains(place) && rule.intervals[place] != nil
+                return looks.add(input.look, of: $0, isPolled: isPolled, for: number, baselines: knownBaselines)
+            }
         }
         var watch = Watch(
             share(rule), device: device, deviceID: deviceID, firstInput: looks.keep(inputs: found), now: now)
         if isKnown {
             watch.goOn(from: watches[number])
             watches[number] = watch
+            wait(number)
             return
         }
         if let known = remembered.removeValue(forKey: key), known.isOf(watch, inputs.compactMap(\.series)) {
             watch.goOn(from: known.progress, now: now)
+            activeWhenKept[number] = known.active
         }
-        if let known = restored.removeValue(forKey: key) { watch.restore(known.alarm, now: now) }
+        if let known = restored.removeValue(forKey: key) {
+            watch.restore(
+                Watch.Active(id: known.alarm.id, since: known.alarm.since, isConfirmed: false, lastTold: now))
+            watch.reconsider(at: now)
+        }
         numbers[key] = number
         watches.append(watch)
         touchedAt.append(nil)
+        isWaiting.append(false)
         if rule.needsClock { timed.append(number) }
+        wait(number)
+    }
+
+    /// Looks after a watch as time passes, where that may change something.
+    private mutating func wait(_ number: Int) {
+        guard watches[number].due != Watch.never, !isWaiting[number] else { return }
+        isWaiting[number] = true
+        waiting.append(number)
     }
 
     private mutating func share(_ rule: Rule) -> SharedRule {
@@ -107,31 +141,63 @@ public struct Rules {
     public mutating func note(_ batch: Batch, now: Timestamp) -> Batch {
         var alarms = Batch()
         guard !watches.isEmpty else { return alarms }
-        for event in batch.events where !event.readings.isEmpty {
-            for position in event.readings {
-                guard let found = looks.of(batch.readings[position].series) else { continue }
-                note(batch.readings[position], of: batch, found, now, &alarms)
+        noticeStep(now)
+        for event in batch.events {
+            var position = event.readings.lowerBound
+            while position < event.readings.upperBound {
+                let moment = self.moment(of: batch, in: position..<event.readings.upperBound)
+                if !waiting.isEmpty { pass(before: moment, of: batch, now, &alarms) }
+                for position in moment { note(batch.readings[position], of: batch, now) }
+                lookAtTouched(now, &alarms)
+                position = moment.upperBound
             }
-            lookAtTouched(now, &alarms)
         }
         return alarms
     }
 
-    private mutating func note(
-        _ reading: Reading, of batch: Batch, _ found: [Int], _ now: Timestamp, _ alarms: inout Batch
-    ) {
+    /// The first of some readings that are one moment: until a point comes again.
+    private mutating func moment(of batch: Batch, in readings: Range<Int>) -> Range<Int> {
+        moment += 1
+        for position in readings {
+            guard let look = looks.of(batch.readings[position].series)?.first else { continue }
+            if look >= seenIn.count { seenIn += repeatElement(0, count: look - seenIn.count + 1) }
+            if seenIn[look] == moment { return readings.lowerBound..<position }
+            seenIn[look] = moment
+        }
+        return readings
+    }
+
+    /// What was due before a moment comes first, by what was known before it.
+    private mutating func pass(before moment: Range<Int>, of batch: Batch, _ now: Timestamp, _ alarms: inout Batch) {
+        var newest = Timestamp(microseconds: .min)
+        for position in moment {
+            let reading = batch.readings[position]
+            // One that comes late changes nothing, and tells no time.
+            guard let look = looks.of(reading.series)?.first, reading.time >= looks.time(look) else { continue }
+            newest = max(newest, min(now, reading.time))
+        }
+        for position in moment {
+            for look in looks.of(batch.readings[position].series) ?? [] {
+                for watch in looks.watches(look) where watches[watch].due < newest {
+                    pass(watch, through: newest.advanced(byMicroseconds: -1), &alarms)
+                }
+            }
+        }
+    }
+
+    private mutating func note(_ reading: Reading, of batch: Batch, _ now: Timestamp) {
+        guard let found = looks.of(reading.series) else { return }
         var reading = reading
         reading.time = min(reading.time, now)
-        // Of the same point twice: the first is a moment of its own.
-        if let look = found.first, notedIn.indices.contains(look), notedIn[look] == moment {
-            lookAtTouched(now, &alarms)
-        }
         let text: String? = if case .text(let index) = reading.value { batch.text(at: index) } else { nil }
         for look in found {
-            guard looks.note(reading, in: look, text: text, now: now) else { continue }
-            if look >= notedIn.count { notedIn += repeatElement(0, count: look - notedIn.count + 1) }
-            notedIn[look] = moment
+            let novelty = looks.note(reading, in: look, text: text, now: now)
+            if novelty == .late { continue }
+            if hasNotes, look == found[0], !looks.isPolled(look), !isReplaying {
+                notes.append(Cause(reading: reading, text: text))
+            }
             for watch in looks.watches(look) {
+                if novelty == .setBack { watches[watch].clockWasSetBack(looks, now: now) }
                 if let time = touchedAt[watch] {
                     touchedAt[watch] = max(time, reading.time)
                 } else {
@@ -144,36 +210,92 @@ public struct Rules {
 
     private mutating func lookAtTouched(_ now: Timestamp, _ alarms: inout Batch) {
         guard !touched.isEmpty else { return }
-        moment += 1
         for number in touched {
             guard let time = touchedAt[number] else { continue }
             touchedAt[number] = nil
             if let signal = watches[number].look(at: looks, time: time, now: now) { tell(signal, number, &alarms) }
+            wait(number)
         }
         touched.removeAll(keepingCapacity: true)
     }
 
     // MARK: Time
 
-    /// Whether time alone can bring an alarm.
-    public var needsClock: Bool { !timed.isEmpty }
-
-    /// Asked often: a step of more than that is a clock that was set, and not time.
+    /// How late a timer fires where no reading comes, in microseconds: a reading of the same moment may still be on its way.
+    private static let grace: Int64 = 250_000
+    /// `advance` is called several times a second: a step of more than that is a clock that was set, and not time.
     private static let longestStep: Int64 = 10_000_000
+    /// Several threads look at the clock: a step back of less than that is none.
+    private static let longestStepBack: Int64 = 1_000_000
 
-    public mutating func advance(to now: Timestamp) -> Batch {
+    /// - Parameter isLast: whether nothing more comes, so that nothing is waited for.
+    public mutating func advance(to now: Timestamp, isLast: Bool = false) -> Batch {
         var alarms = Batch()
-        defer { advancedTo = now }
-        if let advancedTo {
-            let step = now.microseconds(since: advancedTo)
-            if step < 0 || step > Self.longestStep {
-                for number in timed { watches[number].clockWasSet(by: step, now: now) }
-            }
+        noticeStep(now)
+        for number in waiting {
+            let time = watches[number].time(at: now)
+            pass(number, through: isLast ? time : time.advanced(byMicroseconds: -Self.grace), &alarms)
+        }
+        waiting.removeAll { number in
+            isWaiting[number] = watches[number].due != Watch.never
+            return !isWaiting[number]
         }
         for number in timed {
-            if let signal = watches[number].advance(to: now) { tell(signal, number, &alarms) }
+            if let signal = watches[number].remind(at: now) {
+                tell(signal, number, &alarms)
+                wait(number)
+            }
         }
         return alarms
+    }
+
+    private mutating func pass(_ number: Int, through limit: Timestamp, _ alarms: inout Batch) {
+        while let signal = watches[number].pass(through: limit, looks) { tell(signal, number, &alarms) }
+    }
+
+    /// Notices where the system's clock was set since it was last looked at.
+    private mutating func noticeStep(_ now: Timestamp) {
+        guard let last = latest else { return latest = now }
+        let step = now.microseconds(since: last)
+        guard step < -Self.longestStepBack || step > Self.longestStep else { return latest = max(last, now) }
+        latest = now
+        looks.clockWasSet(by: step, now: now)
+        for number in watches.indices { watches[number].clockWasSet(by: step, now: now) }
+    }
+
+    // MARK: After a crash
+
+    /// The readings since the last call that have to be noted with what they came with, as nobody reads them again: those of
+    /// points that are not polled.
+    /// - Returns: bytes for `replay`; nil where there is none.
+    public mutating func takeNotes(at now: Timestamp) -> [UInt8]? {
+        if notes.isEmpty { return nil }
+        defer { notes.removeAll(keepingCapacity: true) }
+        return Self.note(notes, at: now)
+    }
+
+    /// Takes readings again that came after what was last kept of the rules: what follows from them is known, and only what
+    /// no event has told is told, as time goes on.
+    /// - Parameter notes: see `takeNotes`, in their order.
+    public mutating func replay(_ notes: [[UInt8]]) throws(MalformedBytes) {
+        var entries: [Batch] = []
+        for note in notes { entries.append(try Self.read(note)) }
+        guard !entries.isEmpty else { return }
+        let told = watches.map(\.active)
+        for number in watches.indices { watches[number].restore(activeWhenKept[number]) }
+        activeWhenKept = [:]
+        isReplaying = true
+        for entry in entries {
+            guard let came = entry.events.first?.time else { continue }
+            _ = note(entry, now: came)
+        }
+        isReplaying = false
+        let last = entries.last?.events.first?.time ?? Timestamp(microseconds: 0)
+        for (number, active) in told.enumerated() {
+            if watches[number].active?.id != active?.id { watches[number].restore(active) }
+            watches[number].reconsider(at: last)
+            wait(number)
+        }
     }
 
     // MARK: Alarms
@@ -201,6 +323,10 @@ public struct Rules {
     }
 
     private mutating func tell(_ signal: Watch.Signal, _ number: Int, _ alarms: inout Batch) {
+        if isReplaying {
+            if signal.phase == .end { watches[number].ended() }
+            return
+        }
         let watch = watches[number]
         guard let active = watch.active else { return }
         var alarm = watch.alarm(active, signal.phase, signal.remark)
@@ -231,6 +357,7 @@ public struct Rules {
                 })
             else { continue }
             watches[number].forget(alarm.phase, alarm)
+            wait(number)
         }
     }
 }

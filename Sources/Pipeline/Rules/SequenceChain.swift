@@ -17,6 +17,13 @@ struct SequenceChain {
     /// By step, what was known of it last.
     var known: [Bool] = []
 
+    /// A clock was set: what was before stays as long ago as it was.
+    mutating func move(by microseconds: Int64) {
+        for place in links.indices {
+            if let first = links[place]?.first { links[place]?.first = first.advanced(byMicroseconds: microseconds) }
+        }
+    }
+
     /// - Parameters:
     ///   - truths: of each step now.
     ///   - within: microseconds from the first to the last.

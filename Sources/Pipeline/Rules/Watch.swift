@@ -6,8 +6,13 @@ import Events
 
 /// A rule for one device, and how far it is.
 ///
-/// Formulas say yes, no, or nothing where a reading is not good or too old. Nothing never begins an alarm and never ends
-/// one: an alarm that is under way goes on unconfirmed.
+/// Formulas are true, false, or unknown where a reading is not good or too old. Unknown never begins an alarm and never
+/// ends one: an active alarm goes on unconfirmed.
+///
+/// A rule's time is the time of the newest reading of its inputs, and goes on with the system's clock while no reading
+/// comes. So `for`, `cooldown` and the age of readings need no further reading. A timer that is due between two readings
+/// fires before the second is looked at, with the time at which it was due: what comes of readings does not depend on how
+/// late they arrive. A timer and a reading of the same moment: the reading counts first.
 struct Watch {
     /// An alarm that is under way.
     struct Active {
@@ -27,20 +32,37 @@ struct Watch {
         var causes: [Cause] = []
     }
 
+    /// The `due` of a rule for which time alone changes nothing.
+    static let never = Timestamp(microseconds: .max)
+
     // What most looks need comes first: of many thousands of watches, only that much is brought into the cache.
     let shared: SharedRule
     /// Where what its formulas are given begins among the inputs of all.
     let firstInput: Int
     private var lookedAt = Timestamp(microseconds: .min)
+    /// When, in the rule's time, it changes without a reading.
+    private(set) var due = Self.never
     private var heldSince: Timestamp?
     private var lastHeld: Timestamp?
     private(set) var active: Active?
     let device: DeviceNumber
     let deviceID: String
+    /// The newest reading of its inputs, and how far its time was behind the system's clock when it came, in microseconds.
+    private var newestRead = Timestamp(microseconds: .min)
+    private var lag: Int64 = 0
     private var quietUntil: Timestamp?
+    /// The causes of an alarm that began while it had to be quiet, and that nothing has ended since: it starts when that
+    /// is over.
+    private var suppressed: [Cause]?
+    /// Whether the condition was found to be unknown when it had held for long enough.
+    private var isHoldSpent = false
+    /// Whether the gateway was stopped, and has not read again what it polls: its silence means nothing.
+    private var awaitsPoll = false
     private var chain = SequenceChain()
     /// When the last good reading came that must not be missing.
     private var heard: Timestamp
+    /// How often the condition held and then was unknown for too long before `for` was over.
+    private(set) var brokenHolds = 0
 
     init(_ shared: SharedRule, device: DeviceNumber, deviceID: String, firstInput: Int, now: Timestamp) {
         self.shared = shared
@@ -55,6 +77,7 @@ struct Watch {
         active = other.active
         heard = other.heard
         progress = other.progress
+        due = lookedAt
     }
 
     /// Goes on from where it was before the gateway stopped. The quiet after an alarm is as long as the rule says now, and
@@ -63,84 +86,115 @@ struct Watch {
         progress = other
         let cooldown = shared.rule.cooldown
         quietUntil = cooldown > 0 ? quietUntil.map { min($0, now.advanced(byMicroseconds: cooldown)) } : nil
+        awaitsPoll = shared.rule.hasPolledInput
+        due = awaitsPoll ? Self.never : lookedAt
     }
 
     /// How far it is, but for its alarm and for what is missing.
     struct Progress {
-        var lookedAt: Timestamp
+        var lookedAt = Timestamp(microseconds: .min)
+        var newestRead = Timestamp(microseconds: .min)
+        var lag: Int64 = 0
         var heldSince: Timestamp?
         var lastHeld: Timestamp?
         var quietUntil: Timestamp?
-        var chain: SequenceChain
+        var suppressed: [Cause]?
+        var chain = SequenceChain()
     }
 
     var progress: Progress {
         get {
             Progress(
-                lookedAt: lookedAt, heldSince: heldSince, lastHeld: lastHeld, quietUntil: quietUntil, chain: chain)
+                lookedAt: lookedAt, newestRead: newestRead, lag: lag, heldSince: heldSince, lastHeld: lastHeld,
+                quietUntil: quietUntil, suppressed: suppressed, chain: chain)
         }
         set {
             lookedAt = newValue.lookedAt
+            newestRead = newValue.newestRead
+            lag = newValue.lag
             heldSince = newValue.heldSince
             lastHeld = newValue.lastHeld
             quietUntil = newValue.quietUntil
+            suppressed = newValue.suppressed
             chain = newValue.chain
         }
     }
 
-    /// Goes on with an alarm of an earlier run.
-    mutating func restore(_ alarm: Alarm, now: Timestamp) {
-        active = Active(id: alarm.id, since: alarm.since, isConfirmed: false, lastTold: now)
+    /// Goes on with an alarm of an earlier run; nil for none.
+    mutating func restore(_ alarm: Active?) {
+        active = alarm
+        guard let alarm else { return }
+        suppressed = nil
+        lookedAt = max(lookedAt, alarm.since)
+    }
+
+    /// Looks at once, as time passes, whether all still is as it was: an alarm as of now, and not as of the stop.
+    mutating func reconsider(at now: Timestamp) {
+        if !awaitsPoll { due = active == nil ? lookedAt : max(lookedAt, time(at: now)) }
     }
 
     // MARK: Readings
 
     /// - Parameters:
+    ///   - known: the last readings of all points.
     ///   - newest: the time of the newest reading that has come.
-    ///   - known: what is known of all of them.
-    ///   - now: what the system's clock says.
+    ///   - now: the system's clock.
     mutating func look(at known: borrowing Looks, time newest: Timestamp, now: Timestamp) -> Signal? {
-        let back = newest.microseconds(since: lookedAt)
-        if lookedAt > now || back < -shared.validity { move(by: back) }
+        if newest >= newestRead { (newestRead, lag) = (newest, now.microseconds(since: newest)) }
         let time = max(newest, lookedAt)
         lookedAt = time
+        awaitsPoll = false
+        isHoldSpent = false
+        defer { rearm(known, expiringFrom: time) }
         switch shared.kind {
         case .holds:
             let holds = truth(of: 0, known, time)
-            return active == nil ? begin(holds, time) : goOn(holds, until: untilHolds(known, time), time)
+            return active == nil ? begin(holds, known, time) : goOn(holds, until: untilHolds(known, time), time)
         case .sequence(let within):
-            let steps = 0..<(shared.formulas.count - (shared.hasUntil ? 1 : 0))
             let truths = steps.map { truth(of: $0, known, time) }
             let causes = chain.step(
                 truths, at: time, within: within,
                 readings: steps.map { inputs(of: $0).map(known.look).compactMap(known.last) })
-            if active != nil { return goOn(truths.last ?? nil, until: untilHolds(known, time), time) }
-            return causes.flatMap { start(at: time, causes: $0) }
+            let last = truths.last ?? nil
+            if active != nil { return goOn(last, until: untilHolds(known, time), time) }
+            if last == false { suppressed = nil }
+            return startSuppressed(at: time, isConfirmed: last == true)
+                ?? causes.flatMap { reached(at: time, causes: $0) }
         case .missing:
             guard let reading = known.last(known.look(ofInput: firstInput))?.reading, reading.quality == .good else {
                 return nil
             }
             // By when it comes, whatever time its device thinks it is.
             heard = now
-            return active == nil ? nil : end(at: time)
+            return active == nil ? nil : end(at: time, quietFrom: now)
         }
     }
 
-    /// A clock was set back: what was before stays as long ago as it was.
-    private mutating func move(by microseconds: Int64) {
-        guard lookedAt.microseconds > .min else { return }
-        lookedAt = lookedAt.advanced(byMicroseconds: microseconds)
-        heldSince = heldSince?.advanced(byMicroseconds: microseconds)
-        lastHeld = lastHeld?.advanced(byMicroseconds: microseconds)
-        quietUntil = quietUntil?.advanced(byMicroseconds: microseconds)
-        chain = SequenceChain()
+    /// The clock of one of its inputs was set back: what was before stays as long ago as it was.
+    mutating func clockWasSetBack(_ known: borrowing Looks, now: Timestamp) {
+        let newest = inputs.map { known.time(known.look(ofInput: $0)) }.max() ?? newestRead
+        guard newest < newestRead else { return }
+        move(by: newest.microseconds(since: newestRead))
+        lag = now.microseconds(since: newest)
     }
 
-    /// The system's clock was set: what is missing is so no longer than before.
+    /// The system's clock was set: what was before stays as long ago as it was.
     mutating func clockWasSet(by microseconds: Int64, now: Timestamp) {
+        move(by: microseconds)
         heard = min(now, heard.advanced(byMicroseconds: microseconds))
-        quietUntil = quietUntil?.advanced(byMicroseconds: microseconds)
         if let told = active?.lastTold { active?.lastTold = min(now, told.advanced(byMicroseconds: microseconds)) }
+    }
+
+    private mutating func move(by microseconds: Int64) {
+        guard lookedAt.microseconds > .min else { return }
+        func moved(_ time: Timestamp) -> Timestamp { time.advanced(byMicroseconds: microseconds) }
+        lookedAt = moved(lookedAt)
+        newestRead = moved(newestRead)
+        heldSince = heldSince.map(moved)
+        lastHeld = lastHeld.map(moved)
+        quietUntil = quietUntil.map(moved)
+        if due != Self.never { due = moved(due) }
+        chain.move(by: microseconds)
     }
 
     private func inputs(of formula: Int) -> Range<Int> {
@@ -150,47 +204,54 @@ struct Watch {
     /// Of all its formulas.
     var inputs: Range<Int> { firstInput..<firstInput + (shared.starts.last ?? 0) }
 
+    /// The formulas of a sequence's steps.
+    private var steps: Range<Int> { 0..<(shared.formulas.count - (shared.hasUntil ? 1 : 0)) }
+
+    /// Nil where it is unknown, or where there is no `until`.
     private func untilHolds(_ known: borrowing Looks, _ time: Timestamp) -> Bool? {
-        guard shared.hasUntil else { return nil }
-        return truth(of: shared.formulas.count - 1, known, time) ?? false
+        shared.hasUntil ? truth(of: shared.formulas.count - 1, known, time) : nil
     }
 
     private func truth(of formula: Int, _ known: borrowing Looks, _ time: Timestamp) -> Bool? {
         let inputs = inputs(of: formula)
-        let validity = shared.validity
         return withUnsafeTemporaryAllocation(of: Double.self, capacity: max(1, inputs.count)) { numbers in
             for place in inputs {
                 numbers[place - inputs.lowerBound] = known.number(
-                    known.look(ofInput: place), at: time, validity: validity)
+                    known.look(ofInput: place), at: time, validity: shared.validities[place - firstInput])
             }
             let result = shared.formulas[formula].evaluate(UnsafeBufferPointer(rebasing: numbers[..<inputs.count]))
             return result.isNaN ? nil : result != 0
         }
     }
 
-    private mutating func begin(_ holds: Bool?, _ time: Timestamp) -> Signal? {
-        guard let holds else {
-            // Whether it held meanwhile is not known: it begins anew once that is too long.
-            if let lastHeld, time.microseconds(since: lastHeld) > shared.rule.validity { heldSince = nil }
+    private mutating func begin(_ holds: Bool?, _ known: borrowing Looks, _ time: Timestamp) -> Signal? {
+        if holds == false {
+            (heldSince, suppressed) = (nil, nil)
             return nil
         }
-        guard holds else {
+        // Whether it held meanwhile is unknown: a short doubt breaks nothing, a longer one begins anew.
+        if heldSince != nil, let lastHeld, time.microseconds(since: lastHeld) > longestValidity(known) {
             heldSince = nil
-            return nil
+            if shared.rule.holdFor > 0 { brokenHolds += 1 }
         }
-        if let lastHeld, time.microseconds(since: lastHeld) > shared.rule.validity { heldSince = nil }
+        guard holds == true else { return nil }
         lastHeld = time
         let since = heldSince ?? time
         heldSince = since
-        return time.microseconds(since: since) >= shared.rule.holdFor ? start(at: time) : nil
+        if suppressed != nil { return startSuppressed(at: time) }
+        return time.microseconds(since: since) >= shared.rule.holdFor ? reached(at: time) : nil
     }
 
-    /// - Parameter until: nil where the condition itself says when it is over.
+    private func longestValidity(_ known: borrowing Looks) -> Int64 {
+        inputs.map { known.validity(known.look(ofInput: $0), shared.validities[$0 - firstInput]) }.max() ?? 0
+    }
+
+    /// - Parameter until: unknown where it is not known, and where there is none.
     private mutating func goOn(_ holds: Bool?, until: Bool?, _ time: Timestamp) -> Signal? {
-        let isOver = until.map { $0 && holds != true } ?? (holds == false)
-        if isOver { return end(at: time) }
+        if shared.hasUntil ? until == true && holds != true : holds == false { return end(at: time, quietFrom: time) }
         if holds == true { lastHeld = time }
-        let isConfirmed = holds != nil
+        // It is known to go on: its condition holds, or what would end it is known not to.
+        let isConfirmed = holds == true || (shared.hasUntil ? until != nil : holds != nil)
         guard active?.isConfirmed != isConfirmed else { return nil }
         active?.isConfirmed = isConfirmed
         active?.lastTold = time
@@ -199,16 +260,31 @@ struct Watch {
 
     // MARK: Phases
 
-    private mutating func start(at time: Timestamp, causes: [Cause] = []) -> Signal? {
-        if let quietUntil, time < quietUntil { return nil }
-        let id = "\(shared.rule.name)/\(deviceID)/\(String(time.microseconds, radix: 16))"
-        active = Active(id: id, since: time, isConfirmed: true, lastTold: time)
-        return Signal(phase: .start, time: time, causes: causes)
+    /// The condition has held for long enough, or all steps have been taken.
+    private mutating func reached(at time: Timestamp, causes: [Cause] = []) -> Signal? {
+        if let quietUntil, time < quietUntil {
+            suppressed = causes
+            return nil
+        }
+        return start(at: time, causes: causes)
     }
 
-    private mutating func end(at time: Timestamp) -> Signal {
+    /// Once it no longer has to be quiet.
+    private mutating func startSuppressed(at time: Timestamp, isConfirmed: Bool = true) -> Signal? {
+        guard let suppressed, time >= quietUntil ?? time else { return nil }
+        return start(at: time, isConfirmed: isConfirmed, causes: suppressed)
+    }
+
+    private mutating func start(at time: Timestamp, isConfirmed: Bool = true, causes: [Cause] = []) -> Signal {
+        let id = "\(shared.rule.name)/\(deviceID)/\(String(time.microseconds, radix: 16))"
+        active = Active(id: id, since: time, isConfirmed: isConfirmed, lastTold: time)
+        suppressed = nil
+        return Signal(phase: .start, remark: isConfirmed ? .none : .unconfirmed, time: time, causes: causes)
+    }
+
+    private mutating func end(at time: Timestamp, quietFrom: Timestamp) -> Signal {
         heldSince = nil
-        quietUntil = time.advanced(byMicroseconds: shared.rule.cooldown)
+        quietUntil = quietFrom.advanced(byMicroseconds: shared.rule.cooldown)
         return Signal(phase: .end, time: time)
     }
 
@@ -222,8 +298,84 @@ struct Watch {
     /// Once its end has been told.
     mutating func ended() { active = nil }
 
-    /// What time alone brings.
-    mutating func advance(to now: Timestamp) -> Signal? {
+    // MARK: Time
+
+    /// The rule's time, by the system's clock.
+    func time(at now: Timestamp) -> Timestamp { now.advanced(byMicroseconds: -lag) }
+
+    /// What the passing of time brings, one change after the other.
+    /// - Parameter limit: the rule's time until which it has passed.
+    /// - Returns: nil where nothing is to be told until then.
+    mutating func pass(through limit: Timestamp, _ known: borrowing Looks) -> Signal? {
+        while due <= limit {
+            let time = max(due, lookedAt)
+            // What an alarm goes on by is judged after that moment, what one starts by at it.
+            let first = active == nil ? time : time.advanced(byMicroseconds: 1)
+            var signal = judge(at: time, known)
+            if signal?.remark == .confirmed {
+                // After a start: it still is what it was.
+                signal?.time = lookedAt
+            } else if signal != nil {
+                lookedAt = time
+            }
+            rearm(known, expiringFrom: first)
+            if let signal { return signal }
+        }
+        return nil
+    }
+
+    private mutating func judge(at time: Timestamp, _ known: borrowing Looks) -> Signal? {
+        let condition: Int
+        switch shared.kind {
+        case .holds: condition = 0
+        case .sequence: condition = steps.upperBound - 1
+        case .missing: return nil
+        }
+        // A reading counts up to and including the moment at which it is as old as it may be.
+        let after = time.advanced(byMicroseconds: 1)
+        if active != nil {
+            return goOn(truth(of: condition, known, after), until: untilHolds(known, after), time)
+        }
+        let holds = truth(of: condition, known, time)
+        if holds == false {
+            (heldSince, suppressed) = (nil, nil)
+        } else if suppressed != nil {
+            return startSuppressed(at: time, isConfirmed: holds == true)
+        } else if let heldSince, time.microseconds(since: heldSince) >= shared.rule.holdFor {
+            if holds == true { return reached(at: time) }
+            isHoldSpent = true
+        }
+        return nil
+    }
+
+    /// Finds out when time alone changes something next.
+    /// - Parameter first: the first moment at which a reading may get too old that has not been looked at.
+    private mutating func rearm(_ known: borrowing Looks, expiringFrom first: Timestamp) {
+        due = Self.never
+        if case .missing = shared.kind { return }
+        if let active {
+            if active.isConfirmed { due = nextExpiry(known, from: first) }
+        } else if awaitsPoll {
+            return
+        } else if suppressed != nil {
+            due = max(quietUntil ?? lookedAt, lookedAt)
+        } else if let heldSince, !isHoldSpent {
+            due = max(heldSince.advanced(byMicroseconds: shared.rule.holdFor), lookedAt)
+        }
+    }
+
+    /// The last moment at which the next of its readings counts.
+    private func nextExpiry(_ known: borrowing Looks, from first: Timestamp) -> Timestamp {
+        var next = Self.never
+        for place in inputs {
+            let expiry = known.expiry(known.look(ofInput: place), validity: shared.validities[place - firstInput])
+            if expiry >= first, expiry < next { next = expiry }
+        }
+        return next
+    }
+
+    /// What the system's clock alone brings: what is missing, and what is told again.
+    mutating func remind(at now: Timestamp) -> Signal? {
         if let active {
             guard let repeats = shared.rule.repeats, now.microseconds(since: active.lastTold) >= repeats else {
                 return nil
@@ -233,20 +385,38 @@ struct Watch {
         }
         // A clock that was set back says nothing of how long it is.
         heard = min(heard, now)
-        guard case .missing = shared.rule.condition, now.microseconds(since: heard) >= shared.rule.holdFor else {
-            return nil
-        }
+        guard case .missing = shared.rule.condition, now.microseconds(since: heard) >= shared.rule.holdFor,
+            quietUntil.map({ $0 <= now }) ?? true
+        else { return nil }
         return start(at: now)
     }
 
-    /// Takes back that the alarm was told, as nobody heard of it: it is told with the next reading.
+    /// Takes back that the alarm was told, as nobody heard of it: it is told again at once.
     mutating func forget(_ phase: Alarm.Phase, _ alarm: Alarm) {
         switch phase {
-        case .start where active?.id == alarm.id: active = nil
+        case .start where active?.id == alarm.id:
+            active = nil
+            if case .sequence = shared.kind { suppressed = [] }
+            due = lookedAt
         case .end where active == nil:
             active = Active(id: alarm.id, since: alarm.since, isConfirmed: true, lastTold: alarm.since)
             quietUntil = nil
+            due = lookedAt
         default: break
         }
+    }
+
+    // MARK: Inputs that never count
+
+    /// An input whose last reading is good, and too old to count, at a moment of the system's clock; nil where all count.
+    func staleInput(_ known: borrowing Looks, at now: Timestamp) -> Int? {
+        if case .missing = shared.kind { return nil }
+        let time = max(lookedAt, time(at: now))
+        for place in inputs {
+            let look = known.look(ofInput: place)
+            guard known.last(look)?.reading.quality == .good else { continue }
+            if known.expiry(look, validity: shared.validities[place - firstInput]) < time { return look }
+        }
+        return nil
     }
 }

@@ -86,11 +86,11 @@ struct Stages {
 
     /// - Returns: readings that are told.
     mutating func take(_ batch: inout Batch, now: Timestamp) -> Int {
-        pipeline.interpret(&batch)
+        pipeline.interpret(&batch, now: now)
         let alarms = rules.note(batch, now: now)
         var feed: [Reading] = []
         var counts = FilterCounts()
-        pipeline.filter(&batch, feed: &feed, &counts)
+        pipeline.filter(&batch, feed: &feed, &counts, now: now)
         var aggregates = Batch()
         if hasWindows { windows.take(feed, now: now, into: &aggregates) }
         return batch.readings.count + alarms.events.count + aggregates.events.count

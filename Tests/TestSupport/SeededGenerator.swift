@@ -4,12 +4,12 @@
 import Glibc
 
 /// Random numbers that a seed repeats: a failure names it, and `HEADGATE_SEED` brings it back (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-    let seed: UInt64
+public struct SeededGenerator: RandomNumberGenerator {
+    public let seed: UInt64
     private var state: UInt64
 
     /// - Parameter fixed: what it is seeded with where `HEADGATE_SEED` names nothing else; at random where that is nil.
-    init(fixed: UInt64? = nil) {
+    public init(fixed: UInt64? = nil) {
         seed =
             getenv("HEADGATE_SEED").flatMap { UInt64(String(cString: $0)) } ?? fixed
             ?? UInt64.random(in: 0...UInt64.max)
@@ -17,11 +17,11 @@ struct SeededGenerator: RandomNumberGenerator {
     }
 
     /// How often a random case is tried: `HEADGATE_ROUNDS` times as often in the long form of the tests.
-    static func rounds(_ short: Int) -> Int {
+    public static func rounds(_ short: Int) -> Int {
         short * (getenv("HEADGATE_ROUNDS").flatMap { Int(String(cString: $0)) } ?? 1)
     }
 
-    mutating func next() -> UInt64 {
+    public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var value = state
         value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
