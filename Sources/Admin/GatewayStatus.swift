@@ -163,6 +163,33 @@ public struct GatewayStatus: Codable, Sendable {
         }
     }
 
+    /// Something that an operator should look at.
+    public struct WarningStatus: Codable, Sendable {
+        /// A word that a script can go by; see README.
+        public var warning: String
+        /// The device, link, rule or output that it is about.
+        public var subject: String
+        public var text: String
+        /// What to do about it.
+        public var next: String
+        public var since: String
+        public var last: String
+        /// How often it has come about since.
+        public var count: Int
+
+        public init(
+            warning: String, subject: String, text: String, next: String, since: String, last: String, count: Int
+        ) {
+            self.warning = warning
+            self.subject = subject
+            self.text = text
+            self.next = next
+            self.since = since
+            self.last = last
+            self.count = count
+        }
+    }
+
     public var gateway: String
     public var version: String
     public var startedAt: String
@@ -172,10 +199,12 @@ public struct GatewayStatus: Codable, Sendable {
     public var devices: [DeviceStatus]
     /// The most urgent first.
     public var alarms: [AlarmStatus]
+    /// What an operator should look at, the longest standing first.
+    public var warnings: [WarningStatus]
 
     public init(
         gateway: String, version: String, startedAt: String, totals: Totals, outbox: OutboxReport,
-        outputs: [OutputStatus], devices: [DeviceStatus], alarms: [AlarmStatus]
+        outputs: [OutputStatus], devices: [DeviceStatus], alarms: [AlarmStatus], warnings: [WarningStatus]
     ) {
         self.gateway = gateway
         self.version = version
@@ -185,5 +214,6 @@ public struct GatewayStatus: Codable, Sendable {
         self.outputs = outputs
         self.devices = devices
         self.alarms = alarms
+        self.warnings = warnings
     }
 }

@@ -8,6 +8,7 @@ enum MetricHelp {
         "headgate_readings_filtered_total": "Readings that a filter of their point let go of.",
         "headgate_readings_shed_total": "Readings let go because they came faster than they could be stored.",
         "headgate_alarms_total": "Alarms told, by rule and phase.",
+        "headgate_warnings": "What an operator should look at now, by kind; `headgate status` says what and why.",
         "headgate_alarms_active": "Alarms that are under way, by priority.",
         "headgate_modbus_polls_total": "Polls of a device.",
         "headgate_modbus_requests_split_total": "Requests refused as a whole and asked in parts from then on.",

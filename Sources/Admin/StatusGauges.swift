@@ -1,6 +1,8 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Events
+
 /// What is read off at the moment of a scrape rather than counted on the way.
 enum StatusGauges {
     static func exposition(of status: GatewayStatus) -> String {
@@ -44,6 +46,14 @@ enum StatusGauges {
                 (
                     PrometheusText.labels([("priority", priority)]),
                     Double(status.alarms.count { $0.priority == priority })
+                )
+            })
+        text += gauge(
+            "headgate_warnings",
+            Warning.Kind.allCases.map { kind in
+                (
+                    PrometheusText.labels([("warning", kind.rawValue)]),
+                    Double(status.warnings.count { $0.warning == kind.rawValue })
                 )
             })
         return text

@@ -34,6 +34,8 @@ final class Alarms: Sendable {
     /// What has been heard since is forgotten after a crash; what is much is kept less often, for the disk's sake.
     private static let stateInterval = Duration.seconds(10)
     private static let stateBytesPerSecond = 4_096
+    /// How often it is looked whether rules can raise an alarm; what is so for five minutes is reported.
+    private static let inspectionInterval = Duration.seconds(10)
 
     /// Where what rules know is kept over a stop.
     struct Keeper: Sendable {
@@ -50,6 +52,7 @@ final class Alarms: Sendable {
     private let now: @Sendable () -> Timestamp
     private let offer: @Sendable (Batch) -> Bool
     private let baselines: BaselineFile?
+    private let warnings: any WarningSink
     private let keeper: Keeper?
     /// What is taken away before rules see it, in a word that is another where that is.
     private let minimised: String
@@ -57,11 +60,12 @@ final class Alarms: Sendable {
 
     /// - Parameters:
     ///   - minimised: what is taken away before rules see it, in a word that is another where that is.
+    ///   - warnings: where rules are reported that can raise no alarm.
     ///   - keeper: where what they know is kept; nil for nowhere.
     ///   - offer: takes alarms for the critical lane; false where they are lost.
     init(
         rules: [AlarmRule], gateway: String, catalog: Catalog, logger: Logger, baselines: BaselineFile? = nil,
-        minimised: String = "", keeper: Keeper? = nil,
+        minimised: String = "", warnings: any WarningSink = NoWarnings(), keeper: Keeper? = nil,
         now: @escaping @Sendable () -> Timestamp = { .now },
         offer: @escaping @Sendable (Batch) -> Bool
     ) {
@@ -73,6 +77,7 @@ final class Alarms: Sendable {
         self.offer = offer
         self.baselines = baselines
         self.minimised = minimised
+        self.warnings = warnings
         self.keeper = keeper
         state = Mutex(
             State(rules: Rules(hasNotes: keeper != nil) { baselines?.baseline($0, $1, catalog.contents) }))
@@ -207,6 +212,7 @@ final class Alarms: Sendable {
         // At once, too: what was read last before the stop is not what it is after a crash from here on.
         var nextState = ContinuousClock.now
         var nextBaselines = ContinuousClock.now + Self.baselineInterval
+        var nextInspection = ContinuousClock.now + Self.inspectionInterval
         while !Task.isCancelled {
             try? await Task.sleep(for: Self.tick)
             advance(to: now())
@@ -214,9 +220,41 @@ final class Alarms: Sendable {
                 let bytes = keepWhereItIs(isFinal: false)
                 nextState = .now + max(Self.stateInterval, .seconds(bytes / Self.stateBytesPerSecond))
             }
+            if nextInspection <= .now {
+                inspect()
+                nextInspection = .now + Self.inspectionInterval
+            }
             if nextBaselines <= .now {
                 keepBaselines()
                 nextBaselines = .now + Self.baselineInterval
+            }
+        }
+    }
+
+    /// Reports rules that can raise no alarm, as what they look at is always too old.
+    private func inspect() {
+        let contents = catalog.contents
+        let (found, over) = state.withLock { $0.rules.inspect(at: now()) }
+        for one in over {
+            for kind in [Warning.Kind.ruleInputsStale, .ruleHoldUnknown] {
+                warnings.clear(kind, of: "\(one.rule) of \(one.deviceID)")
+            }
+        }
+        for one in found {
+            let subject = "\(one.rule) of \(one.deviceID)"
+            switch one.cause {
+            case .stale(let series, let age, let validity):
+                let point = contents[series].map { "\(contents[$0.device]?.id ?? "").\($0.point)" } ?? ""
+                warnings.warn(
+                    .ruleInputsStale, of: subject, count: 0,
+                    "the rule can raise no alarm: the last reading of \(point) is \(age / 1_000_000) s old beside the "
+                        + "others, and counts for \(validity / 1_000_000) s",
+                    next: "write a longer `within`, have the point sent more often, or set the device's clock")
+            case .holdUnknown:
+                warnings.warn(
+                    .ruleHoldUnknown, of: subject, count: 0,
+                    "the rule's condition holds, but its readings come too seldom to say whether it still does after `for`",
+                    next: "write a `within` longer than the interval of its points")
             }
         }
     }

@@ -36,6 +36,7 @@ public struct Gateway: Sendable {
         let totals = Totals()
         let live = LiveEvents()
         let latest = LatestReadings()
+        let warnings = Warnings(logs: logs)
         let clock = SystemClock()
         let publisher = Publisher(live: live, totals: totals, gateway: configuration.gateway)
         let minimising = try configuration.minimise.revealed()
@@ -49,6 +50,7 @@ public struct Gateway: Sendable {
         let alarms = Alarms(
             rules: configuration.rules, gateway: configuration.gateway, catalog: outbox.catalog, logger: logs["rules"],
             baselines: BaselineFile(configuration), minimised: configuration.minimise.word,
+            warnings: warnings,
             keeper: .init(
                 keep: { outbox.keep(ruleState: $0, notes: $1) }, note: { outbox.note(ruleReadings: $0) })
         ) { outbox.intake.offer($0, .critical) }
@@ -96,7 +98,7 @@ public struct Gateway: Sendable {
         self.collectors = collectors
         view = LiveView(
             configuration: configuration, outbox: outbox, forwarders: forwarders, latest: latest, totals: totals,
-            live: live, alarms: alarms)
+            live: live, alarms: alarms, warnings: warnings)
     }
 
     /// Runs until SIGTERM, SIGINT or SIGHUP, or until a part fails that cannot go on.

@@ -61,6 +61,9 @@ public struct GatewayOverview {
         }
     }
 
+    /// What an operator should look at, the longest standing first.
+    public var warnings: [GatewayStatus.WarningStatus] { status.warnings }
+
     /// Those that are under way, the most urgent first.
     public var alarms: [GatewayStatus.AlarmStatus] { status.alarms }
 

@@ -17,12 +17,13 @@ struct LiveView: GatewayView {
     let totals: Totals
     let live: LiveEvents
     let alarms: Alarms
+    let warnings: Warnings
     private let started = Timestamp.now
     private let wear = DiskWear()
 
     init(
         configuration: Configuration, outbox: Outbox, forwarders: [Forwarder], latest: LatestReadings, totals: Totals,
-        live: LiveEvents, alarms: Alarms
+        live: LiveEvents, alarms: Alarms, warnings: Warnings
     ) {
         self.configuration = configuration
         self.outbox = outbox
@@ -31,6 +32,7 @@ struct LiveView: GatewayView {
         self.totals = totals
         self.live = live
         self.alarms = alarms
+        self.warnings = warnings
     }
 
     func liveEvents() -> AsyncStream<[UInt8]> { live.listen() }
@@ -51,7 +53,12 @@ struct LiveView: GatewayView {
                 epoch: String(stored.epoch, radix: 16, padded: 16), bytes: Int(stored.bytes),
                 maxBytes: Int(stored.maxBytes), isSound: stored.trouble == nil, trouble: stored.trouble,
                 writtenBytes: written?.total, writtenBytesPerDay: written?.perDay, keys: stored.keys),
-            outputs: outputs(stored), devices: devices(withPoints: withPoints), alarms: activeAlarms)
+            outputs: outputs(stored), devices: devices(withPoints: withPoints), alarms: activeAlarms,
+            warnings: warnings.current.map { warning in
+                GatewayStatus.WarningStatus(
+                    warning: warning.kind.rawValue, subject: warning.subject, text: warning.text, next: warning.next,
+                    since: warning.since.iso8601, last: warning.last.iso8601, count: warning.count)
+            })
     }
 
     private var activeAlarms: [GatewayStatus.AlarmStatus] {

@@ -8,7 +8,7 @@ import Glibc
 
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "What a running gateway does: devices, outbox, outputs, alarms.",
+        abstract: "What a running gateway does: devices, outbox, outputs, alarms, warnings.",
         discussion: "With --watch it goes on, a picture a second, until Ctrl-C or until the gateway stops.")
 
     @OptionGroup var options: ConfigurationOption
@@ -58,8 +58,21 @@ struct Status: AsyncParsableCommand {
 
             \(devices)
 
-            \(outputs)\(alarms(overview.alarms))
+            \(outputs)\(alarms(overview.alarms))\(warnings(overview.warnings))
             """
+    }
+
+    private func warnings(_ warnings: [GatewayStatus.WarningStatus]) -> String {
+        guard !warnings.isEmpty else { return "" }
+        return "\n\n"
+            + Table.text(
+                ["warning", "of", "since", "times", "what to do"],
+                warnings.map { warning in
+                    [
+                        Style.bad(warning.warning), warning.subject, warning.since, "\(warning.count)",
+                        "\(warning.text): \(warning.next)",
+                    ]
+                }, rightAligned: [3])
     }
 
     private func alarms(_ alarms: [GatewayStatus.AlarmStatus]) -> String {

@@ -1,5 +1,6 @@
 """Alarms: through the running gateway, a real broker and a kill."""
 
+import datetime
 import json
 import shutil
 import sqlite3
@@ -138,6 +139,110 @@ def test_an_alarm_goes_on_under_its_name_after_a_kill_and_ends_with_its_rule(war
     assert phases(out, "tachycardia") == [("start", None), ("continue", "confirmed"), ("end", "removed")]
     assert len({event["data"]["alarm"] for event in alarms(out, "tachycardia")}) == 1
     gateway.stop()
+
+
+AJAR = {"ajar": {"when": "open", "for": "3s", "devices": "door-1"}}
+
+
+@pytest.mark.parametrize("interruption", ["none", "stop", "kill"])
+@pytest.mark.parametrize("closes", [False, True])
+def test_a_door_that_tells_changes_only_raises_its_alarm_by_the_time_that_passes(ward, interruption, closes):
+    workshop, configure, broker, out = ward
+    gateway = workshop.gateway(configure(AJAR))
+    listening(gateway)
+    publish(broker, json.dumps({"open": True}), topic="door")
+    if closes:
+        publish(broker, json.dumps({"open": False}), topic="door")
+    wait_for(lambda: len([e for e in events_in(out) if e["subject"] == "door-1" and "readings" in e["data"]]) == 1 + closes,
+             what="the door")
+    opened = datetime.datetime.fromisoformat(next(e for e in events_in(out) if e["subject"] == "door-1")["time"])
+    if interruption != "none":
+        getattr(gateway, interruption)()
+        assert not phases(out, "ajar", "door-1")
+        gateway = workshop.gateway(gateway.configuration)
+        listening(gateway)
+    if closes:
+        # It would have come by then.
+        publish(broker, json.dumps({"hr": 70}), topic="bed/1")
+        wait_for(lambda: datetime.datetime.now(datetime.UTC) - opened > datetime.timedelta(seconds=4.5), what="the time")
+        gateway.stop()
+        assert not phases(out, "ajar", "door-1")
+        return
+    wait_for(lambda: phases(out, "ajar", "door-1"), what="the alarm")
+    alarm, = alarms(out, "ajar")
+    started = datetime.datetime.fromisoformat(alarm["time"])
+    assert started - opened == datetime.timedelta(seconds=3), (opened, started)
+    gateway.stop()
+
+
+def test_an_alarm_that_had_to_be_quiet_is_told_when_that_is_over(ward):
+    workshop, configure, broker, out = ward
+    gateway = workshop.gateway(configure({"fast": {"when": "hr > 120", "cooldown": "4s"}}))
+    listening(gateway)
+    for hr in (130, 70, 130):
+        say(broker, 1, hr=hr)
+    wait_for(lambda: len(phases(out, "fast")) == 3, what="the second alarm")
+    assert [phase for phase, _ in phases(out, "fast")] == ["start", "end", "start"]
+    end, start = [datetime.datetime.fromisoformat(event["time"]) for event in alarms(out, "fast")][1:]
+    assert start - end == datetime.timedelta(seconds=4)
+    gateway.stop()
+
+
+def test_an_alarm_whose_readings_stop_is_unconfirmed(ward):
+    workshop, configure, broker, out = ward
+    gateway = workshop.gateway(configure({"fast": {"when": "hr > 120", "within": "2s"}}))
+    listening(gateway)
+    say(broker, 1, hr=130)
+    wait_for(lambda: len(phases(out, "fast")) == 2, what="that nobody knows")
+    assert phases(out, "fast") == [("start", None), ("continue", "unconfirmed")]
+    gateway.stop()
+
+
+def test_a_value_out_of_its_range_raises_an_alarm_where_the_rule_looks_at_quality(ward):
+    workshop, configure, broker, out = ward
+    gateway = workshop.gateway(configure({"fast": {"when": 'hr > 120 or quality(hr) == "out_of_range"', "priority": "high"}}))
+    listening(gateway)
+    say(broker, 1, hr=350)
+    wait_for(lambda: phases(out, "fast"), what="the alarm")
+    assert [(one["value"], one["quality"]) for one in alarms(out, "fast")[0]["data"]["readings"]] == [(350, "out_of_range")]
+    gateway.stop()
+
+
+METER = """\
+map: meter
+version: 1
+title: a meter
+source: this test
+modbus: {}
+points:
+  slow: { address: 0, type: uint16, every: 65s }
+  fast: { address: 1, type: uint16, every: 1s }
+examples: [{ registers: { holding: { 0: [1, 2] } }, gives: { fast: 2 } }]
+"""
+NEVER = [
+    ({"when": "slow > 8", "within": "60s"}, "takes no reading older than 60.0 s, and slow is read every 65.0 s"),
+    ({"when": "rate(slow, 30 's') > 1"}, "asks how fast slow changes over 30.0 s"),
+    ({"missing": "slow", "for": "60s"}, "would start an alarm between any two readings"),
+    ({"sequence": ["fast > 1", "slow > 1"], "within": "60s"}, "allows 60.0 s from the first step to the last"),
+]
+SOMETIMES = [
+    {"when": "slow > 8", "for": "30s"}, {"when": "slow > 8 and fast > 1"}, {"missing": "slow", "for": "200s"},
+    {"sequence": ["slow > 1", "fast > 1"], "within": "60s"}]
+
+
+@pytest.mark.parametrize("rule, message", NEVER + [(rule, None) for rule in SOMETIMES])
+def test_a_rule_that_can_never_or_always_fire_is_a_mistake(workshop, rule, message):
+    maps = workshop.folder / "maps"
+    maps.mkdir()
+    (maps / "meter.yaml").write_text(METER.replace("modbus: {}", "modbus: { defaults: { table: holding } }"))
+    path = workshop.configuration(
+        maps=str(maps), links={"line": {"tcp": "127.0.0.1:1502"}}, rules={"r": rule},
+        devices={"m": {"map": "meter", "link": "line", "unit": 1}}, outputs={"f": {"file": str(workshop.folder / "out")}})
+    result = headgate("check", "-c", path)
+    if message is None:
+        assert result.returncode == 0, result.stderr
+    else:
+        assert result.returncode == 78 and message in result.stderr, result.stderr
 
 
 STEPS = {"forced": {"sequence": ["hr > 120", "pressure < 65"], "within": "10min"}}

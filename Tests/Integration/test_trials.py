@@ -198,6 +198,32 @@ def test_what_was_recorded_runs_through_a_changed_configuration(ward):  # noqa: 
     assert broken.returncode == 78 and "broken.jsonl:1" in broken.stderr
 
 
+def recorded(number, at, device="bed-1", lane="normal", **points):
+    time = f"2026-11-29T10:{at // 60:02}:{at % 60:02}.000000Z"
+    return json.dumps({
+        "id": f"g/0123456789abcdef/{lane}/{number}", "type": "headgate.telemetry.v1", "subject": device, "time": time,
+        "data": {"readings": [{"point": name, "value": value, "quality": "good"} for name, value in points.items()]}})
+
+
+def test_what_came_late_comes_late_when_it_is_run_again(ward):  # noqa: F811
+    workshop, configure, broker, out = ward
+    lines = [
+        recorded(1, 100, hr=130), recorded(2, 50, hr=70), recorded(3, 110, hr=131), recorded(4, 60, hr=70),
+        recorded(5, 120, hr=70)]
+    rule = configure({"fast": {"when": "hr > 120"}})
+    # As they were sent, and as an output may send them that was away for a while.
+    for order in (lines, [lines[2], lines[4], lines[0], lines[1], lines[3]]):
+        out.write_text("\n".join(order) + "\n")
+        report = json.loads(headgate("replay", out, "-c", rule, "--json").stdout)
+        assert [change["what"] for change in report["changes"]] == ["bed-1: fast start", "bed-1: fast end"], report
+        assert [change["time"][14:19] for change in report["changes"]] == ["01:40", "02:00"]
+    # The control: in the order of their times it would have ended and begun meanwhile.
+    out.write_text("\n".join(
+        recorded(n, at, hr=hr) for n, (at, hr) in enumerate([(50, 130), (60, 70), (100, 130), (110, 131), (120, 70)])) + "\n")
+    report = json.loads(headgate("replay", out, "-c", rule, "--json").stdout)
+    assert len(report["changes"]) == 4
+
+
 METER = """\
 map: scale
 version: 1

@@ -85,6 +85,31 @@ struct Recording {
 }
 
 extension Recording {
+    /// Events as they were committed: a reading that came late comes late.
+    ///
+    /// An export goes lane by lane, and an output sends a backlog behind what is fresh. The number in an id gives the order
+    /// within a lane. Lanes are put together by the newest time that each has come to, as an event arrives no earlier than
+    /// any before it. Events whose ids have no number stay in the order of the file.
+    static func inOrderOfArrival(_ events: [(event: Event, time: Timestamp)]) -> [(event: Event, time: Timestamp)] {
+        var lanes: [Substring: [(number: UInt64, place: Int)]] = [:]
+        for (place, one) in events.enumerated() {
+            let parts = one.event.id.split(separator: "/", omittingEmptySubsequences: false)
+            let number = parts.count >= 4 ? parts.last.flatMap { UInt64($0) } : nil
+            lanes[number == nil ? "" : parts[parts.count - 2], default: []].append((number ?? 0, place))
+        }
+        var arrived: [(time: Timestamp, place: Int)] = []
+        for (_, lane) in lanes.sorted(by: { $0.key < $1.key }) {
+            var newest = Timestamp(microseconds: .min)
+            for (_, place) in lane.sorted(by: { ($0.number, $0.place) < ($1.number, $1.place) }) {
+                newest = max(newest, events[place].time)
+                arrived.append((newest, place))
+            }
+        }
+        // Of one moment those of a lane stay in their order.
+        return arrived.enumerated().sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }
+            .map { events[$0.element.place] }
+    }
+
     /// Nil where they are the same, or of different kinds.
     fileprivate static func conversion(from told: String?, to own: String) -> (scale: Double, offset: Double)? {
         guard let told, told != own, let unit = UnitOfMeasure(told), let wanted = UnitOfMeasure(own) else { return nil }

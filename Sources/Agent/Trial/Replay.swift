@@ -70,9 +70,7 @@ public struct Replay {
         guard let start = events.map(\.time).min() else { return ([], 0) }
         let trial = Trial(configuration, from: start)
         var taken = 0
-        // An export goes lane by lane, and an output sends backlog behind what is fresh.
-        let inOrder = events.enumerated().sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }
-        for (event, time) in inOrder.map(\.element) where event.type == EventKind.telemetry.type {
+        for (event, time) in Recording.inOrderOfArrival(events) where event.type == EventKind.telemetry.type {
             guard let points = trial.points(of: event.subject) else { continue }
             let said = (event.data.readings ?? []).compactMap { reading in
                 points.first { $0.name == reading.point && $0.derived == nil }.map { point in

@@ -278,7 +278,7 @@ struct Watch {
     private mutating func start(at time: Timestamp, isConfirmed: Bool = true, causes: [Cause] = []) -> Signal {
         let id = "\(shared.rule.name)/\(deviceID)/\(String(time.microseconds, radix: 16))"
         active = Active(id: id, since: time, isConfirmed: isConfirmed, lastTold: time)
-        suppressed = nil
+        (suppressed, brokenHolds) = (nil, 0)
         return Signal(phase: .start, remark: isConfirmed ? .none : .unconfirmed, time: time, causes: causes)
     }
 
@@ -409,13 +409,15 @@ struct Watch {
     // MARK: Inputs that never count
 
     /// An input whose last reading is good, and too old to count, at a moment of the system's clock; nil where all count.
-    func staleInput(_ known: borrowing Looks, at now: Timestamp) -> Int? {
+    func staleInput(_ known: borrowing Looks, at now: Timestamp) -> (look: Int, age: Int64, validity: Int64)? {
         if case .missing = shared.kind { return nil }
         let time = max(lookedAt, time(at: now))
         for place in inputs {
             let look = known.look(ofInput: place)
             guard known.last(look)?.reading.quality == .good else { continue }
-            if known.expiry(look, validity: shared.validities[place - firstInput]) < time { return look }
+            let validity = known.validity(look, shared.validities[place - firstInput])
+            let age = time.microseconds(since: known.time(look))
+            if age > validity { return (look, age, validity) }
         }
         return nil
     }
