@@ -166,6 +166,7 @@ public enum ValueText {
         case .number(let number): "\(number)"
         case .single(let number): "\(number)"
         case .integer(let integer): "\(integer)"
+        case .unsigned(let number): "\(number)"
         case .boolean(let boolean): "\(boolean)"
         case .text: text ?? ""
         }

@@ -11,7 +11,7 @@ public struct Conversion: Sendable, Equatable {
     /// What a text stands for.
     public var values: [String: Value] = [:]
     /// Raw numbers and texts of messages that mean "no value". Registers have theirs beside their layout.
-    public var absentNumbers: [Double] = []
+    public var absentNumbers: [Value] = []
     public var absentTexts: [String] = []
     /// The map says that the point is a number or a boolean: any other text is a mistake, not a value.
     public var refusesTexts = false
@@ -43,7 +43,7 @@ public struct Conversion: Sendable, Equatable {
         guard Self.hasMeaning(reading) else { return }
         if case .text(let index) = reading.value, refusesTexts || !values.isEmpty || !absentTexts.isEmpty {
             applyTexts(batch.text(at: index), to: &reading)
-        } else if !absentNumbers.isEmpty, let number = reading.value.asNumber, absentNumbers.contains(number) {
+        } else if !absentNumbers.isEmpty, absentNumbers.contains(where: { $0.distance(to: reading.value) == 0 }) {
             reading.spoil(.absent, .none)
         } else if !labels.isEmpty {
             applyLabels(to: &reading, texts: &batch)

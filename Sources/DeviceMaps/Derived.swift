@@ -41,7 +41,8 @@ public struct Derived: Sendable, Equatable {
             for place in program.inputs.indices {
                 guard let one = input(place) else { return nil }
                 let isTooOld = reading.time.microseconds(since: one.time) > within
-                let number = one.quality == .good && !isTooOld ? one.value.asTruth : nil
+                let isKnown = one.quality == .good && !isTooOld && !one.value.isRoundedNumber
+                let number = isKnown ? one.value.asTruth : nil
                 isAllGood = isAllGood && number != nil
                 isStale = isStale || isTooOld
                 numbers[place] = number ?? .nan
@@ -73,6 +74,9 @@ public struct Derived: Sendable, Equatable {
         if input.value.asTruth == nil, input.quality < .absent, reading.quality < .absent {
             return reading.spoil(.bad, .wrongType)
         }
+        if input.quality == .good, input.value.isRoundedNumber, reading.quality == .good {
+            (reading.quality, reading.reason) = (.uncertain, .imprecise)
+        }
         guard input.quality > .good else { return }
         if input.quality >= .absent {
             guard input.quality > reading.quality else { return }
@@ -95,4 +99,7 @@ extension Value {
         if case .boolean(let value) = self { return value ? 1 : 0 }
         return asNumber
     }
+
+    /// Whether a formula, which computes in double precision, gets another number than this.
+    public var isRoundedNumber: Bool { asNumber != nil && !isExactNumber }
 }

@@ -210,7 +210,12 @@ public struct MessageSource: Sendable {
         case rawSamples(address: Int, RegisterLayout, absent: [UInt64], SampleFigure)
     }
 
-    public enum JSONType: Sendable { case number, integer, boolean, string, any }
+    public enum JSONType: Sendable {
+        case number, integer, boolean, string
+        /// A number, whole or not, as it is written: the map gives it a unit, a scale or a range, and no type.
+        case measured
+        case any
+    }
 
     /// Below the device's own topic; empty where that is the one.
     public var topic: String
@@ -226,6 +231,8 @@ public struct Example: Sendable {
 
     public enum Expected: Sendable, Equatable {
         case number(Double)
+        /// A whole number, to the last digit.
+        case whole(Value)
         case boolean(Bool)
         case text(String)
         case quality(Quality)

@@ -42,6 +42,7 @@ struct ExampleFile {
         if value.isQuoted { return (name, .text(text)) }
         if text == "true" || text == "false" { return (name, .boolean(text == "true")) }
         if let quality = Quality.allCases.first(where: { "\($0.name)" == text }) { return (name, .quality(quality)) }
+        if let whole = Value(wholeNumber: text) { return (name, .whole(whole)) }
         if let number = Double(text) { return (name, .number(number)) }
         return (name, .text(text))
     }

@@ -72,6 +72,11 @@ public enum ExampleProof {
     private static func matches(_ reading: Reading, _ expected: Example.Expected, _ batch: Batch) -> Bool {
         switch expected {
         case .quality(let quality): return reading.quality == quality
+        case .whole(let wanted):
+            guard reading.quality == .good, let distance = reading.value.distance(to: wanted) else { return false }
+            if case .integer = reading.value { return distance == 0 }
+            if case .unsigned = reading.value { return distance == 0 }
+            return distance <= max(abs(wanted.asNumber ?? 0) * 1e-6, 1e-12)
         case .number(let wanted):
             guard reading.quality == .good, let found = reading.value.asNumber else { return false }
             if case .integer = reading.value { return found == wanted }
@@ -87,10 +92,17 @@ public enum ExampleProof {
     private static func describe(_ expected: Example.Expected) -> String {
         switch expected {
         case .number(let number): "\(number)"
+        case .whole(let value): json(value)
         case .boolean(let boolean): "\(boolean)"
         case .text(let text): "“\(text)”"
         case .quality(let quality): "\(quality.name)"
         }
+    }
+
+    private static func json(_ value: Value) -> String {
+        var out = ByteWriter()
+        out.json(value, of: Batch())
+        return String(decoding: out.bytes, as: UTF8.self)
     }
 
     private static func describe(_ reading: Reading, _ batch: Batch) -> String {

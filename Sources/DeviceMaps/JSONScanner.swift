@@ -5,6 +5,10 @@
 public enum JSONLeaf: Equatable, Sendable {
     case number(Double)
     case integer(Int64)
+    /// A whole number above what `integer` can hold.
+    case unsigned(UInt64)
+    /// A whole number of more than 64 bits, as nearly as a double can hold it.
+    case rounded(Double)
     case boolean(Bool)
     case string(String)
     case null
@@ -19,6 +23,8 @@ extension JSONLeaf {
         switch self {
         case .number(let number): number
         case .integer(let integer): Double(integer)
+        case .unsigned(let number): Double(number)
+        case .rounded(let number): number
         case .boolean, .string, .null, .container, .numbers: nil
         }
     }
@@ -196,9 +202,12 @@ public struct JSONScanner {
             guard skipDigits() > 0 else { throw error("a digit") }
         }
         let text = String(decoding: bytes[start..<position], as: UTF8.self)
-        if isWhole, let integer = Int64(text) { return .integer(integer) }
+        if isWhole {
+            if let integer = Int64(text) { return .integer(integer) }
+            if let number = UInt64(text) { return .unsigned(number) }
+        }
         guard let number = Double(text), number.isFinite else { throw error("a number that a double can hold") }
-        return .number(number)
+        return isWhole ? .rounded(number) : .number(number)
     }
 
     @discardableResult

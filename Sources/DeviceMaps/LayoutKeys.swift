@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Events
 import YAMLText
 
 /// The keys that say how a value lies in registers, shared by Modbus maps and raw MQTT payloads.
@@ -60,6 +61,9 @@ extension PointKeys {
         }
         if text.hasPrefix("0x"), let pattern = UInt64(text.dropFirst(2), radix: 16) {
             checkWidth(of: absent, pattern, layout)
+            return pattern
+        }
+        if layout.bits == nil, let pattern = Value(wholeNumber: text).flatMap({ layout.pattern(ofWhole: $0) }) {
             return pattern
         }
         if let number = Double(text), let pattern = layout.pattern(of: number) {

@@ -29,7 +29,9 @@ struct MQTTFormFile {
 
     func source(of keys: PointKeys) -> Point.Source? {
         let topic = keys.take("topic").flatMap(Self.topic) ?? self.topic
-        let form = keys.take("payload")?.word(Self.payloads) ?? payload
+        var form = keys.take("payload")?.word(Self.payloads) ?? payload
+        // A text that has a unit, a scale or a range is a number written out, unless `values` say what texts stand for.
+        if form == .text, keys.isMeasured { form = .number }
         guard let payload = payload(form, keys) else { return nil }
         return .message(MessageSource(topic: topic, payload: payload))
     }
@@ -44,7 +46,12 @@ struct MQTTFormFile {
                 keys.problem("needs `path`", fix: "write path: ENERGY.Power")
                 return nil
             }
-            let type = keys.take("type")?.word(Self.types) ?? .any
+            let type = keys.take("type")?.word(Self.types) ?? (keys.isMeasured ? .measured : .any)
+            if type == .string, keys.isMeasured {
+                keys.problem(
+                    "is a text, and has a unit, a scale or a range, which are of numbers",
+                    fix: "leave `type` out, or the others")
+            }
             return Self.path(path).map { .json($0, type) }
         case .registers: return registers(keys).map { .registers(address: $0, $1, absent: $2) }
         }

@@ -91,7 +91,7 @@ public enum MapDocument {
         case .integer: "int64"
         case .boolean: "bool"
         case .string: "string"
-        case .any: ""
+        case .measured, .any: ""
         }
     }
 

@@ -253,7 +253,7 @@ public struct MessageLayout: Sendable {
         while trimmed.last.map({ $0 <= 0x20 }) ?? false { trimmed = trimmed.dropLast() }
         while trimmed.first.map({ $0 <= 0x20 }) ?? false { trimmed = trimmed.dropFirst() }
         guard let text = String(trimmed) else { return nil }
-        if let integer = Int64(text) { return .integer(integer) }
+        if let whole = Value(wholeNumber: text) { return whole }
         // Swift also reads "nan", "infinity" and hexadecimal as numbers.
         let isDecimal = text.utf8.allSatisfy {
             UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || "+-.eE".utf8.contains($0)
@@ -267,22 +267,36 @@ public struct MessageLayout: Sendable {
     ) -> (Value, Quality, Reason) {
         switch (leaf, type) {
         case (.null, _): return (.none, .absent, .none)
-        case (.number(let number), .any), (.number(let number), .number): return (.number(number), .good, .none)
+        case (.number(let number), .any), (.number(let number), .number), (.number(let number), .measured):
+            return (.number(number), .good, .none)
         case (.number(let number), .integer):
-            return Int64(exactly: number).map { (.integer($0), .good, .none) } ?? (.none, .bad, .wrongType)
-        case (.integer(let integer), .any), (.integer(let integer), .integer):
-            return (.integer(integer), .good, .none)
-        case (.integer(let integer), .number): return (.number(Double(integer)), .good, .none)
+            if let integer = Int64(exactly: number) { return (.integer(integer), .good, .none) }
+            return UInt64(exactly: number).map { (Value($0), .good, .none) } ?? (.none, .bad, .wrongType)
+        case (.integer(let integer), .any), (.integer(let integer), .integer), (.integer(let integer), .measured),
+            (.integer(let integer), .number):
+            return (whole(.integer(integer), as: type), .good, .none)
+        case (.unsigned(let number), .any), (.unsigned(let number), .integer), (.unsigned(let number), .measured),
+            (.unsigned(let number), .number):
+            return (whole(.unsigned(number), as: type), .good, .none)
+        case (.rounded(let number), .any), (.rounded(let number), .number), (.rounded(let number), .measured):
+            return (.number(number), .uncertain, .imprecise)
         case (.boolean(let boolean), .any), (.boolean(let boolean), .boolean):
             return (.boolean(boolean), .good, .none)
         case (.string(let text), .any), (.string(let text), .string): return self.text(text, into: &batch)
         // Some products send numbers in quotes; where the map says that it is one, it is read as one. What is none
         // may still be one of the point's `values` or `absent` texts.
-        case (.string(let text), .number), (.string(let text), .integer), (.string(let text), .boolean):
+        case (.string(let text), .number), (.string(let text), .integer), (.string(let text), .boolean),
+            (.string(let text), .measured):
             guard type != .boolean, let value = number(text) else { return self.text(text, into: &batch) }
             if type == .integer, case .number = value { return (.none, .bad, .wrongType) }
-            return (value, .good, .none)
+            return (type == .number ? whole(value, as: type) : value, .good, .none)
         default: return (.none, .bad, .wrongType)
         }
+    }
+
+    /// A whole number where one of any kind is wanted: a double is one only where it is exactly the same.
+    private static func whole(_ value: Value, as type: MessageSource.JSONType) -> Value {
+        guard type == .number, value.isExactNumber, let number = value.asNumber else { return value }
+        return .number(number)
     }
 }

@@ -37,6 +37,9 @@ public struct PointKeys {
         own.take(key)
     }
 
+    /// Whether the map gives the point what only a number has.
+    var isMeasured: Bool { ["unit", "report", "scale", "offset", "range"].contains { own.has($0) || defaults?.has($0) ?? false } }
+
     func problem(_ message: String, fix: String = "") {
         own.problem(message, fix: fix)
     }
@@ -162,14 +165,17 @@ public struct PointKeys {
         switch message.payload {
         // Raw bytes have theirs as bit patterns, beside the layout.
         case .registers, .samples, .rawSamples: return
-        case .number, .json(_, .number), .json(_, .integer), .json(_, .boolean): conversion.refusesTexts = true
+        case .number, .json(_, .number), .json(_, .integer), .json(_, .boolean), .json(_, .measured):
+            conversion.refusesTexts = true
         case .text, .json: break
         }
         for absent in take("absent")?.sequence() ?? [] {
             if absent.isNull { continue }
             // `nan` is no number in a payload: it is the text that stands for none.
-            if !absent.isQuoted, let number = absent.scalar.flatMap(Double.init), number.isFinite {
-                conversion.absentNumbers.append(number)
+            if !absent.isQuoted, let whole = absent.scalar.flatMap({ Value(wholeNumber: $0) }) {
+                conversion.absentNumbers.append(whole)
+            } else if !absent.isQuoted, let number = absent.scalar.flatMap(Double.init), number.isFinite {
+                conversion.absentNumbers.append(.number(number))
             } else if let text = absent.string() {
                 conversion.absentTexts.append(text)
             }
@@ -180,6 +186,7 @@ public struct PointKeys {
         if !value.isQuoted, value.scalar == "true" { return .boolean(true) }
         if !value.isQuoted, value.scalar == "false" { return .boolean(false) }
         if !value.isQuoted, let integer = value.scalar.flatMap(YAMLValue.integer) { return .integer(Int64(integer)) }
+        if !value.isQuoted, let whole = value.scalar.flatMap({ Value(wholeNumber: $0) }) { return whole }
         if let number = value.number() { return .number(number) }
         return nil
     }

@@ -97,13 +97,12 @@ public struct RegisterLayout: Sendable, Equatable {
         case .bool: return (.boolean(raw != 0), .good, .none)
         // A field of one bit is asked for with `bit` and is a yes or no.
         case _ where bits?.count == 1: return (.boolean(raw == 1), .good, .none)
-        case _ where bits != nil: return (Int64(exactly: raw).map(Value.integer) ?? .number(Double(raw)), .good, .none)
+        case _ where bits != nil: return (Value(raw), .good, .none)
         case .int16: return (.integer(Int64(Int16(truncatingIfNeeded: raw))), .good, .none)
         case .int32: return (.integer(Int64(Int32(truncatingIfNeeded: raw))), .good, .none)
         case .int64: return (.integer(Int64(bitPattern: raw)), .good, .none)
         case .uint16, .uint32: return (.integer(Int64(raw)), .good, .none)
-        // What 63 bits cannot hold is kept as nearly as a double can.
-        case .uint64: return (Int64(exactly: raw).map(Value.integer) ?? .number(Double(raw)), .good, .none)
+        case .uint64: return (Value(raw), .good, .none)
         case .float32: return float(Float(bitPattern: UInt32(truncatingIfNeeded: raw)))
         case .float64: return float(Double(bitPattern: raw))
         case .bcd16, .bcd32:
@@ -153,13 +152,23 @@ public struct RegisterLayout: Sendable, Equatable {
         case .int64: UInt64(bitPattern: Int64(saturating: number))
         case .uint16: UInt64(UInt16(clamping: Int64(saturating: number)))
         case .uint32: UInt64(UInt32(clamping: Int64(saturating: number)))
-        case .uint64: UInt64(clamping: Int64(saturating: number))
+        case .uint64: number >= 0x1p64 ? .max : number > 0 ? UInt64(number.rounded()) : 0
         case .float32: UInt64(Float(number).bitPattern)
         case .float64: number.bitPattern
         case .bcd16: Self.binaryCodedDecimal(min(max(number, 0), 9_999))
         case .bcd32: Self.binaryCodedDecimal(min(max(number, 0), 99_999_999))
         case .bool: number == 0 ? 0 : 1
         case .string: nil
+        }
+    }
+
+    /// The bit pattern of a whole number of 64 bits, exactly; nil where this is another type, or cannot hold it.
+    func pattern(ofWhole value: Value) -> UInt64? {
+        switch (type, value) {
+        case (.int64, .integer(let integer)): UInt64(bitPattern: integer)
+        case (.uint64, .integer(let integer)): UInt64(exactly: integer)
+        case (.uint64, .unsigned(let number)): number
+        default: nil
         }
     }
 

@@ -19,8 +19,13 @@ public struct Writable: Sendable, Equatable {
 /// A value that somebody wants written.
 public enum AskedValue: Sendable, Equatable {
     case number(Double)
+    /// A whole number that a double would round.
+    case whole(Value)
     case boolean(Bool)
     case text(String)
+
+    /// A number, exactly.
+    public init(whole value: Value) { self = value.isExactNumber ? .number(value.asNumber ?? 0) : .whole(value) }
 
     /// As it stands in a command line.
     public init(argument: String) {
@@ -28,7 +33,9 @@ public enum AskedValue: Sendable, Equatable {
             switch argument {
             case "true": .boolean(true)
             case "false": .boolean(false)
-            default: Double(argument).flatMap { $0.isFinite ? .number($0) : nil } ?? .text(argument)
+            default:
+                Value(wholeNumber: argument).map { AskedValue(whole: $0) }
+                    ?? Double(argument).flatMap { $0.isFinite ? .number($0) : nil } ?? .text(argument)
             }
     }
 
@@ -37,6 +44,7 @@ public enum AskedValue: Sendable, Equatable {
         var out = ByteWriter()
         switch self {
         case .number(let number): out.json(Int64(exactly: number).map(Value.integer) ?? .number(number), of: Batch())
+        case .whole(let value): out.json(value, of: Batch())
         case .boolean(let boolean): out.json(.boolean(boolean), of: Batch())
         case .text(let text): out.jsonString(text)
         }
@@ -83,6 +91,8 @@ extension Point {
             pattern = try boolean(value) ? 1 : 0
         } else if !conversion.labels.isEmpty {
             pattern = try self.pattern(of: Double(try label(value)), layout)
+        } else if case .whole(let whole) = value {
+            pattern = try self.pattern(ofWhole: whole, layout, in: writable.range)
         } else {
             pattern = try self.pattern(of: raw(of: try number(value, in: writable.range), layout), layout)
         }
@@ -122,9 +132,21 @@ extension Point {
             }
             if let raw, conversion.labels[raw] != nil { return raw }
         case .boolean(let boolean): if conversion.labels[boolean ? 1 : 0] != nil { return boolean ? 1 : 0 }
+        case .whole: break
         }
         let labels = conversion.labels.sorted { $0.key < $1.key }.map(\.value).joined(separator: ", ")
         throw WriteRefusal("unknown_label", "\(name) is one of \(labels)")
+    }
+
+    /// Of a number that a double would round, to the last digit.
+    private func pattern(
+        ofWhole value: Value, _ layout: RegisterLayout, in range: ClosedRange<Double>?
+    ) throws(WriteRefusal) -> UInt64 {
+        _ = try number(.number(value.asNumber ?? .nan), in: range)
+        guard layout.bits == nil, !conversion.scales, let pattern = layout.pattern(ofWhole: value) else {
+            throw WriteRefusal("not_representable", "\(name) cannot be this number to its last digit")
+        }
+        return pattern
     }
 
     private func number(_ value: AskedValue, in range: ClosedRange<Double>?) throws(WriteRefusal) -> Double {

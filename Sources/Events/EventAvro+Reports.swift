@@ -94,13 +94,22 @@ extension ByteWriter {
         case .none: break
         case .boolean(let isTrue): avro(isTrue)
         case .integer(let integer): zigzag(integer)
+        case .unsigned(let number): avroDecimal(number)
         case .single(let number): fixed32(number.bitPattern)
         case .number(let number): avro(number)
         case .text(let index): avro(batch.text(at: index))
         }
     }
 
-    /// Of the union `["null", "boolean", "long", "float", "double", "string"]`.
+    /// A `decimal` of no places: two's complement in as few bytes as that takes, the most significant first (Avro 1.11,
+    /// "Decimal").
+    private mutating func avroDecimal(_ number: UInt64) {
+        let bytes = [UInt8(0)] + (0..<8).map { UInt8(truncatingIfNeeded: number >> UInt64(56 - 8 * $0)) }
+        zigzag(Int64(bytes.count))
+        raw(bytes)
+    }
+
+    /// Of the union `["null", "boolean", "long", "float", "double", "string", decimal]`.
     mutating func avroUnion(_ value: Value, of batch: Batch) {
         switch value {
         case .none: byte(0)
@@ -109,6 +118,7 @@ extension ByteWriter {
         case .single: byte(6)
         case .number: byte(8)
         case .text: byte(10)
+        case .unsigned: byte(12)
         }
         avro(value, of: batch)
     }

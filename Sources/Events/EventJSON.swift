@@ -292,6 +292,7 @@ extension ByteWriter {
         switch value {
         case .none: text("null")
         case .integer(let value): decimal(value)
+        case .unsigned(let value): raw(String(value).utf8)
         case .boolean(let value): text(value ? "true" : "false")
         case .text(let index): jsonString(batch.text(at: index))
         // JSON has no infinities and no NaN; none should come this far.

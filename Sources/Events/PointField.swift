@@ -5,6 +5,8 @@
 public struct PointField: Sendable, Equatable {
     public enum Form: Sendable, Equatable {
         case boolean, integer, single, number, text
+        /// Whole numbers from 0 on, of 64 bits: of metrics of edge nodes only.
+        case unsigned
     }
 
     public var point: String
@@ -30,13 +32,14 @@ extension PointField.Form {
     /// The largest number up to which a double tells every integer from the next.
     private static let exact: UInt64 = 1 << 53
 
-    /// Whether something of it says exactly this value.
+    /// Whether something of it says exactly this value. Of whole numbers beyond 63 bits none does.
     @inline(__always)
     public func holds(_ value: Value) -> Bool {
         switch (self, value) {
         case (.boolean, .boolean), (.integer, .integer), (.single, .single), (.number, .number), (.number, .single),
-            (.text, .text):
+            (.text, .text), (.unsigned, .unsigned):
             true
+        case (.unsigned, .integer(let integer)): integer >= 0
         case (.number, .integer(let integer)): integer.magnitude <= Self.exact
         case (.integer, .number(let number)): Int64(exactly: number) != nil
         default: false

@@ -79,6 +79,8 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case doubtfulInput = 30
     /// What it is computed of is of different times.
     case stale = 31
+    /// A whole number of more digits than can be kept exactly.
+    case imprecise = 32
 
     /// The word that stands in events.
     public var name: StaticString {
@@ -115,6 +117,7 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
         case .stuck: "stuck"
         case .doubtfulInput: "doubtful_input"
         case .stale: "stale"
+        case .imprecise: "imprecise"
         }
     }
 }

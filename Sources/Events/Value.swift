@@ -9,17 +9,60 @@ public enum Value: Hashable, Sendable, BitwiseCopyable {
     /// A number that came in single precision, kept so that 230.1 does not become 230.10000610351562 on the way.
     case single(Float)
     case integer(Int64)
+    /// A whole number above what `integer` can hold, and none that it can.
+    case unsigned(UInt64)
     case boolean(Bool)
     /// A text, by its place in the batch's `texts`.
     case text(Int32)
 
     /// The value as a number, where it is one.
+    ///
+    /// Above 2^53 a whole number may be rounded by that: see `isExactNumber`.
     @inlinable public var asNumber: Double? {
         switch self {
         case .number(let value): value
         case .single(let value): Double(value)
         case .integer(let value): Double(value)
+        case .unsigned(let value): Double(value)
         case .none, .boolean, .text: nil
+        }
+    }
+
+    /// A whole number, exactly.
+    @inlinable public init(_ number: UInt64) {
+        self = Int64(exactly: number).map { .integer($0) } ?? .unsigned(number)
+    }
+
+    /// A whole number as it is written in decimal; nil where that is none, or none of 64 bits.
+    public init?(wholeNumber text: some StringProtocol) {
+        if let integer = Int64(text) {
+            self = .integer(integer)
+        } else if let number = UInt64(text) {
+            self = .unsigned(number)
+        } else {
+            return nil
+        }
+    }
+
+    /// Whether `asNumber` is exactly the number: not of every whole number above 2^53.
+    @inlinable public var isExactNumber: Bool {
+        switch self {
+        case .integer(let value): value.magnitude <= 1 << 53 || Int64(exactly: Double(value)) == value
+        case .unsigned(let value): UInt64(exactly: Double(value)) == value
+        case .number, .single: true
+        case .none, .boolean, .text: false
+        }
+    }
+
+    /// How far two numbers are apart: of whole numbers exactly, however large they are.
+    @inlinable public func distance(to other: Value) -> Double? {
+        switch (self, other) {
+        case (.integer(let one), .integer(let other)):
+            return Double(one > other ? UInt64(bitPattern: one &- other) : UInt64(bitPattern: other &- one))
+        case (.unsigned(let one), .unsigned(let other)): return Double(one > other ? one - other : other - one)
+        default:
+            guard let one = asNumber, let other = other.asNumber else { return nil }
+            return abs(one - other)
         }
     }
 }

@@ -83,7 +83,7 @@ struct ValueColumn {
     private var form: Form {
         switch cells.lazy.map(\.value).first(where: { $0 != .none }) {
         case nil, .some(.none): .nothing
-        case .boolean, .text: .words
+        case .boolean, .text, .unsigned: .words
         case .integer: integers.map { .integers($0) } ?? .words
         case .single: decimals.map { .decimals(exponent: $0.exponent, $0.mantissas) } ?? .words
         case .number:

@@ -68,6 +68,7 @@ struct Minimisation {
         case .text(let index): batch.text(at: index)
         case .boolean(let isTrue): "\(isTrue)"
         case .integer(let integer): "\(integer)"
+        case .unsigned(let number): "\(number)"
         case .single(let number): text(of: Double(number))
         case .number(let number): text(of: number)
         }

@@ -104,7 +104,7 @@ struct NewsFilter {
     }
 
     private static func hasMoved(_ value: Value, from last: Value, _ deadband: Deadband) -> Bool {
-        guard let new = value.asNumber, let old = last.asNumber else {
+        guard let new = value.asNumber, let old = last.asNumber, let moved = value.distance(to: last) else {
             // Where a text stands in its batch says nothing about it.
             if case .text = value, case .text = last { return false }
             return value != last
@@ -115,12 +115,17 @@ struct NewsFilter {
             case .relative(let share): abs(old) * share
             }
         // A step of exactly the deadband is news, also where binary digits make it a little less: 20.2 - 20.1 for 0.1.
-        let moved = abs(new - old)
         return moved > 0 && moved >= band - max(abs(new), abs(old)) * value.resolution
     }
 }
 
 extension Value {
     /// How far a number may be from the one that was meant, as a part of itself.
-    fileprivate var resolution: Double { if case .single = self { 0x1p-22 } else { 0x1p-51 } }
+    fileprivate var resolution: Double {
+        switch self {
+        case .single: 0x1p-22
+        case .integer, .unsigned: 0
+        case .none, .number, .boolean, .text: 0x1p-51
+        }
+    }
 }

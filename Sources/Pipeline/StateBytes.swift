@@ -30,6 +30,9 @@ extension ByteWriter {
             byte(3)
             zigzag(number)
         case .boolean(let isTrue): byte(isTrue ? 5 : 4)
+        case .unsigned(let number):
+            byte(6)
+            varint(number)
         }
     }
 
@@ -59,6 +62,7 @@ extension ByteReader {
         case 3: .integer(try zigzag())
         case 4: .boolean(false)
         case 5: .boolean(true)
+        case 6: .unsigned(try varint())
         default: throw MalformedBytes(expected: "a value")
         }
     }

@@ -185,7 +185,11 @@ public enum AvroSchema {
 
     // MARK: Types
 
-    private static let value: JSONDocument = ["null", "boolean", "long", "float", "double", "string"]
+    /// A whole number above what a `long` can hold is a decimal: exact to the last digit.
+    private static let value: JSONDocument = [
+        "null", "boolean", "long", "float", "double", "string",
+        ["type": "bytes", "logicalType": "decimal", "precision": .integer(20), "scale": .integer(0)],
+    ]
     private static let time: JSONDocument = ["type": "long", "logicalType": "timestamp-micros"]
 
     private static func array(_ items: JSONDocument) -> JSONDocument { ["type": "array", "items": items] }
@@ -233,7 +237,8 @@ extension PointField.Form {
     fileprivate var avro: String {
         switch self {
         case .boolean: "boolean"
-        case .integer: "long"
+        // No map has unsigned fields.
+        case .integer, .unsigned: "long"
         case .single: "float"
         case .number: "double"
         case .text: "string"

@@ -76,7 +76,7 @@ extension PointField.Form {
     fileprivate var json: String {
         switch self {
         case .boolean: "boolean"
-        case .integer: "integer"
+        case .integer, .unsigned: "integer"
         case .single, .number: "number"
         case .text: "string"
         }

@@ -9,6 +9,8 @@ public indirect enum JSONDocument: Sendable, Equatable {
     case null
     case boolean(Bool)
     case integer(Int64)
+    /// A whole number above what `integer` can hold.
+    case unsigned(UInt64)
     case number(Double)
     case string(String)
     case array([JSONDocument])
@@ -26,6 +28,7 @@ public indirect enum JSONDocument: Sendable, Equatable {
     public var asNumber: Double? {
         switch self {
         case .integer(let integer): Double(integer)
+        case .unsigned(let number): Double(number)
         case .number(let number): number
         default: nil
         }
@@ -70,6 +73,7 @@ public indirect enum JSONDocument: Sendable, Equatable {
         case .null: out.text("null")
         case .boolean(let isTrue): out.raw("\(isTrue)".utf8)
         case .integer(let integer): out.decimal(integer)
+        case .unsigned(let number): out.raw(String(number).utf8)
         case .number(let number): out.raw((number.isFinite ? "\(number)" : "null").utf8)
         case .string(let text): out.jsonString(text)
         case .array(let elements):
@@ -124,6 +128,8 @@ extension JSONDocument: Decodable {
             self = .boolean(isTrue)
         } else if let integer = try? container.decode(Int64.self) {
             self = .integer(integer)
+        } else if let number = try? container.decode(UInt64.self) {
+            self = .unsigned(number)
         } else if let number = try? container.decode(Double.self) {
             self = .number(number)
         } else if let text = try? container.decode(String.self) {

@@ -44,15 +44,12 @@ extension Point {
         switch payload {
         case .json(_, .boolean): return .boolean
         case .json(_, .integer): return scaled(.integer)
-        case .json(_, .number), .number, .samples, .rawSamples: return .number
+        case .json(_, .number), .json(_, .measured), .number, .samples, .rawSamples: return .number
         case .json(_, .string), .text: return .text
-        // What has a unit, a range or a scale is a number, whatever else a message may bring.
-        case .json(_, .any): return isMeasured ? .number : nil
+        case .json(_, .any): return kind == .counter ? .number : nil
         case .registers(_, let layout, _): return scaled(layout.form)
         }
     }
-
-    private var isMeasured: Bool { !unit.isEmpty || range != nil || conversion.scales || kind == .counter }
 
     private func scaled(_ form: PointField.Form) -> PointField.Form {
         conversion.scales && form != .boolean && form != .text ? .number : form

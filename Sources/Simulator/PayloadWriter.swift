@@ -65,7 +65,7 @@ struct PayloadWriter: Sendable {
         case .string: return .string("simulated")
         case .boolean: return .literal(point.isOn(at: seconds) ? "true" : "false")
         case .integer: return .literal("\(Int64(saturating: point.raw(at: seconds)))")
-        case .number, .any: return .literal("\((point.raw(at: seconds) * 1_000).rounded() / 1_000)")
+        case .number, .measured, .any: return .literal("\((point.raw(at: seconds) * 1_000).rounded() / 1_000)")
         }
     }
 

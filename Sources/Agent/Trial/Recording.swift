@@ -130,9 +130,15 @@ extension Recording.Event.Content.Reading {
         case .null, .array, .object: return .not(.absent)
         case .boolean(let isTrue): return .boolean(isTrue)
         case .string(let text): return .text(text)
-        case .integer(let integer): return .number(converted(Double(integer), to: point.unit))
+        case .integer(let integer): return whole(.integer(integer), to: point.unit)
+        case .unsigned(let number): return whole(.unsigned(number), to: point.unit)
         case .number(let number): return .number(converted(number, to: point.unit))
         }
+    }
+
+    private func whole(_ value: Value, to own: String) -> Trial.Said {
+        if !value.isExactNumber, Recording.conversion(from: unit, to: own) == nil { return .whole(value) }
+        return .number(converted(value.asNumber ?? .nan, to: own))
     }
 
     private func converted(_ number: Double, to own: String) -> Double {

@@ -23,6 +23,8 @@ final class Trial {
     /// What a device says of a point.
     enum Said {
         case number(Double)
+        /// A whole number that a double would round.
+        case whole(Value)
         case boolean(Bool)
         case text(String)
         case not(Quality)
@@ -138,6 +140,7 @@ final class Trial {
             switch said {
             // As wide as its registers are: else windows reckon with other digits than the gateway's.
             case .number(let number): reading.value = isSingle ? .single(Float(number)) : .number(number)
+            case .whole(let value): reading.value = value
             case .boolean(let isTrue): reading.value = .boolean(isTrue)
             case .text(let text):
                 let raw = point.conversion.labels.first { $0.value == text }?.key

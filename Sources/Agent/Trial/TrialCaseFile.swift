@@ -121,6 +121,7 @@ struct TrialCaseFile {
         if value.isQuoted { return .text(text) }
         if let quality = qualities[text] { return .not(quality) }
         if text == "true" || text == "false" { return .boolean(text == "true") }
+        if let whole = Value(wholeNumber: text), !whole.isExactNumber { return .whole(whole) }
         return Double(text).map(Trial.Said.number) ?? .text(text)
     }
 
@@ -208,7 +209,7 @@ extension Point {
     /// Why its device cannot say this; nil where it can.
     fileprivate func mistake(in said: Trial.Said) -> String? {
         switch (form, said) {
-        case (.boolean, .number), (.boolean, .text): return "is yes or no: true or false"
+        case (.boolean, .number), (.boolean, .whole), (.boolean, .text): return "is yes or no: true or false"
         case (.number, .boolean), (.number, .text), (.integer, .boolean), (.integer, .text), (.single, .boolean),
             (.single, .text):
             return "is a number"
@@ -223,6 +224,7 @@ extension Trial.Said {
     var text: String {
         switch self {
         case .number(let number): "\(number)"
+        case .whole(let value): ValueText.describe(value, text: nil)
         case .boolean(let isTrue): "\(isTrue)"
         case .text(let text): text
         case .not(let quality): "\(quality.name)"

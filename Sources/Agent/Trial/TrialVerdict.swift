@@ -58,6 +58,7 @@ struct TrialVerdict {
     private func isMatch(_ reading: Reading, _ said: Trial.Said, _ batch: Batch) -> Bool {
         switch (said, reading.value) {
         case (.not(let quality), _): reading.quality == quality
+        case (.whole(let wanted), let value): reading.quality == .good && value.distance(to: wanted) == 0
         case (.boolean(let wanted), .boolean(let told)): wanted == told && reading.quality == .good
         case (.text(let wanted), .text(let index)): wanted == batch.text(at: index) && reading.quality == .good
         case (.number(let wanted), let value):
@@ -149,7 +150,8 @@ extension Trial.Outcome {
         switch reading.value {
         case .boolean(let isTrue): return .boolean(isTrue)
         case .text(let index): return .text(batch.text(at: index))
-        default: return .number(reading.value.asNumber ?? .nan)
+        default:
+            return reading.value.isExactNumber ? .number(reading.value.asNumber ?? .nan) : .whole(reading.value)
         }
     }
 }

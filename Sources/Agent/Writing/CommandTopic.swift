@@ -93,6 +93,10 @@ private struct Command: Decodable {
         by = try text(.by)
         if let boolean = try? container.decode(Bool.self, forKey: .value) {
             value = .boolean(boolean)
+        } else if let integer = try? container.decode(Int64.self, forKey: .value) {
+            value = AskedValue(whole: .integer(integer))
+        } else if let number = try? container.decode(UInt64.self, forKey: .value) {
+            value = AskedValue(whole: Value(number))
         } else if let number = try? container.decode(Double.self, forKey: .value) {
             value = .number(number)
         } else {

@@ -57,7 +57,7 @@ extension SparkplugMetric {
 
     private func unsigned(_ most: UInt64) -> Value? {
         guard let number = whole, number <= most else { return nil }
-        return Int64(exactly: number).map { .integer($0) } ?? .number(Double(number))
+        return Value(number)
     }
 
     private var time: Timestamp? { whole.flatMap(Timestamp.init(sparkplug:)) }

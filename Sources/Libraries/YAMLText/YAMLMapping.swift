@@ -14,6 +14,9 @@ public final class YAMLMapping {
         self.value = value
     }
 
+    /// Whether a key is there, without reading it.
+    public func has(_ key: String) -> Bool { mapping.contains { $0.key.string == key } }
+
     /// The value of a key, or nil where the key is not there.
     public func take(_ key: String) -> YAMLValue? {
         asked.append(key)

@@ -186,6 +186,7 @@ private enum ValueTag: UInt8 {
     case integer = 3
     case boolean = 4
     case text = 5
+    case unsigned = 6
 
     init(_ value: Value) {
         switch value {
@@ -195,6 +196,7 @@ private enum ValueTag: UInt8 {
         case .integer: self = .integer
         case .boolean: self = .boolean
         case .text: self = .text
+        case .unsigned: self = .unsigned
         }
     }
 
@@ -206,6 +208,7 @@ private enum ValueTag: UInt8 {
         case .integer(let integer): UInt64(bitPattern: integer)
         case .boolean(let boolean): boolean ? 1 : 0
         case .text(let index): UInt64(UInt32(bitPattern: index))
+        case .unsigned(let number): number
         }
     }
 
@@ -217,6 +220,7 @@ private enum ValueTag: UInt8 {
         case .integer: .integer(Int64(bitPattern: bits))
         case .boolean: .boolean(bits != 0)
         case .text: .text(Int32(truncatingIfNeeded: bits))
+        case .unsigned: .unsigned(bits)
         }
     }
 }
@@ -256,7 +260,7 @@ private struct LastBits {
         case .number: out.varint((new ^ old).byteSwapped)
         // What the series had before may have been a wider number.
         case .single: out.varint(UInt64(UInt32(truncatingIfNeeded: new ^ old).byteSwapped))
-        case .integer, .text: out.zigzag(Int64(bitPattern: new &- old))
+        case .integer, .text, .unsigned: out.zigzag(Int64(bitPattern: new &- old))
         case .none, .boolean: out.varint(new)
         }
     }
@@ -271,7 +275,7 @@ private struct LastBits {
         case .single:
             let difference = UInt32(truncatingIfNeeded: try reader.varint()).byteSwapped
             new = UInt64(difference ^ UInt32(truncatingIfNeeded: old))
-        case .integer, .text: new = old &+ UInt64(bitPattern: try reader.zigzag())
+        case .integer, .text, .unsigned: new = old &+ UInt64(bitPattern: try reader.zigzag())
         case .none, .boolean: new = try reader.varint()
         }
         self[series] = new

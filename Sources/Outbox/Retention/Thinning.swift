@@ -69,7 +69,7 @@ struct Thinning {
         case .none: .nothing(reading.quality)
         case .boolean(let value): .boolean(value)
         case .text(let index): .text(batch.text(at: index))
-        case .number, .single, .integer: .number(reading.quality)
+        case .number, .single, .integer, .unsigned: .number(reading.quality)
         }
     }
 

@@ -285,6 +285,8 @@ public final class SparkplugMetrics: Sendable {
         case (.integer, .integer(let integer)): .long(UInt64(bitPattern: integer))
         case (.integer, .number(let number)):
             Int64(exactly: number).map { SparkplugMetric.Raw.long(UInt64(bitPattern: $0)) }
+        case (.unsigned, .unsigned(let number)): .long(number)
+        case (.unsigned, .integer(let integer)): .long(UInt64(bitPattern: integer))
         case (.single, .single(let number)): .float(number)
         case (.number, _): value.asNumber.map { SparkplugMetric.Raw.double($0) }
         case (.text, .text(let place)): .string(texts.text(at: place))
@@ -310,6 +312,7 @@ extension PointField.Form {
         switch value {
         case .boolean: self = .boolean
         case .integer(let integer): self = Self.number.holds(.integer(integer)) ? .number : .integer
+        case .unsigned: self = .unsigned
         case .none, .single, .number: self = .number
         case .text: self = .text
         }
@@ -319,6 +322,7 @@ extension PointField.Form {
         switch self {
         case .boolean: .boolean
         case .integer: .int64
+        case .unsigned: .uint64
         case .single: .float
         case .number: .double
         case .text: .string

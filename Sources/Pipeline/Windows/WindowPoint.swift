@@ -48,7 +48,9 @@ struct WindowMember: Equatable {
     ///   - accumulator: of the pane.
     mutating func take(_ reading: Reading, from start: Timestamp, _ accumulator: inout Accumulator) {
         stand(until: reading.time, from: start, &accumulator)
-        guard reading.quality == .good, let number = reading.value.asTruth, number.isFinite else {
+        guard reading.quality == .good, let number = reading.value.asTruth, number.isFinite,
+            !reading.value.isRoundedNumber
+        else {
             accumulator.unusable += 1
             standing = nil
             return
