@@ -57,6 +57,30 @@ public struct GatewayStatus: Codable, Sendable {
         }
     }
 
+    public struct LinkStatus: Codable, Sendable {
+        public var link: String
+        /// The device file, or host and port.
+        public var address: String
+        /// Nil until the first attempt has come to an end.
+        public var isUp: Bool?
+        /// Up or down since when.
+        public var since: String?
+        /// Why it is down.
+        public var reason: String?
+        public var lastReceived: String?
+
+        public init(
+            link: String, address: String, isUp: Bool?, since: String?, reason: String?, lastReceived: String?
+        ) {
+            self.link = link
+            self.address = address
+            self.isUp = isUp
+            self.since = since
+            self.reason = reason
+            self.lastReceived = lastReceived
+        }
+    }
+
     public struct OutputStatus: Codable, Sendable {
         public var output: String
         public var kind: String
@@ -195,6 +219,7 @@ public struct GatewayStatus: Codable, Sendable {
     public var startedAt: String
     public var totals: Totals
     public var outbox: OutboxReport
+    public var links: [LinkStatus]
     public var outputs: [OutputStatus]
     public var devices: [DeviceStatus]
     /// The most urgent first.
@@ -204,13 +229,14 @@ public struct GatewayStatus: Codable, Sendable {
 
     public init(
         gateway: String, version: String, startedAt: String, totals: Totals, outbox: OutboxReport,
-        outputs: [OutputStatus], devices: [DeviceStatus], alarms: [AlarmStatus], warnings: [WarningStatus]
+        links: [LinkStatus], outputs: [OutputStatus], devices: [DeviceStatus], alarms: [AlarmStatus], warnings: [WarningStatus]
     ) {
         self.gateway = gateway
         self.version = version
         self.startedAt = startedAt
         self.totals = totals
         self.outbox = outbox
+        self.links = links
         self.outputs = outputs
         self.devices = devices
         self.alarms = alarms

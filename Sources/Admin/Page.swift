@@ -28,6 +28,8 @@ enum Page {
         <table><thead><tr><th>alarm<th>device<th>priority<th>since<th></tr></thead><tbody id="alarms"></tbody></table></section>
         <section id="warned" role="status" hidden><h2>Warnings</h2>
         <table><thead><tr><th>warning<th>of<th>since<th class="n">times<th>what to do</tr></thead><tbody id="warnings"></tbody></table></section>
+        <h2>Links</h2>
+        <table><thead><tr><th>link<th>address<th>state<th>since<th>last received</tr></thead><tbody id="links"></tbody></table>
         <h2>Outputs</h2>
         <table><thead><tr><th>output<th>kind<th>state<th class="n">waiting<th class="n">oldest<th class="n">readings acknowledged<th class="n">dead letters</tr></thead><tbody id="outputs"></tbody></table>
         <h2>Outbox</h2><p id="outbox"></p>
@@ -49,6 +51,8 @@ enum Page {
             [[a.text, a.isConfirmed ? '' : 'unconfirmed: no good reading'].filter(t => t).join('; '), a.isConfirmed ? '' : 'warn']])));
           warned.hidden = s.warnings.length == 0;
           warnings.replaceChildren(...s.warnings.map(w => row([[w.warning, 'warn'], [w.subject], [w.since.slice(0, 19).replace('T', ' ')], [number(w.count), 'n'], [w.text + ': ' + w.next]])));
+          links.replaceChildren(...s.links.map(l => row([[l.link], [l.address], [l.isUp == null ? 'starting' : l.isUp ? 'up' : 'down: ' + (l.reason ?? ''), l.isUp == null ? 'dim' : l.isUp ? 'good' : 'bad'],
+            [(l.since ?? '').slice(0, 19).replace('T', ' ')], [(l.lastReceived ?? '').slice(0, 19).replace('T', ' ')]])));
           outputs.replaceChildren(...s.outputs.map(o => row([[o.output], [o.kind], [o.isUp ? 'up' : 'down: ' + (o.lastError ?? ''), o.isUp ? 'good' : 'bad'],
             [number(o.lanes.reduce((n, l) => n + l.waitingEvents, 0)), 'n'], [age(Math.max(0, ...o.lanes.map(l => l.oldestAgeSeconds ?? 0)) || null), 'n'],
             [number(o.acknowledgedReadings), 'n'], [number(o.deadLetters), 'n' + (o.deadLetters ? ' bad' : '')]])));

@@ -36,6 +36,11 @@ enum StatusGauges {
             "headgate_output_up",
             status.outputs.map { (PrometheusText.labels([("output", $0.output)]), $0.isUp ? 1 : 0) })
         text += gauge(
+            "headgate_link_up",
+            status.links.compactMap { link in
+                link.isUp.map { (PrometheusText.labels([("link", link.link)]), $0 ? 1 : 0) }
+            })
+        text += gauge(
             "headgate_device_online",
             status.devices.filter { ["online", "offline"].contains($0.state) }.map {
                 (PrometheusText.labels([("device", $0.device)]), $0.state == "online" ? 1 : 0)

@@ -26,6 +26,10 @@ struct Assembly {
     let alarms: Alarms
     /// By link, where something on it may be written.
     let writeQueues: [String: WriteQueue]
+    let warnings: Warnings
+    let subscriptions: SubscriptionFile
+    /// By link.
+    let monitors: [String: LinkMonitor]
 
     // MARK: Inputs
 
@@ -47,13 +51,21 @@ struct Assembly {
             return { await modbus.run() }
         case .mqtt(let broker, let share, let sparkplugHost):
             let devices = configuration.devices.filter { $0.link == link.name }
+            let connection = try broker.revealed()
             let settings = MQTTSourceSettings(
-                name: link.name, connection: try broker.revealed(), share: share, sparkplugHost: sparkplugHost,
-                devices: devices.compactMap(mqttDevice), edgeNodes: devices.compactMap(edgeNodes))
+                name: link.name, connection: connection, share: share, sparkplugHost: sparkplugHost,
+                devices: devices.compactMap(mqttDevice), edgeNodes: devices.compactMap(edgeNodes),
+                monitor: monitor(of: link), warnings: warnings,
+                lastSubscriptions: subscriptions.filters(of: link.name, connection, warnings),
+                keepSubscriptions: { [subscriptions] in subscriptions.keep($0, of: link.name, connection) })
             let source = MQTTSource(
                 settings, catalog: catalog, collector: collector, commands: commands, logger: logs["mqtt"])
             return { await source.run() }
         }
+    }
+
+    private func monitor(of link: Configuration.Link) -> LinkMonitor {
+        monitors[link.name] ?? LinkMonitor(name: link.name, address: link.address, warnings: warnings)
     }
 
     /// What may be written, to the links whose queues there are.
@@ -110,9 +122,14 @@ struct Assembly {
 
     func mqttDevice(_ device: Configuration.ConfiguredDevice) -> MQTTDevice? {
         guard case .mqtt(let form) = device.map.form, case .topic(let topic) = device.address else { return nil }
-        return MQTTDevice(
+        var one = MQTTDevice(
             name: device.name, topic: topic, map: device.map, form: form, tags: device.tags,
             naming: minimising.naming(of: device.described))
+        if !device.allowedIDs.isEmpty {
+            one.allows = { [ids = device.allowedIDs] id in ids.contains { $0.matches(id) } }
+        }
+        (one.maxDevices, one.forgetAfter) = (device.maxDevices, device.forgetAfter)
+        return one
     }
 
     func edgeNodes(_ device: Configuration.ConfiguredDevice) -> SparkplugDevice? {

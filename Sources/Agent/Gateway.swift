@@ -58,11 +58,16 @@ public struct Gateway: Sendable {
         alarms.restore(
             state: kept?.state, notes: kept?.notes ?? [], active: outbox.activeAlarms, configuration.devices, minimising)
         self.alarms = alarms
+        let monitors = Dictionary(
+            configuration.links.map {
+                ($0.name, LinkMonitor(name: $0.name, address: $0.address, warnings: warnings))
+            }, uniquingKeysWith: { one, _ in one })
         let assembly = Assembly(
             configuration: configuration, catalog: outbox.catalog, logs: logs, learned: LearnedFile(configuration),
             schemaFile: SchemaFile(configuration),
             connections: StateFile("connections", configuration, empty: [:]), minimising: minimising, latest: latest,
-            alarms: alarms, writeQueues: configuration.writeQueues())
+            alarms: alarms, writeQueues: configuration.writeQueues(), warnings: warnings,
+            subscriptions: SubscriptionFile(configuration), monitors: monitors)
         let logs = logs
         forwarders = try configuration.outputs.enumerated().map { index, configured in
             let (output, renderer) = try assembly.ends(of: configured)
@@ -98,7 +103,7 @@ public struct Gateway: Sendable {
         self.collectors = collectors
         view = LiveView(
             configuration: configuration, outbox: outbox, forwarders: forwarders, latest: latest, totals: totals,
-            live: live, alarms: alarms, warnings: warnings)
+            live: live, alarms: alarms, warnings: warnings, monitors: monitors)
     }
 
     /// Runs until SIGTERM, SIGINT or SIGHUP, or until a part fails that cannot go on.

@@ -52,6 +52,8 @@ public struct GatewayOverview {
         }
     }
 
+    public var links: [GatewayStatus.LinkStatus] { status.links }
+
     public var outputs: [Output] {
         status.outputs.map { output in
             Output(

@@ -18,12 +18,15 @@ struct LiveView: GatewayView {
     let live: LiveEvents
     let alarms: Alarms
     let warnings: Warnings
+    /// By link.
+    let monitors: [String: LinkMonitor]
     private let started = Timestamp.now
     private let wear = DiskWear()
 
     init(
         configuration: Configuration, outbox: Outbox, forwarders: [Forwarder], latest: LatestReadings, totals: Totals,
-        live: LiveEvents, alarms: Alarms, warnings: Warnings
+        live: LiveEvents, alarms: Alarms, warnings: Warnings,
+        monitors: [String: LinkMonitor]
     ) {
         self.configuration = configuration
         self.outbox = outbox
@@ -33,6 +36,7 @@ struct LiveView: GatewayView {
         self.live = live
         self.alarms = alarms
         self.warnings = warnings
+        self.monitors = monitors
     }
 
     func liveEvents() -> AsyncStream<[UInt8]> { live.listen() }
@@ -53,12 +57,21 @@ struct LiveView: GatewayView {
                 epoch: String(stored.epoch, radix: 16, padded: 16), bytes: Int(stored.bytes),
                 maxBytes: Int(stored.maxBytes), isSound: stored.trouble == nil, trouble: stored.trouble,
                 writtenBytes: written?.total, writtenBytesPerDay: written?.perDay, keys: stored.keys),
-            outputs: outputs(stored), devices: devices(withPoints: withPoints), alarms: activeAlarms,
+            links: links, outputs: outputs(stored), devices: devices(withPoints: withPoints), alarms: activeAlarms,
             warnings: warnings.current.map { warning in
                 GatewayStatus.WarningStatus(
                     warning: warning.kind.rawValue, subject: warning.subject, text: warning.text, next: warning.next,
                     since: warning.since.iso8601, last: warning.last.iso8601, count: warning.count)
             })
+    }
+
+    private var links: [GatewayStatus.LinkStatus] {
+        configuration.links.map { link in
+            let state = monitors[link.name]?.state
+            return GatewayStatus.LinkStatus(
+                link: link.name, address: link.address, isUp: state?.isUp, since: state?.since.iso8601,
+                reason: state?.reason, lastReceived: state?.lastReceived?.iso8601)
+        }
     }
 
     private var activeAlarms: [GatewayStatus.AlarmStatus] {

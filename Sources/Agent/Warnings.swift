@@ -60,8 +60,12 @@ final class Warnings: WarningSink {
 
     /// The longest standing first.
     var current: [Warning] {
-        state.withLock { state in
-            state.current.values.sorted { ($0.since, $0.kind.rawValue, $0.subject) < ($1.since, $1.kind.rawValue, $1.subject) }
+        let now = now()
+        return state.withLock { state in
+            for (key, warning) in state.current where key.kind.isOfEvents {
+                if now.microseconds(since: warning.last) > Self.quiet { state.current[key] = nil }
+            }
+            return state.current.values.sorted { ($0.since, $0.kind.rawValue, $0.subject) < ($1.since, $1.kind.rawValue, $1.subject) }
         }
     }
 }

@@ -173,10 +173,6 @@ public struct MQTTForm: Sendable {
         case level(Int)
     }
 
-    public enum TimeFormat: Sendable {
-        case unix, unixMilliseconds, unixMicroseconds, iso8601
-    }
-
     public enum Silence: Sendable, Equatable {
         /// From how often it sends.
         case learnt
@@ -185,13 +181,92 @@ public struct MQTTForm: Sendable {
         case never
     }
 
-    public var time: (place: Place, format: TimeFormat)?
+    public var time: DeviceTime?
     /// Which device a message is of, where one subscription serves many.
-    public var id: Place?
+    public var id: MessageIdentity?
     /// Where a list lies whose every element is read like a message; nil where the payload is one.
     public var items: JSONPath?
     /// The silence after which a device is taken for gone.
     public var silence = Silence.learnt
+    /// Where it is told whether the device is connected; nil where nothing tells.
+    public var presence: PresenceTopic?
+    /// What a message, or an element, must have to be of this product; empty where anything goes.
+    public var requires: [JSONPath] = []
+    /// Whether JSON may have what devices are known to print and the standard does not allow.
+    public var isLenient = true
+
+    public init() {}
+}
+
+/// How a message tells which device it is of: by parts of its topic, by what its payload says, or both.
+public struct MessageIdentity: Sendable, Equatable {
+    /// Levels of the whole topic, from 1, or from -1 at its end.
+    public var levels: [Int] = []
+    /// The first level of the topic's rest, which is part of it as a whole.
+    public var rest: Int?
+    public var path: JSONPath?
+
+    public init(levels: [Int] = [], rest: Int? = nil, path: JSONPath? = nil) {
+        self.levels = levels
+        self.rest = rest
+        self.path = path
+    }
+
+    /// The parts of the id that a topic has; nil where it has too few levels.
+    public func parts(of topic: String) -> [String]? {
+        let all = topic.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        var parts: [String] = []
+        for level in levels {
+            let index = level > 0 ? level - 1 : all.count + level
+            guard all.indices.contains(index), let part = String(all[index]), !part.isEmpty else { return nil }
+            parts.append(part)
+        }
+        if let rest {
+            guard rest >= 1, rest <= all.count else { return nil }
+            let part = all[(rest - 1)...].compactMap { String($0) }.joined(separator: "/")
+            if part.isEmpty { return nil }
+            parts.append(part)
+        }
+        return parts
+    }
+}
+
+/// A topic that tells whether a device is connected, most often by a last will that its broker sends for it.
+public struct PresenceTopic: Sendable, Equatable {
+    /// Below the device's own.
+    public var topic: String
+    /// Where the word stands in a JSON payload; nil where it is the whole payload.
+    public var path: JSONPath?
+    public var online: [String]
+    public var offline: [String]
+
+    /// - Returns: nil where the payload says neither.
+    public func isOnline(_ payload: [UInt8]) -> Bool? {
+        guard let word = word(payload) else { return nil }
+        if online.contains(word) { return true }
+        return offline.contains(word) ? false : nil
+    }
+
+    private func word(_ payload: [UInt8]) -> String? {
+        guard let path else { return String(validating: payload, as: UTF8.self)?.trimmingBlanks }
+        guard let found = try? JSONScanner.scan(payload, for: JSONPathTree([path]), isLenient: true).last else { return nil }
+        switch found.leaf {
+        case .string(let text): return text
+        case .boolean(let isTrue): return "\(isTrue)"
+        case .integer(let number): return "\(number)"
+        default: return nil
+        }
+    }
+}
+
+extension String {
+    /// Without blanks and line ends around it.
+    var trimmingBlanks: String {
+        var trimmed = utf8[...]
+        while trimmed.last.map({ $0 <= 0x20 }) ?? false { trimmed = trimmed.dropLast() }
+        while trimmed.first.map({ $0 <= 0x20 }) ?? false { trimmed = trimmed.dropFirst() }
+        return String(trimmed) ?? self
+    }
 }
 
 /// Where in a product's messages a point is found.
@@ -240,6 +315,11 @@ public struct Example: Sendable {
 
     public var given: Given
     public var gives: [(point: String, expected: Expected)]
+    /// The time that a message tells; nil where the example says nothing of it.
+    public var time: Timestamp?
+    /// The id of the device that a message is of, with the topic of that device.
+    public var device: String?
+    public var deviceTopic = ""
     /// Where it stands in its file.
     public var line: Int
 }

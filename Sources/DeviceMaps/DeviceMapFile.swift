@@ -63,7 +63,7 @@ public struct DeviceMapFile {
             let points = points(listed, isModbus: false, defaults: reader.defaults, source: reader.source)
             mapping.finish()
             let all = points + derived(of: points)
-            let examples = ExampleFile(points: all, place: nil).examples(in: root)
+            let examples = ExampleFile(points: all, place: nil, form: reader.form).examples(in: root)
             return (.mqtt(reader.form), all, examples)
         case (nil, nil):
             root.problem("needs `modbus` or `mqtt`", fix: "say how the product is read")

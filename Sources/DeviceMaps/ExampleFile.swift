@@ -11,6 +11,8 @@ struct ExampleFile {
     let points: [Point]
     /// What an address means in the map; nil for maps of messages.
     let place: Place?
+    /// Of maps of messages.
+    var form: MQTTForm?
 
     func examples(in root: YAMLMapping) -> [Example] {
         guard let listed = root.require("examples", fix: "prove the map: what do some registers or messages give?")
@@ -26,7 +28,27 @@ struct ExampleFile {
         let given = place == nil ? message(mapping) : registers(mapping)
         let gives = mapping.require("gives", fix: "write gives: { point: value }")?.mapping()?.all() ?? []
         let expected = gives.compactMap(expectation)
-        return given.map { Example(given: $0, gives: expected, line: value.line) }
+        guard let given else { return nil }
+        var example = Example(given: given, gives: expected, line: value.line)
+        if place == nil { takeMessage(mapping, &example) }
+        return example
+    }
+
+    /// What a message says beside the values of its points.
+    private func takeMessage(_ mapping: YAMLMapping, _ example: inout Example) {
+        if let time = mapping.take("time"), let text = time.string() {
+            example.time = Timestamp(iso8601: text.utf8)
+            if example.time == nil { time.problem("should be a moment, like 2026-11-21T09:00:00Z") }
+            if form?.time == nil { time.problem("is told by no message: the map has no `time`") }
+        }
+        example.deviceTopic = mapping.take("device_topic")?.string() ?? ""
+        guard let device = mapping.take("device") else { return }
+        example.device = device.string()
+        if form?.id == nil {
+            device.problem("is told by no message: the map has no `id`")
+        } else if !(form?.id?.levels.isEmpty ?? true) || form?.id?.rest != nil, example.deviceTopic.isEmpty {
+            device.problem("needs the topic that it is taken from", fix: "write device_topic: zigbee2mqtt/lamp")
+        }
     }
 
     private func expectation(

@@ -18,7 +18,7 @@ public enum ExampleProof {
     public static func failures(of map: DeviceMap) -> [Failure] {
         map.examples.flatMap { example in
             let (readings, batch) = read(example, map)
-            return example.gives.compactMap { name, expected -> Failure? in
+            return message(example, map) + example.gives.compactMap { name, expected -> Failure? in
                 let reading = readings[name]
                 guard let reading else {
                     return Failure(
@@ -30,6 +30,46 @@ public enum ExampleProof {
                     line: example.line, point: name, expected: describe(expected), found: describe(reading, batch))
             }
         }
+    }
+
+    /// What a message says of its time and its device. Of a list, the first element's counts.
+    private static func message(_ example: Example, _ map: DeviceMap) -> [Failure] {
+        guard case .message(let topic, let payload) = example.given, case .mqtt(let form) = map.form else { return [] }
+        var batch = Batch()
+        let layout = MessageLayout(points: map.points, topic: topic, form: form)
+        let contents = (try? layout.readAll(payload, into: &batch))?.first
+        let whole = [example.deviceTopic, topic].filter { !$0.isEmpty }.joined(separator: "/")
+        var failures: [Failure] = []
+        func expect(_ what: String, _ expected: String, _ found: String) {
+            if expected == found { return }
+            failures.append(Failure(line: example.line, point: what, expected: expected, found: found))
+        }
+        if let wanted = example.time, let time = form.time {
+            let leaf: JSONLeaf? =
+                switch time.place {
+                case .path: contents?.time
+                case .level(let level): MessageIdentity(levels: [level]).parts(of: whole)?.first.map { .string($0) }
+                }
+            let found =
+                switch time.read(leaf, arrival: wanted) {
+                case .time(let time): time.iso8601
+                case .absent: "nothing: no time is given"
+                case .unreadable: "none: it cannot be read in this format"
+                case .impossible: "one that cannot be"
+                }
+            expect("time", wanted.iso8601, found)
+        }
+        if let wanted = example.device, let id = form.id {
+            var parts = id.parts(of: whole) ?? []
+            switch contents?.id {
+            case .string(let text): parts.append(text)
+            case .integer(let number): parts.append("\(number)")
+            case .unsigned(let number): parts.append("\(number)")
+            default: break
+            }
+            expect("device", wanted, parts.joined(separator: "/"))
+        }
+        return failures
     }
 
     /// Every point that the example gives enough to read.

@@ -16,6 +16,10 @@ public enum JSONLeaf: Equatable, Sendable {
     case container
     /// A list of numbers, where one was wanted.
     case numbers([Double])
+    /// What printers write for a number that is none: NaN, Infinity.
+    case notANumber
+    /// A string whose bytes are no UTF-8.
+    case notText
 }
 
 extension JSONLeaf {
@@ -25,7 +29,7 @@ extension JSONLeaf {
         case .integer(let integer): Double(integer)
         case .unsigned(let number): Double(number)
         case .rounded(let number): number
-        case .boolean, .string, .null, .container, .numbers: nil
+        case .boolean, .string, .null, .container, .numbers, .notANumber, .notText: nil
         }
     }
 }
@@ -39,10 +43,14 @@ public struct JSONError: Error, Equatable, CustomStringConvertible {
     public var description: String { "not valid JSON at byte \(offset): expected \(expected)" }
 }
 
-/// Reads a JSON text once, strictly (RFC 8259), and picks out the values that a tree of paths leads to.
+/// Reads a JSON text once (RFC 8259), and picks out the values that a tree of paths leads to.
 ///
 /// A general decoder builds everything it reads: 20 to 30 µs for a payload of which two values are wanted. A text
-/// that is not valid to its last byte gives nothing, so that no value is taken from a damaged payload.
+/// that does not end where it should gives nothing, so that no value is taken from a payload that was cut or damaged.
+///
+/// Leniently it takes what devices are known to print and what says nothing of damage: a byte order mark before the text
+/// and zeros behind it, `NaN` and `Infinity`, numbers like `+1`, `.5`, `5.` and `007`, a comma before a closing bracket, raw
+/// control characters and bytes that are no UTF-8 in strings. Strictly it refuses each of these.
 public struct JSONScanner {
     /// Deeper payloads are refused: each level takes stack.
     public static let depthLimit = 64
@@ -54,35 +62,42 @@ public struct JSONScanner {
     /// The node whose list is taken apart, and where its elements lie.
     private let listNode: Int?
     private var elements: [Range<Int>]?
+    private let isLenient: Bool
 
-    private init(_ bytes: [UInt8], _ tree: JSONPathTree, list: Int? = nil) {
+    private init(_ bytes: [UInt8], _ tree: JSONPathTree, list: Int? = nil, isLenient: Bool) {
         self.bytes = bytes
         self.tree = tree
+        self.isLenient = isLenient
         listNode = list
     }
 
     /// The values the paths lead to, by the place of the path in its tree. Where a key stands twice, the last counts.
     public static func scan(
-        _ bytes: [UInt8], for tree: JSONPathTree
+        _ bytes: [UInt8], for tree: JSONPathTree, isLenient: Bool = false
     ) throws(JSONError) -> [(target: Int, leaf: JSONLeaf)] {
-        var scanner = JSONScanner(bytes, tree)
+        var scanner = JSONScanner(bytes, tree, isLenient: isLenient)
         try scanner.all()
         return scanner.found
     }
 
     /// The texts of the elements of a list; of something else in its place, that.
     /// - Throws: also where there is nothing at `path`.
-    public static func elements(of bytes: [UInt8], at path: JSONPath) throws(JSONError) -> [[UInt8]] {
+    public static func elements(
+        of bytes: [UInt8], at path: JSONPath, isLenient: Bool = false
+    ) throws(JSONError) -> [[UInt8]] {
         let tree = JSONPathTree([path])
-        var scanner = JSONScanner(bytes, tree, list: tree.nodes.firstIndex { !$0.targets.isEmpty })
+        var scanner = JSONScanner(
+            bytes, tree, list: tree.nodes.firstIndex { !$0.targets.isEmpty }, isLenient: isLenient)
         try scanner.all()
         guard let elements = scanner.elements else { throw JSONError(offset: 0, expected: "a list at \(path)") }
         return elements.map { Array(bytes[$0]) }
     }
 
     private mutating func all() throws(JSONError) {
+        if isLenient, bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
         try value(node: 0, depth: 0)
         skipBlanks()
+        while isLenient, next == 0 || next == 0x20 || next == 0x0A || next == 0x0D { position += 1 }
         guard position == bytes.count else { throw error("the end") }
     }
 
@@ -119,11 +134,14 @@ public struct JSONScanner {
             try object(node: node, depth: depth)
             leaf = .container
         case UInt8(ascii: "["): leaf = try list(node: node, depth: depth)
-        case UInt8(ascii: "\""): leaf = .string(try string())
+        case UInt8(ascii: "\""): 
+            let text = try string()
+            leaf = text.map { .string($0) } ?? .notText
         case UInt8(ascii: "t"): leaf = try word("true", .boolean(true))
         case UInt8(ascii: "f"): leaf = try word("false", .boolean(false))
-        case UInt8(ascii: "n"): leaf = try word("null", .null)
-        default: leaf = try number()
+        case UInt8(ascii: "n") where !isLenient || !isNotANumber: leaf = try word("null", .null)
+        default:
+            if let none = notANumber() { leaf = none } else { leaf = try number() }
         }
         guard let node else { return leaf }
         for target in tree.nodes[node].targets { found.append((target, leaf)) }
@@ -136,11 +154,14 @@ public struct JSONScanner {
         if take("}") { return }
         while true {
             skipBlanks()
+            if isLenient, take("}") { return }
             guard next == UInt8(ascii: "\"") else { throw error("a key in quotes") }
             let key = try string()
             skipBlanks()
             guard take(":") else { throw error("a colon") }
-            try value(node: node.flatMap { tree.nodes[$0].keys[key] }, depth: depth + 1)
+            var below: Int?
+            if let node, let key { below = tree.nodes[node].keys[key] }
+            try value(node: below, depth: depth + 1)
             skipBlanks()
             if take("}") { return }
             guard take(",") else { throw error("a comma or }") }
@@ -159,6 +180,7 @@ public struct JSONScanner {
         var index = 0
         while true {
             skipBlanks()
+            if isLenient, index > 0, take("]") { return numbers.map { .numbers($0) } ?? .container }
             let start = position
             let leaf = try value(node: node.flatMap { tree.nodes[$0].elements[index] }, depth: depth + 1)
             if numbers != nil {
@@ -184,17 +206,46 @@ public struct JSONScanner {
 
     // MARK: Numbers
 
+    private static let notANumbers = ["nan", "infinity", "inf"]
+
+    private var isNotANumber: Bool {
+        var place = position
+        if place < bytes.count, bytes[place] == UInt8(ascii: "-") || bytes[place] == UInt8(ascii: "+") { place += 1 }
+        return Self.notANumbers.contains { Self.isWord($0, bytes[min(place, bytes.count)...]) }
+    }
+
+    private static func isWord(_ word: String, _ bytes: ArraySlice<UInt8>) -> Bool {
+        let length = word.utf8.count
+        guard bytes.count >= length, zip(bytes, word.utf8).allSatisfy({ $0 | 0x20 == $1 }) else { return false }
+        // Not the beginning of another word.
+        return bytes.dropFirst(length).first.map { !Character(Unicode.Scalar($0)).isLetter } ?? true
+    }
+
+    private mutating func notANumber() -> JSONLeaf? {
+        guard isLenient, isNotANumber else { return nil }
+        if !take("-") { _ = take("+") }
+        while let byte = next, Character(Unicode.Scalar(byte)).isLetter { position += 1 }
+        return .notANumber
+    }
+
     private mutating func number() throws(JSONError) -> JSONLeaf {
         let start = position
-        _ = take("-")
-        guard let first = next, Self.isDigit(first) else { throw error("a value") }
-        position += 1
-        // RFC 8259, 6: no zeros before a number.
-        if first != UInt8(ascii: "0") { skipDigits() }
+        if !take("-"), isLenient { _ = take("+") }
+        guard let first = next, Self.isDigit(first) || isLenient && first == UInt8(ascii: ".") else {
+            throw error("a value")
+        }
+        var digits = 0
+        if Self.isDigit(first) {
+            position += 1
+            digits = 1
+            // RFC 8259, 6: no zeros before a number.
+            if first != UInt8(ascii: "0") || isLenient { digits += skipDigits() }
+        }
         var isWhole = true
         if take(".") {
             isWhole = false
-            guard skipDigits() > 0 else { throw error("a digit") }
+            let decimals = skipDigits()
+            guard decimals > 0 || isLenient && digits > 0 else { throw error("a digit") }
         }
         if take("e") || take("E") {
             isWhole = false
@@ -223,19 +274,22 @@ public struct JSONScanner {
 
     // MARK: Strings
 
-    private mutating func string() throws(JSONError) -> String {
+    /// - Returns: nil where its bytes are no UTF-8, which only lenient reading goes on after.
+    private mutating func string() throws(JSONError) -> String? {
         position += 1
         let start = position
-        while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 { position += 1 }
+        while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 || isLenient {
+            position += 1
+        }
         guard next != UInt8(ascii: "\\") else { return try escapedString(from: start) }
         guard take("\"") else { throw error("the end of a string") }
         return try utf8(bytes[start..<(position - 1)])
     }
 
-    private mutating func escapedString(from start: Int) throws(JSONError) -> String {
+    private mutating func escapedString(from start: Int) throws(JSONError) -> String? {
         var text = Array(bytes[start..<position])
         while let byte = next, byte != UInt8(ascii: "\"") {
-            guard byte >= 0x20 else { throw error("a printable character") }
+            guard byte >= 0x20 || isLenient else { throw error("a printable character") }
             position += 1
             byte == UInt8(ascii: "\\") ? try escape(into: &text) : text.append(byte)
         }
@@ -243,8 +297,9 @@ public struct JSONScanner {
         return try utf8(text[...])
     }
 
-    private func utf8(_ slice: ArraySlice<UInt8>) throws(JSONError) -> String {
-        guard let text = String(validating: slice, as: UTF8.self) else { throw error("text in UTF-8") }
+    private func utf8(_ slice: ArraySlice<UInt8>) throws(JSONError) -> String? {
+        let text = String(validating: slice, as: UTF8.self)
+        if text == nil, !isLenient { throw error("text in UTF-8") }
         return text
     }
 

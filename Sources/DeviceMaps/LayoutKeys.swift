@@ -13,20 +13,37 @@ extension PointKeys {
             return nil
         }
         guard let type = typeValue.word(Self.types) else { return nil }
-        let order = take("order", where: type != .string)?.word(Self.orders) ?? .ABCD
+        if type == .string { return textLayout().map { ($0, []) } }
+        for key in ["encoding", "padding"] { takeOwn(key)?.problem("is of strings only", fix: "leave it out") }
+        let order = take("order")?.word(Self.orders) ?? .ABCD
         let bits = bits(of: type)
         var layout = RegisterLayout(type: type, order: order, bits: bits)
-        if let length = takeOwn("length") {
-            layout.length = length.integer(in: 1...ModbusLimits.protocolRegisters) ?? 1
-            if type != .string { length.problem("is of strings only", fix: "the type says how long a number is") }
-        } else if type == .string {
+        takeOwn("length")?.problem("is of strings only", fix: "the type says how long a number is")
+        // A default is of whole values, not of some bits of one.
+        let written = bits == nil ? take("absent") : takeOwn("absent")
+        let absent = (written?.sequence() ?? []).compactMap { pattern(of: $0, &layout) }
+        return (layout, absent)
+    }
+
+    /// Texts that mean "no value" are those of the conversion.
+    private func textLayout() -> RegisterLayout? {
+        for key in ["bit", "bits"] { takeOwn(key)?.problem("needs an integer type", fix: "write type: uint16") }
+        var layout = RegisterLayout(type: .string)
+        var text = TextLayout()
+        text.order = takeOwn("order")?.word(Self.textOrders) ?? .asSent
+        text.encoding =
+            takeOwn("encoding")?.word(["ascii": TextLayout.Encoding.ascii, "utf8": .utf8, "latin1": .latin1]) ?? .utf8
+        if let padding = takeOwn("padding") {
+            let bytes = padding.scalar == nil ? padding.sequence() ?? [] : [padding]
+            text.padding = bytes.compactMap { $0.integer(in: 0...255, "a byte") }.map { UInt8($0) }
+        }
+        layout.text = text
+        guard let length = takeOwn("length") else {
             problem("needs `length`", fix: "say how many registers the text takes: length: 8")
             return nil
         }
-        // A default is of whole values, not of some bits of one.
-        let written = bits == nil ? take("absent", where: type != .string) : takeOwn("absent")
-        let absent = (written?.sequence() ?? []).compactMap { pattern(of: $0, &layout) }
-        return (layout, absent)
+        layout.length = length.integer(in: 1...ModbusLimits.protocolRegisters) ?? 1
+        return layout
     }
 
     private func bits(of type: RegisterType) -> ClosedRange<Int>? {
@@ -89,6 +106,9 @@ extension PointKeys {
         "bool": .bool, "int16": .int16, "uint16": .uint16, "int32": .int32, "uint32": .uint32, "int64": .int64,
         "uint64": .uint64, "float32": .float32, "float64": .float64, "bcd16": .bcd16, "bcd32": .bcd32,
         "string": .string,
+    ]
+    private static let textOrders: KeyValuePairs<String, TextLayout.Order> = [
+        "ABCD": .asSent, "BADC": .swapped, "high": .high, "low": .low,
     ]
     private static let orders: KeyValuePairs<String, ByteOrder> = [
         "ABCD": .ABCD, "CDAB": .CDAB, "BADC": .BADC, "DCBA": .DCBA,

@@ -6,7 +6,8 @@ import YAMLText
 /// The `mqtt:` part of a device map, and the points that are read from messages.
 struct MQTTFormFile {
     static let pointKeys = [
-        "topic", "payload", "path", "type", "values", "address", "order", "bit", "bits", "length", "samples",
+        "topic", "payload", "path", "type", "values", "address", "order", "bit", "bits", "length", "encoding",
+        "padding", "samples",
     ]
 
     private enum PayloadForm { case json, number, text, registers }
@@ -19,10 +20,20 @@ struct MQTTFormFile {
     init(_ mapping: YAMLMapping) {
         topic = mapping.take("topic").flatMap(Self.topic) ?? ""
         payload = mapping.take("payload")?.word(Self.payloads) ?? .json
-        form = MQTTForm(
-            time: mapping.take("time").flatMap(Self.time), id: mapping.take("id").flatMap { Self.place($0, also: nil) },
-            items: mapping.take("items").flatMap(Self.items),
-            silence: mapping.take("silent_after").flatMap(Self.silence) ?? .learnt)
+        var form = MQTTForm()
+        form.time = mapping.take("time").flatMap(Self.time)
+        form.id = mapping.take("id").flatMap(Self.identity)
+        form.items = mapping.take("items").flatMap(Self.items)
+        form.silence = mapping.take("silent_after").flatMap(Self.silence) ?? .learnt
+        form.presence = mapping.take("presence").flatMap(Self.presence)
+        if form.presence != nil, form.id?.path != nil {
+            mapping.problem(
+                "has `presence`, and takes the device's id from what messages say: nobody knows whose presence it is",
+                fix: "take the id from the topic")
+        }
+        form.requires = (mapping.take("requires")?.sequence() ?? []).compactMap(Self.path)
+        form.isLenient = mapping.take("lenient")?.boolean() ?? true
+        self.form = form
         defaults = mapping.take("defaults")?.mapping()
         defaults?.finishDefaults(ofForm: ["topic", "payload"])
     }
@@ -123,30 +134,76 @@ struct MQTTFormFile {
         value.scalar == "." ? .root : path(value)
     }
 
-    private static func time(_ value: YAMLValue) -> (place: MQTTForm.Place, format: MQTTForm.TimeFormat)? {
+    private static func time(_ value: YAMLValue) -> DeviceTime? {
         guard let mapping = value.mapping() else { return nil }
-        let format = mapping.require("format", fix: "write format: unix, unix_ms, unix_us or iso8601")?
+        let format = mapping.require("format", fix: "write format: unix, unix_ms, unix_us, unix_ns or iso8601")?
             .word(timeFormats)
-        guard let place = place(value, also: "format"), let format else { return nil }
-        return (place, format)
-    }
-
-    private static func place(_ value: YAMLValue, also: String?) -> MQTTForm.Place? {
-        guard let mapping = value.mapping() else { return nil }
-        if let also { _ = mapping.take(also) }
-        let path = mapping.take("path")
-        let level = mapping.take("level")
+        let (zone, ahead) = (mapping.take("zone"), mapping.take("max_ahead"))
+        let (path, level) = (mapping.take("path"), mapping.take("level"))
         mapping.finish()
+        guard let format else { return nil }
+        let place: MQTTForm.Place?
         switch (path, level) {
-        case (let path?, nil): return Self.path(path).map(MQTTForm.Place.path)
-        case (nil, let level?):
-            guard let number = level.integer(in: -64...64, "a level") else { return nil }
-            if number == 0 { level.problem("should count levels from 1, or from -1 at the end") }
-            return .level(number)
+        case (let path?, nil): place = Self.path(path).map(MQTTForm.Place.path)
+        case (nil, let level?): place = self.level(level).map(MQTTForm.Place.level)
         default:
-            value.problem("needs one of `path` and `level`", fix: "write { path: device.mac } or { level: 2 }")
+            value.problem("needs one of `path` and `level`", fix: "write { path: time, format: iso8601 }")
             return nil
         }
+        var time = place.map { DeviceTime(place: $0, format: format) }
+        if let zone {
+            if format != .iso8601 {
+                zone.problem("is of local times: the others count from 1970 in UTC", fix: "leave it out")
+            }
+            time?.zone = zone.string().flatMap { TimeZoneRules(named: $0) }
+            if time?.zone == nil {
+                zone.problem(
+                    "is no time zone of this system", fix: "write one like Europe/Berlin, and install the package tzdata")
+            }
+        }
+        if let ahead = ahead?.duration(atLeast: 0) { time?.maxAhead = ahead }
+        return time
+    }
+
+    private static func level(_ value: YAMLValue) -> Int? {
+        guard let number = value.integer(in: -64...64, "a level") else { return nil }
+        if number == 0 { value.problem("should count levels from 1, or from -1 at the end") }
+        return number
+    }
+
+    private static func identity(_ value: YAMLValue) -> MessageIdentity? {
+        guard let mapping = value.mapping() else { return nil }
+        let (path, one) = (mapping.take("path"), mapping.take("level"))
+        let (levels, rest) = (mapping.take("levels"), mapping.take("from_level"))
+        mapping.finish()
+        var identity = MessageIdentity()
+        identity.path = path.flatMap(Self.path)
+        identity.levels = one.flatMap(level).map { [$0] } ?? (levels?.sequence() ?? []).compactMap(level)
+        identity.rest = rest?.integer(in: 1...64, "a level")
+        let ways = [one, levels, rest].count { $0 != nil }
+        if ways > 1 || (ways == 0 && path == nil) || (levels != nil && identity.levels.isEmpty) {
+            value.problem(
+                "needs `level`, `levels` or `from_level`, or `path`, or one of the first beside `path`",
+                fix: "write { level: 2 }, { levels: [2, 3] }, { from_level: 2 } or { path: device.mac }")
+        }
+        return identity
+    }
+
+    private static func presence(_ value: YAMLValue) -> PresenceTopic? {
+        guard let mapping = value.mapping() else { return nil }
+        let topic = mapping.require("topic", fix: "write topic: LWT, below the device's own topic").flatMap(self.topic)
+        let path = mapping.take("path").flatMap(self.path)
+        func words(_ key: String, _ example: String) -> [String] {
+            guard let value = mapping.require(key, fix: "say what it sends then: \(key): \(example)") else { return [] }
+            if let one = value.scalar { return [one] }
+            return (value.sequence() ?? []).compactMap { $0.string() }
+        }
+        let (online, offline) = (words("online", "Online"), words("offline", "Offline"))
+        mapping.finish()
+        if let both = online.first(where: offline.contains) {
+            value.problem("has “\(both)” for online and for offline", fix: "leave one of them out")
+        }
+        return topic.map { PresenceTopic(topic: $0, path: path, online: online, offline: offline) }
     }
 
     private static let payloads: KeyValuePairs<String, PayloadForm> = [
@@ -155,7 +212,8 @@ struct MQTTFormFile {
     private static let types: KeyValuePairs<String, MessageSource.JSONType> = [
         "float64": .number, "int64": .integer, "bool": .boolean, "string": .string,
     ]
-    private static let timeFormats: KeyValuePairs<String, MQTTForm.TimeFormat> = [
-        "unix": .unix, "unix_ms": .unixMilliseconds, "unix_us": .unixMicroseconds, "iso8601": .iso8601,
+    private static let timeFormats: KeyValuePairs<String, DeviceTime.Format> = [
+        "unix": .unix, "unix_ms": .unixMilliseconds, "unix_us": .unixMicroseconds, "unix_ns": .unixNanoseconds,
+        "iso8601": .iso8601,
     ]
 }

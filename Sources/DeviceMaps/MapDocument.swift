@@ -98,7 +98,15 @@ public enum MapDocument {
     private static func type(_ layout: RegisterLayout) -> String {
         var text = layout.type.rawValue
         if layout.registers > 1, layout.type != .string { text += " \(layout.order.rawValue)" }
-        if layout.type == .string { text += " of \(layout.length) registers" }
+        if layout.type == .string {
+            text += " of \(layout.length) registers"
+            switch layout.text?.order {
+            case .asSent, nil: break
+            case .swapped: text += ", bytes swapped"
+            case .high: text += ", one character in each, in the upper byte"
+            case .low: text += ", one character in each, in the lower byte"
+            }
+        }
         if let bits = layout.bits {
             text += bits.count == 1 ? ", bit \(bits.lowerBound)" : ", bits \(bits.lowerBound) to \(bits.upperBound)"
         }

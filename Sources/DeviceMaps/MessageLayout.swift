@@ -11,6 +11,8 @@ public struct MessageLayout: Sendable {
         /// The device's own time and id, where the map takes them from the payload.
         public var time: JSONLeaf?
         public var id: JSONLeaf?
+        /// Whether it has all that a message of this product must have.
+        public var isIdentified = true
 
         public init() {}
     }
@@ -30,7 +32,12 @@ public struct MessageLayout: Sendable {
         case samples(Int)
         case rate(JSONPath)
         case time, id
+        /// Must be there.
+        case required(Int)
     }
+
+    private let required: Int
+    private let isLenient: Bool
 
     /// What is told of the lists of numbers, list by list.
     private let samples: [[(point: Int, figure: SampleFigure)]]
@@ -73,10 +80,16 @@ public struct MessageLayout: Sendable {
             paths.append(path)
             targets.append(.time)
         }
-        if isJSON, case .path(let path) = form.id {
+        if isJSON, let path = form.id?.path {
             paths.append(path)
             targets.append(.id)
         }
+        for (place, path) in form.requires.enumerated() where isJSON {
+            paths.append(path)
+            targets.append(.required(place))
+        }
+        required = isJSON ? form.requires.count : 0
+        isLenient = form.isLenient
         self.sources = sources
         self.targets = targets
         let lists = targets.indices.filter { if case .samples = targets[$0] { true } else { false } }
@@ -85,11 +98,23 @@ public struct MessageLayout: Sendable {
         let outer = zip(paths, targets).filter {
             switch $0.1 {
             case .time, .id: true
-            case .point, .samples, .rate: false
+            case .point, .samples, .rate, .required: false
             }
         }
         outerTree = JSONPathTree(outer.map(\.0))
         outerTargets = outer.map(\.1)
+    }
+
+    /// The points that it reads.
+    public var points: [Int] {
+        let inJSON = targets.flatMap { target -> [Int] in
+            switch target {
+            case .point(let point, _): [point]
+            case .samples(let list): samples[list].map(\.point)
+            case .rate, .time, .id, .required: []
+            }
+        }
+        return sources.map(\.point) + inJSON
     }
 
     /// The topics a map listens to, below the device's own.
@@ -105,7 +130,7 @@ public struct MessageLayout: Sendable {
     /// does not say of its time and its device, the message around it may.
     public func readAll(_ payload: [UInt8], into batch: inout Batch) throws(JSONError) -> [Contents] {
         guard let items, !targets.isEmpty else { return [try read(payload, into: &batch)] }
-        let elements = try JSONScanner.elements(of: payload, at: items)
+        let elements = try JSONScanner.elements(of: payload, at: items, isLenient: isLenient)
         guard elements.count <= Self.mostItems else {
             throw JSONError(offset: 0, expected: "at most \(Self.mostItems) elements at \(items)")
         }
@@ -126,7 +151,7 @@ public struct MessageLayout: Sendable {
     private func outer(_ payload: [UInt8]) throws(JSONError) -> Contents {
         var contents = Contents()
         guard !outerTargets.isEmpty else { return contents }
-        for (target, leaf) in try JSONScanner.scan(payload, for: outerTree) {
+        for (target, leaf) in try JSONScanner.scan(payload, for: outerTree, isLenient: isLenient) {
             if case .time = outerTargets[target] { contents.time = leaf } else { contents.id = leaf }
         }
         return contents
@@ -143,8 +168,10 @@ public struct MessageLayout: Sendable {
         guard !targets.isEmpty else { return contents }
         var lists: [Int: JSONLeaf] = [:]
         var rates: [String: Double] = [:]
-        for (target, leaf) in try JSONScanner.scan(payload, for: tree) {
+        var missing = Set(0..<required)
+        for (target, leaf) in try JSONScanner.scan(payload, for: tree, isLenient: isLenient) {
             switch targets[target] {
+            case .required(let place): if leaf != .null { missing.remove(place) }
             case .time: contents.time = leaf
             case .id: contents.id = leaf
             case .samples(let list): lists[list] = leaf
@@ -159,6 +186,7 @@ public struct MessageLayout: Sendable {
         for (list, leaf) in lists.sorted(by: { $0.key < $1.key }) {
             Self.read(leaf, samples[list], rates, into: &contents)
         }
+        contents.isIdentified = missing.isEmpty
         return contents
     }
 
@@ -183,6 +211,7 @@ public struct MessageLayout: Sendable {
     private static func samples(of leaf: JSONLeaf) -> (SampleSet?, (Value, Quality, Reason)) {
         switch leaf {
         case .null: return (nil, (.none, .absent, .none))
+        case .notANumber: return (nil, (.none, .bad, .notANumber))
         case .numbers(let numbers) where numbers.count > SampleSet.most: return (nil, (.none, .bad, .tooLong))
         case .numbers(let numbers): return (SampleSet(numbers), (.none, .absent, .none))
         default: return (nil, (.none, .bad, .wrongType))
@@ -230,9 +259,11 @@ public struct MessageLayout: Sendable {
         case .json, .samples: return (.none, .bad, .wrongType)
         case .rawSamples(let address, let layout, let absent, let figure):
             return rawSamples(payload, from: address * 2, layout, absent: absent, figure, into: &batch)
-        case .text: return text(String(decoding: payload, as: UTF8.self), into: &batch)
+        case .text:
+            guard let text = String(validating: payload, as: UTF8.self) else { return (.none, .bad, .notText) }
+            return self.text(text, into: &batch)
         case .number:
-            let text = String(decoding: payload, as: UTF8.self)
+            guard let text = String(validating: payload.withoutEnd, as: UTF8.self) else { return (.none, .bad, .notText) }
             return number(text).map { ($0, .good, .none) } ?? self.text(text, into: &batch)
         case .registers(let address, let layout, let absent):
             return registers(payload, at: address * 2, layout, absent: absent, into: &batch)
@@ -249,10 +280,7 @@ public struct MessageLayout: Sendable {
 
     /// A number as people write it, blanks around it allowed.
     private static func number(_ text: String) -> Value? {
-        var trimmed = text.utf8[...]
-        while trimmed.last.map({ $0 <= 0x20 }) ?? false { trimmed = trimmed.dropLast() }
-        while trimmed.first.map({ $0 <= 0x20 }) ?? false { trimmed = trimmed.dropFirst() }
-        guard let text = String(trimmed) else { return nil }
+        let text = text.trimmingBlanks
         if let whole = Value(wholeNumber: text) { return whole }
         // Swift also reads "nan", "infinity" and hexadecimal as numbers.
         let isDecimal = text.utf8.allSatisfy {
@@ -267,6 +295,8 @@ public struct MessageLayout: Sendable {
     ) -> (Value, Quality, Reason) {
         switch (leaf, type) {
         case (.null, _): return (.none, .absent, .none)
+        case (.notANumber, _): return (.none, .bad, .notANumber)
+        case (.notText, _): return (.none, .bad, .notText)
         case (.number(let number), .any), (.number(let number), .number), (.number(let number), .measured):
             return (.number(number), .good, .none)
         case (.number(let number), .integer):
@@ -298,5 +328,14 @@ public struct MessageLayout: Sendable {
     private static func whole(_ value: Value, as type: MessageSource.JSONType) -> Value {
         guard type == .number, value.isExactNumber, let number = value.asNumber else { return value }
         return .number(number)
+    }
+}
+
+extension [UInt8] {
+    /// Without the zeros that printers of C leave behind a text.
+    fileprivate var withoutEnd: ArraySlice<UInt8> {
+        var rest = self[...]
+        while rest.last == 0 { rest = rest.dropLast() }
+        return rest
     }
 }

@@ -6,7 +6,8 @@ import YAMLText
 /// The `modbus:` part of a device map, and the points that are read from registers.
 struct ModbusFormFile {
     static let pointKeys = [
-        "address", "table", "type", "order", "bit", "bits", "length", "every", "writable", "scale_factor",
+        "address", "table", "type", "order", "bit", "bits", "length", "encoding", "padding", "every", "writable",
+        "scale_factor",
     ]
 
     private enum Addressing { case zeroBased, oneBased, modicon }

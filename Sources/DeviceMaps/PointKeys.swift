@@ -138,7 +138,9 @@ public struct PointKeys {
                 labels.problem("needs whole numbers", fix: "give the point an integer type")
             }
         }
-        if case .message(let message) = source {
+        if source?.layout?.type == .string {
+            conversion.absentTexts = (takeOwn("absent")?.sequence() ?? []).compactMap { $0.string() }
+        } else if case .message(let message) = source {
             takeMessageConversion(message, into: &conversion)
         }
         return conversion

@@ -44,6 +44,8 @@ public struct RegisterLayout: Sendable, Equatable {
     public var length: Int
     /// Any NaN means "no value".
     public var absentNaN: Bool
+    /// Of a string, where it lies otherwise than most do.
+    public var text: TextLayout?
 
     public init(
         type: RegisterType, order: ByteOrder = .ABCD, bits: ClosedRange<Int>? = nil, length: Int = 1,
@@ -83,7 +85,10 @@ public struct RegisterLayout: Sendable, Equatable {
         _ words: UnsafeBufferPointer<UInt16>, absent: [UInt64], into batch: inout Batch
     ) -> (value: Value, quality: Quality, reason: Reason) {
         guard words.count >= registers else { return (.none, .bad, .tooShort) }
-        if type == .string { return (batch.text(Self.text(words.prefix(length))), .good, .none) }
+        if type == .string {
+            guard let text = (text ?? TextLayout()).text(words.prefix(length)) else { return (.none, .bad, .notText) }
+            return (batch.text(text), .good, .none)
+        }
         let raw = assemble(words)
         let field = bits.map { (raw >> UInt64($0.lowerBound)) & Self.mask($0.count) } ?? raw
         if absent.contains(field) { return (.none, .absent, .none) }
@@ -180,15 +185,6 @@ public struct RegisterLayout: Sendable, Equatable {
 
     private static func mask(_ bits: Int) -> UInt64 {
         bits >= 64 ? .max : (1 << UInt64(bits)) - 1
-    }
-
-    /// Two letters a register, the first in the upper byte; ends at the first zero, trailing blanks dropped.
-    /// The order does not apply: it is one of numbers.
-    private static func text(_ words: Slice<UnsafeBufferPointer<UInt16>>) -> String {
-        var bytes = words.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xFF)] }
-        if let end = bytes.firstIndex(of: 0) { bytes.removeSubrange(end...) }
-        while bytes.last == UInt8(ascii: " ") { bytes.removeLast() }
-        return String(decoding: bytes, as: UTF8.self)
     }
 
     private static func decimal(_ raw: UInt64) -> Int64? {

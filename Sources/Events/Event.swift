@@ -66,6 +66,8 @@ public struct Gap: Hashable, Sendable {
         case thinned = 7
         /// The disk, or while that takes nothing the memory, had no room.
         case diskFull = 8
+        /// Messages of more devices than they may bring.
+        case tooManyDevices = 9
 
         public var name: StaticString {
             switch self {
@@ -78,6 +80,7 @@ public struct Gap: Hashable, Sendable {
             case .logLost: "log_lost"
             case .thinned: "thinned"
             case .diskFull: "disk_full"
+            case .tooManyDevices: "too_many_devices"
             }
         }
     }

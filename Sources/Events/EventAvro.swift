@@ -235,6 +235,7 @@ public struct EventAvro: Sendable {
         out.zigzag(Int64(origin.uncertainty))
         out.zigzag(Int64(origin.clock.rawValue))
         out.avro(origin.isRedelivered)
+        out.avro(origin.isTimeRefused)
         guard let provenance = origin.provenance else {
             out.byte(0)
             return

@@ -212,6 +212,7 @@ public struct EventBlock: Sendable {
         var flags: [String] = []
         if row.origin.clock != .good { flags.append(#""clock":"\#(row.origin.clock.name)""#) }
         if row.origin.isRedelivered { flags.append(#""redelivered":true"#) }
+        if row.origin.isTimeRefused { flags.append(#""device_time":"refused""#) }
         if row.isReplayed { flags.append(#""replayed":true"#) }
         return "{" + flags.joined(separator: ",") + "}"
     }

@@ -215,6 +215,7 @@ public struct EventJSON: Sendable {
             out.byte(UInt8(ascii: "\""))
         }
         if origin.isRedelivered { out.text(#","redelivered":true"#) }
+        if origin.isTimeRefused { out.text(#","device_time":"refused""#) }
         if let provenance = origin.provenance { write(provenance, to: &out) }
     }
 

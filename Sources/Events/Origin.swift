@@ -28,15 +28,19 @@ public struct Origin: Hashable, Sendable {
     public var clock: ClockState
     /// Whether a broker sent it again: an event of the same message may have been made before.
     public var isRedelivered: Bool
+    /// Whether the device gave a time that cannot be read or cannot be: the event has the time of its arrival.
+    public var isTimeRefused: Bool
     /// Where the configuration asks for it.
     public var provenance: Provenance?
 
     public init(
-        uncertainty: UInt32 = 0, clock: ClockState = .good, isRedelivered: Bool = false, provenance: Provenance? = nil
+        uncertainty: UInt32 = 0, clock: ClockState = .good, isRedelivered: Bool = false,
+        isTimeRefused: Bool = false, provenance: Provenance? = nil
     ) {
         self.uncertainty = uncertainty
         self.clock = clock
         self.isRedelivered = isRedelivered
+        self.isTimeRefused = isTimeRefused
         self.provenance = provenance
     }
 }

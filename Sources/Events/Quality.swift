@@ -81,6 +81,8 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case stale = 31
     /// A whole number of more digits than can be kept exactly.
     case imprecise = 32
+    /// Bytes that are no text in the encoding that it should have.
+    case notText = 33
 
     /// The word that stands in events.
     public var name: StaticString {
@@ -118,6 +120,7 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
         case .doubtfulInput: "doubtful_input"
         case .stale: "stale"
         case .imprecise: "imprecise"
+        case .notText: "not_text"
         }
     }
 }

@@ -36,27 +36,43 @@ extension Timestamp {
     private static let yearZero: Int64 = -62_167_219_200_000_000
     private static let year9999: Int64 = 253_402_300_799_999_999
 
-    /// Reads an RFC 3339 time. Nil where it is none, or where it names no zone: such a time may mean any of 26 hours.
+    /// Reads a date and a time of ISO 8601 with their zone, as RFC 3339 has them or in another form that the standard
+    /// knows. Nil where it is none, or where it names no zone: such a time may mean any of 26 hours.
     public init?(iso8601 text: some Collection<UInt8>) {
-        var reader = DigitReader(text)
-        guard let year = reader.number(4), reader.take("-"), let month = reader.number(2), reader.take("-"),
-            let day = reader.number(2), reader.take("T") || reader.take("t") || reader.take(" "),
-            let hour = reader.number(2), reader.take(":"), let minute = reader.number(2)
-        else { return nil }
-        var second: Int64 = 0
-        if reader.take(":") {
-            guard let value = reader.number(2) else { return nil }
-            second = value
-        }
-        let fraction = reader.take(".") || reader.take(",") ? reader.fraction() : 0
-        guard let fraction, let offset = reader.zone(), reader.isAtEnd,
-            hour < 24, minute < 60, second <= 60, let date = CivilDate(year: year, month: month, day: day)
-        else { return nil }
-        let seconds = date.daysSince1970 * 86_400 + hour * 3_600 + minute * 60 + second - offset
-        let microseconds = seconds * 1_000_000 + fraction
+        guard let local = LocalTime(iso8601: text), let offset = local.offset else { return nil }
+        self.init(local, east: offset)
+    }
+
+    /// A local time in a zone; nil outside the years that can be written.
+    /// - Parameter offset: seconds east of Greenwich.
+    public init?(_ local: LocalTime, east offset: Int64) {
+        let microseconds = local.microseconds - offset * 1_000_000
         // A zone may lead out of the years that can be written.
         guard (Self.yearZero...Self.year9999).contains(microseconds) else { return nil }
         self.init(microseconds: microseconds)
+    }
+}
+
+/// A date and a time as they are written (ISO 8601-1:2019, 5.2 to 5.4): basic or extended, with calendar, ordinal or week
+/// dates, hours alone or with minutes and seconds, the last of them with decimals.
+public struct LocalTime: Sendable, Equatable {
+    /// Since 1970-01-01T00:00:00 of the same zone.
+    public var microseconds: Int64
+    /// Seconds east of Greenwich; nil where no zone is written.
+    public var offset: Int64?
+
+    /// Nil where the text is none.
+    public init?(iso8601 text: some Collection<UInt8>) {
+        var reader = DigitReader(text)
+        guard let (day, isExtended) = reader.date(), reader.take("T") || reader.take("t") || reader.take(" "),
+            let time = reader.time(isExtended)
+        else { return nil }
+        if !reader.isAtEnd {
+            _ = reader.take(" ")
+            guard let zone = reader.zone(), reader.isAtEnd else { return nil }
+            offset = zone
+        }
+        microseconds = day * 86_400_000_000 + time
     }
 }
 
@@ -134,7 +150,61 @@ private struct DigitReader<Text: Collection<UInt8>> {
         return Int64(first - UInt8(ascii: "0"))
     }
 
-    /// Microseconds of a fraction of a second; digits beyond the sixth are read and dropped.
+    /// Days since 1970, and whether its parts stand apart.
+    mutating func date() -> (day: Int64, isExtended: Bool)? {
+        guard let year = number(4) else { return nil }
+        let isExtended = take("-")
+        if take("W") {
+            guard let week = number(2), take("-") == isExtended, let weekday = number(1) else { return nil }
+            return Self.day(year, week: week, weekday).map { ($0, isExtended) }
+        }
+        guard let two = number(2) else { return nil }
+        if isExtended, take("-") {
+            guard let day = number(2), let date = CivilDate(year: year, month: two, day: day) else { return nil }
+            return (date.daysSince1970, true)
+        }
+        guard let third = number(1) else { return nil }
+        guard !isExtended, let fourth = number(1) else {
+            return Self.day(year, ordinal: two * 10 + third).map { ($0, isExtended) }
+        }
+        return CivilDate(year: year, month: two, day: third * 10 + fourth).map { ($0.daysSince1970, false) }
+    }
+
+    private static func day(_ year: Int64, ordinal: Int64) -> Int64? {
+        guard let first = CivilDate(year: year, month: 1, day: 1), let next = CivilDate(year: year + 1, month: 1, day: 1)
+        else { return nil }
+        let day = first.daysSince1970 + ordinal - 1
+        return ordinal >= 1 && day < next.daysSince1970 ? day : nil
+    }
+
+    /// The first week of a year is the one with its fourth of January.
+    private static func day(_ year: Int64, week: Int64, _ weekday: Int64) -> Int64? {
+        guard (1...53).contains(week), (1...7).contains(weekday), let fourth = CivilDate(year: year, month: 1, day: 4)
+        else { return nil }
+        // 1970-01-01 was a Thursday.
+        let monday = fourth.daysSince1970 - (fourth.daysSince1970 + 3).flooredDivision(by: 7).remainder
+        return monday + (week - 1) * 7 + weekday - 1
+    }
+
+    /// Microseconds since midnight.
+    mutating func time(_ isExtended: Bool) -> Int64? {
+        guard let hour = number(2) else { return nil }
+        var (time, unit) = (hour * 3_600_000_000, Int64(3_600_000_000))
+        for (most, next) in [(Int64(59), Int64(60_000_000)), (60, 1_000_000)] {
+            guard isExtended ? take(":") : rest.first.map({ (0x30...0x39).contains($0) }) ?? false else { break }
+            guard let value = number(2), value <= most else { return nil }
+            time += value * next
+            unit = next
+        }
+        if take(".") || take(",") {
+            guard let fraction = fraction() else { return nil }
+            time += fraction * (unit / 1_000_000)
+        }
+        // 24:00 is the end of a day.
+        return time < 86_401_000_000 && (hour < 24 || time == 86_400_000_000) ? time : nil
+    }
+
+    /// Millionths; digits beyond the sixth are read and dropped.
     mutating func fraction() -> Int64? {
         guard var value = digit() else { return nil }
         var digits = 1
@@ -154,8 +224,11 @@ private struct DigitReader<Text: Collection<UInt8>> {
         let sign: Int64
         if take("+") { sign = 1 } else if take("-") { sign = -1 } else { return nil }
         guard let hours = number(2), hours < 24 else { return nil }
-        _ = take(":")
-        guard let minutes = number(2), minutes < 60 else { return nil }
+        var minutes: Int64 = 0
+        if take(":") || !isAtEnd {
+            guard let value = number(2), value < 60 else { return nil }
+            minutes = value
+        }
         return sign * (hours * 3_600 + minutes * 60)
     }
 }

@@ -10,11 +10,39 @@ public struct Warning: Sendable, Equatable {
         case ruleInputsStale = "rule_inputs_stale"
         /// A rule's condition holds again and again, and its readings come too seldom to say for how long.
         case ruleHoldUnknown = "rule_hold_unknown"
+        /// A link does not come up, or went down.
+        case linkDown = "link_down"
+        /// Another client uses a link's client id: each throws the other out.
+        case clientIDTaken = "client_id_taken"
+        /// A session of an earlier client id is left at a broker.
+        case sessionLeft = "session_left"
+        /// A broker does not allow a topic.
+        case subscriptionRefused = "subscription_refused"
+        /// Messages gave nothing.
+        case messageRefused = "message_refused"
+        /// Messages brought more devices than they may.
+        case tooManyDevices = "too_many_devices"
+        /// Messages of two topics are taken for one device.
+        case devicesMerged = "devices_merged"
+        /// A device sends a time that cannot be.
+        case deviceTime = "device_time_refused"
 
         /// The part of the log that it stands in.
         public var part: String {
             switch self {
             case .ruleInputsStale, .ruleHoldUnknown: "rules"
+            case .linkDown, .clientIDTaken, .sessionLeft, .subscriptionRefused, .messageRefused, .tooManyDevices,
+                .devicesMerged, .deviceTime:
+                "mqtt"
+            }
+        }
+
+        /// Whether it comes about again and again, and is over where it does not for an hour. The others last until they
+        /// are cleared.
+        public var isOfEvents: Bool {
+            switch self {
+            case .messageRefused, .tooManyDevices, .devicesMerged, .deviceTime: true
+            case .ruleInputsStale, .ruleHoldUnknown, .linkDown, .clientIDTaken, .sessionLeft, .subscriptionRefused: false
             }
         }
     }

@@ -41,6 +41,12 @@ struct Status: AsyncParsableCommand {
             ["device", "map", "state", "points", "not good"],
             overview.devices.map { [$0.name, $0.map, Style.state($0.state), "\($0.points)", "\($0.notGood)"] },
             rightAligned: [3, 4])
+        let links = Table.text(
+            ["link", "address", "state", "since", "last received"],
+            overview.links.map { link in
+                let state = link.isUp.map { $0 ? Style.good("up") : Style.bad("down: \(link.reason ?? "")") } ?? "starting"
+                return [link.link, link.address, state, link.since ?? "", link.lastReceived ?? ""]
+            })
         let outputs = Table.text(
             ["output", "kind", "state", "waiting events", "acknowledged readings", "retries", "dead letters"],
             overview.outputs.map {
@@ -55,6 +61,8 @@ struct Status: AsyncParsableCommand {
             + under way \(overview.underWay)
             outbox: \(size(overview.outboxBytes)) of \(size(overview.outboxMaxBytes))\
             \(overview.outboxTrouble.map { ", " + Style.bad($0) } ?? "")
+
+            \(links)
 
             \(devices)
 

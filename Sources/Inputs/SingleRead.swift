@@ -147,7 +147,7 @@ public enum SingleRead {
             try connection.read(packets: 64)
             if case .disconnected(let reason) = connection.state { throw MQTTError(.reconnect, reason) }
             if case .connected = connection.state, !hasSubscribed {
-                try connection.subscribe(router.filters)
+                try connection.subscribe(router.cover.filters)
                 hasSubscribed = true
             }
             for message in connection.takeMessages() {
@@ -172,6 +172,7 @@ public enum SingleRead {
         func add(_ series: SeriesNumber, _ point: Point) {}
         func add(_ series: SeriesNumber, _ point: Point, _ derived: Derived, of inputs: [SeriesNumber]) {}
         func take(_ batch: inout Batch) {}
+        func lose(_ readings: Int, _ cause: Gap.Cause, at time: Timestamp) {}
         func takeDurably(_ batch: Batch) async -> Bool { true }
     }
 }

@@ -41,6 +41,8 @@ public final class Intake: Sendable {
         /// Readings that are taken together over time, beside those of the batch or instead of them.
         var feed: [Reading] = []
         var shed: Shed?
+        /// What was lost before it came here.
+        var lost: [Shed] = []
         var receipts: [Receipt]
     }
 
@@ -62,6 +64,7 @@ public final class Intake: Sendable {
         var due: ContinuousClock.Instant?
         var receipts: [Receipt] = []
         var shed: Shed?
+        var lost: [Shed] = []
 
         /// Set while commits fail: nothing is due before.
         var notBefore: ContinuousClock.Instant?
@@ -74,7 +77,9 @@ public final class Intake: Sendable {
 
         /// - Parameter now: nil for whatever there is.
         func isDue(_ now: ContinuousClock.Instant?) -> Bool {
-            guard let now else { return !batch.isEmpty || !feed.isEmpty || shed != nil || !receipts.isEmpty }
+            guard let now else {
+                return !batch.isEmpty || !feed.isEmpty || shed != nil || !lost.isEmpty || !receipts.isEmpty
+            }
             return due.map { $0 <= now } ?? false
         }
     }
@@ -117,6 +122,23 @@ public final class Intake: Sendable {
     public func offer(_ batch: Batch, _ lane: Lane, feed: [Reading] = [], _ receipt: Receipt) {
         receipt.expect()
         add(batch, feed, lane, receipt: receipt)
+    }
+
+    /// Notes that readings were lost before they came here: with the next commit of the lane a gap announces them.
+    public func lose(_ readings: Int, _ lane: Lane, _ cause: Gap.Cause, at time: Timestamp) {
+        pending.withLock { all in
+            if isClosed.load(ordering: .relaxed) { return }
+            var one = all.removeValue(forKey: lane) ?? Pending()
+            if let place = one.lost.firstIndex(where: { $0.cause == cause }) {
+                one.lost[place].count += UInt64(max(0, readings))
+                one.lost[place].until = time
+            } else {
+                one.lost.append(Shed(count: UInt64(max(0, readings)), since: time, until: time, cause: cause))
+            }
+            if one.due == nil { one.due = .now + limits.age[Int(lane.rawValue)] }
+            all[lane] = one
+        }
+        bell.ring()
     }
 
     @discardableResult
@@ -193,7 +215,9 @@ public final class Intake: Sendable {
                 guard let one = all[lane], one.isDue(now) else { continue }
                 all[lane] = one.door.map { Pending(door: $0) }
                 work.append(
-                    Work(lane: lane, batch: one.batch, feed: one.feed, shed: one.shed, receipts: one.receipts))
+                    Work(
+                        lane: lane, batch: one.batch, feed: one.feed, shed: one.shed, lost: one.lost,
+                        receipts: one.receipts))
             }
             return work
         }
@@ -205,12 +229,13 @@ public final class Intake: Sendable {
             for one in work {
                 let since = all[one.lane]
                 var back = Pending(
-                    batch: one.batch, feed: one.feed, due: due, receipts: one.receipts, shed: one.shed, notBefore: due,
-                    door: since?.door)
+                    batch: one.batch, feed: one.feed, due: due, receipts: one.receipts, shed: one.shed,
+                    lost: one.lost, notBefore: due, door: since?.door)
                 if let since {
                     back.batch.append(since.batch)
                     back.feed += since.feed
                     back.receipts += since.receipts
+                    back.lost += since.lost
                     if let shed = since.shed {
                         back.shed = Shed(
                             count: shed.count + (back.shed?.count ?? 0), since: back.shed?.since ?? shed.since,

@@ -28,11 +28,14 @@ extension Outbox {
     /// events find no room.
     /// - Returns: whether that may help.
     func forgoRules(_ error: any Error) -> Bool {
-        guard isDiskWell, ruleBook.hasState, (error as? SQLiteError)?.kind == .full else { return false }
+        guard hasRuleState, (error as? SQLiteError)?.kind == .full else { return false }
         ruleBook.forgo()
         logger.warning("there is no room for what rules know: it is kept later", metadata: ["error": "\(error)"])
         return true
     }
+
+    /// Whether a state waits to be written to the disk.
+    var hasRuleState: Bool { if case .disk = medium { ruleBook.hasState } else { false } }
 
     /// What the next commit writes of them; nil in memory, where it would be gone with the process.
     var pendingRules: RuleBook.Pending? { if case .disk = medium { ruleBook.next } else { nil } }

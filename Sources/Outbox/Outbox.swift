@@ -218,7 +218,7 @@ public actor Outbox {
         var work = due
         condense(&work)
         let isHousekeepingDue = [housekeepingDue, books.ledger.nextDue].contains { $0.map { $0 <= .now } ?? false }
-        let hasMore = isHousekeepingDue || !condensed.isEmpty || (isDiskWell && ruleBook.hasState)
+        let hasMore = isHousekeepingDue || !condensed.isEmpty || hasRuleState
         guard !work.isEmpty || (hasMore && (retryAt ?? .now) <= .now) else { return }
         let start = ContinuousClock.now
         noticeMovedFile()
@@ -293,7 +293,7 @@ public actor Outbox {
     private func write(_ work: [Intake.Work], at now: Timestamp) throws -> [Committed] {
         var batches = work.map { (lane: $0.lane, batch: $0.batch) }
         for one in work {
-            if let shed = one.shed { books.ledger.add(shed.gap(in: one.lane)) }
+            for shed in [one.shed].compactMap(\.self) + one.lost { books.ledger.add(shed.gap(in: one.lane)) }
         }
         // What is still open when the gateway stops is told then: who knows when it starts again.
         let announced = books.ledger.takeDue(now: isClosed ? nil : .now)

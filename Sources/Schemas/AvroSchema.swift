@@ -126,6 +126,9 @@ public enum AvroSchema {
                 "clock", enumeration("clock", ClockState.allCases.map { "\($0.name)" }, default: "unsynchronised"),
                 "Whether the gateway's clock was to be trusted."),
             field("redelivered", "boolean", "A broker sent the message again."),
+            field(
+                "device_time_refused", "boolean",
+                "The device gave a time that cannot be read or cannot be: this is the time of arrival."),
             optional("provenance", provenance, "What the readings were made of, where that is asked for."),
         ]
     }

@@ -28,7 +28,7 @@ public enum EventJSONSchema {
                 "replayed": ["const": .boolean(true)],
                 "time_uncertainty_us": ["type": "integer", "minimum": .integer(1)],
                 "clock": ["enum": .array(ClockState.allCases.filter { $0 != .good }.map { .string("\($0.name)") })],
-                "redelivered": ["const": .boolean(true)],
+                "redelivered": ["const": .boolean(true)], "device_time": ["const": "refused"],
                 "map_hash": ["type": "string"], "raw": ["type": "array"],
                 "readings": ["type": "array", "minItems": .integer(1), "items": ["oneOf": .array(readings)]],
             ],

@@ -45,10 +45,10 @@ struct PayloadWriter: Sendable {
         if let last = registers.keys.max() {
             return (0...last).flatMap { [UInt8((registers[$0] ?? 0) >> 8), UInt8((registers[$0] ?? 0) & 0xFF)] }
         }
-        if let (place, format) = form.time, case .path(let path) = place {
-            tree.set(Self.time(seconds, format), at: path.steps[...])
+        if let time = form.time, case .path(let path) = time.place {
+            tree.set(Self.time(seconds, time.format), at: path.steps[...])
         }
-        if case .path(let path)? = form.id { tree.set(.string(id), at: path.steps[...]) }
+        if let path = form.id?.path { tree.set(.string(id), at: path.steps[...]) }
         if let items = form.items {
             var message = JSONTree.object([:])
             message.set(.list([tree]), at: items.steps[...])
@@ -90,11 +90,12 @@ struct PayloadWriter: Sendable {
         return values.first { $0.value == wanted }?.key ?? values.keys.min() ?? "simulated"
     }
 
-    private static func time(_ seconds: Double, _ format: MQTTForm.TimeFormat) -> JSONTree {
+    private static func time(_ seconds: Double, _ format: DeviceTime.Format) -> JSONTree {
         switch format {
         case .unix: .literal("\(seconds)")
         case .unixMilliseconds: .literal("\(Int64(seconds * 1e3))")
         case .unixMicroseconds: .literal("\(Int64(seconds * 1e6))")
+        case .unixNanoseconds: .literal("\(Int64(seconds * 1e6))000")
         case .iso8601: .string(Timestamp(microseconds: Int64(seconds * 1e6)).iso8601)
         }
     }

@@ -42,7 +42,7 @@ struct TimestampTests {
     @Test(
         "refuses what is no time, and a time without a zone",
         arguments: [
-            "", "2026-11-21T09:00:00", "2026-02-30T00:00:00Z", "2026-13-01T00:00:00Z", "2026-11-21T24:00:00Z",
+            "", "2026-11-21T09:00:00", "2026-02-30T00:00:00Z", "2026-13-01T00:00:00Z",
             "2026-11-21T09:00:00Zulu", "21.11.2026 09:00", "2026-11-21T09:00:00.Z",
         ])
     func refuses(text: String) {

@@ -103,6 +103,8 @@ def as_event(name, record, columns):
         data["clock"] = record["clock"]
     if record["redelivered"]:
         data["redelivered"] = True
+    if record["device_time_refused"]:
+        data["device_time"] = "refused"
 
     def reading(one, time):
         said = {"point": one["point"], "value": one["value"], "quality": one["quality"]}

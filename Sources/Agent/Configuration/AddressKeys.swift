@@ -82,26 +82,42 @@ enum AddressKeys {
                 "has a wildcard, but \(map.name) does not say which device a message is of",
                 fix: "add to the map, under mqtt: id: { level: 2 } or id: { path: device.id }")
         }
-        if isWild, case .level(let level)? = form.id, !names(level, topic, MessageLayout.topics(of: map.points)) {
-            value.problem(
-                "has no wildcard at level \(level), where \(map.name) takes the device's id from",
-                fix: "every device would be the same one: put the + there")
-        }
+        if let id = form.id, isWild { prove(id, topic, map, value) }
         if topic.contains("#"), MessageLayout.topics(of: map.points) != [""] {
             value.problem("cannot end in # where the map has topics below it", fix: "use + for the device's level")
         }
         return topic
     }
 
-    /// Whether a level, counted over the whole topic, is one that the wildcards of a device's topic stand for.
-    private static func names(_ level: Int, _ topic: String, _ below: [String]) -> Bool {
-        below.allSatisfy { rest in
+    /// Every wildcard has to be a part of the id, and the id made of wildcards: else two devices are taken for one.
+    private static func prove(_ id: MessageIdentity, _ topic: String, _ map: DeviceMap, _ value: YAMLValue) {
+        var below = MessageLayout.topics(of: map.points)
+        if case .mqtt(let form) = map.form, let presence = form.presence { below.append(presence.topic) }
+        for rest in below {
             let levels = (rest.isEmpty ? topic : topic + "/" + rest).split(
                 separator: "/", omittingEmptySubsequences: false)
-            // What # stands for has any number of levels.
-            if levels.last == "#" { return level < 0 || level >= levels.count || levels[level - 1] == "+" }
-            let index = level > 0 ? level - 1 : levels.count + level
-            return levels.indices.contains(index) && levels[index] == "+"
+            let hasRest = levels.last == "#"
+            // From the end nobody knows where a level is that # stands for.
+            let named = id.levels.map { $0 > 0 ? $0 - 1 : hasRest ? levels.count - 1 : levels.count + $0 }
+            for (place, level) in zip(named, id.levels) {
+                if levels.indices.contains(place), levels[place] == "+" || levels[place] == "#" { continue }
+                if hasRest, place >= levels.count - 1 { continue }
+                return value.problem(
+                    "has no wildcard at level \(level), where \(map.name) takes the device's id from",
+                    fix: "every device would be the same one: put the + there")
+            }
+            // A path tells devices apart wherever they are.
+            if id.path != nil { continue }
+            for (place, level) in levels.enumerated() where level == "+" || level == "#" {
+                let isUsed = level == "+" ? named.contains(place) : false
+                if isUsed || id.rest.map({ $0 - 1 <= place }) ?? false { continue }
+                let all = levels.indices.filter { levels[$0] == "+" }.map { "\($0 + 1)" }.joined(separator: ", ")
+                return value.problem(
+                    "has a wildcard at level \(place + 1) that \(map.name) does not take into the device's id",
+                    fix: "two devices would become one: write in the map "
+                        + (hasRest ? "id: { from_level: \(place + 1) }" : "id: { levels: [\(all)] }")
+                        + ", or name the level here")
+            }
         }
     }
 }

@@ -56,6 +56,12 @@ public struct Configuration: Sendable {
         public var tags: [Device.Tag]
         /// Whether its events say what their readings are made of.
         public var tellsProvenance = false
+        /// Of those that messages bring: the ids that they may have, where not any.
+        public var allowedIDs: [NamePattern] = []
+        /// The most of them.
+        public var maxDevices = 1_000
+        /// One that was not heard of for so long gives its place up where it is wanted, in microseconds.
+        public var forgetAfter: Int64 = 86_400_000_000
     }
 
     /// Who may be written, and who may ask for it beside `headgate write`.

@@ -158,6 +158,7 @@ public final class ConfigurationFile {
         let tags = Self.tags(mapping.take("tags"))
         let (unit, topic) = (mapping.take("unit"), mapping.take("topic"))
         let provenance = mapping.take("provenance")
+        let (ids, most, forget) = (mapping.take("ids"), mapping.take("max_devices"), mapping.take("forget_after"))
         guard let map, let link, let linkValue else { return nil }
         let address =
             nodes.map { AddressKeys.edgeNodes($0, link, linkValue, [unit, topic], claims) }
@@ -170,9 +171,19 @@ public final class ConfigurationFile {
                 "is read already, as \(other): unit \(unit) of \(link.name) with the map \(map.name)",
                 fix: "look at `unit`, or leave one of them out")
         }
-        return Configuration.ConfiguredDevice(
+        var device = Configuration.ConfiguredDevice(
             name: name, map: map, link: link.name, address: address, tags: tags,
             tellsProvenance: Self.tellsProvenance(provenance, map))
+        if !device.isBroughtByMessages {
+            for value in [ids, most, forget] {
+                value?.problem("is of devices that messages bring", fix: "leave it out, or use a wildcard in `topic`")
+            }
+        }
+        device.allowedIDs = (ids?.sequence() ?? []).compactMap { $0.string().map { NamePattern($0) } }
+        if let ids, device.allowedIDs.isEmpty { ids.problem("should be a list of ids, or of patterns with *") }
+        device.maxDevices = most?.integer(in: 1...100_000, "how many devices there may be") ?? device.maxDevices
+        device.forgetAfter = forget?.duration(atLeast: 60_000_000) ?? device.forgetAfter
+        return device
     }
 
     /// Devices whose points are computed of those of others.

@@ -13,9 +13,15 @@ extension Configuration.ConfiguredDevice {
     var isOne: Bool {
         switch address {
         case .unit, .computed: true
-        case .topic(let topic): !topic.contains("+") && !topic.contains("#")
+        case .topic: !isBroughtByMessages
         case .edgeNodes(let nodes): !nodes.isPattern
         }
+    }
+
+    /// Whether messages tell which devices there are: by a wildcard of its topic, or by an id in what they say.
+    var isBroughtByMessages: Bool {
+        guard case .topic(let topic) = address, case .mqtt(let form) = map.form else { return false }
+        return topic.contains("+") || topic.contains("#") || form.id?.path != nil
     }
 
     /// Whether others are named after it.

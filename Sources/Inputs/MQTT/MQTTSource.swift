@@ -41,6 +41,12 @@ public actor MQTTSource {
     private var downSince: Timestamp?
     private var upSince = MessageRouter.Arrival()
     private var lookedForSilence = ContinuousClock.now
+    /// When the connection came up; nil while it is not.
+    private var connectedAt: ContinuousClock.Instant?
+    /// Connections in a row that ended soon after they came up.
+    private var shortConnections = 0
+    /// What the broker's session may be subscribed to.
+    private var lastSubscriptions: [String]
 
     public init(
         _ settings: MQTTSourceSettings, catalog: Catalog, collector: any Collecting,
@@ -55,7 +61,9 @@ public actor MQTTSource {
         self.logger = logger
         measures = MQTTSourceMeasures(link: settings.name)
         nodeMeasures = settings.edgeNodes.isEmpty ? nil : SparkplugMeasures(link: settings.name)
-        router = MessageRouter(settings.devices, catalog: catalog, collector: collector)
+        router = MessageRouter(
+            settings.devices, catalog: catalog, collector: collector, warnings: settings.warnings)
+        lastSubscriptions = settings.lastSubscriptions
         sparkplug = SparkplugHost(settings.edgeNodes, catalog: catalog)
     }
 
@@ -69,9 +77,7 @@ public actor MQTTSource {
                 try await listen { wasUp = true }
             } catch {
                 measures.disconnects.increment()
-                if wasUp, !Task.isCancelled {
-                    logger.warning("link down", metadata: ["broker": "\(address)", "error": "\(error)"])
-                }
+                if !Task.isCancelled { isDown(error) }
             }
             if Task.isCancelled { return }
             if wasUp, connected.duration(to: .now) > .seconds(10) { backoff.reset() }
@@ -81,11 +87,32 @@ public actor MQTTSource {
         }
     }
 
+    /// What is subscribed to: first what `router.cover` numbers.
     private var filters: [String] {
-        let devices = settings.share.map { share in router.filters.map { "$share/\(share)/\($0)" } }
+        let devices = settings.share.map { share in router.cover.filters.map { "$share/\(share)/\($0)" } }
         // A command is for this gateway, whoever shares what devices say.
-        return (devices ?? router.filters) + sparkplug.filters + (hostState.map { [$0.topic] } ?? [])
+        return (devices ?? router.cover.filters) + sparkplug.filters + (hostState.map { [$0.topic] } ?? [])
             + (commands.map { [$0.topic] } ?? [])
+    }
+
+    private static let shortConnection = Duration.seconds(5)
+    private static let fewestShortConnections = 3
+
+    private func isDown(_ error: MQTTError) {
+        let lasted = connectedAt.map { $0.duration(to: .now) }
+        connectedAt = nil
+        settings.monitor.isDown(
+            error.description, next: "look at the link's address, its TLS, user and password, and at the broker's log")
+        // A broker ends the older of two connections of one client id (MQTT 3.1.1, 3.1.4); 5 says so.
+        let isTakenOver = error.description.lowercased().contains("taken over")
+        guard let lasted else { return }
+        shortConnections = lasted < Self.shortConnection ? shortConnections + 1 : 0
+        guard isTakenOver || shortConnections >= Self.fewestShortConnections else { return }
+        settings.warnings.warn(
+            .clientIDTaken, of: settings.name,
+            "the broker ends each connection soon after it came up: another client seems to use the client id "
+                + settings.connection.clientID,
+            next: "give one of the two another `client_id`")
     }
 
     private var address: String { "\(settings.connection.host):\(settings.connection.port)" }
@@ -120,15 +147,14 @@ public actor MQTTSource {
         let sessionPresent = try Self.awaitConnection(connection)
         whenUp()
         downSince = nil
+        connectedAt = .now
+        settings.monitor.isUp()
         upSince = MessageRouter.Arrival()
         logger.notice("link up", metadata: ["broker": "\(address)", "session": "\(sessionPresent)"])
         // The first time always: the broker may keep a session from before the configuration changed.
         // And until the broker has answered once: a SUBSCRIBE may be lost with its connection.
         if !sessionPresent { hasSubscribed = false }
-        if !hasSubscribed, !filters.isEmpty {
-            subscribedAt = .now
-            try connection.subscribe(filters)
-        }
+        if !hasSubscribed { try subscribe(connection) }
         sparkplug.connected(at: .now)
         try tellState(isOnline: true, connection)
         while !Task.isCancelled {
@@ -137,8 +163,11 @@ public actor MQTTSource {
             try connection.read(packets: Self.packetsAtOnce)
             if let allowed = connection.takeSubscribed() { report(allowed) }
             if !hasSubscribed, let subscribedAt, subscribedAt.duration(to: .now) > Self.subscribeInterval {
-                self.subscribedAt = .now
-                try connection.subscribe(filters)
+                try subscribe(connection)
+            }
+            if let connectedAt, shortConnections > 0, connectedAt.duration(to: .now) > .seconds(60) {
+                shortConnections = 0
+                settings.warnings.clear(.clientIDTaken, of: settings.name)
             }
             guard await take(connection.takeMessages()) else { return }
             measures.tooLarge.increment(by: connection.takeRefused())
@@ -179,14 +208,46 @@ public actor MQTTSource {
         throw MQTTError(.reconnect, "no answer to CONNECT")
     }
 
+    /// Asks for what is wanted, and ends what a session still has from before the configuration changed.
+    private func subscribe(_ connection: borrowing MQTTConnection) throws(MQTTError) {
+        let filters = filters
+        let stale = lastSubscriptions.filter { !filters.contains($0) }
+        // Before it is true, so that a crash in between forgets none.
+        settings.keepSubscriptions(filters + stale)
+        if !stale.isEmpty {
+            logger.notice("subscriptions ended", metadata: ["topics": "\(stale.joined(separator: ", "))"])
+            try connection.unsubscribe(stale)
+        }
+        guard !filters.isEmpty else { return }
+        subscribedAt = .now
+        let isNumbered = router.cover.crossing != nil && connection.hasSubscriptionIdentifiers
+        if let (one, other) = router.cover.crossing, !isNumbered {
+            settings.warnings.warn(
+                .subscriptionRefused, of: "\(settings.name): \(one) and \(other)",
+                "the broker does not tell for which subscription it sends a message, and may send those of both twice",
+                next: "make a link of its own for one of the two")
+        }
+        try connection.subscribe(filters, isNumbered: isNumbered)
+    }
+
     private func report(_ allowed: [Bool]) {
         // What an operator may still allow is asked for again.
         hasSubscribed = allowed.allSatisfy { $0 }
         subscribedAt = .now
         logger.notice("subscribed", metadata: ["topics": "\(allowed.count { $0 })"])
-        for (filter, isAllowed) in zip(filters, allowed) where !isAllowed {
+        // What was ended before is ended: the broker answers in order.
+        lastSubscriptions = filters
+        settings.keepSubscriptions(filters)
+        for (filter, isAllowed) in zip(filters, allowed) {
+            let subject = "\(settings.name): \(filter)"
+            if isAllowed {
+                settings.warnings.clear(.subscriptionRefused, of: subject)
+                continue
+            }
             measures.refusedSubscriptions.increment()
-            logger.error("subscription refused: the broker does not allow this topic", metadata: ["topic": "\(filter)"])
+            settings.warnings.warn(
+                .subscriptionRefused, of: subject, "the broker refuses the subscription to this topic",
+                next: "allow the gateway's user to read it at the broker; it is asked for again every minute")
         }
     }
 
@@ -195,6 +256,7 @@ public actor MQTTSource {
     private func take(_ messages: [MQTTMessage]) async -> Bool {
         guard !messages.isEmpty else { return true }
         measures.messages.increment(by: messages.count)
+        settings.monitor.received(at: .now)
         var batch = Batch()
         let arrival = MessageRouter.Arrival()
         for message in messages {
@@ -209,6 +271,9 @@ public actor MQTTSource {
                 refuse(message, error)
             }
         }
+        measures.refusedTimes.increment(by: router.takeRefusedTimes())
+        let unplaced = router.takeUnplaced()
+        if unplaced > 0 { collector.lose(unplaced, .tooManyDevices, at: arrival.time) }
         // A message that means nothing is acknowledged all the same: it would come again and mean as little.
         guard !batch.isEmpty else { return true }
         let isSafe = await collector.takeDurably(batch)
@@ -227,17 +292,31 @@ public actor MQTTSource {
     }
 
     private func refuse(_ message: MQTTMessage, _ refusal: MessageRouter.Refusal) {
+        measures.refused(refusal.cause).increment()
+        // Where ids must not leave, topics must not: they have them.
+        let isPrivate = settings.devices.contains { $0.naming != nil }
+        let place = isPrivate ? "a message" : "a message on \(message.topic)"
+        func warn(_ device: String, _ text: String, next: String) {
+            settings.warnings.warn(
+                .messageRefused, of: "\(device) (\(refusal.cause))", place + " gave no reading: " + text,
+                next: next)
+        }
         switch refusal {
-        case .unmatched: measures.refused("unmatched").increment()
+        // Of a wildcard, other products and devices that are not wanted are nothing to look at.
+        case .unmatched, .notOfMap, .notAllowed: break
         case .malformed(let device, let error):
-            measures.refused("malformed").increment()
-            logger.debug("message refused", metadata: ["device": "\(device)", "error": "\(error)"])
+            warn(device, "\(error)", next: "look at what the device sends, or read the topic by another map")
         case .noID(let device):
-            measures.refused("no_id").increment()
-            logger.debug("message names no device", metadata: ["device": "\(device)"])
+            warn(device, "it does not say which device it is of", next: "look at `id` in the map")
+        case .unknownPresence(let device):
+            warn(
+                device, "it says neither that the device is connected nor that it is not",
+                next: "add its word to `online` or `offline` under `presence` in the map")
         case .tooManyDevices(let device):
-            measures.refused("too_many_devices").increment()
-            logger.debug("more devices than a wildcard may bring", metadata: ["device": "\(device)"])
+            settings.warnings.warn(
+                .tooManyDevices, of: device,
+                place + " is of one more device than \(device) may have: its readings are lost",
+                next: "allow the right ones with `ids`, or raise `max_devices`; one that is silent for `forget_after` goes")
         }
     }
 }

@@ -9,6 +9,7 @@ struct MQTTSourceMeasures: Sendable {
     let tooLarge: Counter
     let disconnects: Counter
     let refusedSubscriptions: Counter
+    let refusedTimes: Counter
     private let link: String
 
     init(link: String) {
@@ -17,6 +18,9 @@ struct MQTTSourceMeasures: Sendable {
         disconnects = Counter(label: "headgate_mqtt_disconnects_total", dimensions: [("link", link)])
         refusedSubscriptions = Counter(label: "headgate_mqtt_refused_subscriptions_total", dimensions: [("link", link)])
         tooLarge = Self.refused(link, "too_large")
+        refusedTimes = Counter(label: "headgate_mqtt_refused_times_total", dimensions: [("link", link)])
+        // A series that begins with its first loss hides that loss from `increase()`.
+        for cause in MessageRouter.Refusal.causes { _ = refused(cause) }
     }
 
     func refused(_ cause: String) -> Counter { Self.refused(link, cause) }

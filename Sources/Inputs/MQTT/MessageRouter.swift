@@ -7,17 +7,6 @@ import MQTT
 
 /// From messages to readings: whose message it is, what it says, when that was.
 package struct MessageRouter {
-    /// Why a message gave nothing.
-    enum Refusal: Error, Equatable {
-        /// No device has this topic.
-        case unmatched
-        case malformed(device: String, JSONError)
-        /// The map takes the device's id from the message, and it is not there.
-        case noID(device: String)
-        /// One more device than a wildcard may bring.
-        case tooManyDevices(device: String)
-    }
-
     /// A device that has been heard of.
     struct Known {
         var number: DeviceNumber
@@ -27,44 +16,81 @@ package struct MessageRouter {
         var interval: UsualInterval
         /// When it was heard of last.
         var heard: Timestamp?
+        var lastMessage: ContinuousClock.Instant
+        /// The device's own topic that it was heard on first.
+        var topic: String
+        /// Whether its last time was refused.
+        var isTimeRefused = false
     }
 
     private struct Subscription {
+        enum Content {
+            case points(MessageLayout)
+            case presence(PresenceTopic)
+        }
+
         var filter: String
         var device: Int
-        var layout: MessageLayout
+        var content: Content
+        /// The place of the filter that brings its messages.
+        var place = 0
+        /// Whether its messages prove that the device is there: those that tell of its presence do not.
+        var provesLife = true
     }
-
-    /// The most devices that one wildcard brings into being: what comes over a broker is not bounded by itself.
-    static let devicesPerWildcard = 1_000
 
     let devices: [MQTTDevice]
     private let catalog: Catalog
     private let collector: any Collecting
+    private let warnings: any WarningSink
     private var exact: [String: [Subscription]] = [:]
     private var wild: [Subscription] = []
-    private(set) var known: [[String: Known]]
+    /// What is subscribed to.
+    package let cover: SubscriptionCover
+    /// By place in `devices`, the devices that there are, by id.
+    private var known: [[String: Known]]
+    /// Readings of devices that there was no place for, since they were asked for last.
+    private var unplaced = 0
+    /// Messages whose time was refused, likewise.
+    private var refusedTimes = 0
 
-    init(_ devices: [MQTTDevice], catalog: Catalog, collector: any Collecting) {
+    package init(
+        _ devices: [MQTTDevice], catalog: Catalog, collector: any Collecting, warnings: any WarningSink = NoWarnings()
+    ) {
         self.devices = devices
         self.catalog = catalog
         self.collector = collector
+        self.warnings = warnings
         known = devices.map { _ in [:] }
+        var subscriptions: [Subscription] = []
         for (index, device) in devices.enumerated() {
+            let presence = device.form.presence
             for topic in MessageLayout.topics(of: device.map.points) {
-                let filter = topic.isEmpty ? device.topic : device.topic + "/" + topic
                 let layout = MessageLayout(points: device.map.points, topic: topic, form: device.form)
-                let subscription = Subscription(filter: filter, device: index, layout: layout)
-                if filter.utf8.contains(where: Self.isWildcard) {
-                    wild.append(subscription)
-                } else {
-                    exact[filter, default: []].append(subscription)
-                }
+                subscriptions.append(
+                    Subscription(
+                        filter: Self.filter(device, topic), device: index, content: .points(layout),
+                        provesLife: topic != presence?.topic))
+            }
+            if let presence {
+                subscriptions.append(
+                    Subscription(
+                        filter: Self.filter(device, presence.topic), device: index, content: .presence(presence)))
+            }
+        }
+        cover = SubscriptionCover(subscriptions.map(\.filter))
+        for var subscription in subscriptions {
+            subscription.place = cover.place(of: subscription.filter) ?? 0
+            if subscription.filter.utf8.contains(where: Self.isWildcard) {
+                wild.append(subscription)
+            } else {
+                exact[subscription.filter, default: []].append(subscription)
             }
         }
     }
 
-    var filters: [String] { exact.keys.sorted() + wild.map(\.filter) }
+    private static func filter(_ device: MQTTDevice, _ topic: String) -> String {
+        topic.isEmpty ? device.topic : device.topic + "/" + topic
+    }
 
     /// When a message came, by both clocks.
     package struct Arrival {
@@ -77,15 +103,25 @@ package struct MessageRouter {
         }
     }
 
+    // MARK: Messages
+
     /// Puts what a message says into `batch`, an event for each device that it is of.
+    /// - Throws: why it gave nothing, or not all that it could.
     mutating func route(_ message: MQTTMessage, arrival: Arrival, into batch: inout Batch) throws(Refusal) {
-        let subscriptions = (exact[message.topic] ?? []) + wild.filter { TopicFilter.matches($0.filter, message.topic) }
+        var subscriptions = (exact[message.topic] ?? []) + wild.filter { TopicFilter.matches($0.filter, message.topic) }
+        // A copy that the broker sends for one filter is of what that filter brings, and of nothing else.
+        if !message.subscriptions.isEmpty {
+            subscriptions.removeAll { !message.subscriptions.contains($0.place + 1) }
+        }
         guard !subscriptions.isEmpty else { throw .unmatched }
         // What one device cannot make sense of, another may.
         var refusal: Refusal?
         for subscription in subscriptions {
             do throws(Refusal) {
-                try read(message, subscription, arrival, into: &batch)
+                switch subscription.content {
+                case .points(let layout): try read(message, layout, subscription, arrival, into: &batch)
+                case .presence(let presence): try read(message, presence, subscription, arrival, into: &batch)
+                }
             } catch {
                 refusal = error
             }
@@ -94,12 +130,14 @@ package struct MessageRouter {
     }
 
     private mutating func read(
-        _ message: MQTTMessage, _ subscription: Subscription, _ arrival: Arrival, into batch: inout Batch
+        _ message: MQTTMessage, _ layout: MessageLayout, _ subscription: Subscription, _ arrival: Arrival,
+        into batch: inout Batch
     ) throws(Refusal) {
         let device = devices[subscription.device]
+        if message.payload.isEmpty { return clear(message, layout, subscription.device, arrival, into: &batch) }
         let items: [MessageLayout.Contents]
         do {
-            items = try subscription.layout.readAll(message.payload, into: &batch)
+            items = try layout.readAll(message.payload, into: &batch)
         } catch {
             throw .malformed(device: device.name, error)
         }
@@ -119,21 +157,41 @@ package struct MessageRouter {
     private mutating func greet(
         _ message: MQTTMessage, _ device: MQTTDevice, _ index: Int, _ arrival: Arrival, into batch: inout Batch
     ) throws(Refusal) {
-        let id = try id(of: message, MessageLayout.Contents(), device)
+        let id = try id(of: message, MessageLayout.Contents(), device).id
         guard !message.retained, let number = known[index][id]?.number,
             let change = known[index][id]?.hear(arrival)
         else { return }
         batch.append(change, device: number, time: arrival.time)
     }
 
+    /// A message without content removes what a broker has retained (MQTT 5.0, 3.3.1.3): there is no value any more.
+    private mutating func clear(
+        _ message: MQTTMessage, _ layout: MessageLayout, _ index: Int, _ arrival: Arrival, into batch: inout Batch
+    ) {
+        guard let id = try? id(of: message, MessageLayout.Contents(), devices[index]).id, let one = known[index][id] else {
+            return
+        }
+        for point in layout.points {
+            batch.readings.append(
+                Reading(series: one.series[point], time: arrival.time, value: .none, quality: .absent))
+        }
+        batch.closeTelemetry(device: one.number, time: arrival.time)
+    }
+
     private mutating func take(
         _ contents: MessageLayout.Contents, of message: MQTTMessage, _ subscription: Subscription, _ arrival: Arrival,
         into batch: inout Batch
     ) throws(Refusal) {
-        let device = devices[subscription.device]
-        let id = try id(of: message, contents, device)
-        let one = try self.device(subscription.device, id)
-        let ownTime = time(of: message, contents, device)
+        let index = subscription.device
+        let device = devices[index]
+        let (id, text) = try id(of: message, contents, device)
+        if device.isMany, known[index][id] == nil {
+            if let allows = device.allows, !allows(text) { throw .notAllowed(device: device.name) }
+            // Another product behind the same wildcard.
+            if !contents.isIdentified || contents.values.isEmpty { throw .notOfMap(device: device.name) }
+        }
+        let one = try self.device(index, id, on: message.topic, arrival, readings: contents.values.count, into: &batch)
+        let ownTime = time(of: message, contents, index, id, arrival)
         let time = ownTime ?? arrival.time
         // A retained message is as old as it likes to be: it does not prove that the device is there, nor, without a time
         // of its own, its values.
@@ -145,12 +203,37 @@ package struct MessageRouter {
             if isStale, reading.quality == .good { (reading.quality, reading.reason) = (.uncertain, .retained) }
             batch.readings.append(reading)
         }
-        let change = message.retained ? nil : known[subscription.device][id]?.hear(arrival)
-        batch.closeTelemetry(device: one.number, time: time, origin: Origin(isRedelivered: message.redelivered))
+        let isHeard = !message.retained && subscription.provesLife
+        let change = isHeard ? known[index][id]?.hear(arrival) : nil
+        let isTimeRefused = known[index][id]?.isTimeRefused ?? false
+        batch.closeTelemetry(
+            device: one.number, time: time,
+            origin: Origin(isRedelivered: message.redelivered, isTimeRefused: isTimeRefused))
         if let change { batch.append(change, device: one.number, time: arrival.time) }
     }
 
-    // MARK: Who is gone
+    // MARK: Presence
+
+    private mutating func read(
+        _ message: MQTTMessage, _ presence: PresenceTopic, _ subscription: Subscription, _ arrival: Arrival,
+        into batch: inout Batch
+    ) throws(Refusal) {
+        let index = subscription.device
+        if message.payload.isEmpty { return }
+        let id = try id(of: message, MessageLayout.Contents(), devices[index]).id
+        guard let isOnline = presence.isOnline(message.payload) else {
+            throw .unknownPresence(device: devices[index].name)
+        }
+        // Of what a wildcard brings, nobody knows yet whether it is this product.
+        expect(index)
+        guard let one = known[index][id] else { return }
+        if isOnline {
+            guard let change = known[index][id]?.presence.answered(at: arrival.time) else { return }
+            batch.append(change, device: one.number, time: arrival.time)
+        } else {
+            cutOff(index, id, since: arrival.time, .death, at: arrival.time, into: &batch)
+        }
+    }
 
     /// Marks every device as offline, once.
     /// - Parameter expectsAll: whether also those of their own topic that were never heard of.
@@ -176,8 +259,8 @@ package struct MessageRouter {
     /// A device of its own topic is missed also if it was never heard of.
     private mutating func expect(_ index: Int) {
         let device = devices[index]
-        guard known[index].isEmpty, !device.topic.utf8.contains(where: Self.isWildcard) else { return }
-        _ = try? self.device(index, device.name)
+        guard known[index].isEmpty, !device.isMany else { return }
+        known[index][device.name] = make(device, device.name, on: device.topic)
     }
 
     private mutating func cutOff(
@@ -193,79 +276,163 @@ package struct MessageRouter {
 
     // MARK: Whose it is
 
+    /// The id of a device, and what the message says of it.
     private func id(
         of message: MQTTMessage, _ contents: MessageLayout.Contents, _ device: MQTTDevice
-    ) throws(Refusal) -> String {
+    ) throws(Refusal) -> (id: String, text: String) {
         // A single device keeps the name that the configuration gives it.
-        guard let place = device.form.id, device.topic.utf8.contains(where: Self.isWildcard) else { return device.name }
-        let text: String? =
-            switch place {
-            case .level(let level): Self.level(level, of: message.topic)
-            case .path:
-                switch contents.id {
-                case .string(let text): text
-                case .integer(let number): String(number)
-                default: nil
-                }
+        guard let identity = device.form.id, device.isMany else { return (device.name, device.name) }
+        let isWild = device.topic.utf8.contains(where: Self.isWildcard)
+        guard var parts = isWild ? identity.parts(of: message.topic) : [] else { throw .noID(device: device.name) }
+        if identity.path != nil {
+            switch contents.id {
+            case .string(let text) where !text.isEmpty: parts.append(text)
+            case .integer(let number): parts.append(String(number))
+            case .unsigned(let number): parts.append(String(number))
+            default: throw .noID(device: device.name)
             }
-        guard let text, !text.isEmpty else { throw .noID(device: device.name) }
-        return DeviceID.part(device.naming?(text) ?? text, of: device.name)
+        }
+        guard !parts.isEmpty else { throw .noID(device: device.name) }
+        let text = parts.joined(separator: "/")
+        return (DeviceID.id(device.naming.map { [$0(text)] } ?? parts, of: device.name), text)
     }
 
     private static func isWildcard(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "+") || byte == UInt8(ascii: "#") }
 
-    private static func level(_ level: Int, of topic: String) -> String? {
-        let levels = topic.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        let index = level > 0 ? level - 1 : levels.count + level
-        return levels.indices.contains(index) ? String(levels[index]) : nil
-    }
-
-    private mutating func device(_ index: Int, _ id: String) throws(Refusal) -> Known {
-        if let one = known[index][id] { return one }
+    /// - Parameter readings: how many are lost where there is no place for it.
+    private mutating func device(
+        _ index: Int, _ id: String, on topic: String, _ arrival: Arrival, readings: Int, into batch: inout Batch
+    ) throws(Refusal) -> Known {
         let device = devices[index]
-        guard known[index].count < Self.devicesPerWildcard else { throw .tooManyDevices(device: device.name) }
-        let number = catalog.number(
-            of: Device(id: id, map: device.map.name, mapVersion: device.map.version, tags: device.tags))
-        let series = collector.add(device.map.points, of: number, catalog)
-        let one = Known(number: number, id: id, series: series, interval: UsualInterval(device.form.silence))
+        let own = ownTopic(topic, of: device)
+        if var one = known[index][id] {
+            one.lastMessage = arrival.instant
+            known[index][id]?.lastMessage = arrival.instant
+            if one.topic != own, device.isMany { warnOfMerging(one, own, isPrivate: device.naming != nil) }
+            return one
+        }
+        if known[index].count >= device.maxDevices, !forgetOne(index, arrival, into: &batch) {
+            unplaced += readings
+            throw .tooManyDevices(device: device.name)
+        }
+        var one = make(device, id, on: own)
+        one.lastMessage = arrival.instant
         known[index][id] = one
         return one
     }
 
-    // MARK: When it was
-
-    private func time(
-        of message: MQTTMessage, _ contents: MessageLayout.Contents, _ device: MQTTDevice
-    ) -> Timestamp? {
-        guard let (place, format) = device.form.time else { return nil }
-        let leaf: JSONLeaf? =
-            switch place {
-            case .path: contents.time
-            case .level(let level): Self.level(level, of: message.topic).map { JSONLeaf.string($0) }
-            }
-        return leaf.flatMap { Self.time($0, format) }
+    private func make(_ device: MQTTDevice, _ id: String, on topic: String) -> Known {
+        let number = catalog.number(
+            of: Device(id: id, map: device.map.name, mapVersion: device.map.version, tags: device.tags))
+        let series = collector.add(device.map.points, of: number, catalog)
+        return Known(
+            number: number, id: id, series: series, interval: UsualInterval(device.form.silence), lastMessage: .now,
+            topic: topic)
     }
 
-    private static func time(_ leaf: JSONLeaf, _ format: MQTTForm.TimeFormat) -> Timestamp? {
-        let scale: Double
-        switch format {
-        case .iso8601:
-            guard case .string(let text) = leaf else { return nil }
-            return Timestamp(iso8601: text.utf8)
-        case .unix: scale = 1_000_000
-        case .unixMilliseconds: scale = 1_000
-        case .unixMicroseconds: scale = 1
-        }
-        let number: Double? =
-            switch leaf {
-            case .number(let number): number
-            case .integer(let number): Double(number)
-            case .string(let text): Double(text)
-            default: nil
+    /// Makes room for a device: the one that was not heard of for the longest time goes, where that is long enough.
+    private mutating func forgetOne(_ index: Int, _ arrival: Arrival, into batch: inout Batch) -> Bool {
+        guard let (id, one) = known[index].min(by: { $0.value.lastMessage < $1.value.lastMessage }),
+            one.lastMessage.duration(to: arrival.instant) >= .microseconds(devices[index].forgetAfter)
+        else { return false }
+        cutOff(index, id, since: one.heard ?? arrival.time, .silent, at: arrival.time, into: &batch)
+        known[index][id] = nil
+        return true
+    }
+
+    /// The part of a topic that is the device's own.
+    private func ownTopic(_ topic: String, of device: MQTTDevice) -> String {
+        if device.topic.hasSuffix("#") { return topic }
+        let count = device.topic.utf8.count { $0 == UInt8(ascii: "/") } + 1
+        let levels = topic.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        return levels.prefix(count).compactMap { String($0) }.joined(separator: "/")
+    }
+
+    /// - Parameter isPrivate: whether topics, which have ids, must not leave.
+    private func warnOfMerging(_ one: Known, _ other: String, isPrivate: Bool) {
+        warnings.warn(
+            .devicesMerged, of: one.id + (isPrivate ? "" : ": \(one.topic) and \(other)"),
+            "messages of two topics are taken for one device",
+            next: "where they are of two devices, take more of the topic into the map's `id`, such as { levels: [2, 3] }")
+    }
+
+    /// Readings that were lost as there was no place for their devices, since the last call.
+    mutating func takeUnplaced() -> Int {
+        defer { unplaced = 0 }
+        return unplaced
+    }
+
+    // MARK: When it was
+
+    private mutating func time(
+        of message: MQTTMessage, _ contents: MessageLayout.Contents, _ index: Int, _ id: String, _ arrival: Arrival
+    ) -> Timestamp? {
+        let wasRefused = known[index][id]?.isTimeRefused ?? false
+        known[index][id]?.isTimeRefused = false
+        guard let time = devices[index].form.time else { return nil }
+        let leaf: JSONLeaf? =
+            switch time.place {
+            case .path: contents.time
+            case .level(let level):
+                MessageIdentity(levels: [level]).parts(of: message.topic)?.first.map { JSONLeaf.string($0) }
             }
-        guard let number, abs(number * scale) < 9e18 else { return nil }
-        let time = Timestamp(microseconds: Int64(number * scale))
-        return time > .earliestOfDevices ? time : nil
+        let why: String
+        switch time.read(leaf, arrival: arrival.time) {
+        case .time(let time):
+            if wasRefused { warnings.clear(.deviceTime, of: id) }
+            return time
+        case .absent: return nil
+        case .unreadable: why = "the device sends a time that cannot be read in the map's format"
+        case .impossible: why = "the device sends a time before 2001 or far ahead"
+        }
+        refusedTimes += 1
+        known[index][id]?.isTimeRefused = true
+        warnings.warn(
+            .deviceTime, of: id, why + ": its readings have the time of their arrival",
+            next: "look at `time` in the map (format, zone, max_ahead), or set the device's clock")
+        return nil
+    }
+
+    /// Messages whose time was refused, since the last call.
+    mutating func takeRefusedTimes() -> Int {
+        defer { refusedTimes = 0 }
+        return refusedTimes
+    }
+}
+
+extension MessageRouter {
+    /// Why a message gave nothing, or not all that it could.
+    enum Refusal: Error, Equatable {
+        /// No device has this topic.
+        case unmatched
+        case malformed(device: String, JSONError)
+        /// The map takes the device's id from the message, and it is not there.
+        case noID(device: String)
+        /// One more device than messages may bring.
+        case tooManyDevices(device: String)
+        /// It lacks what the map says that its messages have: another product behind the same wildcard.
+        case notOfMap(device: String)
+        /// The configuration does not allow a device of this id.
+        case notAllowed(device: String)
+        /// Neither of the words that tell whether the device is connected.
+        case unknownPresence(device: String)
+
+        /// As metrics call it.
+        var cause: String {
+            switch self {
+            case .unmatched: "unmatched"
+            case .malformed: "malformed"
+            case .noID: "no_id"
+            case .tooManyDevices: "too_many_devices"
+            case .notOfMap: "not_of_map"
+            case .notAllowed: "not_allowed"
+            case .unknownPresence: "unknown_presence"
+            }
+        }
+
+        static let causes = [
+            "unmatched", "malformed", "no_id", "too_many_devices", "not_of_map", "not_allowed", "unknown_presence",
+        ]
     }
 }
 

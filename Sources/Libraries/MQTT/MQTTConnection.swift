@@ -150,13 +150,54 @@ public struct MQTTConnection: ~Copyable {
     public func takeSubscribed() -> [Bool]? { inbox.takeSubscribed() }
 
     /// Queues a subscription to all of `filters` at QoS 1.
-    public func subscribe(_ filters: [String]) throws(MQTTError) {
+    /// - Parameter isNumbered: whether each message is to tell by number, from 1, for which of them it is sent; needs a
+    ///   broker of MQTT 5 that `hasSubscriptionIdentifiers`.
+    public func subscribe(_ filters: [String], isNumbered: Bool = false) throws(MQTTError) {
+        guard isNumbered else { return inbox.subscribes([try subscribe(filters, number: nil)]) }
+        var messages: [Int32] = []
+        for (place, filter) in filters.enumerated() {
+            messages.append(try subscribe([filter], number: UInt32(place + 1)))
+        }
+        inbox.subscribes(messages)
+    }
+
+    /// Whether the broker can tell for which subscription it sends a message.
+    public var hasSubscriptionIdentifiers: Bool { settings.version == .v5 && inbox.hasSubscriptionIdentifiers }
+
+    /// - Returns: the number of the message.
+    private func subscribe(_ filters: [String], number: UInt32?) throws(MQTTError) -> Int32 {
         // Retained messages only where the subscription is new: they are old news on every reconnection.
         let options = settings.version == .v5 ? Int32(MQTT_SUB_OPT_SEND_RETAIN_NEW.rawValue) : 0
-        var pointers: [UnsafeMutablePointer<CChar>?] = filters.map { strdup($0) }
-        defer { pointers.forEach { free($0) } }
-        let code = mosquitto_subscribe_multiple(client, nil, Int32(filters.count), &pointers, 1, options, nil)
+        var properties: OpaquePointer?
+        if let number {
+            mosquitto_property_add_varint(&properties, Int32(MQTT_PROP_SUBSCRIPTION_IDENTIFIER.rawValue), number)
+        }
+        defer { mosquitto_property_free_all(&properties) }
+        var id: Int32 = 0
+        let code = Self.withPointers(filters) { pointers, count in
+            mosquitto_subscribe_multiple(client, &id, count, pointers, 1, options, properties)
+        }
         try Self.check(code, .reconnect)
+        return id
+    }
+
+    /// Queues the end of subscriptions.
+    public func unsubscribe(_ filters: [String]) throws(MQTTError) {
+        guard !filters.isEmpty else { return }
+        let code = Self.withPointers(filters) { pointers, count in
+            mosquitto_unsubscribe_multiple(client, nil, count, pointers, nil)
+        }
+        try Self.check(code, .reconnect)
+    }
+
+    private static func withPointers(
+        _ texts: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>, Int32) -> Int32
+    ) -> Int32 {
+        var pointers: [UnsafeMutablePointer<CChar>?] = texts.map { strdup($0) }
+        defer { pointers.forEach { free($0) } }
+        return pointers.withUnsafeMutableBufferPointer { buffer in
+            buffer.baseAddress.map { body($0, Int32(texts.count)) } ?? Int32(MOSQ_ERR_INVAL.rawValue)
+        }
     }
 
     /// Queues a message.
@@ -222,7 +263,8 @@ private func setCallbacks(of client: OpaquePointer) {
             properties, Int32(MQTT_PROP_MAXIMUM_PACKET_SIZE.rawValue), &size, false)
         // CONNACK flags, bit 0: the broker has kept our session (MQTT 3.1.1, 3.2.2.2).
         MQTTInbox.from(object)?.connected(
-            reason: reason, sessionPresent: flags & 1 == 1, maximumPacketSize: known == nil ? nil : size)
+            reason: reason, sessionPresent: flags & 1 == 1, maximumPacketSize: known == nil ? nil : size,
+            hasSubscriptionIdentifiers: isAvailable(MQTT_PROP_SUBSCRIPTION_ID_AVAILABLE, properties))
     }
     mosquitto_log_callback_set(client) { _, object, level, text in
         guard let text else { return }
@@ -235,15 +277,21 @@ private func setCallbacks(of client: OpaquePointer) {
     mosquitto_disconnect_v5_callback_set(client) { _, object, reason, _ in
         MQTTInbox.from(object)?.disconnected(reason: reason)
     }
-    mosquitto_message_v5_callback_set(client) { _, object, message, _ in
+    mosquitto_message_v5_callback_set(client) { _, object, message, properties in
         guard let message else { return }
-        MQTTInbox.from(object)?.received(message.pointee)
+        MQTTInbox.from(object)?.received(message.pointee, properties)
     }
     mosquitto_publish_v5_callback_set(client) { _, object, id, reason, _ in
         MQTTInbox.from(object)?.settled(id: id, reason: reason)
     }
-    mosquitto_subscribe_v5_callback_set(client) { _, object, _, count, granted, _ in
+    mosquitto_subscribe_v5_callback_set(client) { _, object, id, count, granted, _ in
         guard let granted else { return }
-        MQTTInbox.from(object)?.subscribed(UnsafeBufferPointer(start: granted, count: Int(count)))
+        MQTTInbox.from(object)?.subscribed(id, UnsafeBufferPointer(start: granted, count: Int(count)))
     }
+}
+
+/// What a broker can do, unless it says that it cannot (MQTT 5.0, 3.2.2.3).
+private func isAvailable(_ property: mqtt5_property, _ properties: OpaquePointer?) -> Bool {
+    var value: UInt8 = 1
+    return mosquitto_property_read_byte(properties, Int32(property.rawValue), &value, false) == nil || value != 0
 }

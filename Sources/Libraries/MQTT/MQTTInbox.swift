@@ -27,7 +27,11 @@ public final class MQTTInbox {
     /// Whether the library has logged that the next message is one that the broker sent before.
     private var isRedelivery = false
     private var settledMessages: [(id: Int32, reason: Int32)] = []
-    private var subscribed: [Bool]?
+    /// The messages that ask for subscriptions, in the order of their filters, and what was answered to each.
+    private var subscribing: [Int32] = []
+    private var subscribed: [Int32: [Bool]] = [:]
+    /// Whether the broker tells for which subscription it sends a message.
+    private(set) var hasSubscriptionIdentifiers = true
 
     init(payloadLimit: Int) {
         self.payloadLimit = payloadLimit
@@ -43,10 +47,13 @@ public final class MQTTInbox {
         messages.removeAll()
         payloadBytes = 0
         settledMessages.removeAll()
-        subscribed = nil
+        subscribing.removeAll()
+        subscribed.removeAll()
     }
 
-    func connected(reason: Int32, sessionPresent: Bool, maximumPacketSize: UInt32?) {
+    func connected(
+        reason: Int32, sessionPresent: Bool, maximumPacketSize: UInt32?, hasSubscriptionIdentifiers: Bool
+    ) {
         guard reason == 0 else {
             // 3.1.1 counts its refusals 1…5, MQTT 5 from 128.
             let text = reason < 128 ? mosquitto_connack_string(reason) : mosquitto_reason_string(reason)
@@ -54,6 +61,7 @@ public final class MQTTInbox {
             return
         }
         self.maximumPacketSize = maximumPacketSize
+        self.hasSubscriptionIdentifiers = hasSubscriptionIdentifiers
         state = .connected(sessionPresent: sessionPresent)
     }
 
@@ -75,7 +83,7 @@ public final class MQTTInbox {
         if strstr(text, " received PUBLISH (d1,") != nil { isRedelivery = true }
     }
 
-    func received(_ message: mosquitto_message) {
+    func received(_ message: mosquitto_message, _ properties: OpaquePointer?) {
         defer { isRedelivery = false }
         let count = Int(message.payloadlen)
         guard count >= 0, count <= payloadLimit, let topic = message.topic else {
@@ -87,16 +95,33 @@ public final class MQTTInbox {
             MQTTMessage(
                 topic: String(cString: topic),
                 payload: [UInt8](UnsafeRawBufferPointer(start: message.payload, count: count)),
-                retained: message.retain, redelivered: isRedelivery))
+                retained: message.retain, redelivered: isRedelivery, subscriptions: Self.subscriptions(properties)))
+    }
+
+    private static func subscriptions(_ properties: OpaquePointer?) -> [Int] {
+        var numbers: [Int] = []
+        var (number, place) = (UInt32(0), properties)
+        // From the one that was found on, the next.
+        while true {
+            place = mosquitto_property_read_varint(
+                place, Int32(MQTT_PROP_SUBSCRIPTION_IDENTIFIER.rawValue), &number, !numbers.isEmpty)
+            guard place != nil, numbers.count < 1_000 else { return numbers }
+            numbers.append(Int(number))
+        }
     }
 
     func settled(id: Int32, reason: Int32) {
         settledMessages.append((id, reason))
     }
 
-    func subscribed(_ granted: UnsafeBufferPointer<Int32>) {
+    func subscribes(_ messages: [Int32]) {
+        subscribing = messages
+        subscribed.removeAll()
+    }
+
+    func subscribed(_ message: Int32, _ granted: UnsafeBufferPointer<Int32>) {
         // 128 and above: refused (MQTT 3.1.1, 3.9.3).
-        subscribed = granted.map { $0 < 128 }
+        subscribed[message] = granted.map { $0 < 128 }
     }
 
     func takeMessages() -> [MQTTMessage] {
@@ -117,8 +142,11 @@ public final class MQTTInbox {
         return settledMessages
     }
 
+    /// Nil until all are answered.
     func takeSubscribed() -> [Bool]? {
-        defer { subscribed = nil }
-        return subscribed
+        let answers = subscribing.compactMap { subscribed[$0] }
+        guard !subscribing.isEmpty, answers.count == subscribing.count else { return nil }
+        subscribing.removeAll()
+        return answers.flatMap(\.self)
     }
 }

@@ -62,8 +62,13 @@ public struct MQTTMessage: Sendable, Equatable {
     public var retained: Bool
     /// Whether the broker has sent it before (DUP; MQTT 5.0, 3.3.1.1).
     public var redelivered: Bool
+    /// The identifiers of the subscriptions that it is sent for, where the broker tells (MQTT 5.0, 3.3.2.3.8).
+    public var subscriptions: [Int]
 
-    public init(topic: String, payload: [UInt8], retained: Bool, redelivered: Bool = false) {
+    public init(
+        topic: String, payload: [UInt8], retained: Bool, redelivered: Bool = false, subscriptions: [Int] = []
+    ) {
+        self.subscriptions = subscriptions
         self.topic = topic
         self.payload = payload
         self.retained = retained

@@ -139,16 +139,19 @@ extension BlockBody {
 // MARK: Origins
 
 extension BlockBody {
-    /// In the byte of the clock's state: that a provenance follows, and that a message was sent again.
+    /// In the byte of the clock's state: that a provenance follows, that a message was sent again, and that its time was
+    /// refused.
     private static let hasProvenance: UInt8 = 0x80
     private static let isRedelivered: UInt8 = 0x40
+    private static let isTimeRefused: UInt8 = 0x20
 
     static func writeOrigins(_ events: [Batch.Event], to out: inout ByteWriter) {
         for event in events { out.varint(UInt64(event.origin.uncertainty)) }
         for event in events {
             out.byte(
                 event.origin.clock.rawValue | (event.origin.provenance == nil ? 0 : hasProvenance)
-                    | (event.origin.isRedelivered ? isRedelivered : 0))
+                    | (event.origin.isRedelivered ? isRedelivered : 0)
+                    | (event.origin.isTimeRefused ? isTimeRefused : 0))
         }
         for event in events {
             guard let provenance = event.origin.provenance else { continue }
@@ -168,11 +171,12 @@ extension BlockBody {
         var traced: [Int] = []
         for index in heads.indices {
             let byte = try reader.byte()
-            guard let clock = ClockState(rawValue: byte & ~(hasProvenance | isRedelivered)) else {
+            guard let clock = ClockState(rawValue: byte & ~(hasProvenance | isRedelivered | isTimeRefused)) else {
                 throw MalformedBytes(expected: "a state of the clock")
             }
             heads[index].origin.clock = clock
             heads[index].origin.isRedelivered = byte & isRedelivered != 0
+            heads[index].origin.isTimeRefused = byte & isTimeRefused != 0
             if byte & hasProvenance != 0 { traced.append(index) }
         }
         for index in traced {

@@ -1,0 +1,54 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+/// How a text lies in registers.
+public struct TextLayout: Sendable, Equatable {
+    /// Which bytes of each register are characters, in which order.
+    public enum Order: Sendable, Equatable {
+        /// Two, the upper byte first.
+        case asSent
+        /// Two, the lower byte first.
+        case swapped
+        /// One, in the upper byte or in the lower; the other is 0.
+        case high, low
+    }
+
+    public enum Encoding: Sendable, Equatable { case ascii, utf8, latin1 }
+
+    public var order = Order.asSent
+    public var encoding = Encoding.utf8
+    /// Bytes that fill up what the text leaves: those at its end are none of it.
+    public var padding: [UInt8] = [0x20, 0xFF]
+
+    public init() {}
+
+    /// Reads a text: up to the first zero, without the padding at its end. Nil where its bytes are no text in the encoding,
+    /// or lie otherwise than `order` says: a text of one character a register is none with two.
+    public func text(_ words: some Collection<UInt16>) -> String? {
+        var bytes: [UInt8] = []
+        for word in words {
+            let (high, low) = (UInt8(word >> 8), UInt8(word & 0xFF))
+            switch order {
+            case .asSent: bytes += [high, low]
+            case .swapped: bytes += [low, high]
+            case .high:
+                guard low == 0 || padding.contains(low) else { return nil }
+                bytes.append(high)
+            case .low:
+                guard high == 0 || padding.contains(high) else { return nil }
+                bytes.append(low)
+            }
+        }
+        if order == .asSent || order == .swapped, bytes.first == 0, bytes.dropFirst().first != 0, bytes.count > 1 {
+            return nil
+        }
+        if let end = bytes.firstIndex(of: 0) { bytes.removeSubrange(end...) }
+        while let last = bytes.last, padding.contains(last) { bytes.removeLast() }
+        switch encoding {
+        case .ascii: return bytes.allSatisfy { $0 < 0x80 } ? String(decoding: bytes, as: UTF8.self) : nil
+        case .utf8: return String(validating: bytes, as: UTF8.self)
+        // The first 256 characters of Unicode are those of ISO 8859-1.
+        case .latin1: return String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) }))
+        }
+    }
+}
