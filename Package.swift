@@ -116,7 +116,7 @@ let package = Package(
             exclude: ["Corpus"], swiftSettings: settings),
 
         library("Waiting", ["CGlibc"]),
-        library("Modbus", ["CModbus"]),
+        library("Modbus", ["CModbus", "CGlibc"]),
         library("MQTT", ["CMosquitto"]),
         library("Kafka", ["CRdKafka"]),
         library("HTTP", ["CCurl"]),

@@ -40,10 +40,12 @@ struct Assembly {
         switch link.way {
         case .modbus(let endpoint, let timeout):
             let devices = configuration.devices.filter { $0.link == link.name }
-            let settings = ModbusLinkSettings(
+            var settings = ModbusLinkSettings(
                 name: link.name, endpoint: endpoint, timeout: timeout,
                 devices: devices.compactMap { modbusDevice($0, collector: collector) },
-                sunSpec: devices.compactMap(sunSpecDevice), cost: learned.cost(of: link.name, at: endpoint))
+                sunSpec: devices.compactMap(sunSpecDevice), cost: learned.cost(of: link.name, at: endpoint),
+                monitor: monitor(of: link), warnings: warnings)
+            settings.answersAs = link.answersAs
             let modbus = ModbusLink(
                 settings, collector: collector, writes: writeQueues[link.name], logger: logs["modbus"],
                 describe: { describe($0, $1, collector: collector) },

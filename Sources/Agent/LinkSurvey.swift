@@ -42,7 +42,9 @@ public struct LinkSurvey: ~Copyable {
                 "\(name) is dialled by its device, which the running gateway answers: there is nobody to call")
         }
         let longest = limit.map { Int64(min(max($0, 1), 60_000)) * 1_000 } ?? timeout
-        return ModbusLinkSettings(name: name, endpoint: endpoint, timeout: longest, devices: [])
+        var settings = ModbusLinkSettings(name: name, endpoint: endpoint, timeout: longest, devices: [])
+        settings.answersAs = link.answersAs
+        return settings
     }
 
     public var state: LinkScan.State { scan.state }

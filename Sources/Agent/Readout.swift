@@ -97,7 +97,9 @@ public struct Readout {
         guard !endpoint.isDialIn else {
             throw StartError("\(device) dials in to the running gateway: headgate status shows what it says")
         }
-        return ModbusLinkSettings(name: link.name, endpoint: endpoint, timeout: timeout, devices: [])
+        var settings = ModbusLinkSettings(name: link.name, endpoint: endpoint, timeout: timeout, devices: [])
+        settings.answersAs = link.answersAs
+        return settings
     }
 
     /// Every way to read each point's registers, the likeliest first.

@@ -83,6 +83,8 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case imprecise = 32
     /// Bytes that are no text in the encoding that it should have.
     case notText = 33
+    /// Another unit answered than the one that was asked.
+    case otherUnit = 34
 
     /// The word that stands in events.
     public var name: StaticString {
@@ -121,6 +123,7 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
         case .stale: "stale"
         case .imprecise: "imprecise"
         case .notText: "not_text"
+        case .otherUnit: "other_unit"
         }
     }
 }

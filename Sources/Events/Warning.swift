@@ -24,6 +24,14 @@ public struct Warning: Sendable, Equatable {
         case tooManyDevices = "too_many_devices"
         /// Messages of two topics are taken for one device.
         case devicesMerged = "devices_merged"
+        /// A device loses more than a few per cent of its polls.
+        case pollsLost = "polls_lost"
+        /// Another unit answers than the one that is asked.
+        case otherUnitAnswered = "other_unit_answered"
+        /// A device answers, and refuses all that it is asked for.
+        case allPointsRefused = "all_points_refused"
+        /// A point was never read since the start.
+        case pointNeverRead = "point_never_read"
         /// A device sends a time that cannot be.
         case deviceTime = "device_time_refused"
 
@@ -31,6 +39,8 @@ public struct Warning: Sendable, Equatable {
         public var part: String {
             switch self {
             case .ruleInputsStale, .ruleHoldUnknown: "rules"
+            case .pollsLost, .otherUnitAnswered, .allPointsRefused: "modbus"
+            case .pointNeverRead: "agent"
             case .linkDown, .clientIDTaken, .sessionLeft, .subscriptionRefused, .messageRefused, .tooManyDevices,
                 .devicesMerged, .deviceTime:
                 "mqtt"
@@ -42,7 +52,9 @@ public struct Warning: Sendable, Equatable {
         public var isOfEvents: Bool {
             switch self {
             case .messageRefused, .tooManyDevices, .devicesMerged, .deviceTime: true
-            case .ruleInputsStale, .ruleHoldUnknown, .linkDown, .clientIDTaken, .sessionLeft, .subscriptionRefused: false
+            case .ruleInputsStale, .ruleHoldUnknown, .linkDown, .clientIDTaken, .sessionLeft, .subscriptionRefused,
+                .pollsLost, .otherUnitAnswered, .allPointsRefused, .pointNeverRead:
+                false
             }
         }
     }

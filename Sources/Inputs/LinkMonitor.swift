@@ -16,6 +16,19 @@ public final class LinkMonitor: Sendable {
         public var lastReceived: Timestamp?
     }
 
+    /// What became of a device's polls since the start.
+    public struct Polls: Sendable, Equatable {
+        public var count = 0
+        /// Those that brought less than was asked for: no answer, a damaged one, a gateway's exception.
+        public var failed = 0
+        /// The last 64, the newest in the lowest bit: 1 for one that failed.
+        fileprivate var last: UInt64 = 0
+    }
+
+    /// Of the last 64 polls.
+    private static let mostFailed = 3
+
+    private let polls = Mutex<[String: Polls]>([:])
     private let name: String
     private let address: String
     private let warnings: any WarningSink
@@ -45,6 +58,29 @@ public final class LinkMonitor: Sendable {
         }
         warnings.warn(.linkDown, of: name, "\(address) cannot be reached: \(reason)", next: next)
     }
+
+    /// - Parameter isOffline: whether the device is known to be offline, which says enough.
+    func polled(_ device: String, hasFailed: Bool, isOffline: Bool) {
+        let last = polls.withLock { polls in
+            var one = polls[device] ?? Polls()
+            one.count += 1
+            if hasFailed { one.failed += 1 }
+            one.last = one.last << 1 | (hasFailed ? 1 : 0)
+            polls[device] = one
+            return one.last
+        }
+        let failed = last.nonzeroBitCount
+        if failed > Self.mostFailed, hasFailed, !isOffline {
+            warnings.warn(
+                .pollsLost, of: device, "\(failed) of the last 64 polls of the device failed",
+                next: "look at the errors by cause in headgate_modbus_errors_total, at the cable and the time-out")
+        } else if failed <= 1 || isOffline {
+            if last & 0xFF == 0 || isOffline { warnings.clear(.pollsLost, of: device) }
+        }
+    }
+
+    /// By device.
+    public var pollsByDevice: [String: Polls] { polls.withLock { $0 } }
 
     func received(at time: Timestamp) { current.withLock { $0.lastReceived = time } }
 }

@@ -24,6 +24,8 @@ public struct Configuration: Sendable {
 
         public var name: String
         public var way: Way
+        /// Which unit may answer a request, of Modbus.
+        public var answersAs = AnsweringUnit.asked
 
         /// Where it leads, as people write it.
         public var address: String {

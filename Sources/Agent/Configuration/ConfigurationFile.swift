@@ -4,6 +4,7 @@
 import DeviceMaps
 import Events
 import Logging
+import Modbus
 import Outbox
 import Outputs
 import YAMLText
@@ -24,6 +25,8 @@ public final class ConfigurationFile {
     private var deviceNames: Set<String> = []
     /// Where each link is written.
     var linkNames: [String: YAMLValue] = [:]
+    /// By link, where it takes an answer from any unit.
+    private var answeringAny: [String: YAMLValue] = [:]
 
     private let provesPlans: Bool
 
@@ -69,6 +72,14 @@ public final class ConfigurationFile {
         configuration.devices = devices(root.take("devices"), links: configuration.links)
         if let derived = root.take("derived")?.mapping() {
             configuration.devices += computed(derived, configuration.devices)
+        }
+        for (link, value) in answeringAny {
+            let units = Set(configuration.devices.filter { $0.link == link }.compactMap(\.unit))
+            if units.count > 1 {
+                value.problem(
+                    "cannot be any where the link has several units: one's value could be taken for another's",
+                    fix: "write the number that they answer as, or leave it out")
+            }
         }
         if provesPlans { configuration.links.forEach { prove($0, configuration) } }
         configuration.links.forEach { proveEdgeNodes(of: $0, configuration) }
@@ -125,8 +136,12 @@ public final class ConfigurationFile {
             guard let name = Self.name(key), let mapping = value.mapping() else { return nil }
             defer { mapping.finish() }
             linkNames[name] = key
+            let answersAs = mapping.take("answers_as")
             return LinkKeys(claims: claims, resolve: resolve).way(mapping, clientID: "\(gateway)-in-\(name)").map {
-                Configuration.Link(name: name, way: $0)
+                var link = Configuration.Link(name: name, way: $0)
+                link.answersAs = answersAs.flatMap { LinkKeys.answersAs($0, link) } ?? .asked
+                if let answersAs, link.answersAs == .any { answeringAny[name] = answersAs }
+                return link
             }
         }
         if links.count > Self.mostLinks {

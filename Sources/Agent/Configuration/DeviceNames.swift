@@ -18,6 +18,9 @@ extension Configuration.ConfiguredDevice {
         }
     }
 
+    /// Of a Modbus device.
+    var unit: UInt8? { if case .unit(let unit) = address { unit } else { nil } }
+
     /// Whether messages tell which devices there are: by a wildcard of its topic, or by an id in what they say.
     var isBroughtByMessages: Bool {
         guard case .topic(let topic) = address, case .mqtt(let form) = map.form else { return false }

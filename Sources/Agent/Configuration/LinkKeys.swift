@@ -40,6 +40,16 @@ struct LinkKeys {
         return nil
     }
 
+    /// `N` or `any`.
+    static func answersAs(_ value: YAMLValue, _ link: Configuration.Link) -> AnsweringUnit? {
+        guard case .modbus = link.way else {
+            value.problem("is of Modbus links", fix: "leave it out")
+            return nil
+        }
+        if value.scalar == "any" { return .any }
+        return value.integer(in: 0...255, "a unit, or any").map { .number(UInt8($0)) }
+    }
+
     /// An address of this machine; 0.0.0.0 stands for all of them.
     private func listener(_ value: YAMLValue, isRTU: Bool) -> ModbusEndpoint? {
         guard let (host, port) = value.endpoint(defaultPort: nil) else { return nil }

@@ -17,6 +17,10 @@ struct DevicePoller {
     private let slots: [PollSlot]
     private let hasCritical: Bool
     let measures: PollMeasures
+    private let warnings: any WarningSink
+    private let answersAs: AnsweringUnit
+    /// Whether it was warned of an answer under another unit's number.
+    private var hasOtherUnit = false
     var schedule: PollSchedule
     /// What requests on the link are worth, but for what the device wants of pauses.
     var cost: RequestCost
@@ -59,13 +63,14 @@ struct DevicePoller {
     /// - Parameter presence: what is known of it from before.
     init(
         _ device: ModbusDevice, link: String, cost: RequestCost, presence: DevicePresence = DevicePresence(),
-        start: Moment
+        settings: ModbusLinkSettings, start: Moment
     ) {
+        (warnings, answersAs) = (settings.warnings, settings.answersAs)
         self.device = device
         self.presence = presence
         slots = device.points.map(PollSlot.init)
         hasCritical = device.points.contains { $0.lane == .critical }
-        measures = PollMeasures(device: device.id, link: link)
+        measures = PollMeasures(device: device.id, link: link, monitor: settings.monitor)
         let cuts = PollCuts(device.learned, names: device.points.map(\.name))
         pauses = PauseLearner(least: device.limits.pause, learned: device.learned.pause)
         self.cost = cost
@@ -131,6 +136,7 @@ struct DevicePoller {
             guard error.kind == .exception, !error.isOfGateway else {
                 // One request that hangs says enough: asking on would hold the link for as many timeouts.
                 hung = request
+                if error.kind == .otherUnit, let unit = connection.otherUnit() { warnOfOtherUnit(unit) }
                 let pause = Self.pause(after: error, took: .nanoseconds(took), silent: silent)
                 return .over(end(round, unanswered: [request] + round.requests, answer.time, error, pause))
             }
@@ -140,6 +146,10 @@ struct DevicePoller {
             round.requests = parts + round.requests
         } else {
             if hung != nil, request == hung { hung = nil }
+            if hasOtherUnit {
+                hasOtherUnit = false
+                warnings.clear(.otherUnitAnswered, of: device.id)
+            }
             round.wish.isSilent = false
             round.note(answer)
             answered(request, in: &round, answer.time)
@@ -184,10 +194,20 @@ struct DevicePoller {
         return Array(requests[(place + 1)...] + requests[...place])
     }
 
+    private mutating func warnOfOtherUnit(_ unit: UInt8) {
+        hasOtherUnit = true
+        warnings.warn(
+            .otherUnitAnswered, of: device.id,
+            "unit \(device.unit) was asked, and unit \(unit) answered: it may be another device's value, and is not taken",
+            next: "look at the unit, and for another master or a late answer on the line; where the device always answers "
+                + "as \(unit), write answers_as: \(unit) at its link")
+    }
+
     // MARK: How a round ends
 
     /// Every request was answered, if only by a refusal.
-    private mutating func end(_ round: Round, _ time: Timestamp) -> StatusChange? {
+    private mutating func end(_ round: Round, _ time: Timestamp, hasFailed: Bool = false) -> StatusChange? {
+        measures.polled(hasFailed: hasFailed, isOffline: false)
         let eventTime = round.eventTime ?? time
         let change = presence.answered(at: eventTime)
         spoilRefused(of: round, eventTime)
@@ -205,7 +225,7 @@ struct DevicePoller {
     ) -> StatusChange? {
         guard let eventTime = round.eventTime else { return fail(time, Reason(error), pause) }
         for request in unanswered { spoil(request, eventTime, Reason(error)) }
-        return end(round, eventTime)
+        return end(round, eventTime, hasFailed: true)
     }
 
     /// A poll that brought nothing. The third in a row makes the device offline and its points bad, once; from then on
@@ -213,6 +233,7 @@ struct DevicePoller {
     /// - Parameter pause: how long at least it is left alone then.
     private mutating func fail(_ time: Timestamp, _ reason: Reason, _ pause: Duration) -> StatusChange? {
         let change = presence.failed(at: time, reason)
+        measures.polled(hasFailed: true, isOffline: presence.isOffline)
         if let change {
             for point in device.points { batch.readings.append(.bad(point.series, time: time, .offline)) }
             batch.closeTelemetry(device: device.number, time: time)

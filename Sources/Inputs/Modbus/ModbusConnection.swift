@@ -35,7 +35,8 @@ struct ModbusConnection: ~Copyable {
     private var backoff = Backoff(base: .milliseconds(500), cap: .seconds(15))
     private var nextTry = Moment.now
     private var lastFailure: ModbusError?
-    private var needsFlush = false
+    /// Whether a request was answered over this connection.
+    private var hasAnswered = false
     private var owed = OwedAnswers()
     private(set) var trips: RoundTrips
     /// How many requests in a row, to whatever unit, brought nothing.
@@ -82,6 +83,9 @@ struct ModbusConnection: ~Copyable {
         context = nil
     }
 
+    /// The unit whose answer was refused last.
+    mutating func otherUnit() -> UInt8? { context?.otherUnit }
+
     /// Asks `unit` for what `request` says; the answer's data is in `registers` or `flags`.
     /// - Parameter pause: how long nothing is to be said on the link before, in microseconds; what the unit was given
     ///   last where it is nil.
@@ -94,8 +98,9 @@ struct ModbusConnection: ~Copyable {
             if try prepare(pause, unit, before: request) { sent = .now }
             gap = sent.microseconds(since: idleSince)
             let time = Timestamp.now
-            try ask(request, unit: unit, at: sent)
+            try ask(request, unit: unit)
             timeouts = 0
+            settings.monitor.received(at: time)
             let took = idleSince.nanoseconds(since: sent)
             // The silence before it is the link's time too.
             trips.note(bytes: request.answerBytes, nanoseconds: took + Int64(silence) * 1_000)
@@ -128,13 +133,14 @@ struct ModbusConnection: ~Copyable {
         do throws(ModbusError) {
             _ = try prepare(keep(nil, of: order.unit))
             guard context != nil else { throw lastFailure ?? ModbusError(code: ENOTCONN) }
-            try context?.select(unit: order.unit)
             guard order.deadline > .now else { return .expired }
             isSent = true
             if order.table.holdsBits {
-                try context?.writeCoil(words.first != 0, at: order.address, usesMultiple: order.usesMultiple)
+                try context?.writeCoil(
+                    words.first != 0, of: order.unit, at: order.address, usesMultiple: order.usesMultiple)
             } else {
-                try context?.writeRegisters(words, at: order.address, usesMultiple: order.usesMultiple)
+                try context?.writeRegisters(
+                    words, of: order.unit, at: order.address, usesMultiple: order.usesMultiple)
             }
             timeouts = 0
             return .sent(nil)
@@ -147,12 +153,8 @@ struct ModbusConnection: ~Copyable {
     /// Before each request.
     /// - Returns: whether that took time.
     private mutating func prepare(_ pause: Int64) throws(ModbusError) -> Bool {
-        var took = try connectIfNeeded()
-        took = keepSilent(pause) || took
-        // An answer that came too late must not be taken for the one to come; nor what a modem says of itself now and then.
-        if needsFlush || settings.endpoint.isDialIn { context?.flush() }
-        needsFlush = false
-        return took
+        let took = try connectIfNeeded()
+        return keepSilent(pause) || took
     }
 
     private mutating func prepare(
@@ -160,7 +162,7 @@ struct ModbusConnection: ~Copyable {
     ) throws(ModbusError) -> Bool {
         let took = try prepare(pause)
         guard !owed.isEmpty, let probe = owed.probe(before: request, unit: unit, at: .now) else { return took }
-        try ask(probe, unit: unit, at: .now)
+        try ask(probe, unit: unit)
         _ = keepSilent(pause)
         return true
     }
@@ -181,10 +183,10 @@ struct ModbusConnection: ~Copyable {
     }
 
     /// Asks what no late answer can be taken for an answer to.
-    private mutating func ask(_ request: ReadRequest, unit: UInt8, at now: Moment) throws(ModbusError) {
+    private mutating func ask(_ request: ReadRequest, unit: UInt8) throws(ModbusError) {
         defer { idleSince = .now }
         do throws(ModbusError) {
-            try transfer(request, unit: unit, at: now)
+            try transfer(request, unit: unit)
         } catch {
             guard !settings.endpoint.numbersAnswers else { throw error }
             guard error.kind != .disconnected, error.kind != .setup else { throw error }
@@ -197,31 +199,27 @@ struct ModbusConnection: ~Copyable {
         owed.settle(unit: unit)
     }
 
-    private func transfer(_ request: ReadRequest, unit: UInt8, at now: Moment) throws(ModbusError) {
-        guard context != nil else { throw lastFailure ?? ModbusError(code: ENOTCONN) }
-        try context?.select(unit: unit)
-        let table = request.table.onTheWire
+    private mutating func transfer(_ request: ReadRequest, unit: UInt8) throws(ModbusError) {
+        let isOld = hasAnswered
         do throws(ModbusError) {
-            if request.table.holdsBits {
-                try context?.readBits(table, at: request.address, count: request.count, into: bits)
-            } else {
-                try context?.readRegisters(table, at: request.address, count: request.count, into: words)
-            }
-        } catch  where mayBeLate(error, of: unit) {
-            let left = max(0, settings.timeout - Moment.now.microseconds(since: now))
-            try awaitAnswer(to: request, unit: unit, microseconds: UInt32(clamping: left))
+            try transferOnce(request, unit: unit)
+        } catch  where error.kind == .disconnected && isOld && !(context?.hasReceived ?? false) {
+            // The device has closed an idle connection, or closes after each answer: it has not seen the request. Only what
+            // reads is asked again; what a write has done, nobody knows.
+            guard !settings.endpoint.isDialIn, !settings.endpoint.isSerial else { throw error }
+            context = nil
+            nextTry = .now
+            _ = try connectIfNeeded()
+            try transferOnce(request, unit: unit)
         }
     }
 
-    /// Whether what came may answer an earlier request. All exceptions look alike.
-    private func mayBeLate(_ error: ModbusError, of unit: UInt8) -> Bool {
-        guard !settings.endpoint.numbersAnswers else { return false }
-        return error.isOfAnother || error.kind == .exception && owed.isOwed(by: unit)
-    }
-
-    private func awaitAnswer(to request: ReadRequest, unit: UInt8, microseconds: UInt32) throws(ModbusError) {
-        try context?.awaitAnswer(
-            request.table.onTheWire, of: unit, bytes: request.answerBytes, microseconds: microseconds
+    private mutating func transferOnce(_ request: ReadRequest, unit: UInt8) throws(ModbusError) {
+        guard context != nil else { throw lastFailure ?? ModbusError(code: ENOTCONN) }
+        let mayOweAnswers = !settings.endpoint.numbersAnswers && owed.isOwed(by: unit)
+        try context?.read(
+            request.table.onTheWire, of: unit, at: request.address, count: request.count, bytes: request.answerBytes,
+            mayOweAnswers: mayOweAnswers
         ) { [words, bits] data in
             if request.table.holdsBits {
                 for place in 0..<request.count { bits[place] = data[place / 8] >> UInt8(place % 8) & 1 }
@@ -231,6 +229,7 @@ struct ModbusConnection: ~Copyable {
                 }
             }
         }
+        hasAnswered = true
     }
 
     /// Connects, or throws what the last try threw while it is too early for the next.
@@ -243,25 +242,34 @@ struct ModbusConnection: ~Copyable {
         if context != nil { return false }
         if let lastFailure, .now < nextTry { throw lastFailure }
         do throws(ModbusError) {
-            let fresh = try ModbusContext(settings.endpoint, timeout: UInt32(clamping: settings.timeout))
+            let fresh = try ModbusContext(
+                settings.endpoint, timeout: UInt32(clamping: settings.timeout), answersAs: settings.answersAs)
             try fresh.connect()
             use(consume fresh)
             if lastFailure != nil { logger.notice("link up", metadata: ["endpoint": "\(settings.endpoint)"]) }
+            settings.monitor.isUp()
             lastFailure = nil
             backoff.reset()
             return true
         } catch {
-            if lastFailure == nil {
-                logger.warning("link down", metadata: ["endpoint": "\(settings.endpoint)", "error": "\(error)"])
-            }
+            settings.monitor.isDown("\(error)", next: Self.advice(settings.endpoint))
             lastFailure = error
             nextTry = .now + backoff.next()
             throw error
         }
     }
 
+    private static func advice(_ endpoint: ModbusEndpoint) -> String {
+        switch endpoint {
+        case .tcp, .rtuOverTCP: "look at the address and the port, and whether the device is on and takes another connection"
+        case .serial: "look at the device file, its permissions (group dialout) and the speed"
+        case .dialIn: "look at the address and the port that the device dials"
+        }
+    }
+
     private mutating func use(_ fresh: consuming ModbusContext) {
         context = consume fresh
+        hasAnswered = false
         generation += 1
     }
 
@@ -276,11 +284,11 @@ struct ModbusConnection: ~Copyable {
             }
             try answer(descriptor)
             logger.notice("device dialled in", metadata: ["endpoint": "\(settings.endpoint)"])
+            settings.monitor.isUp()
             lastFailure = nil
         } catch {
-            if lastFailure?.code != error.code {
-                logger.warning("link down", metadata: ["endpoint": "\(settings.endpoint)", "error": "\(error)"])
-            }
+            settings.monitor.isDown(
+                error.code == ENOTCONN ? "no device has dialled in" : "\(error)", next: Self.advice(settings.endpoint))
             lastFailure = error
             throw error
         }
@@ -289,7 +297,8 @@ struct ModbusConnection: ~Copyable {
     /// What was owed over the connection before does not come over this one.
     private mutating func answer(_ descriptor: Int32) throws(ModbusError) {
         do throws(ModbusError) {
-            let fresh = try ModbusContext(settings.endpoint, timeout: UInt32(clamping: settings.timeout))
+            let fresh = try ModbusContext(
+                settings.endpoint, timeout: UInt32(clamping: settings.timeout), answersAs: settings.answersAs)
             fresh.adopt(descriptor)
             use(consume fresh)
         } catch {
@@ -309,20 +318,17 @@ struct ModbusConnection: ~Copyable {
 
     private mutating func handle(_ error: ModbusError) {
         switch error.kind {
-        case .exception: timeouts = 0
+        case .exception, .otherUnit: timeouts = 0
         case .timeout:
-            needsFlush = true
             timeouts += 1
             if isHopeless, !settings.endpoint.isSerial {
                 timeouts = 0
                 context = nil
             }
-        // A TCP stream that has lost its frames does not find them again; a line does, after a silence.
-        case .garbled where settings.endpoint.isSerial: needsFlush = true
+        // A TCP stream that has lost its frames does not find them again; in what comes over a line they are looked for.
+        case .garbled where settings.endpoint.isSerial: break
         // Its other end comes back when it likes: it is not hung up for one late answer.
-        case .garbled where settings.endpoint.isDialIn && timeouts < Self.timeoutsUntilHangUp:
-            needsFlush = true
-            timeouts += 1
+        case .garbled where settings.endpoint.isDialIn && timeouts < Self.timeoutsUntilHangUp: timeouts += 1
         case .garbled, .disconnected, .setup: context = nil
         }
     }

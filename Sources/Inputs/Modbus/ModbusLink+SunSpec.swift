@@ -40,7 +40,7 @@ extension ModbusLink {
         }
         satisfied[unit.number] = seeker
         pollers.append(
-            DevicePoller(device, link: settings.name, cost: cost, presence: seeker.presence, start: .now))
+            DevicePoller(device, link: settings.name, cost: cost, presence: seeker.presence, settings: settings, start: .now))
         turns = LinkTurns(pollers.map(\.wish), now: .now)
     }
 

@@ -16,11 +16,17 @@ public struct ModbusLinkSettings: Sendable {
     public var sunSpec: [SunSpecDevice]
     /// As measured in an earlier run; nil where nobody has.
     public var cost: RequestCost?
+    public var answersAs = AnsweringUnit.asked
+    public var monitor: LinkMonitor
+    public var warnings: any WarningSink
 
     public init(
         name: String, endpoint: ModbusEndpoint, timeout: Int64, devices: [ModbusDevice] = [],
-        sunSpec: [SunSpecDevice] = [], cost: RequestCost? = nil
+        sunSpec: [SunSpecDevice] = [], cost: RequestCost? = nil, monitor: LinkMonitor? = nil,
+        warnings: any WarningSink = NoWarnings()
     ) {
+        self.monitor = monitor ?? LinkMonitor(name: name, address: "\(endpoint)")
+        self.warnings = warnings
         self.name = name
         self.endpoint = endpoint
         self.timeout = timeout

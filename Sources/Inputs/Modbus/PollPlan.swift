@@ -67,6 +67,9 @@ private struct TablePlan {
     /// What is not there.
     private let walls: [Range<Int>]
     private let table: RegisterTable
+    /// Nanoseconds that the data of one answer may take.
+    private static let longestAnswer: Int64 = 500_000_000
+
     private let gap: Int
     private let most: Int
     private let cost: RequestCost
@@ -80,7 +83,12 @@ private struct TablePlan {
         self.walls = walls
         self.table = table
         gap = limits.gap
-        most = table.holdsBits ? min(limits.bits, cuts.bits ?? .max) : min(limits.registers, cuts.registers ?? .max)
+        // What a slow line takes long for, a poll of another unit would have to wait for.
+        let quick = Int(clamping: Self.longestAnswer / max(cost.byte, 1))
+        most =
+            table.holdsBits
+            ? min(limits.bits, cuts.bits ?? .max, max(16, quick * 8))
+            : min(limits.registers, cuts.registers ?? .max, max(4, quick / 2))
         self.cost = cost
         tight = cuts.tight
     }

@@ -9,6 +9,7 @@ extension Reason {
         switch error.kind {
         case .timeout: self = .timeout
         case .garbled: self = .garbledAnswer
+        case .otherUnit: self = .otherUnit
         case .disconnected: self = .disconnected
         case .setup: self = .linkSetup
         case .exception:

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import CGlibc
 import CModbus
 import Glibc
 
@@ -81,9 +82,17 @@ public struct ModbusContext: ~Copyable {
     private let context: OpaquePointer
     private let endpoint: ModbusEndpoint
     private let timeout: UInt32
+    private let answersAs: AnsweringUnit
+    private var reader = AnswerReader()
+    /// Of the last request over TCP.
+    private var transaction: UInt16 = 0
 
-    /// - Parameter timeout: the longest wait for an answer, in microseconds.
-    public init(_ endpoint: ModbusEndpoint, timeout: UInt32) throws(ModbusError) {
+    /// - Parameters:
+    ///   - timeout: the longest wait for an answer, in microseconds, beside the time that it takes on a line.
+    ///   - answersAs: which unit may answer.
+    public init(
+        _ endpoint: ModbusEndpoint, timeout: UInt32, answersAs: AnsweringUnit = .asked
+    ) throws(ModbusError) {
         let made: OpaquePointer? =
             switch endpoint {
             case .tcp(let host, let port), .dialIn(let host, let port, isRTU: false):
@@ -92,18 +101,15 @@ public struct ModbusContext: ~Copyable {
             case .rtuOverTCP, .dialIn(_, _, isRTU: true):
                 modbus_new_rtu("tcp", 9_600, SerialLine.Parity.none.letter, 8, 1)
             case .serial(let line):
-                modbus_new_rtu(line.device, line.baud, line.parity.letter, line.dataBits, line.stopBits)
+                // It knows some speeds only, and takes any other for 9,600: the right one is set once it is open.
+                modbus_new_rtu(line.device, 9_600, line.parity.letter, line.dataBits, line.stopBits)
             }
         guard let made else { throw ModbusError(code: errno) }
         context = made
         self.endpoint = endpoint
         self.timeout = timeout
+        self.answersAs = answersAs
         modbus_set_response_timeout(context, timeout / 1_000_000, timeout % 1_000_000)
-        // Without a limit from byte to byte, that for the answer is for all of it: one that drips holds nobody up.
-        modbus_set_byte_timeout(context, 0, 0)
-        // libmodbus' own recovery sleeps another response timeout inside the failed call; flushing and connecting
-        // again are done by the caller, who knows whose turn it is.
-        modbus_set_error_recovery(context, MODBUS_ERROR_RECOVERY_NONE)
     }
 
     deinit {
@@ -117,6 +123,15 @@ public struct ModbusContext: ~Copyable {
             return
         }
         guard modbus_connect(context) == 0 else { throw ModbusError(code: errno) }
+        if case .serial(let line) = endpoint { try setSpeed(line.baud) }
+    }
+
+    /// Adapters make the nearest speed that they can; beyond 2 % bytes are no longer understood.
+    private func setSpeed(_ baud: Int32) throws(ModbusError) {
+        let speed = Int64(set_line_speed(modbus_get_socket(context), UInt32(clamping: baud)))
+        guard abs(speed - Int64(baud)) * 50 <= Int64(baud) else {
+            throw ModbusError(wanted: baud, speed: Int32(clamping: speed))
+        }
     }
 
     /// Takes a connection that somebody else has made.
@@ -128,99 +143,98 @@ public struct ModbusContext: ~Copyable {
         modbus_close(context)
     }
 
-    /// Throws away what came in too late for the request it answers.
-    public func flush() {
-        if endpoint.isSerial {
-            modbus_flush(context)
-            return
-        }
-        withUnsafeTemporaryAllocation(byteCount: 1_024, alignment: 1) { waste in
-            // One that never stops sending is told by its answers, not here.
-            for _ in 0..<64
-            where recv(modbus_get_socket(context), waste.baseAddress, waste.count, Int32(MSG_DONTWAIT)) <= 0 { return }
-        }
-    }
+    /// The unit whose answer was refused last, as another was asked.
+    public var otherUnit: UInt8? { reader.otherUnit }
 
-    /// Waits on for the answer to the last request, after a frame that answered something else: it may be behind it.
+    /// Whether anything came since the last request was sent.
+    public var hasReceived: Bool { reader.hasReceived }
+
+    // MARK: Requests
+
+    private var isTCP: Bool { endpoint.numbersAnswers }
+
+    /// Reads registers or bits.
     /// - Parameters:
     ///   - bytes: how many the answer carries.
-    ///   - microseconds: the longest this takes.
+    ///   - mayOweAnswers: whether an answer to an earlier request may still come, of which an exception cannot be told.
     ///   - take: is given those bytes.
-    public func awaitAnswer(
-        _ table: ModbusTable, of unit: UInt8, bytes: Int, microseconds: UInt32,
+    public mutating func read(
+        _ table: ModbusTable, of unit: UInt8, at address: UInt16, count: Int, bytes: Int, mayOweAnswers: Bool,
         take: (UnsafeBufferPointer<UInt8>) -> Void
     ) throws(ModbusError) {
-        let end = ContinuousClock.now + .microseconds(microseconds)
-        defer { modbus_set_response_timeout(context, timeout / 1_000_000, timeout % 1_000_000) }
-        var frame = [UInt8](repeating: 0, count: Int(MODBUS_MAX_ADU_LENGTH))
-        while case let left = ContinuousClock.now.duration(to: end) / .microseconds(1), left >= 1 {
-            modbus_set_response_timeout(context, UInt32(left) / 1_000_000, UInt32(left) % 1_000_000)
-            let length = Int(modbus_receive_confirmation(context, &frame))
-            // A frame of another unit.
-            if length == 0 { continue }
-            guard length > 0 else {
-                let error = ModbusError(code: errno)
-                guard error.kind == .garbled else { throw error }
-                continue
-            }
-            guard frame[0] == unit else { continue }
-            if frame[1] == table.function | 0x80 { throw ModbusError(exception: frame[2]) }
-            guard frame[1] == table.function, Int(frame[2]) == bytes, length == bytes + 5 else { continue }
-            frame.withUnsafeBufferPointer { take(UnsafeBufferPointer(rebasing: $0[3..<(3 + bytes)])) }
-            return
-        }
-        throw ModbusError(code: ETIMEDOUT)
-    }
-
-    public func select(unit: UInt8) throws(ModbusError) {
-        guard modbus_set_slave(context, Int32(unit)) == 0 else { throw ModbusError(code: errno) }
-    }
-
-    /// Reads `count` registers from `address` into `words`, which must have room for them.
-    public func readRegisters(
-        _ table: ModbusTable, at address: UInt16, count: Int, into words: UnsafeMutableBufferPointer<UInt16>
-    ) throws(ModbusError) {
-        precondition(words.count >= count, "room for every register")
-        let read =
-            table == .holding
-            ? modbus_read_registers(context, Int32(address), Int32(count), words.baseAddress)
-            : modbus_read_input_registers(context, Int32(address), Int32(count), words.baseAddress)
-        guard read == Int32(count) else { throw ModbusError(code: read == -1 ? errno : Self.badData) }
-    }
-
-    /// Reads `count` bits from `address` into `bits`, one byte each.
-    public func readBits(
-        _ table: ModbusTable, at address: UInt16, count: Int, into bits: UnsafeMutableBufferPointer<UInt8>
-    ) throws(ModbusError) {
-        precondition(bits.count >= count, "room for every bit")
-        let read =
-            table == .coil
-            ? modbus_read_bits(context, Int32(address), Int32(count), bits.baseAddress)
-            : modbus_read_input_bits(context, Int32(address), Int32(count), bits.baseAddress)
-        guard read == Int32(count) else { throw ModbusError(code: read == -1 ? errno : Self.badData) }
+        let body = [table.function] + Self.bytes(address) + Self.bytes(UInt16(clamping: count))
+        try exchange(
+            unit, body, .data(function: table.function, bytes: bytes), mayOweAnswers: mayOweAnswers
+        ) { take(UnsafeBufferPointer(rebasing: $0[2...])) }
     }
 
     /// Writes registers from `address` on (functions 6 and 16; ibid., 6.6 and 6.12).
     /// - Parameter usesMultiple: whether one register goes by the function for several.
-    public func writeRegisters(_ words: [UInt16], at address: UInt16, usesMultiple: Bool) throws(ModbusError) {
-        let written =
-            words.count == 1 && !usesMultiple
-            ? modbus_write_register(context, Int32(address), words[0])
-            : modbus_write_registers(context, Int32(address), Int32(words.count), words)
-        guard written == Int32(words.count) else { throw ModbusError(code: written == -1 ? errno : Self.badData) }
+    public mutating func writeRegisters(
+        _ words: [UInt16], of unit: UInt8, at address: UInt16, usesMultiple: Bool
+    ) throws(ModbusError) {
+        var body: [UInt8]
+        if words.count == 1, !usesMultiple {
+            body = [6] + Self.bytes(address) + Self.bytes(words[0])
+        } else {
+            body = [16] + Self.bytes(address) + Self.bytes(UInt16(clamping: words.count))
+            body += [UInt8(clamping: words.count * 2)] + words.flatMap(Self.bytes)
+        }
+        try exchange(unit, body, .repeated(Array(body.prefix(5)))) { _ in }
     }
 
     /// Writes a coil (functions 5 and 15; ibid., 6.5 and 6.11).
-    public func writeCoil(_ value: Bool, at address: UInt16, usesMultiple: Bool) throws(ModbusError) {
-        let written =
+    public mutating func writeCoil(
+        _ value: Bool, of unit: UInt8, at address: UInt16, usesMultiple: Bool
+    ) throws(ModbusError) {
+        let body =
             usesMultiple
-            ? modbus_write_bits(context, Int32(address), 1, [value ? 1 : 0])
-            : modbus_write_bit(context, Int32(address), value ? 1 : 0)
-        guard written == 1 else { throw ModbusError(code: written == -1 ? errno : Self.badData) }
+            ? [15] + Self.bytes(address) + [0, 1, 1, value ? 1 : 0]
+            : [5] + Self.bytes(address) + [value ? 0xFF : 0, 0]
+        try exchange(unit, body, .repeated(Array(body.prefix(5)))) { _ in }
     }
 
-    /// EMBBADDATA, a macro that does not import: the answer's length is not what was asked for.
-    private static var badData: Int32 { MODBUS_ENOBASE + 13 }
+    private static func bytes(_ word: UInt16) -> [UInt8] { [UInt8(word >> 8), UInt8(word & 0xFF)] }
+
+    private mutating func exchange(
+        _ unit: UInt8, _ body: [UInt8], _ shape: AnswerShape, mayOweAnswers: Bool = false,
+        take: (UnsafeBufferPointer<UInt8>) -> Void
+    ) throws(ModbusError) {
+        let descriptor = modbus_get_socket(context)
+        reader.begin()
+        var wanted = AnswerReader.Wanted(unit: unit, answersAs: answersAs, shape: shape, deadline: .now)
+        if isTCP {
+            transaction &+= 1
+            wanted.transaction = transaction
+            // What a modem says of itself now and then stands between frames.
+            if endpoint.isDialIn { reader.clear(descriptor, isSerial: false) }
+            try send(descriptor, unit, body)
+        } else {
+            reader.clear(descriptor, isSerial: endpoint.isSerial)
+            wanted.waitsBehindExceptions = mayOweAnswers
+            wanted.sent = [unit] + body
+            guard modbus_send_raw_request(context, wanted.sent, Int32(wanted.sent.count)) >= 0 else {
+                throw ModbusError(code: errno)
+            }
+            wanted.sent += AnswerReader.checksum(wanted.sent)
+        }
+        wanted.deadline = .now + .microseconds(Int64(timeout) + wireTime(wanted.sent.count + shape.length + 3))
+        try reader.read(descriptor, wanted, isTCP: isTCP, take: take)
+    }
+
+    /// libmodbus numbers what it sends only where it takes the answer itself.
+    private func send(_ descriptor: Int32, _ unit: UInt8, _ body: [UInt8]) throws(ModbusError) {
+        let frame = Self.bytes(transaction) + [0, 0] + Self.bytes(UInt16(body.count + 1)) + [unit] + body
+        let sent = Glibc.send(descriptor, frame, frame.count, Int32(truncatingIfNeeded: MSG_NOSIGNAL))
+        guard sent == frame.count else { throw ModbusError(code: sent < 0 ? errno : ECONNRESET) }
+    }
+
+    /// How long bytes take on the line, in microseconds; nothing to speak of over TCP.
+    private func wireTime(_ bytes: Int) -> Int64 {
+        guard case .serial(let line) = endpoint else { return 0 }
+        let bits = 1 + Int64(line.dataBits) + (line.parity == .none ? 0 : 1) + Int64(line.stopBits)
+        return Int64(bytes) * bits * 1_000_000 / Int64(max(line.baud, 1))
+    }
 }
 
 extension SerialLine.Parity {

@@ -12,8 +12,10 @@ public struct ModbusError: Error, Equatable, CustomStringConvertible {
         case exception
         /// Nothing came in time: the next request may work.
         case timeout
-        /// An answer came that is not ours or is damaged: flush a line, connect again over TCP.
+        /// An answer came that is not ours or is damaged: connect again over TCP.
         case garbled
+        /// Another unit answered than the one that was asked.
+        case otherUnit
         /// The line or connection is gone: close and connect again.
         case disconnected
         /// The link cannot be set up as configured (no such device, not allowed, no descriptors left).
@@ -23,9 +25,12 @@ public struct ModbusError: Error, Equatable, CustomStringConvertible {
     public let kind: Kind
     /// The `errno` libmodbus left.
     public let code: Int32
+    /// What is wrong, where that says more than the code.
+    private let detail: String?
 
     public init(code: Int32) {
         self.code = code
+        detail = nil
         kind = Self.kind(of: code)
     }
 
@@ -34,6 +39,21 @@ public struct ModbusError: Error, Equatable, CustomStringConvertible {
         self.init(code: MODBUS_ENOBASE + ((1...11).contains(exception) ? Int32(exception) : 14))
     }
 
+    /// A serial line that cannot be set to its speed.
+    init(wanted: Int32, speed: Int32) {
+        code = EINVAL
+        kind = .setup
+        detail =
+            "the line is set to \(wanted) baud, and the adapter makes "
+            + (speed == 0 ? "no such speed" : "\(speed) of it") + ": use a speed that both ends can"
+    }
+
+    /// An answer from another unit than the one that was asked (EMBBADSLAVE).
+    public static var otherUnit: ModbusError { ModbusError(code: MODBUS_ENOBASE + 17) }
+
+    /// An answer that is damaged, or to something else (EMBBADCRC).
+    public static var garbled: ModbusError { ModbusError(code: MODBUS_ENOBASE + 12) }
+
     /// An answer of which nobody knows what it is to (EMBBADDATA).
     public static var ambiguous: ModbusError { ModbusError(code: MODBUS_ENOBASE + 13) }
 
@@ -41,6 +61,7 @@ public struct ModbusError: Error, Equatable, CustomStringConvertible {
         // libmodbus reports exception code n as MODBUS_ENOBASE + n (modbus.h, "EMBX…").
         if code > MODBUS_ENOBASE, code <= MODBUS_ENOBASE + 11 { return .exception }
         // EMBBADCRC … EMBBADSLAVE follow the last exception.
+        if code == MODBUS_ENOBASE + 17 { return .otherUnit }
         if code > MODBUS_ENOBASE + 11, code <= MODBUS_ENOBASE + 17 { return .garbled }
         switch code {
         case ETIMEDOUT: return .timeout
@@ -63,15 +84,13 @@ public struct ModbusError: Error, Equatable, CustomStringConvertible {
     /// A gateway in between says that the device does not answer (exceptions 0x0A and 0x0B, ibid.).
     public var isOfGateway: Bool { exceptionCode == 10 || exceptionCode == 11 }
 
-    /// A whole frame came that is another unit's or to another request (EMBBADDATA, EMBBADSLAVE).
-    public var isOfAnother: Bool { code == MODBUS_ENOBASE + 13 || code == MODBUS_ENOBASE + 17 }
-
     /// A short stable name, for metrics and the `reason` of a bad reading.
     public var name: String {
         switch kind {
         case .exception: Self.exceptionNames[exceptionCode ?? 0] ?? "exception"
         case .timeout: "timeout"
         case .garbled: "garbled_answer"
+        case .otherUnit: "other_unit"
         case .disconnected: "disconnected"
         case .setup: "link_setup"
         }
@@ -83,6 +102,8 @@ public struct ModbusError: Error, Equatable, CustomStringConvertible {
     ]
 
     public var description: String {
+        if let detail { return detail }
+        if kind == .otherUnit { return "another unit answered than the one that was asked" }
         if code == EMFILE || code == ENFILE {
             return "no file descriptor is left below 1024, libmodbus can watch no more: use fewer links"
         }
