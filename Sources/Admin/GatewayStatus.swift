@@ -25,11 +25,22 @@ public struct GatewayStatus: Codable, Sendable {
         public var device: String
         public var map: String
         public var link: String
-        /// online, offline, unknown or computed.
+        /// online, refusing (it answers, and refuses every point), offline, unknown or computed.
         public var state: String
+        /// Since the start; nil where it is not polled.
+        public var polls: Int?
+        public var failedPolls: Int?
+        /// Points of which there was no reading since the start.
+        public var neverRead: [String]
         public var points: [PointStatus]
 
-        public init(device: String, map: String, link: String, state: String, points: [PointStatus]) {
+        public init(
+            device: String, map: String, link: String, state: String, polls: Int? = nil, failedPolls: Int? = nil,
+            neverRead: [String] = [], points: [PointStatus]
+        ) {
+            self.polls = polls
+            self.failedPolls = failedPolls
+            self.neverRead = neverRead
             self.device = device
             self.map = map
             self.link = link

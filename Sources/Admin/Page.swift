@@ -60,8 +60,10 @@ enum Page {
           devices.replaceChildren(...s.devices.map(d => {
             const box = el('details'); box.open = opened.has(d.device);
             box.ontoggle = () => box.open ? opened.add(d.device) : opened.delete(d.device);
-            const head = el('summary'); head.append(el('b', d.device), ' ', el('span', d.state, d.state == 'online' ? 'good' : d.state == 'offline' ? 'bad' : 'dim'), ' ', el('span', d.link ? `${d.map} on ${d.link}` : d.map, 'dim'));
+            const head = el('summary'); head.append(el('b', d.device), ' ', el('span', d.state, d.state == 'online' ? 'good' : d.state == 'offline' || d.state == 'refusing' ? 'bad' : 'dim'), ' ', el('span', d.link ? `${d.map} on ${d.link}` : d.map, 'dim'));
             const wrong = d.points.filter(p => p.quality != 'good').length; if (wrong) head.append(' ', el('span', `${wrong} not good`, 'warn'));
+            if (d.neverRead.length) head.append(' ', el('span', `never read: ${d.neverRead.join(', ')}`, 'warn'));
+            if (d.failedPolls) head.append(' ', el('span', `${number(d.failedPolls)} of ${number(d.polls)} polls failed`, 'dim'));
             const table = el('table'); const body = el('tbody');
             for (const p of d.points) body.append(row([[p.point], [p.value, 'n'], [p.unit], [p.quality + (p.reason ? ', ' + p.reason : ''), tone[p.quality]], [p.time.slice(11, 19), 'dim']]));
             table.append(body); box.append(head, table); return box }));

@@ -42,8 +42,18 @@ enum StatusGauges {
             })
         text += gauge(
             "headgate_device_online",
-            status.devices.filter { ["online", "offline"].contains($0.state) }.map {
-                (PrometheusText.labels([("device", $0.device)]), $0.state == "online" ? 1 : 0)
+            status.devices.filter { ["online", "refusing", "offline"].contains($0.state) }.map {
+                (PrometheusText.labels([("device", $0.device)]), $0.state == "offline" ? 0 : 1)
+            })
+        text += gauge(
+            "headgate_device_refusing",
+            status.devices.filter { $0.polls != nil }.map {
+                (PrometheusText.labels([("device", $0.device)]), $0.state == "refusing" ? 1 : 0)
+            })
+        text += gauge(
+            "headgate_points_never_read",
+            status.devices.filter { $0.state != "computed" }.map {
+                (PrometheusText.labels([("device", $0.device)]), Double($0.neverRead.count))
             })
         text += gauge(
             "headgate_alarms_active",

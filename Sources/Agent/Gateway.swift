@@ -23,6 +23,7 @@ public struct Gateway: Sendable {
     private let collectors: [Collector]
     private let alarms: Alarms
     private let view: LiveView
+    private let watch: DeviceWatch
     private let writes: WriteDesk
     private let metrics: PrometheusRegistry
 
@@ -101,9 +102,12 @@ public struct Gateway: Sendable {
             return run
         }
         self.collectors = collectors
+        watch = DeviceWatch(
+            configuration: configuration, catalog: outbox.catalog, latest: latest, minimising: minimising,
+            warnings: warnings)
         view = LiveView(
             configuration: configuration, outbox: outbox, forwarders: forwarders, latest: latest, totals: totals,
-            live: live, alarms: alarms, warnings: warnings, monitors: monitors)
+            live: live, alarms: alarms, warnings: warnings, monitors: monitors, watch: watch)
     }
 
     /// Runs until SIGTERM, SIGINT or SIGHUP, or until a part fails that cannot go on.
@@ -114,7 +118,7 @@ public struct Gateway: Sendable {
             .init(service: OutboxService(outbox: outbox), serviceName: "outbox"),
             .init(service: ForwardersService(outbox: outbox, forwarders: forwarders), serviceName: "outputs"),
             .init(
-                service: InputsService(runs: inputs + [alarms.run], collectors: collectors, alarms: alarms),
+                service: InputsService(runs: inputs + [alarms.run, watch.run], collectors: collectors, alarms: alarms),
                 serviceName: "inputs"),
         ]
         if let admin = configuration.admin {

@@ -12,6 +12,9 @@ public struct GatewayOverview {
         public var state: String
         public var points: Int
         public var notGood: Int
+        public var neverRead: Int
+        /// As `failed of all`; empty where it is not polled.
+        public var failedPolls: String
     }
 
     public struct Output {
@@ -48,7 +51,8 @@ public struct GatewayOverview {
         status.devices.map { device in
             Device(
                 name: device.device, map: device.map, state: device.state, points: device.points.count,
-                notGood: device.points.count { $0.quality != "good" })
+                notGood: device.points.count { $0.quality != "good" }, neverRead: device.neverRead.count,
+                failedPolls: device.polls.map { "\(device.failedPolls ?? 0) of \($0)" } ?? "")
         }
     }
 

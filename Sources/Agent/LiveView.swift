@@ -20,13 +20,14 @@ struct LiveView: GatewayView {
     let warnings: Warnings
     /// By link.
     let monitors: [String: LinkMonitor]
+    let watch: DeviceWatch
     private let started = Timestamp.now
     private let wear = DiskWear()
 
     init(
         configuration: Configuration, outbox: Outbox, forwarders: [Forwarder], latest: LatestReadings, totals: Totals,
         live: LiveEvents, alarms: Alarms, warnings: Warnings,
-        monitors: [String: LinkMonitor]
+        monitors: [String: LinkMonitor], watch: DeviceWatch
     ) {
         self.configuration = configuration
         self.outbox = outbox
@@ -37,6 +38,7 @@ struct LiveView: GatewayView {
         self.alarms = alarms
         self.warnings = warnings
         self.monitors = monitors
+        self.watch = watch
     }
 
     func liveEvents() -> AsyncStream<[UInt8]> { live.listen() }
@@ -119,9 +121,14 @@ struct LiveView: GatewayView {
                 let series = seriesOfDevice[number, default: []].compactMap { number in
                     contents[number].map { (number, $0) }
                 }
+                let polls = monitors[configured.link]?.pollsByDevice[configured.name]
+                let known = snapshot.states[number]
+                let isRefusing = known == .online && DeviceWatch.isRefusing(configured, number, contents, snapshot)
                 return GatewayStatus.DeviceStatus(
                     device: contents[number]?.id ?? configured.name, map: configured.map.name, link: configured.link,
-                    state: configured.state(snapshot.states[number]),
+                    state: isRefusing ? "refusing" : configured.state(known),
+                    polls: polls?.count, failedPolls: polls?.failed,
+                    neverRead: watch.neverRead(configured, number, contents, snapshot),
                     points: configured.inOrder(series).compactMap { Self.point($0.1, snapshot.reading($0.0)) })
             }
         }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import DeviceMaps
+import Modbus
 import YAMLText
 
 /// Every mistake in a configuration or in device maps.
@@ -16,6 +17,8 @@ public final class ProblemList {
     }
 
     let problems = Problems()
+    /// What is no mistake and should be looked at.
+    public private(set) var notes: [String] = []
 
     public init() {}
 
@@ -27,6 +30,7 @@ public final class ProblemList {
     /// - Returns: what was proved, in words.
     public func check(_ path: String) -> String {
         guard let configuration = read(path) else { return "" }
+        notes += configuration.links.compactMap(\.note)
         let maps = Dictionary(configuration.devices.map { ($0.map.name, $0.map) }, uniquingKeysWith: { $1 })
         let examples = maps.values.reduce(0) { $0 + $1.examples.count }
         return "\(configuration.devices.count) devices on \(configuration.links.count) links, "
@@ -66,5 +70,19 @@ public final class ProblemList {
 
     public var report: [Entry] {
         problems.sorted.map { Entry(file: $0.file, line: $0.line, column: $0.column, message: $0.message, fix: $0.fix) }
+    }
+}
+
+extension Configuration.Link {
+    /// The speeds that adapters have in common.
+    private static let standardSpeeds: [Int32] = [
+        300, 600, 1_200, 1_800, 2_400, 4_800, 9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 500_000, 576_000,
+        921_600, 1_000_000, 1_152_000, 1_500_000, 2_000_000, 2_500_000, 3_000_000, 3_500_000, 4_000_000,
+    ]
+
+    fileprivate var note: String? {
+        guard case .modbus(.serial(let line), _) = way, !Self.standardSpeeds.contains(line.baud) else { return nil }
+        let nearest = Self.standardSpeeds.min { abs($0 - line.baud) < abs($1 - line.baud) } ?? 9_600
+        return "link \(name): \(line.baud) baud is no standard speed, and not every adapter makes it; the nearest is \(nearest)"
     }
 }

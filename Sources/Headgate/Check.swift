@@ -29,6 +29,7 @@ struct Check: AsyncParsableCommand {
             try printJSON(problems.report)
         } else {
             for line in problems.lines { complain(line) }
+            for note in problems.notes { complain("note: \(note)") }
             print(
                 problems.lines.isEmpty
                     ? "\(Style.good("ok")): \(proof)"

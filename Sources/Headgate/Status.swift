@@ -38,9 +38,12 @@ struct Status: AsyncParsableCommand {
 
     private func picture(_ overview: GatewayOverview) -> String {
         let devices = Table.text(
-            ["device", "map", "state", "points", "not good"],
-            overview.devices.map { [$0.name, $0.map, Style.state($0.state), "\($0.points)", "\($0.notGood)"] },
-            rightAligned: [3, 4])
+            ["device", "map", "state", "points", "not good", "never read", "failed polls"],
+            overview.devices.map {
+                [
+                    $0.name, $0.map, Style.state($0.state), "\($0.points)", "\($0.notGood)", "\($0.neverRead)", $0.failedPolls,
+                ]
+            }, rightAligned: [3, 4, 5, 6])
         let links = Table.text(
             ["link", "address", "state", "since", "last received"],
             overview.links.map { link in
