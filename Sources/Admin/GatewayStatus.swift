@@ -240,7 +240,8 @@ public struct GatewayStatus: Codable, Sendable {
 
     public init(
         gateway: String, version: String, startedAt: String, totals: Totals, outbox: OutboxReport,
-        links: [LinkStatus], outputs: [OutputStatus], devices: [DeviceStatus], alarms: [AlarmStatus], warnings: [WarningStatus]
+        links: [LinkStatus], outputs: [OutputStatus], devices: [DeviceStatus], alarms: [AlarmStatus],
+        warnings: [WarningStatus]
     ) {
         self.gateway = gateway
         self.version = version

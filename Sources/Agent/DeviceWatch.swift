@@ -53,7 +53,8 @@ struct DeviceWatch {
                 warnings.warn(
                     .allPointsRefused, of: configured.name, count: 0,
                     "the device answers, and refuses every point that it is asked for",
-                    next: "look whether \(unit) is the right one, and whether the map \(configured.map.name) is of this product"
+                    next:
+                        "look whether \(unit) is the right one, and whether the map \(configured.map.name) is of this product"
                 )
             } else {
                 warnings.clear(.allPointsRefused, of: configured.name)
@@ -75,7 +76,9 @@ struct DeviceWatch {
         let more = missing.count > Self.mostNamed ? " and \(missing.count - Self.mostNamed) more" : ""
         warnings.warn(
             .pointNeverRead, of: configured.name, count: 0, "points were never read since the start: \(named)\(more)",
-            next: "look at their paths, topics or addresses in the map \(configured.map.name), and at what the device sends")
+            next:
+                "look at their paths, topics or addresses in the map \(configured.map.name), and at what the device sends"
+        )
     }
 
     /// The points of a device's map of which there was no reading since the start, though there was one of others.
@@ -93,7 +96,9 @@ struct DeviceWatch {
         for (index, series) in contents.series.enumerated() where series.device == number {
             let one = SeriesNumber(raw: Int32(clamping: index))
             if snapshot.reading(one) != nil { read.insert(series.point) }
-            if let treatment = minimising.treatment(of: one, catalog), case .drop = treatment { dropped.insert(series.point) }
+            if let treatment = minimising.treatment(of: one, catalog), case .drop = treatment {
+                dropped.insert(series.point)
+            }
         }
         guard !read.isEmpty else { return [] }
         return configured.map.points.map(\.name).filter { !read.contains($0) && !dropped.contains($0) }

@@ -57,7 +57,8 @@ public struct Gateway: Sendable {
         ) { outbox.intake.offer($0, .critical) }
         let kept = outbox.takeRules()
         alarms.restore(
-            state: kept?.state, notes: kept?.notes ?? [], active: outbox.activeAlarms, configuration.devices, minimising)
+            state: kept?.state, notes: kept?.notes ?? [], active: outbox.activeAlarms, configuration.devices, minimising
+        )
         self.alarms = alarms
         let monitors = Dictionary(
             configuration.links.map {

@@ -76,13 +76,15 @@ public final class ProblemList {
 extension Configuration.Link {
     /// The speeds that adapters have in common.
     private static let standardSpeeds: [Int32] = [
-        300, 600, 1_200, 1_800, 2_400, 4_800, 9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 500_000, 576_000,
+        300, 600, 1_200, 1_800, 2_400, 4_800, 9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 500_000,
+        576_000,
         921_600, 1_000_000, 1_152_000, 1_500_000, 2_000_000, 2_500_000, 3_000_000, 3_500_000, 4_000_000,
     ]
 
     fileprivate var note: String? {
         guard case .modbus(.serial(let line), _) = way, !Self.standardSpeeds.contains(line.baud) else { return nil }
         let nearest = Self.standardSpeeds.min { abs($0 - line.baud) < abs($1 - line.baud) } ?? 9_600
-        return "link \(name): \(line.baud) baud is no standard speed, and not every adapter makes it; the nearest is \(nearest)"
+        return
+            "link \(name): \(line.baud) baud is no standard speed, and not every adapter makes it; the nearest is \(nearest)"
     }
 }

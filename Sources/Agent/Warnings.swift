@@ -65,7 +65,9 @@ final class Warnings: WarningSink {
             for (key, warning) in state.current where key.kind.isOfEvents {
                 if now.microseconds(since: warning.last) > Self.quiet { state.current[key] = nil }
             }
-            return state.current.values.sorted { ($0.since, $0.kind.rawValue, $0.subject) < ($1.since, $1.kind.rawValue, $1.subject) }
+            return state.current.values.sorted {
+                ($0.since, $0.kind.rawValue, $0.subject) < ($1.since, $1.kind.rawValue, $1.subject)
+            }
         }
     }
 }

@@ -249,7 +249,9 @@ public struct PresenceTopic: Sendable, Equatable {
 
     private func word(_ payload: [UInt8]) -> String? {
         guard let path else { return String(validating: payload, as: UTF8.self)?.trimmingBlanks }
-        guard let found = try? JSONScanner.scan(payload, for: JSONPathTree([path]), isLenient: true).last else { return nil }
+        guard let found = try? JSONScanner.scan(payload, for: JSONPathTree([path]), isLenient: true).last else {
+            return nil
+        }
         switch found.leaf {
         case .string(let text): return text
         case .boolean(let isTrue): return "\(isTrue)"

@@ -18,17 +18,19 @@ public enum ExampleProof {
     public static func failures(of map: DeviceMap) -> [Failure] {
         map.examples.flatMap { example in
             let (readings, batch) = read(example, map)
-            return message(example, map) + example.gives.compactMap { name, expected -> Failure? in
-                let reading = readings[name]
-                guard let reading else {
+            return message(example, map)
+                + example.gives.compactMap { name, expected -> Failure? in
+                    let reading = readings[name]
+                    guard let reading else {
+                        return Failure(
+                            line: example.line, point: name, expected: describe(expected),
+                            found: "nothing: it is not given"
+                        )
+                    }
+                    if matches(reading, expected, batch) { return nil }
                     return Failure(
-                        line: example.line, point: name, expected: describe(expected), found: "nothing: it is not given"
-                    )
+                        line: example.line, point: name, expected: describe(expected), found: describe(reading, batch))
                 }
-                if matches(reading, expected, batch) { return nil }
-                return Failure(
-                    line: example.line, point: name, expected: describe(expected), found: describe(reading, batch))
-            }
         }
     }
 

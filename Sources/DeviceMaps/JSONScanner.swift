@@ -134,7 +134,7 @@ public struct JSONScanner {
             try object(node: node, depth: depth)
             leaf = .container
         case UInt8(ascii: "["): leaf = try list(node: node, depth: depth)
-        case UInt8(ascii: "\""): 
+        case UInt8(ascii: "\""):
             let text = try string()
             leaf = text.map { .string($0) } ?? .notText
         case UInt8(ascii: "t"): leaf = try word("true", .boolean(true))

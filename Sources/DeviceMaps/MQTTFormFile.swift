@@ -158,7 +158,8 @@ struct MQTTFormFile {
             time?.zone = zone.string().flatMap { TimeZoneRules(named: $0) }
             if time?.zone == nil {
                 zone.problem(
-                    "is no time zone of this system", fix: "write one like Europe/Berlin, and install the package tzdata")
+                    "is no time zone of this system",
+                    fix: "write one like Europe/Berlin, and install the package tzdata")
             }
         }
         if let ahead = ahead?.duration(atLeast: 0) { time?.maxAhead = ahead }

@@ -263,7 +263,9 @@ public struct MessageLayout: Sendable {
             guard let text = String(validating: payload, as: UTF8.self) else { return (.none, .bad, .notText) }
             return self.text(text, into: &batch)
         case .number:
-            guard let text = String(validating: payload.withoutEnd, as: UTF8.self) else { return (.none, .bad, .notText) }
+            guard let text = String(validating: payload.withoutEnd, as: UTF8.self) else {
+                return (.none, .bad, .notText)
+            }
             return number(text).map { ($0, .good, .none) } ?? self.text(text, into: &batch)
         case .registers(let address, let layout, let absent):
             return registers(payload, at: address * 2, layout, absent: absent, into: &batch)

@@ -38,7 +38,9 @@ public struct PointKeys {
     }
 
     /// Whether the map gives the point what only a number has.
-    var isMeasured: Bool { ["unit", "report", "scale", "offset", "range"].contains { own.has($0) || defaults?.has($0) ?? false } }
+    var isMeasured: Bool {
+        ["unit", "report", "scale", "offset", "range"].contains { own.has($0) || defaults?.has($0) ?? false }
+    }
 
     func problem(_ message: String, fix: String = "") {
         own.problem(message, fix: fix)

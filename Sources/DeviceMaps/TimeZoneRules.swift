@@ -18,7 +18,8 @@ public struct TimeZoneRules: Sendable {
     /// Nil where the system has no such zone.
     public init?(named name: String) {
         let isPlain = name.utf8.allSatisfy { byte in
-            byte == UInt8(ascii: "/") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "+")
+            byte == UInt8(ascii: "/") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-")
+                || byte == UInt8(ascii: "+")
                 || Character(Unicode.Scalar(byte)).isLetter || Character(Unicode.Scalar(byte)).isNumber
         }
         guard isPlain, !name.isEmpty, !name.hasPrefix("/"), let bytes = Self.file(Self.folder + name),
@@ -86,7 +87,9 @@ public struct TimeZoneRules: Sendable {
             offsets.append(offset)
         }
         guard let earliest = offsets.first else { return nil }
-        guard reader.skip(header.characters + header.leaps * 12 + header.standards + header.universals) else { return nil }
+        guard reader.skip(header.characters + header.leaps * 12 + header.standards + header.universals) else {
+            return nil
+        }
         var steps = [(from: Int64.min, offset: earliest)]
         for (time, kind) in zip(times, kinds) {
             guard offsets.indices.contains(Int(kind)) else { return nil }
@@ -170,7 +173,9 @@ private struct PosixZone {
         }
         guard Self.skipName(&rest) else { return nil }
         let offset = rest.first == "," ? standard + 3_600 : Self.time(&rest).map { -$0 }
-        guard let offset, let from = Self.change(&rest), let until = Self.change(&rest), rest.isEmpty else { return nil }
+        guard let offset, let from = Self.change(&rest), let until = Self.change(&rest), rest.isEmpty else {
+            return nil
+        }
         summer = (offset, from, until)
     }
 

@@ -171,7 +171,8 @@ private struct DigitReader<Text: Collection<UInt8>> {
     }
 
     private static func day(_ year: Int64, ordinal: Int64) -> Int64? {
-        guard let first = CivilDate(year: year, month: 1, day: 1), let next = CivilDate(year: year + 1, month: 1, day: 1)
+        guard let first = CivilDate(year: year, month: 1, day: 1),
+            let next = CivilDate(year: year + 1, month: 1, day: 1)
         else { return nil }
         let day = first.daysSince1970 + ordinal - 1
         return ordinal >= 1 && day < next.daysSince1970 ? day : nil

@@ -41,13 +41,15 @@ struct Status: AsyncParsableCommand {
             ["device", "map", "state", "points", "not good", "never read", "failed polls"],
             overview.devices.map {
                 [
-                    $0.name, $0.map, Style.state($0.state), "\($0.points)", "\($0.notGood)", "\($0.neverRead)", $0.failedPolls,
+                    $0.name, $0.map, Style.state($0.state), "\($0.points)", "\($0.notGood)", "\($0.neverRead)",
+                    $0.failedPolls,
                 ]
             }, rightAligned: [3, 4, 5, 6])
         let links = Table.text(
             ["link", "address", "state", "since", "last received"],
             overview.links.map { link in
-                let state = link.isUp.map { $0 ? Style.good("up") : Style.bad("down: \(link.reason ?? "")") } ?? "starting"
+                let state =
+                    link.isUp.map { $0 ? Style.good("up") : Style.bad("down: \(link.reason ?? "")") } ?? "starting"
                 return [link.link, link.address, state, link.since ?? "", link.lastReceived ?? ""]
             })
         let outputs = Table.text(

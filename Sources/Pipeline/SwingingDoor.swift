@@ -63,7 +63,8 @@ struct SwingingDoor {
         for event in batch.events.indices {
             for index in batch.events[event].readings where batch.readings[index].isKept {
                 let reading = batch.readings[index]
-                guard let slot = slots[reading.series], let verdict = states.with(slot, { Self.judge(reading, now, &$0) })
+                guard let slot = slots[reading.series],
+                    let verdict = states.with(slot, { Self.judge(reading, now, &$0) })
                 else { continue }
                 switch verdict {
                 case .pass: break

@@ -102,7 +102,8 @@ struct MessageRouterTests {
             try route(&nanoseconds, "n", #"{"ts":1795251000500000999,"t":1}"#).time
                 == Timestamp(microseconds: 1_795_251_000_500_000))
         var ahead = try router("h", "{ time: { path: ts, format: unix, max_ahead: 48h } }", "{ t: { path: t } }")
-        #expect(try route(&ahead, "h", #"{"ts":1795400000,"t":1}"#).time == Timestamp(microseconds: 1_795_400_000_000_000))
+        #expect(
+            try route(&ahead, "h", #"{"ts":1795400000,"t":1}"#).time == Timestamp(microseconds: 1_795_400_000_000_000))
         var iso = try router("b", "{ time: { path: ts, format: iso8601 } }", "{ t: { path: t } }")
         #expect(try route(&iso, "b", #"{"ts":"2026-11-21T09:00:00+00:00","t":1}"#).time == arrival.time)
     }
@@ -110,14 +111,17 @@ struct MessageRouterTests {
     @Test(
         "a time in any form of ISO 8601, with a zone or in the map's, through both changes of the clocks",
         arguments: [
-            ("2026-11-21T08:30:00Z", "2026-11-21T08:30:00.000000Z"), ("20261121T083000Z", "2026-11-21T08:30:00.000000Z"),
+            ("2026-11-21T08:30:00Z", "2026-11-21T08:30:00.000000Z"),
+            ("20261121T083000Z", "2026-11-21T08:30:00.000000Z"),
             ("2026-11-21 09:30:00+01", "2026-11-21T08:30:00.000000Z"),
             ("2026-11-21T09:30:00,25+0100", "2026-11-21T08:30:00.250000Z"),
             ("2026-325T08:30Z", "2026-11-21T08:30:00.000000Z"), ("2026-W47-6T08:30:00Z", "2026-11-21T08:30:00.000000Z"),
-            ("2026-11-20T24:00:00Z", "2026-11-21T00:00:00.000000Z"), ("2026-11-21T08.5Z", "2026-11-21T08:30:00.000000Z"),
+            ("2026-11-20T24:00:00Z", "2026-11-21T00:00:00.000000Z"),
+            ("2026-11-21T08.5Z", "2026-11-21T08:30:00.000000Z"),
             ("2026-11-21T09:30:00", "2026-11-21T08:30:00.000000Z"), ("2026-07-01T09:30", "2026-07-01T07:30:00.000000Z"),
             // Twice there, and nearer to November; not there at all.
-            ("2026-10-25T02:30:00", "2026-10-25T01:30:00.000000Z"), ("2026-03-29T02:30:00", "2026-03-29T01:30:00.000000Z"),
+            ("2026-10-25T02:30:00", "2026-10-25T01:30:00.000000Z"),
+            ("2026-03-29T02:30:00", "2026-03-29T01:30:00.000000Z"),
         ])
     func times(text: String, expected: String) throws {
         let format = "{ time: { path: ts, format: iso8601, zone: Europe/Berlin } }"
@@ -128,14 +132,16 @@ struct MessageRouterTests {
     @Test(
         "what is no time is not taken for one",
         arguments: [
-            "2026-13-01T00:00Z", "2026-11-31T00:00Z", "2026-11-21T25:00Z", "2026-11-21", "21.11.2026 09:30", "2026-W54-1T00Z",
+            "2026-13-01T00:00Z", "2026-11-31T00:00Z", "2026-11-21T25:00Z", "2026-11-21", "21.11.2026 09:30",
+            "2026-W54-1T00Z",
             "2026-11-21T09:30:00 CET", "2026-366T00Z",
         ])
     func noTimes(text: String) throws {
         var router = try router("a", "{ time: { path: ts, format: iso8601 } }", "{ t: { path: t } }")
         var batch = Batch()
         try router.route(
-            MQTTMessage(topic: "a", payload: Array(#"{"ts":"\#(text)","t":1}"#.utf8), retained: false), arrival: arrival,
+            MQTTMessage(topic: "a", payload: Array(#"{"ts":"\#(text)","t":1}"#.utf8), retained: false),
+            arrival: arrival,
             into: &batch)
         #expect(batch.events[0].time == arrival.time && batch.events[0].origin.isTimeRefused)
         #expect(router.takeRefusedTimes() == 1)
@@ -275,7 +281,8 @@ struct MessageRouterTests {
         #expect(try route([]) == ["dev", "many.a", "other.b"])
     }
 
-    @Test("what a broker says of a device that is gone does not prove that it is there; what removes a value removes it")
+    @Test(
+        "what a broker says of a device that is gone does not prove that it is there; what removes a value removes it")
     func presence() throws {
         var router = try router(
             "plug", "{ payload: json, presence: { topic: LWT, online: Online, offline: [Offline, gone] } }",
@@ -284,8 +291,12 @@ struct MessageRouterTests {
         func take(_ topic: String, _ payload: String) throws -> (states: [StatusChange], readings: [Reading]) {
             var batch = Batch()
             try router.route(
-                MQTTMessage(topic: topic, payload: Array(payload.utf8), retained: false), arrival: arrival, into: &batch)
-            return (batch.events.compactMap { if case .status(let change) = $0.detail { change } else { nil } }, batch.readings)
+                MQTTMessage(topic: topic, payload: Array(payload.utf8), retained: false), arrival: arrival, into: &batch
+            )
+            return (
+                batch.events.compactMap { if case .status(let change) = $0.detail { change } else { nil } },
+                batch.readings
+            )
         }
         let gone = try take("plug/LWT", "Offline")
         #expect(gone.states.map(\.state) == [.offline] && gone.states.map(\.reason) == [.death])

@@ -142,10 +142,12 @@ struct RuleReferenceTests {
             let hasLate = Bool.random(using: &generator)
             let stream = Self.stream(&generator, hasLate: hasLate)
             var plain = PlainRule(holdFor: holdFor, cooldown: cooldown)
-            plain.steps = [{ known in
-                if known["a"].map({ $0 <= 2 }) ?? false || known["b"].map({ $0 <= 1 }) ?? false { return false }
-                return known.count == 2 ? true : nil
-            }]
+            plain.steps = [
+                { known in
+                    if known["a"].map({ $0 <= 2 }) ?? false || known["b"].map({ $0 <= 1 }) ?? false { return false }
+                    return known.count == 2 ? true : nil
+                }
+            ]
             if hasUntil {
                 plain.until = { known in
                     if known["a"].map({ $0 < 2 }) ?? false || known["b"].map({ $0 < 1 }) ?? false { return true }
@@ -190,7 +192,9 @@ struct RuleReferenceTests {
 
 extension [String] {
     /// Starts and ends: after a stop an alarm is unconfirmed until it is known again, which may be told.
-    fileprivate var unsettled: [String] { map { $0.replacing(" unconfirmed", with: "") }.filter { !$0.hasPrefix("continue") } }
+    fileprivate var unsettled: [String] {
+        map { $0.replacing(" unconfirmed", with: "") }.filter { !$0.hasPrefix("continue") }
+    }
 }
 
 /// A rule that looks at every microsecond.
@@ -260,7 +264,8 @@ private struct PlainRule {
             if !isActive {
                 if isSuppressed {
                     if moment >= quietUntil { begin(moment, holds(moment) == true) }
-                } else if within == nil, holds(moment) == true, let since = heldSince(moment), moment - since >= holdFor {
+                } else if within == nil, holds(moment) == true, let since = heldSince(moment), moment - since >= holdFor
+                {
                     reached(moment)
                 }
             }

@@ -206,7 +206,9 @@ struct RuleTests {
 
     // MARK: Time without readings
 
-    @Test("`for` needs no second reading: a door that tells changes only raises its alarm when it has been open for so long")
+    @Test(
+        "`for` needs no second reading: a door that tells changes only raises its alarm when it has been open for so long"
+    )
     func holdingAlone() throws {
         var door = try Watched(when: "a > 0") { $0.holdFor = 3_000_000 }
         #expect(door.hear(0, ["a": .number(1)]).isEmpty)
@@ -238,7 +240,8 @@ struct RuleTests {
         #expect(watched.times == [10, 21, 38, 39])
     }
 
-    @Test("an alarm that has to be quiet is told when that is over, also if nothing more comes; unless it is over before")
+    @Test(
+        "an alarm that has to be quiet is told when that is over, also if nothing more comes; unless it is over before")
     func suppressed() throws {
         func started(_ change: (inout Rule) -> Void = { _ in }) throws -> Watched {
             var watched = try Watched(when: "a > 8") {
@@ -276,7 +279,8 @@ struct RuleTests {
         #expect(steps.wait(until: 71) == ["start"])
     }
 
-    @Test("an alarm whose readings stop is unconfirmed once they are too old, and confirmed by what `until` still knows")
+    @Test(
+        "an alarm whose readings stop is unconfirmed once they are too old, and confirmed by what `until` still knows")
     func silence() throws {
         var watched = try Watched(when: "a > 8") { $0.within = 30_000_000 }
         #expect(watched.hear(0, ["a": .number(9)]) == ["start"])

@@ -69,7 +69,8 @@ extension ExpressionCompiler {
         _ sign: Expression.BinaryOperator, _ expression: Expression, with text: String, _ at: Int
     ) throws(ExpressionError) -> Kind {
         guard isRule else { throw ExpressionError("compares texts, which is for the rules of a configuration", at: at) }
-        if case .call(let function, let arguments, let place) = expression, let look = try state(function, text, place) {
+        if case .call(let function, let arguments, let place) = expression, let look = try state(function, text, place)
+        {
             return try equality(sign, look, of: arguments[0], at)
         }
         guard sign == .equal || sign == .different, case .point(let device, let name, let place) = expression else {

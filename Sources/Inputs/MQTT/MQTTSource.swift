@@ -316,7 +316,9 @@ public actor MQTTSource {
             settings.warnings.warn(
                 .tooManyDevices, of: device,
                 place + " is of one more device than \(device) may have: its readings are lost",
-                next: "allow the right ones with `ids`, or raise `max_devices`; one that is silent for `forget_after` goes")
+                next:
+                    "allow the right ones with `ids`, or raise `max_devices`; one that is silent for `forget_after` goes"
+            )
         }
     }
 }

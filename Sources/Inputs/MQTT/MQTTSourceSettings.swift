@@ -57,7 +57,9 @@ public struct MQTTDevice: Sendable {
     public var forgetAfter: Int64 = 86_400_000_000
 
     /// Whether messages tell which device they are of, so that there may be many.
-    var isMany: Bool { form.id?.path != nil || topic.utf8.contains { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "#") } }
+    var isMany: Bool {
+        form.id?.path != nil || topic.utf8.contains { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "#") }
+    }
 
     public init(
         name: String, topic: String, map: DeviceMap, form: MQTTForm, tags: [Device.Tag],

@@ -168,7 +168,8 @@ package struct MessageRouter {
     private mutating func clear(
         _ message: MQTTMessage, _ layout: MessageLayout, _ index: Int, _ arrival: Arrival, into batch: inout Batch
     ) {
-        guard let id = try? id(of: message, MessageLayout.Contents(), devices[index]).id, let one = known[index][id] else {
+        guard let id = try? id(of: message, MessageLayout.Contents(), devices[index]).id, let one = known[index][id]
+        else {
             return
         }
         for point in layout.points {
@@ -353,7 +354,8 @@ package struct MessageRouter {
         warnings.warn(
             .devicesMerged, of: one.id + (isPrivate ? "" : ": \(one.topic) and \(other)"),
             "messages of two topics are taken for one device",
-            next: "where they are of two devices, take more of the topic into the map's `id`, such as { levels: [2, 3] }")
+            next:
+                "where they are of two devices, take more of the topic into the map's `id`, such as { levels: [2, 3] }")
     }
 
     /// Readings that were lost as there was no place for their devices, since the last call.

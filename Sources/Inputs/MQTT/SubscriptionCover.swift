@@ -48,7 +48,9 @@ public struct SubscriptionCover: Sendable {
     public static func overlap(_ one: String, _ other: String) -> Bool {
         let (left, right) = (levels(one), levels(other))
         for place in 0..<max(left.count, right.count) {
-            let (a, b) = (left.indices.contains(place) ? left[place] : nil, right.indices.contains(place) ? right[place] : nil)
+            let (a, b) = (
+                left.indices.contains(place) ? left[place] : nil, right.indices.contains(place) ? right[place] : nil
+            )
             if a.map(isAll) ?? false || b.map(isAll) ?? false { return true }
             guard let a, let b else {
                 // `a/#` also matches `a`.

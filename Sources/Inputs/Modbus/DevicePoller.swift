@@ -199,7 +199,8 @@ struct DevicePoller {
         warnings.warn(
             .otherUnitAnswered, of: device.id,
             "unit \(device.unit) was asked, and unit \(unit) answered: it may be another device's value, and is not taken",
-            next: "look at the unit, and for another master or a late answer on the line; where the device always answers "
+            next:
+                "look at the unit, and for another master or a late answer on the line; where the device always answers "
                 + "as \(unit), write answers_as: \(unit) at its link")
     }
 

@@ -261,7 +261,8 @@ struct ModbusConnection: ~Copyable {
 
     private static func advice(_ endpoint: ModbusEndpoint) -> String {
         switch endpoint {
-        case .tcp, .rtuOverTCP: "look at the address and the port, and whether the device is on and takes another connection"
+        case .tcp, .rtuOverTCP:
+            "look at the address and the port, and whether the device is on and takes another connection"
         case .serial: "look at the device file, its permissions (group dialout) and the speed"
         case .dialIn: "look at the address and the port that the device dials"
         }

@@ -40,7 +40,8 @@ extension ModbusLink {
         }
         satisfied[unit.number] = seeker
         pollers.append(
-            DevicePoller(device, link: settings.name, cost: cost, presence: seeker.presence, settings: settings, start: .now))
+            DevicePoller(
+                device, link: settings.name, cost: cost, presence: seeker.presence, settings: settings, start: .now))
         turns = LinkTurns(pollers.map(\.wish), now: .now)
     }
 

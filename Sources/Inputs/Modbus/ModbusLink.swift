@@ -70,7 +70,9 @@ public actor ModbusLink {
         let now = Moment.now
         let cost = settings.cost ?? RequestCost(settings.endpoint)
         self.cost = cost
-        pollers = settings.devices.map { DevicePoller($0, link: settings.name, cost: cost, settings: settings, start: now) }
+        pollers = settings.devices.map {
+            DevicePoller($0, link: settings.name, cost: cost, settings: settings, start: now)
+        }
         turns = LinkTurns(pollers.map(\.wish), now: now)
         seekers = settings.sunSpec.map { SunSpecSeeker($0, at: now) }
     }

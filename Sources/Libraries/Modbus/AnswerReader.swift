@@ -77,7 +77,9 @@ struct AnswerReader: ~Copyable {
             let now = ContinuousClock.now
             var end = wanted.deadline
             // On a line the silence says that nothing more comes.
-            if !isTCP, let lastByte, count > 0, !wanted.waitsBehindExceptions { end = min(end, lastByte + Self.longestGap) }
+            if !isTCP, let lastByte, count > 0, !wanted.waitsBehindExceptions {
+                end = min(end, lastByte + Self.longestGap)
+            }
             guard now < end, try receive(descriptor, until: end) else { break }
             lastByte = .now
         }
@@ -86,7 +88,8 @@ struct AnswerReader: ~Copyable {
         throw count > 0 && !isTCP ? .garbled : ModbusError(code: ETIMEDOUT)
     }
 
-    private mutating func finish<Result>(_ frame: Range<Int>, _ take: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
+    private mutating func finish<Result>(_ frame: Range<Int>, _ take: (UnsafeBufferPointer<UInt8>) -> Result) -> Result
+    {
         defer { remove(through: frame.upperBound) }
         return take(UnsafeBufferPointer(rebasing: UnsafeBufferPointer(buffer)[frame]))
     }
@@ -161,7 +164,8 @@ struct AnswerReader: ~Copyable {
     // MARK: A line
 
     /// Where the answer lies, from its function's code on, wherever it begins; nil where more has to come.
-    private mutating func scan(_ wanted: Wanted, _ exception: inout UInt8?, _ hasSkippedEcho: inout Bool) -> Range<Int>? {
+    private mutating func scan(_ wanted: Wanted, _ exception: inout UInt8?, _ hasSkippedEcho: inout Bool) -> Range<Int>?
+    {
         let all = UnsafeBufferPointer(buffer)
         var start = 0
         if case .data = wanted.shape, !wanted.sent.isEmpty {
