@@ -13,10 +13,23 @@ import ServiceLifecycle
 public protocol GatewayView: Sendable {
     /// - Parameter withPoints: whether each device's last readings are wanted too: thousands, of a large plant.
     func status(withPoints: Bool) async throws -> GatewayStatus
-    /// Nil while the gateway can take readings and keep them; else what is wrong.
-    func unreadiness() async -> String?
+    /// Whether the gateway can take readings and keep them, and what is wrong.
+    func readiness() async -> Readiness
     /// Each event as it is committed, as JSON. A reader that is too slow misses some.
     func liveEvents() -> AsyncStream<[UInt8]>
+}
+
+/// Whether the gateway can do its work: `GET /readyz`.
+public struct Readiness: Sendable {
+    /// False where it cannot take readings and keep them: whoever started it should look.
+    public var isReady: Bool
+    /// What is wrong, a line each. What others do, or fail to do, does not make it unready.
+    public var findings: [String]
+
+    public init(isReady: Bool, findings: [String]) {
+        self.isReady = isReady
+        self.findings = findings
+    }
 }
 
 /// Why there is no admin address.
@@ -73,8 +86,10 @@ public struct AdminServer: Service {
         let router = Router()
         router.get("/healthz") { _, _ in Self.text("ok\n") }
         router.get("/readyz") { [view] _, _ in
-            guard let reason = await view.unreadiness() else { return Self.text("ready\n") }
-            return Self.text("not ready: \(reason)\n", status: .serviceUnavailable)
+            let readiness = await view.readiness()
+            let lines = [readiness.isReady ? "ready" : "not ready"] + readiness.findings
+            return Self.text(
+                lines.map { $0 + "\n" }.joined(), status: readiness.isReady ? .ok : .serviceUnavailable)
         }
         router.get("/metrics") { [view, metrics] _, _ in
             let status = try? await view.status(withPoints: false)

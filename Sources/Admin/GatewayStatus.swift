@@ -143,6 +143,26 @@ public struct GatewayStatus: Codable, Sendable {
         }
     }
 
+    /// Events that are lost.
+    public struct LossStatus: Codable, Sendable {
+        /// The output, or "all outputs".
+        public var output: String
+        /// As in gap events.
+        public var cause: String
+        /// As far as it is known how many.
+        public var events: Int
+        public var since: String
+        public var last: String
+
+        public init(output: String, cause: String, events: Int, since: String, last: String) {
+            self.output = output
+            self.cause = cause
+            self.events = events
+            self.since = since
+            self.last = last
+        }
+    }
+
     public struct OutboxReport: Codable, Sendable {
         public var epoch: String
         public var bytes: Int
@@ -157,11 +177,14 @@ public struct GatewayStatus: Codable, Sendable {
         public var writtenBytesPerDay: Int?
         /// The keys that something in it is sealed with, the one that seals now first; empty where nothing is.
         public var keys: [String]
+        /// What has been lost, also before the last start.
+        public var losses: [LossStatus]
 
         public init(
             epoch: String, bytes: Int, maxBytes: Int, isSound: Bool, trouble: String?, writtenBytes: Int?,
-            writtenBytesPerDay: Int?, keys: [String]
+            writtenBytesPerDay: Int?, keys: [String], losses: [LossStatus]
         ) {
+            self.losses = losses
             self.epoch = epoch
             self.bytes = bytes
             self.maxBytes = maxBytes

@@ -33,6 +33,8 @@ enum Page {
         <h2>Outputs</h2>
         <table><thead><tr><th>output<th>kind<th>state<th class="n">waiting<th class="n">oldest<th class="n">readings acknowledged<th class="n">dead letters</tr></thead><tbody id="outputs"></tbody></table>
         <h2>Outbox</h2><p id="outbox"></p>
+        <section id="lossed" hidden><h2>Lost</h2>
+        <table><thead><tr><th>for<th class="n">events<th>cause<th>since<th>last</tr></thead><tbody id="losses"></tbody></table></section>
         <h2>Devices</h2><div id="devices"></div>
         <script>
         const el = (tag, text, cls) => { const e = document.createElement(tag); if (text !== undefined) e.textContent = text; if (cls) e.className = cls; return e };
@@ -57,6 +59,8 @@ enum Page {
             [number(o.lanes.reduce((n, l) => n + l.waitingEvents, 0)), 'n'], [age(Math.max(0, ...o.lanes.map(l => l.oldestAgeSeconds ?? 0)) || null), 'n'],
             [number(o.acknowledgedReadings), 'n'], [number(o.deadLetters), 'n' + (o.deadLetters ? ' bad' : '')]])));
           outbox.textContent = `${size(s.outbox.bytes)} of ${size(s.outbox.maxBytes)}${s.outbox.isSound ? '' : ', ' + s.outbox.trouble}; readings received ${number(s.totals.received)}, no news ${number(s.totals.filtered)}, committed ${number(s.totals.committed)}`;
+          lossed.hidden = s.outbox.losses.length == 0;
+          losses.replaceChildren(...s.outbox.losses.map(l => row([[l.output], [l.events ? number(l.events) : 'unknown', 'n bad'], [l.cause], [l.since.slice(0, 19).replace('T', ' ')], [l.last.slice(0, 19).replace('T', ' ')]])));
           devices.replaceChildren(...s.devices.map(d => {
             const box = el('details'); box.open = opened.has(d.device);
             box.ontoggle = () => box.open ? opened.add(d.device) : opened.delete(d.device);

@@ -299,7 +299,11 @@ final class Alarms: Sendable {
         state.withLock { state in
             let alarms = alarms(&state)
             guard !alarms.isEmpty else { return }
-            for case .alarm(let alarm) in alarms.events.map(\.detail) { count(alarm) }
+            for event in alarms.events {
+                guard case .alarm(let alarm) = event.detail else { continue }
+                count(alarm)
+                log(alarm, of: event.device)
+            }
             if !offer(alarms) { state.rules.forget(alarms) }
         }
     }
@@ -308,6 +312,19 @@ final class Alarms: Sendable {
         Counter(
             label: "headgate_alarms_total", dimensions: [("rule", alarm.rule), ("phase", "\(alarm.phase.name)")]
         ).increment()
+    }
+
+    /// When it begins, ends, or is in doubt; that it goes on is in its events.
+    private func log(_ alarm: Alarm, of device: DeviceNumber) {
+        guard alarm.phase != .continue || alarm.remark == .unconfirmed else { return }
+        let level: Logger.Level = alarm.phase == .start && alarm.priority != .low ? .warning : .notice
+        logger.log(
+            level: level, "alarm",
+            metadata: [
+                "rule": "\(alarm.rule)", "device": "\(catalog.contents[device]?.id ?? gateway)",
+                "priority": "\(alarm.priority.name)", "phase": "\(alarm.phase.name)",
+                "remark": "\(alarm.remark.name)", "alarm": "\(alarm.id)",
+            ])
     }
 
     // MARK: Rules

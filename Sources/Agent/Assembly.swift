@@ -83,7 +83,7 @@ struct Assembly {
         }
         return WriteDesk(
             targets: Dictionary(targets, uniquingKeysWith: { $1 }), known: Set(configuration.devices.map(\.name)),
-            collector: collector)
+            collector: collector, logger: logs["writes"])
     }
 
     func number(of device: Configuration.ConfiguredDevice) -> DeviceNumber {

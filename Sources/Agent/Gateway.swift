@@ -44,7 +44,7 @@ public struct Gateway: Sendable {
         let outputs = configuration.outputs.map { OutboxOutput(name: $0.name, isInOrder: $0.isInOrder) }
         let windows = WindowPlan(configuration)
         let outbox = try Outbox(
-            configuration.outboxSettings(), outputs: outputs, logger: logs["outbox"],
+            configuration.outboxSettings(), outputs: outputs, logger: logs["outbox"], warnings: warnings,
             onCommit: { publisher.publish($0) }, condenser: { WindowCondenser(windows, $0) })
         publisher.attach(outbox)
         self.outbox = outbox

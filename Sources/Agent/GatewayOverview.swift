@@ -46,6 +46,7 @@ public struct GatewayOverview {
     /// What is wrong with the outbox's disk or file.
     public var outboxTrouble: String? { status.outbox.trouble }
     public var outboxMaxBytes: Int { status.outbox.maxBytes }
+    public var losses: [GatewayStatus.LossStatus] { status.outbox.losses }
 
     public var devices: [Device] {
         status.devices.map { device in

@@ -19,7 +19,7 @@ public enum GatewayProcess {
     public static func run(_ configuration: Configuration) async throws {
         let metrics = PrometheusRegistry()
         MetricsSystem.bootstrap(metrics)
-        LoggingSystem.bootstrap(StreamLogHandler.standardError)
+        LoggingSystem.bootstrap(OneLineLog.init)
         limitFiles()
         limitHeaps()
         if configuration.keepsSecrets { forbidCores() }

@@ -43,9 +43,18 @@ struct LiveView: GatewayView {
 
     func liveEvents() -> AsyncStream<[UInt8]> { live.listen() }
 
-    func unreadiness() async -> String? {
-        await outbox.isSound ? nil : "the outbox is in trouble, see the log"
+    func readiness() async -> Readiness {
+        let trouble = await outbox.currentTrouble
+        let findings = warnings.current.filter { Self.kindsOfReadiness.contains($0.kind) }.prefix(Self.mostFindings)
+        return Readiness(
+            isReady: trouble == nil,
+            findings: [trouble].compactMap { $0.map { "outbox: \($0)" } }
+                + findings.map { "\($0.kind.rawValue): \($0.subject): \($0.text); \($0.next)" })
     }
+
+    /// What keeps readings from coming in or going on, as a whole.
+    private static let kindsOfReadiness: Set<Warning.Kind> = [.eventsLost, .linkDown, .clientIDTaken]
+    private static let mostFindings = 20
 
     func status(withPoints: Bool) async throws -> GatewayStatus {
         let stored = try await outbox.status()
@@ -58,7 +67,8 @@ struct LiveView: GatewayView {
             outbox: .init(
                 epoch: String(stored.epoch, radix: 16, padded: 16), bytes: Int(stored.bytes),
                 maxBytes: Int(stored.maxBytes), isSound: stored.trouble == nil, trouble: stored.trouble,
-                writtenBytes: written?.total, writtenBytesPerDay: written?.perDay, keys: stored.keys),
+                writtenBytes: written?.total, writtenBytesPerDay: written?.perDay, keys: stored.keys,
+                losses: stored.losses.map(GatewayStatus.LossStatus.init)),
             links: links, outputs: outputs(stored), devices: devices(withPoints: withPoints), alarms: activeAlarms,
             warnings: warnings.current.map { warning in
                 GatewayStatus.WarningStatus(
@@ -190,6 +200,14 @@ public enum ValueText {
         case .boolean(let boolean): "\(boolean)"
         case .text: text ?? ""
         }
+    }
+}
+
+extension GatewayStatus.LossStatus {
+    init(_ loss: LossTotals.Entry) {
+        self.init(
+            output: loss.output, cause: "\(loss.cause.name)", events: Int(clamping: loss.events),
+            since: loss.since.iso8601, last: loss.last.iso8601)
     }
 }
 

@@ -23,6 +23,8 @@ public struct OutboxOverview: Codable {
     public var keys: [String]
     /// What is written to disks a day at the rate of the last hour; nil of a stopped gateway.
     public var writtenBytesPerDay: Int?
+    /// What has been lost, as far back as is kept.
+    public var losses: [GatewayStatus.LossStatus]
     public var outputs: [Output]
 
     public static func read(_ configuration: Configuration) async throws -> OutboxOverview {
@@ -30,7 +32,7 @@ public struct OutboxOverview: Codable {
             return OutboxOverview(
                 file: configuration.state + "/outbox.db", epoch: status.outbox.epoch, bytes: status.outbox.bytes,
                 maxBytes: status.outbox.maxBytes, keys: status.outbox.keys,
-                writtenBytesPerDay: status.outbox.writtenBytesPerDay,
+                writtenBytesPerDay: status.outbox.writtenBytesPerDay, losses: status.outbox.losses,
                 outputs: status.outputs.map { Output(output: $0.output, lanes: $0.lanes) })
         }
         let status = try await Self.stopped(configuration).status()
@@ -39,6 +41,7 @@ public struct OutboxOverview: Codable {
         return OutboxOverview(
             file: configuration.state + "/outbox.db", epoch: String(status.epoch, radix: 16, padded: 16),
             bytes: Int(status.bytes), maxBytes: Int(status.maxBytes), keys: status.keys,
+            losses: status.losses.map(GatewayStatus.LossStatus.init),
             outputs: names.map { Output(output: $0, lanes: status.lanes(of: $0)) })
     }
 

@@ -49,7 +49,7 @@ public struct StatusChange: Hashable, Sendable {
 /// Events that are lost, for whom, and why.
 public struct Gap: Hashable, Sendable {
     /// The raw values are stored: never change the meaning of one.
-    public enum Cause: UInt8, Sendable {
+    public enum Cause: UInt8, Sendable, CaseIterable {
         case maxSize = 0
         case maxAge = 1
         /// The database was gone when the gateway started.

@@ -34,6 +34,8 @@ public struct Warning: Sendable, Equatable {
         case pointNeverRead = "point_never_read"
         /// A device sends a time that cannot be.
         case deviceTime = "device_time_refused"
+        /// Events are lost, and a gap event says which.
+        case eventsLost = "events_lost"
 
         /// The part of the log that it stands in.
         public var part: String {
@@ -41,6 +43,7 @@ public struct Warning: Sendable, Equatable {
             case .ruleInputsStale, .ruleHoldUnknown: "rules"
             case .pollsLost, .otherUnitAnswered, .allPointsRefused: "modbus"
             case .pointNeverRead: "agent"
+            case .eventsLost: "outbox"
             case .linkDown, .clientIDTaken, .sessionLeft, .subscriptionRefused, .messageRefused, .tooManyDevices,
                 .devicesMerged, .deviceTime:
                 "mqtt"
@@ -51,7 +54,7 @@ public struct Warning: Sendable, Equatable {
         /// are cleared.
         public var isOfEvents: Bool {
             switch self {
-            case .messageRefused, .tooManyDevices, .devicesMerged, .deviceTime: true
+            case .messageRefused, .tooManyDevices, .devicesMerged, .deviceTime, .eventsLost: true
             case .ruleInputsStale, .ruleHoldUnknown, .linkDown, .clientIDTaken, .sessionLeft, .subscriptionRefused,
                 .pollsLost, .otherUnitAnswered, .allPointsRefused, .pointNeverRead:
                 false

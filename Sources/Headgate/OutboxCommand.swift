@@ -89,6 +89,7 @@ struct OutboxStatusCommand: AsyncParsableCommand {
                             ]
                         }
                     }, rightAligned: [2, 4, 5]))
+            if !overview.losses.isEmpty { print("\n" + Table.losses(overview.losses)) }
         }
     }
 }

@@ -71,8 +71,12 @@ struct Status: AsyncParsableCommand {
 
             \(devices)
 
-            \(outputs)\(alarms(overview.alarms))\(warnings(overview.warnings))
+            \(outputs)\(losses(overview.losses))\(alarms(overview.alarms))\(warnings(overview.warnings))
             """
+    }
+
+    private func losses(_ losses: [GatewayStatus.LossStatus]) -> String {
+        losses.isEmpty ? "" : "\n\n" + Table.losses(losses)
     }
 
     private func warnings(_ warnings: [GatewayStatus.WarningStatus]) -> String {
@@ -100,5 +104,19 @@ struct Status: AsyncParsableCommand {
                         ((alarm.text.isEmpty ? [] : [alarm.text]) + doubt).joined(separator: "; "),
                     ]
                 })
+    }
+}
+
+extension Table {
+    /// Events that are lost.
+    static func losses(_ losses: [GatewayStatus.LossStatus]) -> String {
+        text(
+            ["lost for", "events", "cause", "since", "last"],
+            losses.map { loss in
+                [
+                    loss.output, Style.bad(loss.events == 0 ? "unknown" : "\(loss.events)"), loss.cause, loss.since,
+                    loss.last,
+                ]
+            }, rightAligned: [1])
     }
 }

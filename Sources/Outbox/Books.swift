@@ -39,7 +39,7 @@ struct Books {
     /// - Parameter first: the number of the first block, and of its first event; 0 for a beginning.
     init(first: Int64, maxSize: Int64, outputs names: [String]) {
         next = Lane.allCases.map { _ in Self.beginning(at: first) }
-        ledger = LossLedger(open: [])
+        ledger = LossLedger()
         shelf = DeadLetterShelf(room: maxSize / 10)
         outputs = names.enumerated().map { index, name in
             Output(number: Int64(index + 1), name: name, positions: Lane.allCases.map { _ in Position() })
@@ -51,7 +51,7 @@ struct Books {
     /// sent, until that is too old: it may have been renamed by mistake. One that is new starts at the oldest block.
     init(reading database: borrowing Database, maxSize: Int64, outputs names: [String]) throws(SQLiteError) {
         next = []
-        ledger = LossLedger(open: try database.openGaps())
+        ledger = LossLedger(open: try database.openGaps(), totals: LossTotals(of: try database.gaps().map(\.gap)))
         shelf = try DeadLetterShelf(in: database, room: maxSize / 10)
         clockJump = try database.clockJump()
         let known = try database.outputs().map(\.name)

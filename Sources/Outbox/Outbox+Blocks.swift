@@ -52,7 +52,6 @@ extension Outbox {
     /// A dead letter that is kept no longer is lost like any other event.
     func note(_ letter: DeadLetterShelf.Discarded) {
         guard let name = books.name(ofOutput: letter.output) else { return }
-        lostInCommit.append(Loss(output: name, cause: .deadLetters, count: 1))
         books.ledger.add(
             Gap(
                 cause: .deadLetters, lane: letter.lane, first: letter.sequence, last: letter.sequence, count: 1,

@@ -22,6 +22,10 @@ struct HeldReceipts {
     var receipts: [Receipt]
     /// The block after its last, by lane.
     var next: [Int64]
+    /// The sequence numbers of its events, by lane.
+    var events: [Range<UInt64>]
+    /// Whether an output has refused one of its events: the dead letter is then the only copy there is of it.
+    var hasDeadLetter = false
 
     func settle(isSafe: Bool) {
         for receipt in receipts { receipt.settle(isSafe: isSafe) }
@@ -38,7 +42,10 @@ extension Outbox {
     }
 
     /// False while what is said to be stored is not, or nothing is stored at all.
-    public var isSound: Bool { trouble == nil && troubleWithKeys == nil }
+    public var isSound: Bool { currentTrouble == nil }
+
+    /// What is wrong with the disk, the file or the keys; nil where nothing is.
+    public var currentTrouble: String? { trouble ?? troubleWithKeys }
 
     /// What retention keeps to.
     var room: Retention.Room {
@@ -233,13 +240,33 @@ extension Outbox {
         }
     }
 
-    /// Receipts for what every output has by now.
-    func settleHeld() {
+    /// Holds a batch's receipts until it is on the disk, or until every output has it.
+    func hold(_ receipts: [Receipt], _ committed: [Committed]) {
+        // What windows have taken is on no disk, whoever has the rest.
+        let isTaken = condenser?.nextDue != nil
+        let next = books.next.map { isTaken ? .max : $0.block }
+        var events = Lane.allCases.map { _ in Range<UInt64>(uncheckedBounds: (0, 0)) }
+        for one in committed {
+            let (known, at) = (events[Int(one.lane.rawValue)], Int(one.lane.rawValue))
+            events[at] = (known.isEmpty ? one.first : known.lowerBound)..<(one.first + UInt64(one.batch.events.count))
+        }
+        held.append(HeldReceipts(receipts: receipts, next: next, events: events))
+    }
+
+    /// Receipts for what every output has by now. What one has refused is safe once its dead letter is on the disk.
+    func settleHeld(dead: [DeadLetter]) {
         guard !held.isEmpty, !outputs.isEmpty else { return }
+        for letter in dead {
+            let at = Int(letter.lane.rawValue)
+            for place in held.indices where held[place].events[at].contains(letter.sequence) {
+                held[place].hasDeadLetter = true
+            }
+        }
         let needed = Lane.allCases.map { books.needed($0, withWaiting: false) }
-        while let first = held.first, zip(needed, first.next).allSatisfy({ $0 >= $1 }) {
-            first.settle(isSafe: true)
-            held.removeFirst()
+        held.removeAll { one in
+            guard !one.hasDeadLetter, zip(needed, one.next).allSatisfy({ $0 >= $1 }) else { return false }
+            one.settle(isSafe: true)
+            return true
         }
     }
 }

@@ -117,7 +117,6 @@ extension Outbox {
         let count = before.flatMap { before in next.map { $0.first > before.end ? $0.first - before.end : 0 } } ?? 0
         logger.error(
             "blocks are missing", metadata: ["lane": "\(lane.name)", "from": "\(from.block)", "to": "\(id - 1)"])
-        measures.lost(Loss(output: name, cause: .corruptBlock, count: Int(clamping: count)))
         books.ledger.add(
             Gap(
                 cause: .corruptBlock, lane: lane, first: count > 0 ? before?.end ?? 0 : 0,
@@ -144,7 +143,7 @@ extension Outbox {
         books.outputs[output].marks.merge(marks) { $1 }
         books.outputs[output].unsavedMarks.formUnion(marks.keys)
         deadLetters += dead.map { (books.outputs[output].number, $0) }
-        settleHeld()
+        settleHeld(dead: dead)
         needsHousekeeping()
     }
 
@@ -156,7 +155,6 @@ extension Outbox {
         let after = (try? database.head(block.lane, from: block.id + 1))?.first ?? books.next[at].sequence
         let count = after > block.first ? min(after - block.first, UInt64(Self.eventsInBlock)) : 0
         let name = books.outputs[output].name
-        measures.lost(Loss(output: name, cause: .corruptBlock, count: Int(count)))
         books.ledger.add(
             Gap(
                 cause: .corruptBlock, lane: block.lane, first: block.first, last: block.first + max(count, 1) - 1,

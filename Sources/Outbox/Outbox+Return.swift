@@ -117,6 +117,7 @@ extension Outbox {
         // What cannot be sealed now is so with the next commit.
         let alarms = try? books.alarms.rows(codec)
         let windows = condenser.flatMap { try? books.windows.rows(codec, $0) }
+        let dead = deadLetters.compactMap { one in (try? deadBody(one.letter)).map { (one, $0) } }
         try file.database.transaction { () throws(SQLiteError) in
             if !isNew {
                 // A commit that failed may have reached the file all the same. It is in memory too.
@@ -127,11 +128,15 @@ extension Outbox {
             try CatalogDefinitions.store(catalog.contents, beyond: &books.stored, in: file.database)
             for lane in Lane.allCases { try move(lane, to: file.database) }
             try database.moveDeadLetters(to: file.database)
+            for (one, body) in dead {
+                try books.shelf.add(one.letter, output: one.output, body: body, in: file.database)
+            }
             try books.save(announced: [], in: file.database)
             if let alarms { try books.alarms.save(alarms, in: file.database) }
             if let windows { try books.windows.save(windows, in: file.database) }
         }
         self.books = books
+        deadLetters.removeAll()
         condenser?.wasKept()
         record = file.record
         record.log = .any
@@ -143,6 +148,7 @@ extension Outbox {
     private func hasReturned() {
         for one in held { one.settle(isSafe: true) }
         held.removeAll()
+        tellLosses()
         restoreBallast()
         lookAtDiskRoom()
         logger.notice("the outbox is on the disk again")
@@ -190,13 +196,11 @@ extension Outbox {
         sparing lanes: Set<Lane> = []
     ) throws(SQLiteError) {
         let before = books
-        var losses: [Loss] = []
         do throws(SQLiteError) {
             try database.transaction { () throws(SQLiteError) in
-                losses = try retention.letGo(bytes: bytes, from: database, &books, room, sparing: lanes)
+                try retention.letGo(bytes: bytes, from: database, &books, room, sparing: lanes)
                 try books.save(announced: [], in: database)
             }
-            for loss in losses { measures.lost(loss) }
         } catch {
             books = before
             throw error

@@ -117,9 +117,6 @@ extension Outbox {
         gap.outputs = books.outputs.filter { output in
             output.positions[Int(gap.lane.rawValue)].replays.contains { !$0.isReady }
         }.map(\.name)
-        for name in gap.outputs {
-            measures.lost(Loss(output: name, cause: gap.cause, count: Int(clamping: gap.count)))
-        }
         books.ledger.add(gap)
         needsHousekeeping()
     }

@@ -51,7 +51,8 @@ public actor Outbox {
     let outputs: [OutboxOutput]
     let codec: BlockCodec
     let logger: Logger
-    let measures = OutboxMeasures()
+    let measures: OutboxMeasures
+    private let warnings: any WarningSink
     var lock: FolderLock
     private let onCommit: @Sendable (Committed) -> Void
 
@@ -73,8 +74,6 @@ public actor Outbox {
     var condensed = Batch()
     /// Dead letters that the next commit keeps.
     var deadLetters: [(output: Int64, letter: DeadLetter)] = []
-    /// What the commit under way loses: counted once it is done.
-    var lostInCommit: [Loss] = []
     /// Receipts for what is in memory alone; see `Outbox+Disk`.
     var held: [HeldReceipts] = []
     var isClosed = false
@@ -106,17 +105,21 @@ public actor Outbox {
     /// Opens the outbox, or makes it. What is wrong with the disk or the file is no reason to fail.
     /// - Parameters:
     ///   - outputs: whose cursors are kept under their names.
+    ///   - warnings: where losses are reported.
     ///   - onCommit: is called with each commit, in order; must not wait.
     ///   - condenser: what makes events of readings over time.
     /// - Throws: `OutboxError` of kind `inUse` or `newer`.
     public init(
         _ settings: OutboxSettings, outputs: [OutboxOutput], logger: Logger,
+        warnings: any WarningSink = NoWarnings(),
         onCommit: @escaping @Sendable (Committed) -> Void = { _ in },
         condenser: (Catalog) -> (any Condensing)? = { _ in nil }
     ) throws {
         self.settings = settings
         self.outputs = outputs
         self.logger = logger
+        self.warnings = warnings
+        measures = OutboxMeasures(outputs: outputs.map(\.name))
         self.onCommit = onCommit
         codec = BlockCodec(keys: settings.keys)
         intake = Intake(limits: settings.limits)
@@ -233,7 +236,6 @@ public actor Outbox {
                 return
             } catch {
                 books = before
-                lostInCommit.removeAll()
                 measures.commitFailures.increment()
                 guard attempt < Self.mostAttempts, forgoRules(error) || mend(error, attempt: attempt) else {
                     failed(work, error)
@@ -255,12 +257,24 @@ public actor Outbox {
         deadLetters.removeAll()
         condensed.removeAll()
         condenser?.wasKept()
-        for lost in lostInCommit { measures.lost(lost) }
-        lostInCommit.removeAll()
+        tellLosses()
         if isDiskWell { trouble = nil }
         if hasUnsaved { needsHousekeeping() }
         finish(work, committed)
         afterCommit()
+    }
+
+    /// Counts what is lost for good now, and reports it.
+    func tellLosses() {
+        for gap in books.ledger.takeUntold() {
+            for output in LossTotals.sufferers(of: gap) {
+                let count = Int(clamping: gap.count)
+                measures.lost(count, output: output, gap.cause)
+                warnings.warn(
+                    .eventsLost, of: "\(output): \(gap.cause.name)", count: count, gap.cause.explanation,
+                    next: gap.cause.remedy)
+            }
+        }
     }
 
     private func failed(_ work: [Intake.Work], _ error: any Error) {
@@ -276,10 +290,7 @@ public actor Outbox {
         if case .disk = medium {
             for receipt in receipts { receipt.settle(isSafe: true) }
         } else if !receipts.isEmpty {
-            // What windows have taken is on no disk, whoever has the rest.
-            let isTaken = condenser?.nextDue != nil
-            let next = books.next.map { isTaken ? .max : $0.block }
-            held.append(HeldReceipts(receipts: receipts, next: next))
+            hold(receipts, committed)
         }
         for one in committed {
             measures.events.increment(by: one.batch.events.count)
@@ -311,7 +322,7 @@ public actor Outbox {
             for block in blocks { try database.add(block.stored) }
             for (one, body) in dead { try books.shelf.add(one.letter, output: one.output, body: body, in: database) }
             for letter in try books.shelf.trim(in: database) { note(letter) }
-            lostInCommit += try retention.evict(from: database, &books, now: now, room)
+            try retention.evict(from: database, &books, now: now, room)
             try books.alarms.save(alarms, in: database)
             if let windows { try books.windows.save(windows, in: database) }
             if let rules { try RuleBook.save(rules, in: database) }

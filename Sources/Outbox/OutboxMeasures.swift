@@ -12,10 +12,17 @@ struct OutboxMeasures: Sendable {
     let events = Counter(label: "headgate_outbox_committed_events_total")
     let readings = Counter(label: "headgate_outbox_committed_readings_total")
 
-    func lost(_ loss: Loss) {
+    /// - Parameter outputs: all there are: what counts losses is there before the first, or a rate would miss it.
+    init(outputs: [String]) {
+        for output in outputs + [LossTotals.everybody] {
+            for cause in Gap.Cause.allCases { lost(0, output: output, cause) }
+        }
+    }
+
+    func lost(_ count: Int, output: String, _ cause: Gap.Cause) {
         Counter(
             label: "headgate_outbox_lost_events_total",
-            dimensions: [("output", loss.output), ("cause", "\(loss.cause.name)")]
-        ).increment(by: loss.count)
+            dimensions: [("output", output), ("cause", "\(cause.name)")]
+        ).increment(by: count)
     }
 }

@@ -1,8 +1,6 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
-import Events
-
 /// One of those that the outbox keeps a cursor for.
 public struct OutboxOutput: Sendable, Equatable {
     public var name: String
@@ -13,11 +11,4 @@ public struct OutboxOutput: Sendable, Equatable {
         self.name = name
         self.isInOrder = isInOrder
     }
-}
-
-/// What an output has lost.
-struct Loss {
-    var output: String
-    var cause: Gap.Cause
-    var count: Int
 }

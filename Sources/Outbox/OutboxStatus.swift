@@ -35,6 +35,8 @@ public struct OutboxStatus: Sendable {
     public var keys: [String]
     public var lanes: [LaneStatus]
     public var backlogs: [Backlog]
+    /// What has been lost, as far back as is kept.
+    public var losses: [LossTotals.Entry]
 }
 
 extension OutboxStatus {
@@ -44,7 +46,8 @@ extension OutboxStatus {
     ) throws(SQLiteError) {
         self.init(
             epoch: epoch, bytes: try database.size(), maxBytes: maxBytes,
-            keys: try database.keys().sorted { $0 == key && $1 != key }.map(KeyRing.name), lanes: [], backlogs: [])
+            keys: try database.keys().sorted { $0 == key && $1 != key }.map(KeyRing.name), lanes: [], backlogs: [],
+            losses: books.ledger.totals.entries)
         for lane in Lane.allCases {
             let next = books.next[Int(lane.rawValue)]
             lanes.append(
@@ -86,7 +89,7 @@ extension Outbox {
     public func status() throws -> OutboxStatus {
         var status = try OutboxStatus(
             of: database, books, epoch: epoch, maxBytes: max(room.bytes, 0), key: settings.keys.current)
-        status.trouble = trouble ?? troubleWithKeys
+        status.trouble = currentTrouble
         // Letters that the next commit will keep.
         for (output, letter) in deadLetters {
             guard let name = books.name(ofOutput: output),

@@ -5,6 +5,7 @@ import Admin
 import DeviceMaps
 import Events
 import Inputs
+import Logging
 import Metrics
 
 /// Writes points where map and configuration allow it, and leaves an event of every attempt.
@@ -16,6 +17,7 @@ final class WriteDesk: PointWriter {
     private let targets: [String: Target]
     private let known: Set<String>
     private let collector: any Collecting
+    private let logger: Logger
     /// What is to be told of orders that have ended, one after the other: their events are in the order of the ends.
     private let outcomes: AsyncStream<@Sendable () async -> Void>.Continuation
 
@@ -29,7 +31,8 @@ final class WriteDesk: PointWriter {
     /// - Parameters:
     ///   - targets: the devices that may be written.
     ///   - known: the names of all devices.
-    init(targets: [String: Target], known: Set<String>, collector: any Collecting) {
+    init(targets: [String: Target], known: Set<String>, collector: any Collecting, logger: Logger) {
+        self.logger = logger
         self.targets = targets
         self.known = known
         self.collector = collector
@@ -154,6 +157,12 @@ final class WriteDesk: PointWriter {
 
     func record(_ wish: WriteWish, _ outcome: WriteOutcome, into batch: inout Batch) {
         Counter(label: "headgate_writes_total", dimensions: [("phase", "\(outcome.phase.name)")]).increment()
+        logger.notice(
+            "write",
+            metadata: [
+                "device": "\(wish.device)", "point": "\(wish.point)", "value": "\(wish.value.json)",
+                "by": "\(wish.by)", "phase": "\(outcome.phase.name)", "reason": "\(outcome.reason)", "write": "\(wish.id)",
+            ])
         batch.append(
             WriteAttempt(
                 id: wish.id, device: wish.device, point: wish.point, value: wish.value.json, by: wish.by,

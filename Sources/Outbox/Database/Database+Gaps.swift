@@ -11,9 +11,15 @@ struct GapRow {
 }
 
 extension Database {
-    func openGaps() throws(SQLiteError) -> [GapRow] {
+    /// Those that are not yet announced.
+    func openGaps() throws(SQLiteError) -> [GapRow] { try gaps("announced=0") }
+
+    /// As many as are kept, announced or not.
+    func gaps() throws(SQLiteError) -> [GapRow] { try gaps("1") }
+
+    private func gaps(_ condition: String) throws(SQLiteError) -> [GapRow] {
         let statement = try connection.prepare(
-            "SELECT id,cause,lane,first,last,count,since,until,outputs FROM gap WHERE announced=0 ORDER BY id")
+            "SELECT id,cause,lane,first,last,count,since,until,outputs FROM gap WHERE \(condition) ORDER BY id")
         var rows: [GapRow] = []
         while try statement.step() {
             guard let cause = Gap.Cause(rawValue: UInt8(clamping: statement.integer(1))),

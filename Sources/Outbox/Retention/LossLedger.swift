@@ -20,9 +20,16 @@ struct LossLedger {
     private static let rest = Duration.seconds(10)
     private static let longest = Duration.seconds(60)
     private var entries: [Entry] = []
+    /// All there were, announced or not.
+    private(set) var totals: LossTotals
+    /// What was noted and not yet told to the operator.
+    private var untold: [Gap] = []
 
-    /// - Parameter open: what an earlier run noted and did not announce; due at once.
-    init(open rows: [GapRow]) {
+    /// - Parameters:
+    ///   - open: what an earlier run noted and did not announce; due at once.
+    ///   - totals: what earlier runs lost, those included.
+    init(open rows: [GapRow] = [], totals: LossTotals = LossTotals()) {
+        self.totals = totals
         let past = ContinuousClock.now - Self.longest
         entries = rows.map { Entry(row: $0.id, gap: $0.gap, isSaved: true, begun: past, grown: past) }
     }
@@ -49,6 +56,8 @@ struct LossLedger {
 
     /// Notes a loss: more of one that is noted already, or a new one.
     mutating func add(_ gap: Gap, now: ContinuousClock.Instant = .now) {
+        untold.append(gap)
+        totals.add(gap)
         let known = entries.firstIndex {
             $0.gap.cause == gap.cause && $0.gap.lane == gap.lane && $0.gap.outputs == gap.outputs
                 && ($0.gap.last + 1 == gap.first || gap.first == 0 || gap.cause == .deadLetters)
@@ -62,6 +71,12 @@ struct LossLedger {
         entries[known].gap.until = max(entries[known].gap.until, gap.until)
         entries[known].isSaved = false
         entries[known].grown = now
+    }
+
+    /// Takes what the operator is to be told, once that it is lost is in the database.
+    mutating func takeUntold() -> [Gap] {
+        defer { untold.removeAll() }
+        return untold
     }
 
     /// Takes what is to be announced.

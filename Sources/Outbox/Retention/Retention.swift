@@ -35,23 +35,21 @@ struct Retention: ~Copyable {
     /// Deletes what every output has settled, then what is too old or too much; the loss of the latter is noted.
     mutating func evict(
         from database: borrowing Database, _ books: inout Books, now: Timestamp, _ room: Room
-    ) throws(SQLiteError) -> [Loss] {
+    ) throws(SQLiteError) {
         try deleteSettled(database, books, room, olderThan: now.advanced(byMicroseconds: -settings.keepSent))
-        var losses: [Loss] = []
         for lane in Lane.allCases {
             let limit = now.advanced(byMicroseconds: -settings.maxAge)
             guard let old = try database.lastCommitted(lane, before: limit, most: Self.evictedAtOnce),
                 books.clockJump?.lets(old.id, of: lane, goBefore: limit) ?? true
             else { continue }
-            losses += try lose(through: old, .maxAge, database, &books)
+            try lose(through: old, .maxAge, database, &books)
         }
         let size = try database.size() - books.shelf.bytes
         if size > room.bytes {
-            losses += try letGo(bytes: size - room.bytes, from: database, &books, room)
+            try letGo(bytes: size - room.bytes, from: database, &books, room)
         } else if size < room.bytes / 20 * 19 {
             intake.reopen()
         }
-        return losses
     }
 
     private func deleteSettled(
@@ -73,42 +71,40 @@ struct Retention: ~Copyable {
     mutating func letGo(
         bytes: Int64, from database: borrowing Database, _ books: inout Books, _ room: Room,
         sparing spared: Set<Lane> = []
-    ) throws(SQLiteError) -> [Loss] {
+    ) throws(SQLiteError) {
         let before = try database.size()
         try deleteSettled(database, books, room, olderThan: nil)
         let bytes = try bytes - (before - database.size())
-        if bytes <= 0 { return [] }
+        if bytes <= 0 { return }
         for lane in Lane.allCases.reversed() where !spared.contains(lane) {
-            var losses: [Loss]?
             switch settings.whenFull(lane) {
             case .dropNewest: intake.close(lane, .dropping)
             case .pause: intake.close(lane, .paused)
             case .thin:
-                losses = try thin(lane, database, &books)
-                if losses == nil { losses = try dropOldest(lane, bytes, room.cause, database, &books) }
-            case .dropOldest: losses = try dropOldest(lane, bytes, room.cause, database, &books)
+                if try thin(lane, database, &books) { return }
+                if try dropOldest(lane, bytes, room.cause, database, &books) { return }
+            case .dropOldest:
+                if try dropOldest(lane, bytes, room.cause, database, &books) { return }
             }
-            if let losses { return losses }
         }
-        return []
     }
 
     // MARK: Dropping
 
-    /// - Returns: nil where there is nothing that could go.
+    /// - Returns: false where there is nothing that could go.
     private func dropOldest(
         _ lane: Lane, _ bytes: Int64, _ cause: Gap.Cause, _ database: borrowing Database, _ books: inout Books
-    ) throws(SQLiteError) -> [Loss]? {
-        guard let last = try database.lastToEvict(lane, bytes: bytes, most: Self.evictedAtOnce) else { return nil }
-        return try lose(through: last, cause, database, &books)
+    ) throws(SQLiteError) -> Bool {
+        guard let last = try database.lastToEvict(lane, bytes: bytes, most: Self.evictedAtOnce) else { return false }
+        try lose(through: last, cause, database, &books)
+        return true
     }
 
     /// Deletes blocks that some output has not sent, and notes what each of them loses.
     private func lose(
         through last: StoredBlock, _ cause: Gap.Cause, _ database: borrowing Database, _ books: inout Books
-    ) throws(SQLiteError) -> [Loss] {
+    ) throws(SQLiteError) {
         let lane = Int(last.lane.rawValue)
-        var losses: [Loss] = []
         for output in books.outputs.indices {
             let position = books.outputs[output].positions[lane]
             let replays = position.replays.filter { $0.isReady && $0.cursor.block <= last.id }
@@ -119,13 +115,12 @@ struct Retention: ~Copyable {
                 + (position.live.block <= last.id ? [(stream: .live, cursor: position.live, end: last.id + 1)] : [])
             for way in ways {
                 if let gap = try gap(last.lane, from: way.cursor, to: way.end, cause, database) {
-                    losses.append(note(gap, ofOutput: books.outputs[output].name, &books))
+                    note(gap, ofOutput: books.outputs[output].name, &books)
                 }
                 books.outputs[output].positions[lane].move(way.stream, to: Cursor(block: way.end, done: 0))
             }
         }
         try database.delete(last.lane, through: last.id, most: Self.evictedAtOnce)
-        return losses
     }
 
     /// What an output loses that has not settled what lies between a cursor and a block; nil for nothing.
@@ -142,11 +137,10 @@ struct Retention: ~Copyable {
             until: last.until, outputs: [])
     }
 
-    private func note(_ gap: Gap, ofOutput name: String, _ books: inout Books) -> Loss {
+    private func note(_ gap: Gap, ofOutput name: String, _ books: inout Books) {
         var gap = gap
         gap.outputs = [name]
         books.ledger.add(gap)
-        return Loss(output: name, cause: gap.cause, count: Int(clamping: gap.count))
     }
 
     // MARK: Thinning
@@ -154,10 +148,10 @@ struct Retention: ~Copyable {
     private static let thinnedAtOnce = 256
 
     /// Thins the oldest blocks that have not been yet, as many as one interval holds.
-    /// - Returns: nil where there are none.
+    /// - Returns: false where there are none.
     private mutating func thin(
         _ lane: Lane, _ database: borrowing Database, _ books: inout Books
-    ) throws(SQLiteError) -> [Loss]? {
+    ) throws(SQLiteError) -> Bool {
         let at = Int(lane.rawValue)
         let from = max(thinnedBefore[at], 0)
         // Neither the newest, nor one of which an output has settled a part: its places must not change.
@@ -168,7 +162,7 @@ struct Retention: ~Copyable {
         let blocks = try database.blocks(
             lane, from: from, before: end, bytes: 1 << 20, events: 1 << 16
         ).prefix(Self.thinnedAtOnce)
-        guard let first = blocks.first, let last = blocks.last else { return nil }
+        guard let first = blocks.first, let last = blocks.last else { return false }
         let run = blocks.prefix { $0.since.microseconds - first.since.microseconds < settings.thinInterval }
         thinnedBefore[at] = (run.last ?? last).id + 1
         var thinning = Thinning(interval: settings.thinInterval)
@@ -189,14 +183,13 @@ struct Retention: ~Copyable {
                 try database.replace(block)
             }
         }
-        guard let first = opened.first?.block, let last = opened.last?.block, lost > 0 else { return [] }
+        guard let first = opened.first?.block, let last = opened.last?.block, lost > 0 else { return true }
         let gap = Gap(
             cause: .thinned, lane: lane, first: first.first, last: last.end - 1, count: lost, since: first.since,
             until: last.until, outputs: [])
-        var losses: [Loss] = []
         for output in books.outputs where output.positions[at].needed() <= last.id {
-            losses.append(note(gap, ofOutput: output.name, &books))
+            note(gap, ofOutput: output.name, &books)
         }
-        return losses
+        return true
     }
 }

@@ -1,0 +1,75 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Events
+
+/// How many events have been lost, for whom and why: what an operator is shown.
+public struct LossTotals: Sendable {
+    public struct Entry: Sendable {
+        /// The output, or `everybody` for what no output could get any more.
+        public var output: String
+        public var cause: Gap.Cause
+        /// As far as it is known: what a damaged file held is counted as 0.
+        public var events: UInt64
+        public var since: Timestamp
+        public var last: Timestamp
+    }
+
+    /// Stands for all outputs. No output's name has a space.
+    public static let everybody = "all outputs"
+
+    public private(set) var entries: [Entry] = []
+
+    init(of gaps: [Gap] = []) {
+        for gap in gaps { add(gap) }
+    }
+
+    /// Who has lost something by a gap.
+    static func sufferers(of gap: Gap) -> [String] {
+        gap.outputs.isEmpty ? [everybody] : gap.outputs
+    }
+
+    mutating func add(_ gap: Gap) {
+        for output in Self.sufferers(of: gap) {
+            if let place = entries.firstIndex(where: { $0.output == output && $0.cause == gap.cause }) {
+                entries[place].events = entries[place].events.addingReportingOverflow(gap.count).partialValue
+                entries[place].since = min(entries[place].since, gap.since)
+                entries[place].last = max(entries[place].last, gap.until)
+            } else {
+                entries.append(
+                    Entry(output: output, cause: gap.cause, events: gap.count, since: gap.since, last: gap.until))
+            }
+        }
+    }
+}
+
+extension Gap.Cause {
+    /// What happened, in a sentence.
+    var explanation: String {
+        switch self {
+        case .maxSize: "events are lost: the outbox is full (`outbox: max_size`)"
+        case .maxAge: "events are lost: they waited for longer than `outbox: max_age`"
+        case .databaseLost: "events are lost: the outbox's database was gone or could not be used"
+        case .corruptBlock: "events are lost: what is in the outbox's file is not what was written"
+        case .overload: "events are lost: readings come faster than they can be stored"
+        case .deadLetters: "dead letters are lost: there were more than there is room for"
+        case .logLost: "events are lost: the log of the outbox's last commits was gone"
+        case .thinned: "events are thinned out: the outbox is full (`outbox: max_size`)"
+        case .diskFull: "events are lost: the disk has no room"
+        case .tooManyDevices: "events are lost: messages bring more devices than `max_devices`"
+        }
+    }
+
+    /// What to do about it.
+    var remedy: String {
+        switch self {
+        case .maxSize, .thinned: "see why an output does not take them (`headgate status`), or give it more room"
+        case .maxAge: "see why an output does not take them (`headgate status`), or keep them for longer"
+        case .databaseLost, .corruptBlock, .logLost: "look at the disk, and who writes to the folder `state`"
+        case .overload: "poll less often, filter more, or use a faster disk"
+        case .deadLetters: "look at what is refused, and why: headgate outbox dead list"
+        case .diskFull: "make room on the disk"
+        case .tooManyDevices: "raise `max_devices`, or say with `ids` which devices are meant"
+        }
+    }
+}
