@@ -178,7 +178,7 @@ class Gateway:
         def ready():
             assert self.peer.process.poll() is None, self.peer.log.read_text()
             try:
-                return self.get("/readyz") == "ready\n"
+                return self.get("/readyz").startswith("ready\n")
             except OSError:
                 return False
 

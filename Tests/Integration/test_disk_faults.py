@@ -69,7 +69,7 @@ def all_came(gateway, publisher, heard, context=""):
 
 def is_ready(gateway):
     try:
-        return gateway.get("/readyz") == "ready\n"
+        return gateway.get("/readyz").startswith("ready\n")
     except OSError:
         return False
 

@@ -9,9 +9,9 @@ import threading
 
 import pytest
 
-from conftest import accepts, free_port, wait_for
+from conftest import accepts, free_port, headgate, wait_for
 from oracle import Publisher, Verdict
-from test_mqtt_in import counting, listening
+from test_mqtt_in import counting, listening, publish
 
 ROUNDS = int(os.environ.get("HEADGATE_KAFKA_FAULTS", 8))
 KILLS = int(os.environ.get("HEADGATE_KAFKA_KILLS", 6))
@@ -170,3 +170,19 @@ def test_kills_with_exactly_once_send_nothing_twice_and_without_they_do(workshop
     verdict.check_nothing_lost(f"seed {seed}")
     assert (verdict.twice == 0) == is_exactly_once, f"seed {seed}: {verdict}"
     verdict.report(f"kills before Kafka, {'with' if is_exactly_once else 'without'} exactly_once", KILLS)
+
+
+def test_a_topic_that_is_missing_is_named(workshop):
+    cluster = Cluster(workshop, brokers=1)
+    cluster.tell("topic t UNKNOWN_TOPIC_OR_PART")
+    configuration, gateway, inside = to_kafka(workshop, cluster.address)
+    publish(inside, 7)
+    error = wait_for(lambda: gateway.output("up").get("lastError"), what="an error")
+    assert "topic t: " in error and "Unknown topic" in error
+    assert "topic t: " in headgate("status", "-c", configuration).stdout
+    assert any("output down" in line and "topic t: " in line for line in gateway.peer.log.read_text().splitlines())
+    # Nothing is lost by it.
+    cluster.tell("topic t NONE")
+    wait_for(lambda: 7 in numbers_in(cluster.address), what="the event")
+    wait_for(lambda: gateway.output("up")["isUp"], what="the output")
+    assert gateway.stop() == 0

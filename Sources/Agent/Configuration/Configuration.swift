@@ -165,5 +165,7 @@ public struct Configuration: Sendable {
 
     public static let defaultAdmin = Listen(host: "127.0.0.1", port: 9_464)
     /// The parts whose log levels can be set, `default` for those that are not.
-    public static let logParts = ["default", "agent", "modbus", "mqtt", "outbox", "outputs", "admin", "rules", "writes"]
+    public static let logParts = [
+        "default", "agent", "modbus", "mqtt", "outbox", "outputs", "admin", "rules", "writes",
+    ]
 }

@@ -133,6 +133,10 @@ struct OutputKeys {
             mapping.take("compression")?.word([
                 "none": "none", "gzip": "gzip", "snappy": "snappy", "lz4": "lz4", "zstd": "zstd",
             ]) ?? "none"
+        settings.partitioner =
+            mapping.take("partitioner")?.word([
+                "murmur2_random": .murmur2, "consistent_random": .crc32, "fnv1a_random": .fnv1a,
+            ]) ?? .murmur2
         if let tls = mapping.take("tls") { settings.tls = self.tls(tls) }
         settings.isExactlyOnce = mapping.take("exactly_once")?.boolean() ?? false
         settings.idPrefix = gateway + "/"

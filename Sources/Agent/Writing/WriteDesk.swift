@@ -161,7 +161,8 @@ final class WriteDesk: PointWriter {
             "write",
             metadata: [
                 "device": "\(wish.device)", "point": "\(wish.point)", "value": "\(wish.value.json)",
-                "by": "\(wish.by)", "phase": "\(outcome.phase.name)", "reason": "\(outcome.reason)", "write": "\(wish.id)",
+                "by": "\(wish.by)", "phase": "\(outcome.phase.name)", "reason": "\(outcome.reason)",
+                "write": "\(wish.id)",
             ])
         batch.append(
             WriteAttempt(

@@ -27,11 +27,22 @@ public struct KafkaOutputSettings: Sendable {
         }
     }
 
+    /// How a device's key becomes the number of its partition, in librdkafka's words (CONFIGURATION.md, `partitioner`).
+    public enum Partitioner: String, Sendable {
+        /// As every Java client does it.
+        case murmur2 = "murmur2_random"
+        /// As librdkafka does it unless told otherwise: by CRC-32.
+        case crc32 = "consistent_random"
+        /// As Sarama does it, a client in Go.
+        case fnv1a = "fnv1a_random"
+    }
+
     /// host:port, one at least.
     public var brokers: [String]
     public var clientID: String
     /// none, gzip, snappy, lz4 or zstd.
     public var compression = "none"
+    public var partitioner = Partitioner.murmur2
     public var tls: TLS?
     public var sasl: (mechanism: SASL, username: String, password: String)?
     /// Before anything is sent after a start, what the topics have already is read back and left out.
@@ -48,6 +59,10 @@ public struct KafkaOutputSettings: Sendable {
     var properties: [String: String] {
         clientProperties.merging([
             "compression.codec": compression,
+            "partitioner": partitioner.rawValue,
+            // A topic that does not exist is told after this many milliseconds: what waits for it is kept in the outbox,
+            // not here.
+            "topic.metadata.propagation.max.ms": "3000",
             // In order, and none twice, within one producer's life.
             "enable.idempotence": "true",
             // Never give a message up: how long to keep it is the outbox's affair. The default is five minutes.
@@ -212,7 +227,7 @@ public actor KafkaOutput: Output {
                     case .reject, .rejectBatch: verdicts[index] = .rejected(error.description)
                     case .fatal: fatal = error.description
                     case .retry, .setup:
-                        verdicts[index] = .failed(error.description)
+                        verdicts[index] = verdict(error, topic: message.topic)
                         return index + 1
                     }
                 }
@@ -252,7 +267,7 @@ public actor KafkaOutput: Output {
             case .delivered(let tag, let partition, let offset, let error):
                 let index = tag & (1 << Self.tagBits - 1)
                 guard tag == self.tag(index), verdicts.indices.contains(index) else { return }
-                verdicts[index] = Self.verdict(error)
+                verdicts[index] = verdict(error, topic: topics[index])
                 if error == nil, readBack != nil, offset >= 0 { note(index, partition, offset) }
                 if error == nil { currentTrouble.withLock { $0 = nil } }
             case .trouble(let error): note(error)
@@ -264,12 +279,13 @@ public actor KafkaOutput: Output {
         offsets[index] = (KafkaReadBack.place(topics[index], partition), offset)
     }
 
-    private static func verdict(_ error: KafkaError?) -> Verdict {
+    private func verdict(_ error: KafkaError?, topic: String) -> Verdict {
         guard let error else { return .delivered }
+        let reason = "topic \(topic): \(error)"
         return switch error.kind {
-        case .reject: .rejected(error.description)
-        case .rejectBatch: .refusedInBatch(error.description)
-        case .retry, .fatal, .setup, .queueFull: .failed(error.description)
+        case .reject: .rejected(reason)
+        case .rejectBatch: .refusedInBatch(reason)
+        case .retry, .fatal, .setup, .queueFull: .failed(reason)
         }
     }
 
