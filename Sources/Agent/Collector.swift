@@ -106,8 +106,8 @@ final class Collector: Collecting {
         batch.removeAll()
     }
 
-    func lose(_ readings: Int, _ cause: Gap.Cause, at time: Timestamp) {
-        intake.lose(readings, .normal, cause, at: time)
+    func lose(_ events: Int, _ cause: Gap.Cause, at time: Timestamp) {
+        intake.lose(events, .normal, cause, at: time)
     }
 
     func takeDurably(_ batch: Batch) async -> Bool {
@@ -207,7 +207,7 @@ protocol Taking: Sendable {
     @discardableResult
     func offer(_ batch: Batch, _ lane: Lane, feed: [Reading]) -> Bool
     func offer(_ batch: Batch, _ lane: Lane, feed: [Reading], _ receipt: Receipt)
-    func lose(_ readings: Int, _ lane: Lane, _ cause: Gap.Cause, at time: Timestamp)
+    func lose(_ events: Int, _ lane: Lane, _ cause: Gap.Cause, at time: Timestamp)
 }
 
 extension Taking {

@@ -17,7 +17,7 @@ public protocol Collecting: Sendable {
     func take(_ batch: inout Batch)
 
     /// Notes that readings are lost: a gap event announces them.
-    func lose(_ readings: Int, _ cause: Gap.Cause, at time: Timestamp)
+    func lose(_ events: Int, _ cause: Gap.Cause, at time: Timestamp)
 
     /// Takes readings whose source waits for an acknowledgement. Returns true once they survive a power cut; false
     /// where the gateway stops before that, and nothing may be acknowledged.

@@ -172,7 +172,7 @@ public enum SingleRead {
         func add(_ series: SeriesNumber, _ point: Point) {}
         func add(_ series: SeriesNumber, _ point: Point, _ derived: Derived, of inputs: [SeriesNumber]) {}
         func take(_ batch: inout Batch) {}
-        func lose(_ readings: Int, _ cause: Gap.Cause, at time: Timestamp) {}
+        func lose(_ events: Int, _ cause: Gap.Cause, at time: Timestamp) {}
         func takeDurably(_ batch: Batch) async -> Bool { true }
     }
 }

@@ -124,16 +124,16 @@ public final class Intake: Sendable {
         add(batch, feed, lane, receipt: receipt)
     }
 
-    /// Notes that readings were lost before they came here: with the next commit of the lane a gap announces them.
-    public func lose(_ readings: Int, _ lane: Lane, _ cause: Gap.Cause, at time: Timestamp) {
+    /// Notes that events were lost before they came here: with the next commit of the lane a gap announces them.
+    public func lose(_ events: Int, _ lane: Lane, _ cause: Gap.Cause, at time: Timestamp) {
         pending.withLock { all in
             if isClosed.load(ordering: .relaxed) { return }
             var one = all.removeValue(forKey: lane) ?? Pending()
             if let place = one.lost.firstIndex(where: { $0.cause == cause }) {
-                one.lost[place].count += UInt64(max(0, readings))
+                one.lost[place].count += UInt64(max(0, events))
                 one.lost[place].until = time
             } else {
-                one.lost.append(Shed(count: UInt64(max(0, readings)), since: time, until: time, cause: cause))
+                one.lost.append(Shed(count: UInt64(max(0, events)), since: time, until: time, cause: cause))
             }
             if one.due == nil { one.due = .now + limits.age[Int(lane.rawValue)] }
             all[lane] = one

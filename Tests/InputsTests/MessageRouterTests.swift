@@ -19,7 +19,7 @@ struct MessageRouterTests {
         func add(_ series: SeriesNumber, _ point: Point, _ derived: Derived, of inputs: [SeriesNumber]) {}
 
         func take(_ batch: inout Batch) {}
-        func lose(_ readings: Int, _ cause: Gap.Cause, at time: Timestamp) {}
+        func lose(_ events: Int, _ cause: Gap.Cause, at time: Timestamp) {}
         func takeDurably(_ batch: Batch) async -> Bool { true }
     }
 

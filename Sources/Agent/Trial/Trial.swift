@@ -221,7 +221,7 @@ final class Tray: Taking {
         receipt.settle(isSafe: true)
     }
 
-    func lose(_ readings: Int, _ lane: Lane, _ cause: Gap.Cause, at time: Timestamp) {}
+    func lose(_ events: Int, _ lane: Lane, _ cause: Gap.Cause, at time: Timestamp) {}
 
     func empty() -> [(lane: Lane, batch: Batch, feed: [Reading])] {
         kept.withLock { kept in

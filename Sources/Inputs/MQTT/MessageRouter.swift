@@ -48,7 +48,7 @@ package struct MessageRouter {
     package let cover: SubscriptionCover
     /// By place in `devices`, the devices that there are, by id.
     private var known: [[String: Known]]
-    /// Readings of devices that there was no place for, since they were asked for last.
+    /// Events of devices that there was no place for, since they were asked for last.
     private var unplaced = 0
     /// Messages whose time was refused, likewise.
     private var refusedTimes = 0
@@ -191,7 +191,8 @@ package struct MessageRouter {
             // Another product behind the same wildcard.
             if !contents.isIdentified || contents.values.isEmpty { throw .notOfMap(device: device.name) }
         }
-        let one = try self.device(index, id, on: message.topic, arrival, readings: contents.values.count, into: &batch)
+        let one = try self.device(
+            index, id, on: message.topic, arrival, hasReadings: !contents.values.isEmpty, into: &batch)
         let ownTime = time(of: message, contents, index, id, arrival)
         let time = ownTime ?? arrival.time
         // A retained message is as old as it likes to be: it does not prove that the device is there, nor, without a time
@@ -300,9 +301,9 @@ package struct MessageRouter {
 
     private static func isWildcard(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "+") || byte == UInt8(ascii: "#") }
 
-    /// - Parameter readings: how many are lost where there is no place for it.
+    /// - Parameter hasReadings: whether something is lost where there is no place for it.
     private mutating func device(
-        _ index: Int, _ id: String, on topic: String, _ arrival: Arrival, readings: Int, into batch: inout Batch
+        _ index: Int, _ id: String, on topic: String, _ arrival: Arrival, hasReadings: Bool, into batch: inout Batch
     ) throws(Refusal) -> Known {
         let device = devices[index]
         let own = ownTopic(topic, of: device)
@@ -313,7 +314,7 @@ package struct MessageRouter {
             return one
         }
         if known[index].count >= device.maxDevices, !forgetOne(index, arrival, into: &batch) {
-            unplaced += readings
+            if hasReadings { unplaced += 1 }
             throw .tooManyDevices(device: device.name)
         }
         var one = make(device, id, on: own)
@@ -358,7 +359,7 @@ package struct MessageRouter {
                 "where they are of two devices, take more of the topic into the map's `id`, such as { levels: [2, 3] }")
     }
 
-    /// Readings that were lost as there was no place for their devices, since the last call.
+    /// Events that were lost as there was no place for their devices, since the last call.
     mutating func takeUnplaced() -> Int {
         defer { unplaced = 0 }
         return unplaced

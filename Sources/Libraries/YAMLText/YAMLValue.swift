@@ -142,8 +142,13 @@ public struct YAMLValue {
     /// A duration in microseconds: a number and its unit.
     public func duration(atLeast least: Int64 = 1) -> Int64? {
         let microseconds = Self.measure(scalar ?? "", units: Self.durations)
-        guard let microseconds, microseconds >= Double(least), microseconds < 9e18 else {
+        guard let microseconds, microseconds > 0, microseconds < 9e18 else {
             problem("should be a duration", fix: "write a number and its unit, like 300ms, 10s, 5min, 12h or 7d")
+            return nil
+        }
+        guard microseconds >= Double(least) else {
+            let unit = Self.durations.filter { least % Int64($0.1) == 0 }.max { $0.1 < $1.1 }
+            problem("should be at least \(unit.map { "\(least / Int64($0.1))\($0.0)" } ?? "\(least)us")")
             return nil
         }
         return Int64(microseconds)
