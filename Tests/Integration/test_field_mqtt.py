@@ -88,6 +88,22 @@ def test_where_topics_cross_a_message_is_one_event_a_device(workshop):
     gateway.stop()
 
 
+def test_topics_that_cross_are_a_mistake_where_the_protocol_cannot_tell_them_apart(workshop):
+    product(workshop)
+    product(workshop, "many", id={"level": 2})
+    product(workshop, "first", id={"level": 1})
+    for version, code in (("3.1.1", 78), ("5", 0)):
+        path = workshop.configuration(
+            maps=str(workshop.folder / "maps"),
+            links={"hall": {"mqtt": f"mqtt://127.0.0.1:{free_port()}", "version": version}},
+            outputs={"f": {"file": str(workshop.folder / "events.jsonl")}},
+            devices={"a": {"link": "hall", "topic": "hall/+", "map": "many"},
+                     "b": {"link": "hall", "topic": "+/lamp", "map": "first"}})
+        result = headgate("check", "-c", path)
+        assert result.returncode == code, result.stderr
+        assert ("hall/+ and +/lamp" in result.stderr + result.stdout) == (code != 0)
+
+
 def test_what_is_no_longer_configured_is_unsubscribed(workshop):
     broker, _ = workshop.mosquitto()
     product(workshop)

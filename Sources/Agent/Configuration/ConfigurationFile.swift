@@ -83,6 +83,7 @@ public final class ConfigurationFile {
         }
         if provesPlans { configuration.links.forEach { prove($0, configuration) } }
         configuration.links.forEach { proveEdgeNodes(of: $0, configuration) }
+        configuration.links.forEach { proveTopics(of: $0, configuration) }
         if let filters = root.take("filters") {
             configuration.filters = FilterRuleKeys(devices: configuration.devices, areAll: !hasUnreadDevices).rules(
                 filters)

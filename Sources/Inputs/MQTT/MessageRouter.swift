@@ -68,13 +68,15 @@ package struct MessageRouter {
                 let layout = MessageLayout(points: device.map.points, topic: topic, form: device.form)
                 subscriptions.append(
                     Subscription(
-                        filter: Self.filter(device, topic), device: index, content: .points(layout),
+                        filter: SubscriptionCover.filter(topic, below: device.topic), device: index,
+                        content: .points(layout),
                         provesLife: topic != presence?.topic))
             }
             if let presence {
                 subscriptions.append(
                     Subscription(
-                        filter: Self.filter(device, presence.topic), device: index, content: .presence(presence)))
+                        filter: SubscriptionCover.filter(presence.topic, below: device.topic), device: index,
+                        content: .presence(presence)))
             }
         }
         cover = SubscriptionCover(subscriptions.map(\.filter))
@@ -86,10 +88,6 @@ package struct MessageRouter {
                 exact[subscription.filter, default: []].append(subscription)
             }
         }
-    }
-
-    private static func filter(_ device: MQTTDevice, _ topic: String) -> String {
-        topic.isEmpty ? device.topic : device.topic + "/" + topic
     }
 
     /// When a message came, by both clocks.

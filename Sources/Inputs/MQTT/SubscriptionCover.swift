@@ -1,6 +1,8 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import DeviceMaps
+
 /// The topic filters to subscribe to, so that a broker sends no message twice.
 ///
 /// A broker may send a message once for each filter that matches it (MQTT 5.0, 3.3.4). So a filter that another one covers
@@ -26,6 +28,14 @@ public struct SubscriptionCover: Sendable {
             uniquingKeysWith: { one, _ in one })
         crossing = kept.indices.lazy.flatMap { one in kept[(one + 1)...].map { (kept[one], $0) } }
             .first { Self.overlap($0.0, $0.1) }
+    }
+
+    /// The filter of a topic of a device, which may be below the device's own.
+    static func filter(_ topic: String, below own: String) -> String { topic.isEmpty ? own : own + "/" + topic }
+
+    /// All filters of a device.
+    public static func filters(of points: [Point], _ form: MQTTForm, below own: String) -> [String] {
+        (MessageLayout.topics(of: points) + [form.presence?.topic].compactMap(\.self)).map { filter($0, below: own) }
     }
 
     /// The place in `filters` of the one that brings a filter's messages.
