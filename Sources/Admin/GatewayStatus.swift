@@ -145,7 +145,6 @@ public struct GatewayStatus: Codable, Sendable {
 
     /// Events that are lost.
     public struct LossStatus: Codable, Sendable {
-        /// The output, or "all outputs".
         public var output: String
         /// As in gap events.
         public var cause: String

@@ -39,7 +39,7 @@ struct Books {
     /// - Parameter first: the number of the first block, and of its first event; 0 for a beginning.
     init(first: Int64, maxSize: Int64, outputs names: [String]) {
         next = Lane.allCases.map { _ in Self.beginning(at: first) }
-        ledger = LossLedger()
+        ledger = LossLedger(totals: LossTotals(outputs: names))
         shelf = DeadLetterShelf(room: maxSize / 10)
         outputs = names.enumerated().map { index, name in
             Output(number: Int64(index + 1), name: name, positions: Lane.allCases.map { _ in Position() })
@@ -51,11 +51,13 @@ struct Books {
     /// sent, until that is too old: it may have been renamed by mistake. One that is new starts at the oldest block.
     init(reading database: borrowing Database, maxSize: Int64, outputs names: [String]) throws(SQLiteError) {
         next = []
-        ledger = LossLedger(open: try database.openGaps(), totals: LossTotals(of: try database.gaps().map(\.gap)))
         shelf = try DeadLetterShelf(in: database, room: maxSize / 10)
         clockJump = try database.clockJump()
         let known = try database.outputs().map(\.name)
-        for name in names + known.filter({ !names.contains($0) }) {
+        let all = names + known.filter { !names.contains($0) }
+        ledger = LossLedger(
+            open: try database.openGaps(), totals: LossTotals(of: try database.gaps().map(\.gap), outputs: all))
+        for name in all {
             let number = try database.number(ofOutput: name)
             outputs.append(
                 Output(

@@ -267,7 +267,7 @@ public actor Outbox {
     /// Counts what is lost for good now, and reports it.
     func tellLosses() {
         for gap in books.ledger.takeUntold() {
-            for output in LossTotals.sufferers(of: gap) {
+            for output in books.ledger.totals.losers(by: gap) {
                 let count = Int(clamping: gap.count)
                 measures.lost(count, output: output, gap.cause)
                 warnings.warn(

@@ -14,7 +14,7 @@ struct OutboxMeasures: Sendable {
 
     /// - Parameter outputs: all there are: what counts losses is there before the first, or a rate would miss it.
     init(outputs: [String]) {
-        for output in outputs + [LossTotals.everybody] {
+        for output in outputs {
             for cause in Gap.Cause.allCases { lost(0, output: output, cause) }
         }
     }

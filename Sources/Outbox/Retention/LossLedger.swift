@@ -28,7 +28,7 @@ struct LossLedger {
     /// - Parameters:
     ///   - open: what an earlier run noted and did not announce; due at once.
     ///   - totals: what earlier runs lost, those included.
-    init(open rows: [GapRow] = [], totals: LossTotals = LossTotals()) {
+    init(open rows: [GapRow] = [], totals: LossTotals) {
         self.totals = totals
         let past = ContinuousClock.now - Self.longest
         entries = rows.map { Entry(row: $0.id, gap: $0.gap, isSaved: true, begun: past, grown: past) }

@@ -6,7 +6,6 @@ import Events
 /// How many events have been lost, for whom and why: what an operator is shown.
 public struct LossTotals: Sendable {
     public struct Entry: Sendable {
-        /// The output, or `everybody` for what no output could get any more.
         public var output: String
         public var cause: Gap.Cause
         /// As far as it is known: what a damaged file held is counted as 0.
@@ -15,22 +14,20 @@ public struct LossTotals: Sendable {
         public var last: Timestamp
     }
 
-    /// Stands for all outputs. No output's name has a space.
-    public static let everybody = "all outputs"
-
     public private(set) var entries: [Entry] = []
+    private let outputs: [String]
 
-    init(of gaps: [Gap] = []) {
+    /// - Parameter outputs: all there are.
+    init(of gaps: [Gap] = [], outputs: [String]) {
+        self.outputs = outputs
         for gap in gaps { add(gap) }
     }
 
-    /// Who has lost something by a gap.
-    static func sufferers(of gap: Gap) -> [String] {
-        gap.outputs.isEmpty ? [everybody] : gap.outputs
-    }
+    /// Who has lost something by a gap: what is lost before it is stored, all have.
+    func losers(by gap: Gap) -> [String] { gap.outputs.isEmpty ? outputs : gap.outputs }
 
     mutating func add(_ gap: Gap) {
-        for output in Self.sufferers(of: gap) {
+        for output in losers(by: gap) {
             if let place = entries.firstIndex(where: { $0.output == output && $0.cause == gap.cause }) {
                 entries[place].events = entries[place].events.addingReportingOverflow(gap.count).partialValue
                 entries[place].since = min(entries[place].since, gap.since)
