@@ -91,6 +91,25 @@ struct SparkplugHostTests {
         #expect(!one.asks())
     }
 
+    @Test(
+        "a time that cannot be is that of the arrival, and is marked",
+        arguments: [
+            (0, true), (1_795_251_000_000, false), (1_795_251_600, true), (1_795_251_600_000 + 86_400_000, false),
+            (1_795_251_600_000 + 86_401_000, true), (UInt64.max, true),
+        ] as [(UInt64, Bool)])
+    func falseTimes(milliseconds: UInt64, isRefused: Bool) {
+        let one = Listener()
+        var metric = temperature(1)
+        _ = one.hear("NBIRTH", 0, [metric])
+        metric.timestamp = milliseconds
+        #expect(one.hear("NDATA", 1, [metric]) == nil)
+        let last = one.batch.readings.last
+        #expect(last?.quality == .good)
+        #expect(last?.time == (isRefused ? one.now.time : Timestamp(sparkplug: milliseconds)))
+        #expect(one.batch.events.last?.origin.isTimeRefused == isRefused)
+        #expect(one.batch.events.first { $0.detail == .telemetry }?.origin.isTimeRefused == false)
+    }
+
     @Test("what is missing for two seconds is lost, and a birth is asked for ever more seldom")
     func lost() {
         let one = Listener()

@@ -23,12 +23,24 @@ extension MQTTSource {
             return true
         }
         guard nodeMeasures != nil else { return false }
+        let before = batch.events.count
+        defer { warnOfTimes(in: batch.events.dropFirst(before)) }
         do throws(SparkplugNode.Refusal) {
             return try sparkplug.take(message, at: now, into: &batch)
         } catch {
             measures.refused(error.rawValue).increment()
             logger.debug("message refused", metadata: ["topic": "\(message.topic)", "error": "\(error.rawValue)"])
             return true
+        }
+    }
+
+    private func warnOfTimes(in events: ArraySlice<Batch.Event>) {
+        for event in events where event.origin.isTimeRefused {
+            measures.refusedTimes.increment()
+            settings.warnings.warn(
+                .deviceTime, of: sparkplug.catalog.contents[event.device]?.id ?? "",
+                "the edge node sends a time before 2001 or far ahead: its readings have the time of their arrival",
+                next: "set the node's clock")
         }
     }
 

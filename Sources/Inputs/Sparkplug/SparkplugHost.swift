@@ -34,7 +34,7 @@ package struct SparkplugHost {
     private static let requestsAtOnce = 10
 
     let devices: [SparkplugDevice]
-    private let catalog: Catalog
+    let catalog: Catalog
     private let room = SparkplugRoom()
     private var nodes: [SparkplugNodeName: SparkplugNode] = [:]
 

@@ -77,7 +77,7 @@ package struct SparkplugNode {
         switch topic.kind {
         case .deviceDeath: body.cutOff(since: now.time, .death, at: now.time, into: &batch)
         case .nodeBirth, .deviceBirth:
-            let time = SparkplugBody.time(payload.timestamp) ?? now.time
+            let time = SparkplugBody.MessageTime(payload, arrival: now.time).told
             for series in body.bear(payload.metrics) { batch.readings.append(.bad(series, time: time, .withdrawn)) }
             _ = hear(payload, of: &body, Origin(isRedelivered: isRedelivered), at: now, into: &batch)
         default:
@@ -127,12 +127,14 @@ package struct SparkplugNode {
         _ payload: SparkplugPayload, of body: inout SparkplugBody, _ origin: Origin, at now: MessageRouter.Arrival,
         into batch: inout Batch
     ) -> Bool {
-        let time = SparkplugBody.time(payload.timestamp) ?? now.time
+        let time = SparkplugBody.MessageTime(payload, arrival: now.time)
+        var origin = origin
+        origin.isTimeRefused = SparkplugBody.MessageTime.isRefused(in: payload, arrival: now.time)
         let isKnown = payload.metrics.reduce(true) { isKnown, metric in
             body.read(metric, at: time, isWhole: sequence.isWhole, into: &batch) && isKnown
         }
         let change = body.presence.answered(at: now.time)
-        batch.closeTelemetry(device: body.number, time: time, origin: origin)
+        batch.closeTelemetry(device: body.number, time: time.told, origin: origin)
         if let change { batch.append(change, device: body.number, time: now.time) }
         return isKnown
     }
