@@ -142,7 +142,7 @@ public struct YAMLValue {
     /// A duration in microseconds: a number and its unit.
     public func duration(atLeast least: Int64 = 1) -> Int64? {
         let microseconds = Self.measure(scalar ?? "", units: Self.durations)
-        guard let microseconds, microseconds > 0, microseconds < 9e18 else {
+        guard let microseconds, microseconds >= Double(min(0, least)), microseconds < 9e18 else {
             problem("should be a duration", fix: "write a number and its unit, like 300ms, 10s, 5min, 12h or 7d")
             return nil
         }
