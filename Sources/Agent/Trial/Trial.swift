@@ -57,9 +57,12 @@ final class Trial {
         windows = WindowCondenser(plan, catalog)
         let tray = tray
         let minimising = Minimising(configuration.minimise, .ofTrials)
+        // Alarms are what a trial tells, not what its log does.
+        var logger = Logger(label: "headgate.rules")
+        logger.logLevel = .error
         alarms = Alarms(
-            rules: configuration.rules, gateway: configuration.gateway, catalog: catalog,
-            logger: Logger(label: "headgate.rules"), now: { clock.now }
+            rules: configuration.rules, gateway: configuration.gateway, catalog: catalog, logger: logger,
+            now: { clock.now }
         ) { tray.offer($0, .critical) }
         let computed = Collector(
             intake: tray, catalog: catalog, latest: LatestReadings(), totals: totals, clock: nil,
