@@ -57,7 +57,7 @@ class Registry:
 
     def handle(self, request, body):
         time.sleep(self.delay)
-        parts = [urllib.parse.unquote(part) for part in request.path.strip("/").split("/")]
+        parts = [urllib.parse.unquote(part) for part in request.path.split("?")[0].strip("/").split("/")]
         with self.lock:
             self.requests.append((request.command, request.path))
             status, answer = self.answer(request, parts, body)
@@ -73,6 +73,9 @@ class Registry:
             wanted = "Basic " + base64.b64encode(":".join(self.user).encode()).decode()
             if request.headers["Authorization"] != wanted:
                 return 401, {"error_code": 401, "message": "Unauthorized"}
+        if request.command == "GET" and parts[:2] == ["schemas", "ids"] and len(parts) == 3:
+            found = [schema for schema, id in self.ids.items() if str(id) == parts[2]]
+            return (200, {"schema": found[0]}) if found else (404, {"error_code": 40403, "message": "Schema not found"})
         if parts[:1] != ["subjects"] or len(parts) < 2:
             return 404, {"error_code": 404, "message": "HTTP 404 Not Found"}
         versions = self.subjects.get(parts[1])

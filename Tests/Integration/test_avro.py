@@ -211,6 +211,34 @@ def test_fastavro_reads_every_event_from_bytes_and_schema_alone(shop, registries
     assert third["points"]["program"] == "" and third["readings"] == []
 
 
+def test_confluents_own_reader_reads_every_event(shop, registries):
+    from confluent_kafka.schema_registry import SchemaRegistryClient
+    from confluent_kafka.schema_registry.avro import AvroDeserializer
+
+    workshop, configure, broker, out = shop
+    registry, kafka = registries(), workshop.kafka()
+    gateway = workshop.gateway(configure({
+        "kafka": kafka, "topic": "events", "format": "avro", "registry": {"url": registry.url}}))
+    # Whole numbers at the ends of what 64 bits hold, with a sign and without.
+    listening(gateway)
+    for number in (-1 << 63, (1 << 63) - 1, 1 << 63, (1 << 64) - 1):
+        publish(broker, json.dumps({"parts": number}), topic="saw/1")
+    say_all(workshop, gateway, broker, out)
+    assert gateway.stop() == 0
+    written = {event["id"]: same(event) for event in events_in(out)}
+    read = AvroDeserializer(SchemaRegistryClient({"url": registry.url}))
+    found = {}
+    for value in values(kafka, "events"):
+        schema = registry.schema(struct.unpack(">I", value[1:5])[0])
+        record = read(value, None)
+        found[record["id"]] = in_order(as_event(f"{schema['namespace']}.{schema['name']}" if "namespace" in schema
+                                                else schema["name"], record, columns(schema)))
+    assert found == written
+    told = [one["value"] for event in written.values() for one in event["data"]["readings"]
+            if one["point"] == "parts" and one["quality"] == "good"]
+    assert {-1 << 63, (1 << 63) - 1, 1 << 63, (1 << 64) - 1} <= set(told)
+
+
 def test_an_mqtt_output_sends_avro_too(shop, registries):
     workshop, configure, broker, out = shop
     registry = registries()

@@ -84,8 +84,8 @@ def test_a_window_is_told_with_its_figures_and_may_take_the_place_of_the_reading
     doors = aggregates(out, "doors")
     assert span(doors[0]) == (0, 3) and point(doors[0], "open") == {"count": 1, "last": True}
     readings = {one["point"] for event in events_in(out) for one in event["data"].get("readings", [])}
-    # Texts are told by themselves: the name, and what came in place of a number.
-    assert readings == {"name", "power"}
+    # Texts are told by themselves; what came in place of a number is none, and counted as unusable.
+    assert readings == {"name"}
     assert gateway.metric("headgate_readings_filtered_total", filter="windows") > 0
     gateway.stop()
     totals = gateway.totals()

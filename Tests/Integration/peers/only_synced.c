@@ -13,6 +13,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +71,10 @@ static void keep_folder(void) {
     closedir(listing);
 }
 
-static void keep(int file) {
+// Files of several threads are synced side by side.
+static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+
+static void keep_one(int file) {
     char path[PATH_MAX], fresh[PATH_MAX], kept[PATH_MAX];
     struct stat status;
     if (is_watched_folder(file)) return keep_folder();
@@ -82,6 +86,12 @@ static void keep(int file) {
     snprintf(kept, sizeof kept, "%s/%s", getenv("KEPT"), name);
     copy(path, fresh);
     if (rename(fresh, kept) != 0) abort();
+}
+
+static void keep(int file) {
+    pthread_mutex_lock(&one_at_a_time);
+    keep_one(file);
+    pthread_mutex_unlock(&one_at_a_time);
 }
 
 int fsync(int file) {
