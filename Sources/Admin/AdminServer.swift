@@ -13,7 +13,7 @@ import ServiceLifecycle
 public protocol GatewayView: Sendable {
     /// - Parameter withPoints: whether each device's last readings are wanted too: thousands, of a large plant.
     func status(withPoints: Bool) async throws -> GatewayStatus
-    /// Whether the gateway can take readings and keep them, and what is wrong.
+    /// Whether the gateway can take and store readings, and the current problems.
     func readiness() async -> Readiness
     /// Each event as it is committed, as JSON. A reader that is too slow misses some.
     func liveEvents() -> AsyncStream<[UInt8]>
@@ -21,9 +21,9 @@ public protocol GatewayView: Sendable {
 
 /// Whether the gateway can do its work: `GET /readyz`.
 public struct Readiness: Sendable {
-    /// False where it cannot take readings and keep them: whoever started it should look.
+    /// False where the gateway cannot take and store readings.
     public var isReady: Bool
-    /// What is wrong, a line each. What others do, or fail to do, does not make it unready.
+    /// The problems, one a line. A problem of a broker or a device is listed, and does not make the gateway unready.
     public var findings: [String]
 
     public init(isReady: Bool, findings: [String]) {

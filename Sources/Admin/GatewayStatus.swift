@@ -1,6 +1,8 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Events
+
 /// What the gateway says of itself: `GET /api/status`, and what the page and `headgate status` show.
 public struct GatewayStatus: Codable, Sendable {
     public struct Totals: Codable, Sendable, Equatable {
@@ -25,12 +27,12 @@ public struct GatewayStatus: Codable, Sendable {
         public var device: String
         public var map: String
         public var link: String
-        /// online, refusing (it answers, and refuses every point), offline, unknown or computed.
+        /// online, refusing (it rejects every request), offline, unknown or computed.
         public var state: String
         /// Since the start; nil where it is not polled.
         public var polls: Int?
         public var failedPolls: Int?
-        /// Points of which there was no reading since the start.
+        /// Points without a reading since the start.
         public var neverRead: [String]
         public var points: [PointStatus]
 
@@ -74,7 +76,7 @@ public struct GatewayStatus: Codable, Sendable {
         public var address: String
         /// Nil until the first attempt has come to an end.
         public var isUp: Bool?
-        /// Up or down since when.
+        /// The time of the last change between up and down.
         public var since: String?
         /// Why it is down.
         public var reason: String?
@@ -148,7 +150,7 @@ public struct GatewayStatus: Codable, Sendable {
         public var output: String
         /// As in gap events.
         public var cause: String
-        /// As far as it is known how many.
+        /// 0 where the number is unknown.
         public var events: Int
         public var since: String
         public var last: String
@@ -176,7 +178,7 @@ public struct GatewayStatus: Codable, Sendable {
         public var writtenBytesPerDay: Int?
         /// The keys that something in it is sealed with, the one that seals now first; empty where nothing is.
         public var keys: [String]
-        /// What has been lost, also before the last start.
+        /// The lost events by output and cause, also from before the last start.
         public var losses: [LossStatus]
 
         public init(
@@ -220,9 +222,9 @@ public struct GatewayStatus: Codable, Sendable {
         }
     }
 
-    /// Something that an operator should look at.
+    /// A warning that is active.
     public struct WarningStatus: Codable, Sendable {
-        /// A word that a script can go by; see README.
+        /// The kind, stable for scripts; see README.
         public var warning: String
         /// The device, link, rule or output that it is about.
         public var subject: String
@@ -231,19 +233,13 @@ public struct GatewayStatus: Codable, Sendable {
         public var next: String
         public var since: String
         public var last: String
-        /// How often it has come about since.
+        /// The number of occurrences.
         public var count: Int
 
-        public init(
-            warning: String, subject: String, text: String, next: String, since: String, last: String, count: Int
-        ) {
-            self.warning = warning
-            self.subject = subject
-            self.text = text
-            self.next = next
-            self.since = since
-            self.last = last
-            self.count = count
+        public init(_ warning: Warning) {
+            (self.warning, subject) = (warning.kind.rawValue, warning.subject)
+            (text, next) = (warning.text, warning.next)
+            (since, last, count) = (warning.since.iso8601, warning.last.iso8601, warning.count)
         }
     }
 
@@ -257,7 +253,7 @@ public struct GatewayStatus: Codable, Sendable {
     public var devices: [DeviceStatus]
     /// The most urgent first.
     public var alarms: [AlarmStatus]
-    /// What an operator should look at, the longest standing first.
+    /// The active warnings, the oldest first.
     public var warnings: [WarningStatus]
 
     public init(

@@ -296,15 +296,16 @@ final class Alarms: Sendable {
     /// What is lost is told again with the next reading.
     private func tell(_ alarms: (inout State) -> Batch) {
         // Told in the order in which it came about.
-        state.withLock { state in
+        let told = state.withLock { state in
             let alarms = alarms(&state)
-            guard !alarms.isEmpty else { return }
-            for event in alarms.events {
-                guard case .alarm(let alarm) = event.detail else { continue }
-                count(alarm)
-                log(alarm, of: event.device)
-            }
-            if !offer(alarms) { state.rules.forget(alarms) }
+            if !alarms.isEmpty, !offer(alarms) { state.rules.forget(alarms) }
+            return alarms
+        }
+        // Outside the lock: the log may block, and the readings of all links wait for it.
+        for event in told.events {
+            guard case .alarm(let alarm) = event.detail else { continue }
+            count(alarm)
+            log(alarm, of: event.device)
         }
     }
 
@@ -314,7 +315,7 @@ final class Alarms: Sendable {
         ).increment()
     }
 
-    /// When it begins, ends, or is in doubt; that it goes on is in its events.
+    /// Logs the start and the end of an alarm, and that it is unconfirmed.
     private func log(_ alarm: Alarm, of device: DeviceNumber) {
         guard alarm.phase != .continue || alarm.remark == .unconfirmed else { return }
         let level: Logger.Level = alarm.phase == .start && alarm.priority != .low ? .warning : .notice

@@ -7,7 +7,7 @@ import Inputs
 import Outbox
 import Pipeline
 
-/// Looks for what a device that is online does not bring: points that were never read, or nothing but refusals.
+/// Finds online devices whose points were never read, or that reject every request.
 struct DeviceWatch {
     private static let interval = Duration.seconds(2)
     /// A point that is read seldom may be late: only after so long is it missed.
@@ -42,32 +42,34 @@ struct DeviceWatch {
 
     private func look(at now: Timestamp) {
         let (contents, snapshot) = (catalog.contents, latest.snapshot)
+        let series = contents.seriesByDevice
         for configured in configuration.devices {
             let number = configured.isOne ? catalog.known(configured.described) : nil
             guard let number, snapshot.states[number] == .online else {
                 warnings.clear(.allPointsRefused, of: configured.name)
                 continue
             }
-            if Self.isRefusing(configured, number, contents, snapshot) {
+            let own = series[number] ?? []
+            if Self.isRefusing(configured, own, snapshot) {
                 let unit = configured.unit.map { "unit \($0)" } ?? "its address"
                 warnings.warn(
                     .allPointsRefused, of: configured.name, count: 0,
-                    "the device answers, and refuses every point that it is asked for",
+                    "the device rejects every request with an exception",
                     next:
-                        "look whether \(unit) is the right one, and whether the map \(configured.map.name) is of this product"
+                        "check that \(unit) is the right unit ID, and that the map \(configured.map.name) is for this product"
                 )
             } else {
                 warnings.clear(.allPointsRefused, of: configured.name)
             }
-            warnOfMissing(configured, number, contents, snapshot, now)
+            warnOfMissing(configured, own, snapshot, now)
         }
     }
 
     private func warnOfMissing(
-        _ configured: Configuration.ConfiguredDevice, _ number: DeviceNumber, _ contents: Catalog.Contents,
+        _ configured: Configuration.ConfiguredDevice, _ series: [(SeriesNumber, Series)],
         _ snapshot: LatestReadings.Snapshot, _ now: Timestamp
     ) {
-        let missing = neverRead(configured, number, contents, snapshot)
+        let missing = neverRead(configured, series, snapshot)
         guard !missing.isEmpty else { return warnings.clear(.pointNeverRead, of: configured.name) }
         let slowest = configured.map.points.compactMap(\.every).max() ?? 0
         let patience = max(Self.patience, slowest.multipliedReportingOverflow(by: 3).partialValue)
@@ -75,29 +77,28 @@ struct DeviceWatch {
         let named = missing.prefix(Self.mostNamed).joined(separator: ", ")
         let more = missing.count > Self.mostNamed ? " and \(missing.count - Self.mostNamed) more" : ""
         warnings.warn(
-            .pointNeverRead, of: configured.name, count: 0, "points were never read since the start: \(named)\(more)",
+            .pointNeverRead, of: configured.name, count: 0, "no reading since the start of the points \(named)\(more)",
             next:
-                "look at their paths, topics or addresses in the map \(configured.map.name), and at what the device sends"
+                "compare their paths, topics or addresses in the map \(configured.map.name) with what the device sends"
         )
     }
 
-    /// The points of a device's map of which there was no reading since the start, though there was one of others.
+    /// The points of a device's map without a reading since the start, where other points have one.
     func neverRead(
-        _ configured: Configuration.ConfiguredDevice, _ number: DeviceNumber, _ contents: Catalog.Contents,
+        _ configured: Configuration.ConfiguredDevice, _ series: [(SeriesNumber, Series)],
         _ snapshot: LatestReadings.Snapshot
     ) -> [String] {
         switch configured.map.form {
-        // What these have, they say themselves.
+        // Their points are discovered.
         case .sunSpec, .sparkplug: return []
         case .modbus, .mqtt, .computed: break
         }
         var read: Set<String> = []
         var dropped: Set<String> = []
-        for (index, series) in contents.series.enumerated() where series.device == number {
-            let one = SeriesNumber(raw: Int32(clamping: index))
-            if snapshot.reading(one) != nil { read.insert(series.point) }
-            if let treatment = minimising.treatment(of: one, catalog), case .drop = treatment {
-                dropped.insert(series.point)
+        for (number, one) in series {
+            if snapshot.reading(number) != nil { read.insert(one.point) }
+            if let treatment = minimising.treatment(of: number, catalog), case .drop = treatment {
+                dropped.insert(one.point)
             }
         }
         guard !read.isEmpty else { return [] }
@@ -106,18 +107,29 @@ struct DeviceWatch {
 
     /// Whether the last reading of every point is a refusal of the device.
     static func isRefusing(
-        _ configured: Configuration.ConfiguredDevice, _ number: DeviceNumber, _ contents: Catalog.Contents,
+        _ configured: Configuration.ConfiguredDevice, _ series: [(SeriesNumber, Series)],
         _ snapshot: LatestReadings.Snapshot
     ) -> Bool {
         guard case .modbus = configured.map.form else { return false }
         var count = 0
-        for (index, series) in contents.series.enumerated() where series.device == number {
-            guard let (reading, _) = snapshot.reading(SeriesNumber(raw: Int32(clamping: index))) else { continue }
+        for (number, _) in series {
+            guard let (reading, _) = snapshot.reading(number) else { continue }
             switch reading.reason {
             case .illegalFunction, .illegalAddress, .illegalValue, .deviceFailure, .exception: count += 1
             default: return false
             }
         }
         return count > 0
+    }
+}
+
+extension Catalog.Contents {
+    /// All series, grouped by their devices in one pass.
+    var seriesByDevice: [DeviceNumber: [(SeriesNumber, Series)]] {
+        var grouped: [DeviceNumber: [(SeriesNumber, Series)]] = [:]
+        for (index, one) in series.enumerated() {
+            grouped[one.device, default: []].append((SeriesNumber(raw: Int32(clamping: index)), one))
+        }
+        return grouped
     }
 }

@@ -52,7 +52,7 @@ struct LiveView: GatewayView {
                 + findings.map { "\($0.kind.rawValue): \($0.subject): \($0.text); \($0.next)" })
     }
 
-    /// What keeps readings from coming in or going on, as a whole.
+    /// The warnings that `/readyz` lists: inputs or outputs as a whole are affected.
     private static let kindsOfReadiness: Set<Warning.Kind> = [.eventsLost, .linkDown, .clientIDTaken]
     private static let mostFindings = 20
 
@@ -70,11 +70,7 @@ struct LiveView: GatewayView {
                 writtenBytes: written?.total, writtenBytesPerDay: written?.perDay, keys: stored.keys,
                 losses: stored.losses.map(GatewayStatus.LossStatus.init)),
             links: links, outputs: outputs(stored), devices: devices(withPoints: withPoints), alarms: activeAlarms,
-            warnings: warnings.current.map { warning in
-                GatewayStatus.WarningStatus(
-                    warning: warning.kind.rawValue, subject: warning.subject, text: warning.text, next: warning.next,
-                    since: warning.since.iso8601, last: warning.last.iso8601, count: warning.count)
-            })
+            warnings: warnings.current.map(GatewayStatus.WarningStatus.init))
     }
 
     private var links: [GatewayStatus.LinkStatus] {
@@ -111,12 +107,8 @@ struct LiveView: GatewayView {
     private func devices(withPoints: Bool) -> [GatewayStatus.DeviceStatus] {
         let contents = outbox.catalog.contents
         let snapshot = latest.snapshot
-        var seriesOfDevice: [DeviceNumber: [SeriesNumber]] = [:]
-        if withPoints {
-            for (index, series) in contents.series.enumerated() {
-                seriesOfDevice[series.device, default: []].append(SeriesNumber(raw: Int32(index)))
-            }
-        }
+        let seriesByDevice = contents.seriesByDevice
+        let polls = monitors.mapValues(\.pollsByDevice)
         return configuration.devices.flatMap { configured -> [GatewayStatus.DeviceStatus] in
             let numbers = numbers(of: configured, contents, snapshot)
             if numbers.isEmpty, configured.isOne {
@@ -128,18 +120,17 @@ struct LiveView: GatewayView {
                 ]
             }
             return numbers.map { number in
-                let series = seriesOfDevice[number, default: []].compactMap { number in
-                    contents[number].map { (number, $0) }
-                }
-                let polls = monitors[configured.link]?.pollsByDevice[configured.name]
+                let series = seriesByDevice[number] ?? []
+                let polls = polls[configured.link]?[configured.name]
                 let known = snapshot.states[number]
-                let isRefusing = known == .online && DeviceWatch.isRefusing(configured, number, contents, snapshot)
+                let isRefusing = known == .online && DeviceWatch.isRefusing(configured, series, snapshot)
+                let shown = withPoints ? configured.inOrder(series) : []
                 return GatewayStatus.DeviceStatus(
                     device: contents[number]?.id ?? configured.name, map: configured.map.name, link: configured.link,
                     state: isRefusing ? "refusing" : configured.state(known),
                     polls: polls?.count, failedPolls: polls?.failed,
-                    neverRead: watch.neverRead(configured, number, contents, snapshot),
-                    points: configured.inOrder(series).compactMap { Self.point($0.1, snapshot.reading($0.0)) })
+                    neverRead: watch.neverRead(configured, series, snapshot),
+                    points: shown.compactMap { Self.point($0.1, snapshot.reading($0.0)) })
             }
         }
     }

@@ -17,7 +17,7 @@ public final class ProblemList {
     }
 
     let problems = Problems()
-    /// What is no mistake and should be looked at.
+    /// Hints that are no mistakes.
     public private(set) var notes: [String] = []
 
     public init() {}
@@ -77,8 +77,7 @@ extension Configuration.Link {
     /// The speeds that adapters have in common.
     private static let standardSpeeds: [Int32] = [
         300, 600, 1_200, 1_800, 2_400, 4_800, 9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 500_000,
-        576_000,
-        921_600, 1_000_000, 1_152_000, 1_500_000, 2_000_000, 2_500_000, 3_000_000, 3_500_000, 4_000_000,
+        576_000, 921_600, 1_000_000, 1_152_000, 1_500_000, 2_000_000, 2_500_000, 3_000_000, 3_500_000, 4_000_000,
     ]
 
     fileprivate var note: String? {

@@ -5,8 +5,8 @@ import Events
 import Inputs
 import MQTT
 
-/// What brokers keep for this gateway in their sessions: `subscriptions.json` in the state folder. What the configuration no
-/// longer wants is ended by it.
+/// The subscriptions in the brokers' sessions: `subscriptions.json` in the state folder. With it the gateway unsubscribes from
+/// topics that are no longer configured.
 struct SubscriptionFile: Sendable {
     private struct Session: Codable, Equatable {
         var client: String
@@ -20,16 +20,16 @@ struct SubscriptionFile: Sendable {
         file = StateFile("subscriptions", configuration, empty: [:])
     }
 
-    /// What a link's session was subscribed to. Of a session of another client id nothing can be ended: it is told of.
+    /// The subscriptions in a link's session. The session of another client id cannot be changed: that is a warning.
     func filters(of link: String, _ connection: MQTTSettings, _ warnings: any WarningSink) -> [String] {
         guard let known = file.current[link] else { return [] }
         guard known.broker == Self.broker(connection) else { return [] }
         if known.client == connection.clientID { return known.filters }
         warnings.warn(
             .sessionLeft, of: link,
-            "the broker keeps the session of the client id \(known.client), with its subscriptions and what comes for them, "
-                + "until it expires",
-            next: "remove it at the broker, or connect once more with the old client_id and `session_expiry` away")
+            "the broker keeps the session of the former client id \(known.client) and queues messages for it until it "
+                + "expires",
+            next: "remove the session at the broker")
         return []
     }
 

@@ -5,7 +5,7 @@ import Events
 import Logging
 import Synchronization
 
-/// What an operator should look at now: kept while it lasts, logged when it begins.
+/// The warnings that are active: kept while they last, logged when they begin.
 final class Warnings: WarningSink {
     private struct Key: Hashable {
         var kind: Warning.Kind
@@ -38,7 +38,8 @@ final class Warnings: WarningSink {
             var key = Key(kind: kind, subject: subject)
             if state.current[key] == nil, state.current.count >= Self.mostKept { key.subject = "others" }
             if var known = state.current[key] {
-                (known.last, known.count, known.text, known.next) = (now, known.count + count, text, next)
+                let (sum, isTooMuch) = known.count.addingReportingOverflow(max(0, count))
+                (known.last, known.count, known.text, known.next) = (now, isTooMuch ? .max : sum, text, next)
                 state.current[key] = known
                 return false
             }

@@ -188,11 +188,11 @@ public struct MQTTForm: Sendable {
     public var items: JSONPath?
     /// The silence after which a device is taken for gone.
     public var silence = Silence.learnt
-    /// Where it is told whether the device is connected; nil where nothing tells.
+    /// The topic of the device's presence; nil for none.
     public var presence: PresenceTopic?
-    /// What a message, or an element, must have to be of this product; empty where anything goes.
+    /// The paths that a message, or an element, of this product has; empty for any.
     public var requires: [JSONPath] = []
-    /// Whether JSON may have what devices are known to print and the standard does not allow.
+    /// Whether JSON is read leniently: see `JSONScanner`.
     public var isLenient = true
 
     public init() {}
@@ -212,8 +212,25 @@ public struct MessageIdentity: Sendable, Equatable {
         self.path = path
     }
 
-    /// The parts of the id that a topic has; nil where it has too few levels.
-    public func parts(of topic: String) -> [String]? {
+    /// The parts of the id; nil where the topic or the payload lacks one.
+    /// - Parameters:
+    ///   - topic: nil where only the payload counts.
+    ///   - leaf: the value at `path`.
+    public func parts(of topic: String?, _ leaf: JSONLeaf?) -> [String]? {
+        guard var parts = topic.map({ self.parts(of: $0) }) ?? [] else { return nil }
+        if path != nil {
+            switch leaf {
+            case .string(let text) where !text.isEmpty: parts.append(text)
+            case .integer(let number): parts.append(String(number))
+            case .unsigned(let number): parts.append(String(number))
+            default: return nil
+            }
+        }
+        return parts.isEmpty ? nil : parts
+    }
+
+    /// The parts of the id in a topic; nil where it has too few levels.
+    func parts(of topic: String) -> [String]? {
         let all = topic.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         var parts: [String] = []
         for level in levels {
@@ -231,7 +248,7 @@ public struct MessageIdentity: Sendable, Equatable {
     }
 }
 
-/// A topic that tells whether a device is connected, most often by a last will that its broker sends for it.
+/// A topic with the presence of a device, most often its last will.
 public struct PresenceTopic: Sendable, Equatable {
     /// Below the device's own.
     public var topic: String

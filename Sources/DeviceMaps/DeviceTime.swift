@@ -30,6 +30,14 @@ public struct DeviceTime: Sendable {
     /// How far ahead of the system's clock it may be, in microseconds.
     public var maxAhead = usualMaxAhead
 
+    /// The value that holds the time of a message.
+    public func leaf(of contents: MessageLayout.Contents?, topic: String) -> JSONLeaf? {
+        switch place {
+        case .path: contents?.time
+        case .level(let level): MessageIdentity(levels: [level]).parts(of: topic)?.first.map { .string($0) }
+        }
+    }
+
     /// - Parameter arrival: when the message came.
     public func read(_ leaf: JSONLeaf?, arrival: Timestamp) -> Verdict {
         switch leaf {

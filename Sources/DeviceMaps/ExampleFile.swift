@@ -39,13 +39,13 @@ struct ExampleFile {
         if let time = mapping.take("time"), let text = time.string() {
             example.time = Timestamp(iso8601: text.utf8)
             if example.time == nil { time.problem("should be a moment, like 2026-11-21T09:00:00Z") }
-            if form?.time == nil { time.problem("is told by no message: the map has no `time`") }
+            if form?.time == nil { time.problem("cannot be checked: the map has no `time`", fix: "leave it out") }
         }
         example.deviceTopic = mapping.take("device_topic")?.string() ?? ""
         guard let device = mapping.take("device") else { return }
         example.device = device.string()
         if form?.id == nil {
-            device.problem("is told by no message: the map has no `id`")
+            device.problem("cannot be checked: the map has no `id`", fix: "leave it out")
         } else if !(form?.id?.levels.isEmpty ?? true) || form?.id?.rest != nil, example.deviceTopic.isEmpty {
             device.problem("needs the topic that it is taken from", fix: "write device_topic: zigbee2mqtt/lamp")
         }

@@ -47,13 +47,8 @@ public enum ExampleProof {
             failures.append(Failure(line: example.line, point: what, expected: expected, found: found))
         }
         if let wanted = example.time, let time = form.time {
-            let leaf: JSONLeaf? =
-                switch time.place {
-                case .path: contents?.time
-                case .level(let level): MessageIdentity(levels: [level]).parts(of: whole)?.first.map { .string($0) }
-                }
             let found =
-                switch time.read(leaf, arrival: wanted) {
+                switch time.read(time.leaf(of: contents, topic: whole), arrival: wanted) {
                 case .time(let time): time.iso8601
                 case .absent: "nothing: no time is given"
                 case .unreadable: "none: it cannot be read in this format"
@@ -62,14 +57,8 @@ public enum ExampleProof {
             expect("time", wanted.iso8601, found)
         }
         if let wanted = example.device, let id = form.id {
-            var parts = id.parts(of: whole) ?? []
-            switch contents?.id {
-            case .string(let text): parts.append(text)
-            case .integer(let number): parts.append("\(number)")
-            case .unsigned(let number): parts.append("\(number)")
-            default: break
-            }
-            expect("device", wanted, parts.joined(separator: "/"))
+            let parts = id.parts(of: whole, contents?.id)
+            expect("device", wanted, parts?.joined(separator: "/") ?? "nothing: the message has no id")
         }
         return failures
     }

@@ -94,7 +94,7 @@ public struct JSONScanner {
     }
 
     private mutating func all() throws(JSONError) {
-        if isLenient, bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
+        if isLenient, bytes.first == 0xEF, bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
         try value(node: 0, depth: 0)
         skipBlanks()
         while isLenient, next == 0 || next == 0x20 || next == 0x0A || next == 0x0D { position += 1 }
@@ -211,6 +211,11 @@ public struct JSONScanner {
     private var isNotANumber: Bool {
         var place = position
         if place < bytes.count, bytes[place] == UInt8(ascii: "-") || bytes[place] == UInt8(ascii: "+") { place += 1 }
+        // Most values are digits.
+        guard place < bytes.count, bytes[place] | 0x20 == UInt8(ascii: "n") || bytes[place] | 0x20 == UInt8(ascii: "i")
+        else {
+            return false
+        }
         return Self.notANumbers.contains { Self.isWord($0, bytes[min(place, bytes.count)...]) }
     }
 

@@ -39,11 +39,21 @@ public struct TextLayout: Sendable, Equatable {
                 bytes.append(low)
             }
         }
-        if order == .asSent || order == .swapped, bytes.first == 0, bytes.dropFirst().first != 0, bytes.count > 1 {
-            return nil
-        }
+        if order == .asSent || order == .swapped, Self.hasOneInEach(bytes) { return nil }
         if let end = bytes.firstIndex(of: 0) { bytes.removeSubrange(end...) }
         while let last = bytes.last, padding.contains(last) { bytes.removeLast() }
+        return decoded(bytes)
+    }
+
+    /// Whether bytes of two in each register are one character in each: the first is missing, or every second one.
+    private static func hasOneInEach(_ bytes: [UInt8]) -> Bool {
+        guard bytes.count > 1 else { return false }
+        if bytes[0] == 0, bytes[1] != 0 { return true }
+        let used = bytes.indices.filter { bytes[$0] != 0 }
+        return used.count > 1 && used.allSatisfy { $0.isMultiple(of: 2) }
+    }
+
+    private func decoded(_ bytes: [UInt8]) -> String? {
         switch encoding {
         case .ascii: return bytes.allSatisfy { $0 < 0x80 } ? String(decoding: bytes, as: UTF8.self) : nil
         case .utf8: return String(validating: bytes, as: UTF8.self)

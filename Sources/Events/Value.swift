@@ -60,6 +60,9 @@ public enum Value: Hashable, Sendable, BitwiseCopyable {
         case (.integer(let one), .integer(let other)):
             return Double(one > other ? UInt64(bitPattern: one &- other) : UInt64(bitPattern: other &- one))
         case (.unsigned(let one), .unsigned(let other)): return Double(one > other ? one - other : other - one)
+        case (.unsigned(let large), .integer(let small)), (.integer(let small), .unsigned(let large)):
+            // An `unsigned` is above every `integer`.
+            return small < 0 ? Double(large) + Double(small.magnitude) : Double(large - small.magnitude)
         default:
             guard let one = asNumber, let other = other.asNumber else { return nil }
             return abs(one - other)

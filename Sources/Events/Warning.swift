@@ -1,57 +1,57 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
-/// Something that an operator should look at: it is in the log once, and in the status, on the page and in a metric for as
-/// long as it lasts.
+/// A condition that needs an operator: in the log once, and in the status, on the page and in a metric while it lasts.
 public struct Warning: Sendable, Equatable {
     /// What is wrong. The raw value is a label of the metric and stands in the status.
     public enum Kind: String, Sendable, CaseIterable {
-        /// Readings that a rule needs are good and too old to count, for minutes on end: it can raise no alarm.
+        /// A rule cannot raise an alarm: the readings of an input have been good but too old for minutes.
         case ruleInputsStale = "rule_inputs_stale"
-        /// A rule's condition holds again and again, and its readings come too seldom to say for how long.
+        /// A rule's condition holds, but its readings are too rare to confirm it for `for`.
         case ruleHoldUnknown = "rule_hold_unknown"
         /// A link does not come up, or went down.
         case linkDown = "link_down"
-        /// Another client uses a link's client id: each throws the other out.
+        /// Another client uses a link's client id: the broker disconnects one for the other.
         case clientIDTaken = "client_id_taken"
         /// A session of an earlier client id is left at a broker.
         case sessionLeft = "session_left"
         /// A broker does not allow a topic.
         case subscriptionRefused = "subscription_refused"
-        /// Messages gave nothing.
+        /// Messages gave no reading.
         case messageRefused = "message_refused"
-        /// Messages brought more devices than they may.
+        /// Messages came from more devices than `max_devices`.
         case tooManyDevices = "too_many_devices"
-        /// Messages of two topics are taken for one device.
+        /// Messages of two topics have the same device id.
         case devicesMerged = "devices_merged"
         /// A device loses more than a few per cent of its polls.
         case pollsLost = "polls_lost"
         /// Another unit answers than the one that is asked.
         case otherUnitAnswered = "other_unit_answered"
-        /// A device answers, and refuses all that it is asked for.
+        /// A device rejects every request with an exception.
         case allPointsRefused = "all_points_refused"
         /// A point was never read since the start.
         case pointNeverRead = "point_never_read"
-        /// A device sends a time that cannot be.
+        /// A device sends an impossible or unreadable time.
         case deviceTime = "device_time_refused"
         /// Events are lost, and a gap event says which.
         case eventsLost = "events_lost"
 
-        /// The part of the log that it stands in.
+        /// The part of the gateway whose log has it.
         public var part: String {
             switch self {
             case .ruleInputsStale, .ruleHoldUnknown: "rules"
             case .pollsLost, .otherUnitAnswered, .allPointsRefused: "modbus"
-            case .pointNeverRead: "agent"
+            // Of Modbus and MQTT.
+            case .linkDown, .pointNeverRead: "agent"
             case .eventsLost: "outbox"
-            case .linkDown, .clientIDTaken, .sessionLeft, .subscriptionRefused, .messageRefused, .tooManyDevices,
-                .devicesMerged, .deviceTime:
+            case .clientIDTaken, .sessionLeft, .subscriptionRefused, .messageRefused, .tooManyDevices, .devicesMerged,
+                .deviceTime:
                 "mqtt"
             }
         }
 
-        /// Whether it comes about again and again, and is over where it does not for an hour. The others last until they
-        /// are cleared.
+        /// Whether it is reported for each occurrence, and over after an hour without one. The others last until they are
+        /// cleared.
         public var isOfEvents: Bool {
             switch self {
             case .messageRefused, .tooManyDevices, .devicesMerged, .deviceTime, .eventsLost: true
@@ -71,7 +71,7 @@ public struct Warning: Sendable, Equatable {
     public var next: String
     public var since: Timestamp
     public var last: Timestamp
-    /// How often it has come about since.
+    /// The number of occurrences.
     public var count: Int
 
     public init(
@@ -87,17 +87,17 @@ public struct Warning: Sendable, Equatable {
     }
 }
 
-/// Where parts report what an operator should look at.
+/// Receives the warnings of all parts.
 public protocol WarningSink: Sendable {
-    /// Reports that something is wrong, or that it came about once more.
+    /// Reports a condition, or further occurrences of it.
     /// - Parameters:
     ///   - subject: the device, link, rule or output that it is about.
-    ///   - count: how often it came about since the last report.
+    ///   - count: the occurrences since the last report.
     ///   - text: what is wrong, in a sentence.
     ///   - next: what to do about it.
     func warn(_ kind: Warning.Kind, of subject: String, count: Int, _ text: String, next: String)
 
-    /// Reports that it is over.
+    /// Reports that a condition is over.
     func clear(_ kind: Warning.Kind, of subject: String)
 }
 

@@ -24,7 +24,7 @@ struct HeldReceipts {
     var next: [Int64]
     /// The sequence numbers of its events, by lane.
     var events: [Range<UInt64>]
-    /// Whether an output has refused one of its events: the dead letter is then the only copy there is of it.
+    /// Whether an output has rejected one of its events: the dead letter is then the only copy of it.
     var hasDeadLetter = false
 
     func settle(isSafe: Bool) {
@@ -240,25 +240,26 @@ extension Outbox {
         }
     }
 
-    /// Holds a batch's receipts until it is on the disk, or until every output has it.
+    /// Keeps a batch's receipts until the batch is on the disk, or until every output has it.
     func hold(_ receipts: [Receipt], _ committed: [Committed]) {
         // What windows have taken is on no disk, whoever has the rest.
         let isTaken = condenser?.nextDue != nil
         let next = books.next.map { isTaken ? .max : $0.block }
         var events = Lane.allCases.map { _ in Range<UInt64>(uncheckedBounds: (0, 0)) }
         for one in committed {
-            let (known, at) = (events[Int(one.lane.rawValue)], Int(one.lane.rawValue))
-            events[at] = (known.isEmpty ? one.first : known.lowerBound)..<(one.first + UInt64(one.batch.events.count))
+            let lane = Int(one.lane.rawValue)
+            let first = events[lane].isEmpty ? one.first : events[lane].lowerBound
+            events[lane] = first..<(one.first + UInt64(one.batch.events.count))
         }
         held.append(HeldReceipts(receipts: receipts, next: next, events: events))
     }
 
-    /// Receipts for what every output has by now. What one has refused is safe once its dead letter is on the disk.
+    /// Settles the receipts of batches that every output has. A batch with a dead letter waits until that is on the disk.
     func settleHeld(dead: [DeadLetter]) {
         guard !held.isEmpty, !outputs.isEmpty else { return }
         for letter in dead {
-            let at = Int(letter.lane.rawValue)
-            for place in held.indices where held[place].events[at].contains(letter.sequence) {
+            let lane = Int(letter.lane.rawValue)
+            for place in held.indices where held[place].events[lane].contains(letter.sequence) {
                 held[place].hasDeadLetter = true
             }
         }

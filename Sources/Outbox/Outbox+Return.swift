@@ -21,8 +21,10 @@ extension Outbox {
                 fileFailures = 0
                 putFileAside()
             }
+            // Receipts are settled once it is back: no dead letter may be left behind.
+            let dead = try deadLetters.map { ($0, try deadBody($0.letter)) }
             let file = try openFileWithBallast()
-            try adoptMakingRoom(file, since)
+            try adoptMakingRoom(file, since, dead)
             database = file.database
             hasReturned()
         } catch {
@@ -58,14 +60,16 @@ extension Outbox {
         return try OpenedFile.open(settings, outputs: names, epoch: epoch, logger: logger)
     }
 
-    private func adoptMakingRoom(_ file: borrowing OpenedFile, _ since: [Int64]) throws(SQLiteError) {
+    private func adoptMakingRoom(
+        _ file: borrowing OpenedFile, _ since: [Int64], _ dead: [PendingLetter]
+    ) throws(SQLiteError) {
         // What the ballast gave is for deleting: used up for anything else, nothing could be deleted any more.
         if !ballastIsThere { _ = try makeRoom(in: file, since) }
         do throws(SQLiteError) {
-            try adopt(file, since)
+            try adopt(file, since, dead)
         } catch {
             guard error.kind == .full, try makeRoom(in: file, since) else { throw error }
-            try adopt(file, since)
+            try adopt(file, since, dead)
         }
     }
 
@@ -105,8 +109,13 @@ extension Outbox {
         return true
     }
 
+    /// A dead letter that no commit has written, with its body.
+    private typealias PendingLetter = (one: (output: Int64, letter: DeadLetter), body: StoredBlock)
+
     /// Brings what is in memory into the file.
-    private func adopt(_ file: borrowing OpenedFile, _ since: [Int64]) throws(SQLiteError) {
+    private func adopt(
+        _ file: borrowing OpenedFile, _ since: [Int64], _ dead: [PendingLetter]
+    ) throws(SQLiteError) {
         var books = self.books
         let isSalvageWaiting = !settings.files.notSalvaged(settings.keys).isEmpty || orphan != nil
         if !isSalvageWaiting { books.forgetSalvage() }
@@ -117,7 +126,6 @@ extension Outbox {
         // What cannot be sealed now is so with the next commit.
         let alarms = try? books.alarms.rows(codec)
         let windows = condenser.flatMap { try? books.windows.rows(codec, $0) }
-        let dead = deadLetters.compactMap { one in (try? deadBody(one.letter)).map { (one, $0) } }
         try file.database.transaction { () throws(SQLiteError) in
             if !isNew {
                 // A commit that failed may have reached the file all the same. It is in memory too.

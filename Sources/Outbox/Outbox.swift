@@ -264,10 +264,10 @@ public actor Outbox {
         afterCommit()
     }
 
-    /// Counts what is lost for good now, and reports it.
+    /// Counts the losses of the last transaction, and reports them.
     func tellLosses() {
         for gap in books.ledger.takeUntold() {
-            for output in books.ledger.totals.losers(by: gap) {
+            for output in books.ledger.totals.outputs(of: gap) {
                 let count = Int(clamping: gap.count)
                 measures.lost(count, output: output, gap.cause)
                 warnings.warn(

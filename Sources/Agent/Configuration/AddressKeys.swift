@@ -82,7 +82,7 @@ enum AddressKeys {
                 "has a wildcard, but \(map.name) does not say which device a message is of",
                 fix: "add to the map, under mqtt: id: { level: 2 } or id: { path: device.id }")
         }
-        if let id = form.id, isWild { prove(id, topic, map, value) }
+        if let id = form.id, isWild { prove(id, topic, map, form, value) }
         if topic.contains("#"), MessageLayout.topics(of: map.points) != [""] {
             value.problem("cannot end in # where the map has topics below it", fix: "use + for the device's level")
         }
@@ -90,14 +90,13 @@ enum AddressKeys {
     }
 
     /// Every wildcard has to be a part of the id, and the id made of wildcards: else two devices are taken for one.
-    private static func prove(_ id: MessageIdentity, _ topic: String, _ map: DeviceMap, _ value: YAMLValue) {
-        var below = MessageLayout.topics(of: map.points)
-        if case .mqtt(let form) = map.form, let presence = form.presence { below.append(presence.topic) }
-        for rest in below {
-            let levels = (rest.isEmpty ? topic : topic + "/" + rest).split(
-                separator: "/", omittingEmptySubsequences: false)
+    private static func prove(
+        _ id: MessageIdentity, _ topic: String, _ map: DeviceMap, _ form: MQTTForm, _ value: YAMLValue
+    ) {
+        for filter in SubscriptionCover.filters(of: map.points, form, below: topic) {
+            let levels = filter.split(separator: "/", omittingEmptySubsequences: false)
             let hasRest = levels.last == "#"
-            // From the end nobody knows where a level is that # stands for.
+            // The number of levels that # stands for is unknown, so a level counted from the end may be one of them.
             let named = id.levels.map { $0 > 0 ? $0 - 1 : hasRest ? levels.count - 1 : levels.count + $0 }
             for (place, level) in zip(named, id.levels) {
                 if levels.indices.contains(place), levels[place] == "+" || levels[place] == "#" { continue }
@@ -109,8 +108,7 @@ enum AddressKeys {
             // A path tells devices apart wherever they are.
             if id.path != nil { continue }
             for (place, level) in levels.enumerated() where level == "+" || level == "#" {
-                let isUsed = level == "+" ? named.contains(place) : false
-                if isUsed || id.rest.map({ $0 - 1 <= place }) ?? false { continue }
+                if level == "+" && named.contains(place) || id.rest.map({ $0 - 1 <= place }) ?? false { continue }
                 let all = levels.indices.filter { levels[$0] == "+" }.map { "\($0 + 1)" }.joined(separator: ", ")
                 return value.problem(
                     "has a wildcard at level \(place + 1) that \(map.name) does not take into the device's id",

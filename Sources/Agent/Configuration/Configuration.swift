@@ -24,7 +24,7 @@ public struct Configuration: Sendable {
 
         public var name: String
         public var way: Way
-        /// Which unit may answer a request, of Modbus.
+        /// The unit ID of answers, on Modbus links.
         public var answersAs = AnsweringUnit.asked
 
         /// Where it leads, as people write it.
@@ -58,11 +58,11 @@ public struct Configuration: Sendable {
         public var tags: [Device.Tag]
         /// Whether its events say what their readings are made of.
         public var tellsProvenance = false
-        /// Of those that messages bring: the ids that they may have, where not any.
+        /// Behind a wildcard: the allowed ids; empty for any.
         public var allowedIDs: [NamePattern] = []
-        /// The most of them.
+        /// Behind a wildcard: the maximum number of devices.
         public var maxDevices = 1_000
-        /// One that was not heard of for so long gives its place up where it is wanted, in microseconds.
+        /// Behind a wildcard: a device silent for so long is removed when a new one needs its place, in microseconds.
         public var forgetAfter: Int64 = 86_400_000_000
     }
 

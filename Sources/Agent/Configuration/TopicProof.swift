@@ -7,7 +7,7 @@ import MQTT
 import YAMLText
 
 extension ConfigurationFile {
-    /// On MQTT 3.1.1 nobody can tell one message that a broker sends for two crossing topics from two that are equal.
+    /// With MQTT 3.1.1 one message that a broker sends for two crossing topics looks like two equal messages.
     func proveTopics(of link: Configuration.Link, _ configuration: Configuration) {
         guard case .mqtt(let broker, _, _) = link.way, broker.settings.version == .v311 else { return }
         let filters = configuration.devices.flatMap { device -> [String] in

@@ -5,12 +5,13 @@ import Events
 
 /// The ids of devices that nobody has named one by one.
 enum DeviceID {
-    /// Ids become parts of topics and keys: what is not a letter, digit, - or _ becomes -, and no more than 48 of them.
-    /// A changed one gets a checksum of what it was, so that two never become one device.
+    /// The id of a device behind a wildcard: the configured name and each part of the message's identity.
     static func id(_ parts: [String], of name: String) -> String {
         parts.reduce(name) { id, text in part(text, of: id) }
     }
 
+    /// Ids become parts of topics and keys: what is not a letter, digit, - or _ becomes -, and no more than 48 of them.
+    /// A changed one gets a checksum of what it was, so that two never become one device.
     static func part(_ text: String, of name: String) -> String {
         let plain = text.utf8.prefix(48).map { byte in
             switch byte {

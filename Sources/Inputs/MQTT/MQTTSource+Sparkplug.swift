@@ -39,7 +39,7 @@ extension MQTTSource {
             measures.refusedTimes.increment()
             settings.warnings.warn(
                 .deviceTime, of: sparkplug.catalog.contents[event.device]?.id ?? "",
-                "the edge node sends a time before 2001 or far ahead: its readings have the time of their arrival",
+                "the edge node's time is before 2001 or too far in the future: the time of arrival is used",
                 next: "set the node's clock")
         }
     }

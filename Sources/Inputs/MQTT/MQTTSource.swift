@@ -102,7 +102,7 @@ public actor MQTTSource {
         let lasted = connectedAt.map { $0.duration(to: .now) }
         connectedAt = nil
         settings.monitor.isDown(
-            error.description, next: "look at the link's address, its TLS, user and password, and at the broker's log")
+            error.description, next: "check the link's address, TLS, user and password, and the broker's log")
         // A broker ends the older of two connections of one client id (MQTT 3.1.1, 3.1.4); 5 says so.
         let isTakenOver = error.description.lowercased().contains("taken over")
         guard let lasted else { return }
@@ -110,7 +110,7 @@ public actor MQTTSource {
         guard isTakenOver || shortConnections >= Self.fewestShortConnections else { return }
         settings.warnings.warn(
             .clientIDTaken, of: settings.name,
-            "the broker ends each connection soon after it came up: another client seems to use the client id "
+            "the broker closes each connection within seconds: another client seems to use the client id "
                 + settings.connection.clientID,
             next: "give one of the two another `client_id`")
     }
@@ -224,8 +224,8 @@ public actor MQTTSource {
         if let (one, other) = router.cover.crossing, !isNumbered {
             settings.warnings.warn(
                 .subscriptionRefused, of: "\(settings.name): \(one) and \(other)",
-                "the broker does not tell for which subscription it sends a message, and may send those of both twice",
-                next: "make a link of its own for one of the two")
+                "these topics cross, and the broker has no subscription identifiers: messages may come twice",
+                next: "use a separate link for one of the two")
         }
         try connection.subscribe(filters, isNumbered: isNumbered)
     }
@@ -247,7 +247,7 @@ public actor MQTTSource {
             measures.refusedSubscriptions.increment()
             settings.warnings.warn(
                 .subscriptionRefused, of: subject, "the broker refuses the subscription to this topic",
-                next: "allow the gateway's user to read it at the broker; it is asked for again every minute")
+                next: "allow the gateway's user to read it at the broker; the gateway subscribes again every minute")
         }
     }
 
@@ -293,32 +293,31 @@ public actor MQTTSource {
 
     private func refuse(_ message: MQTTMessage, _ refusal: MessageRouter.Refusal) {
         measures.refused(refusal.cause).increment()
-        // Where ids must not leave, topics must not: they have them.
-        let isPrivate = settings.devices.contains { $0.naming != nil }
-        let place = isPrivate ? "a message" : "a message on \(message.topic)"
+        func place() -> String {
+            // Where ids are pseudonyms, topics must not be shown: they contain the ids.
+            settings.devices.contains { $0.naming != nil } ? "a message" : "a message on \(message.topic)"
+        }
         func warn(_ device: String, _ text: String, next: String) {
             settings.warnings.warn(
-                .messageRefused, of: "\(device) (\(refusal.cause))", place + " gave no reading: " + text,
+                .messageRefused, of: "\(device) (\(refusal.cause))", place() + " gave no reading: " + text,
                 next: next)
         }
         switch refusal {
-        // Of a wildcard, other products and devices that are not wanted are nothing to look at.
+        // Behind a wildcard, other products and devices are expected.
         case .unmatched, .notOfMap, .notAllowed: break
         case .malformed(let device, let error):
-            warn(device, "\(error)", next: "look at what the device sends, or read the topic by another map")
+            warn(device, "\(error)", next: "compare the payload with the map, or use another map for the topic")
         case .noID(let device):
-            warn(device, "it does not say which device it is of", next: "look at `id` in the map")
+            warn(device, "it has no device id", next: "check `id` in the map")
         case .unknownPresence(let device):
             warn(
-                device, "it says neither that the device is connected nor that it is not",
-                next: "add its word to `online` or `offline` under `presence` in the map")
+                device, "its text is neither in `online` nor in `offline`",
+                next: "add the text under `presence` in the map")
         case .tooManyDevices(let device):
             settings.warnings.warn(
                 .tooManyDevices, of: device,
-                place + " is of one more device than \(device) may have: its readings are lost",
-                next:
-                    "allow the right ones with `ids`, or raise `max_devices`; one that is silent for `forget_after` goes"
-            )
+                place() + " is from one more device than `max_devices` of \(device): its readings are lost",
+                next: "list the right ids in `ids`, or raise `max_devices`")
         }
     }
 }

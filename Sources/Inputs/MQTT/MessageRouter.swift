@@ -283,16 +283,9 @@ package struct MessageRouter {
         // A single device keeps the name that the configuration gives it.
         guard let identity = device.form.id, device.isMany else { return (device.name, device.name) }
         let isWild = device.topic.utf8.contains(where: Self.isWildcard)
-        guard var parts = isWild ? identity.parts(of: message.topic) : [] else { throw .noID(device: device.name) }
-        if identity.path != nil {
-            switch contents.id {
-            case .string(let text) where !text.isEmpty: parts.append(text)
-            case .integer(let number): parts.append(String(number))
-            case .unsigned(let number): parts.append(String(number))
-            default: throw .noID(device: device.name)
-            }
+        guard let parts = identity.parts(of: isWild ? message.topic : nil, contents.id) else {
+            throw .noID(device: device.name)
         }
-        guard !parts.isEmpty else { throw .noID(device: device.name) }
         let text = parts.joined(separator: "/")
         return (DeviceID.id(device.naming.map { [$0(text)] } ?? parts, of: device.name), text)
     }
@@ -304,18 +297,16 @@ package struct MessageRouter {
         _ index: Int, _ id: String, on topic: String, _ arrival: Arrival, hasReadings: Bool, into batch: inout Batch
     ) throws(Refusal) -> Known {
         let device = devices[index]
-        let own = ownTopic(topic, of: device)
-        if var one = known[index][id] {
-            one.lastMessage = arrival.instant
+        if let one = known[index][id] {
             known[index][id]?.lastMessage = arrival.instant
-            if one.topic != own, device.isMany { warnOfMerging(one, own, isPrivate: device.naming != nil) }
+            if device.isMany, !Self.isBelow(topic, one.topic) { warnOfMerging(one, topic, device) }
             return one
         }
         if known[index].count >= device.maxDevices, !forgetOne(index, arrival, into: &batch) {
             if hasReadings { unplaced += 1 }
             throw .tooManyDevices(device: device.name)
         }
-        var one = make(device, id, on: own)
+        var one = make(device, id, on: ownTopic(topic, of: device))
         one.lastMessage = arrival.instant
         known[index][id] = one
         return one
@@ -348,13 +339,18 @@ package struct MessageRouter {
         return levels.prefix(count).compactMap { String($0) }.joined(separator: "/")
     }
 
-    /// - Parameter isPrivate: whether topics, which have ids, must not leave.
-    private func warnOfMerging(_ one: Known, _ other: String, isPrivate: Bool) {
+    private static func isBelow(_ topic: String, _ own: String) -> Bool {
+        let rest = topic.utf8.dropFirst(own.utf8.count)
+        return topic.utf8.starts(with: own.utf8) && (rest.isEmpty || rest.first == UInt8(ascii: "/"))
+    }
+
+    private func warnOfMerging(_ one: Known, _ topic: String, _ device: MQTTDevice) {
+        // Where ids are pseudonyms, topics must not be shown: they contain the ids.
+        let isPrivate = device.naming != nil
         warnings.warn(
-            .devicesMerged, of: one.id + (isPrivate ? "" : ": \(one.topic) and \(other)"),
-            "messages of two topics are taken for one device",
-            next:
-                "where they are of two devices, take more of the topic into the map's `id`, such as { levels: [2, 3] }")
+            .devicesMerged, of: one.id + (isPrivate ? "" : ": \(one.topic) and \(ownTopic(topic, of: device))"),
+            "messages of two topics have the same device id",
+            next: "if they are from two devices, use more levels in the map's `id`, such as { levels: [2, 3] }")
     }
 
     /// Events that were lost as there was no place for their devices, since the last call.
@@ -371,26 +367,20 @@ package struct MessageRouter {
         let wasRefused = known[index][id]?.isTimeRefused ?? false
         known[index][id]?.isTimeRefused = false
         guard let time = devices[index].form.time else { return nil }
-        let leaf: JSONLeaf? =
-            switch time.place {
-            case .path: contents.time
-            case .level(let level):
-                MessageIdentity(levels: [level]).parts(of: message.topic)?.first.map { JSONLeaf.string($0) }
-            }
         let why: String
-        switch time.read(leaf, arrival: arrival.time) {
+        switch time.read(time.leaf(of: contents, topic: message.topic), arrival: arrival.time) {
         case .time(let time):
             if wasRefused { warnings.clear(.deviceTime, of: id) }
             return time
         case .absent: return nil
-        case .unreadable: why = "the device sends a time that cannot be read in the map's format"
-        case .impossible: why = "the device sends a time before 2001 or far ahead"
+        case .unreadable: why = "the device's time does not have the map's format"
+        case .impossible: why = "the device's time is before 2001 or too far in the future"
         }
         refusedTimes += 1
         known[index][id]?.isTimeRefused = true
         warnings.warn(
-            .deviceTime, of: id, why + ": its readings have the time of their arrival",
-            next: "look at `time` in the map (format, zone, max_ahead), or set the device's clock")
+            .deviceTime, of: id, why + ": the time of arrival is used",
+            next: "check `time` in the map (format, zone, max_ahead), or set the device's clock")
         return nil
     }
 
@@ -415,7 +405,7 @@ extension MessageRouter {
         case notOfMap(device: String)
         /// The configuration does not allow a device of this id.
         case notAllowed(device: String)
-        /// Neither of the words that tell whether the device is connected.
+        /// A word that is neither in `online` nor in `offline`.
         case unknownPresence(device: String)
 
         /// As metrics call it.

@@ -124,24 +124,23 @@ struct SparkplugBody {
 
     /// Puts what a metric says into the batch.
     /// - Returns: false where the birth knows no such metric, or another type.
-    func read(_ metric: SparkplugMetric, at time: MessageTime, isWhole: Bool, into batch: inout Batch) -> Bool {
+    func read(_ metric: SparkplugMetric, at time: inout MessageTime, isWhole: Bool, into batch: inout Batch) -> Bool {
         let written = metric.name.flatMap { $0.isEmpty ? nil : $0 }
         guard let name = written ?? metric.alias.flatMap({ aliases[$0] ?? nil }) else { return false }
-        return read(metric, name, at: time, isWhole: isWhole, into: &batch)
+        return read(metric, name, at: &time, isWhole: isWhole, into: &batch)
     }
 
     /// - Parameter name: the whole of it, groups included.
     private func read(
-        _ metric: SparkplugMetric, _ name: String, at time: MessageTime, isWhole: Bool, into batch: inout Batch
+        _ metric: SparkplugMetric, _ name: String, at time: inout MessageTime, isWhole: Bool, into batch: inout Batch
     ) -> Bool {
         guard let known = metrics[name] else {
-            return isUnread(name) || readGroup(metric, name, at: time, isWhole: isWhole, into: &batch)
+            return isUnread(name) || readGroup(metric, name, at: &time, isWhole: isWhole, into: &batch)
         }
         if let code = metric.typeCode, code != known.type.rawValue { return false }
         let (value, quality, reason) = metric.value(as: known.type, into: &batch)
         var reading = Reading(
-            series: known.series, time: time.of(metric).told, value: value, quality: quality,
-            reason: reason)
+            series: known.series, time: time.time(metric.timestamp), value: value, quality: quality, reason: reason)
         // What a number stands for, or what a value was since, may have been in a message that is lost.
         if !isWhole, quality == .good { (reading.quality, reading.reason) = (.uncertain, .sequenceGap) }
         if metric.isHistorical, metric.timestamp == nil, reading.quality == .good {
@@ -153,55 +152,43 @@ struct SparkplugBody {
 
     /// What is said of a group counts for its members; one with nothing in it says nothing.
     private func readGroup(
-        _ metric: SparkplugMetric, _ name: String, at time: MessageTime, isWhole: Bool, into batch: inout Batch
+        _ metric: SparkplugMetric, _ name: String, at time: inout MessageTime, isWhole: Bool, into batch: inout Batch
     ) -> Bool {
         // Of one that is no more only a birth tells what it had.
         guard !metric.isNull else { return false }
-        let time = time.of(metric)
+        let whole = time.told
+        time.told = time.time(metric.timestamp)
+        defer { time.told = whole }
         return metric.members.reduce(metric.raw == nil) { isKnown, member in
             let whole = member.name.map { name + "/" + $0 } ?? member.alias.flatMap { aliases[$0] ?? nil }
             guard let whole else { return false }
             var member = member
             member.quality = member.quality ?? metric.quality
-            return read(member, whole, at: time, isWhole: isWhole, into: &batch) && isKnown
+            return read(member, whole, at: &time, isWhole: isWhole, into: &batch) && isKnown
         }
     }
 
-    /// When something was, as far as its node says so.
+    /// The time of a message, and of the group that is being read.
     struct MessageTime {
-        /// As the node tells it, or its arrival.
-        private(set) var told: Timestamp
+        /// The node's own time, or the time of arrival.
+        fileprivate(set) var told: Timestamp
+        /// Whether an impossible time was in the message. A node whose clock was never set counts from 0.
+        private(set) var isRefused = false
         private let arrival: Timestamp
 
         init(_ payload: SparkplugPayload, arrival: Timestamp) {
-            self.arrival = arrival
-            told = Self.possible(payload.timestamp, arrival: arrival) ?? arrival
+            (told, self.arrival) = (arrival, arrival)
+            told = time(payload.timestamp)
         }
 
-        /// That of a metric, which may have its own.
-        func of(_ metric: SparkplugMetric) -> Self {
-            var time = self
-            time.told = Self.possible(metric.timestamp, arrival: arrival) ?? told
-            return time
-        }
-
-        /// A node that was never told the time counts from 0.
-        private static func possible(_ milliseconds: UInt64?, arrival: Timestamp) -> Timestamp? {
-            milliseconds.flatMap(Timestamp.init(sparkplug:))
-                .flatMap { DeviceTime.isPossible($0, arrival: arrival) ? $0 : nil }
-        }
-
-        /// Whether a payload tells a time that cannot be.
-        static func isRefused(in payload: SparkplugPayload, arrival: Timestamp) -> Bool {
-            isRefused(payload.timestamp, arrival) || payload.metrics.contains { isRefused(in: $0, arrival) }
-        }
-
-        private static func isRefused(in metric: SparkplugMetric, _ arrival: Timestamp) -> Bool {
-            isRefused(metric.timestamp, arrival) || metric.members.contains { isRefused(in: $0, arrival) }
-        }
-
-        private static func isRefused(_ milliseconds: UInt64?, _ arrival: Timestamp) -> Bool {
-            milliseconds != nil && possible(milliseconds, arrival: arrival) == nil
+        /// The time in a field that may be empty or impossible.
+        fileprivate mutating func time(_ milliseconds: UInt64?) -> Timestamp {
+            guard let milliseconds else { return told }
+            if let time = Timestamp(sparkplug: milliseconds), DeviceTime.isPossible(time, arrival: arrival) {
+                return time
+            }
+            isRefused = true
+            return told
         }
     }
 

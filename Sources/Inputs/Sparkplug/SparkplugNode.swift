@@ -127,12 +127,12 @@ package struct SparkplugNode {
         _ payload: SparkplugPayload, of body: inout SparkplugBody, _ origin: Origin, at now: MessageRouter.Arrival,
         into batch: inout Batch
     ) -> Bool {
-        let time = SparkplugBody.MessageTime(payload, arrival: now.time)
-        var origin = origin
-        origin.isTimeRefused = SparkplugBody.MessageTime.isRefused(in: payload, arrival: now.time)
+        var time = SparkplugBody.MessageTime(payload, arrival: now.time)
         let isKnown = payload.metrics.reduce(true) { isKnown, metric in
-            body.read(metric, at: time, isWhole: sequence.isWhole, into: &batch) && isKnown
+            body.read(metric, at: &time, isWhole: sequence.isWhole, into: &batch) && isKnown
         }
+        var origin = origin
+        origin.isTimeRefused = time.isRefused
         let change = body.presence.answered(at: now.time)
         batch.closeTelemetry(device: body.number, time: time.told, origin: origin)
         if let change { batch.append(change, device: body.number, time: now.time) }

@@ -20,9 +20,9 @@ struct LossLedger {
     private static let rest = Duration.seconds(10)
     private static let longest = Duration.seconds(60)
     private var entries: [Entry] = []
-    /// All there were, announced or not.
+    /// The sums of all losses, announced or not.
     private(set) var totals: LossTotals
-    /// What was noted and not yet told to the operator.
+    /// Losses that have not been reported to the operator.
     private var untold: [Gap] = []
 
     /// - Parameters:
@@ -67,13 +67,14 @@ struct LossLedger {
             return
         }
         entries[known].gap.last = gap.last
-        entries[known].gap.count += gap.count
+        let (sum, isTooMuch) = entries[known].gap.count.addingReportingOverflow(gap.count)
+        entries[known].gap.count = isTooMuch ? .max : sum
         entries[known].gap.until = max(entries[known].gap.until, gap.until)
         entries[known].isSaved = false
         entries[known].grown = now
     }
 
-    /// Takes what the operator is to be told, once that it is lost is in the database.
+    /// Takes the losses to report to the operator, once the transaction that causes them is committed.
     mutating func takeUntold() -> [Gap] {
         defer { untold.removeAll() }
         return untold

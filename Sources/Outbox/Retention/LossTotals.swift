@@ -3,12 +3,12 @@
 
 import Events
 
-/// How many events have been lost, for whom and why: what an operator is shown.
+/// The number of lost events by output and cause, for the operator.
 public struct LossTotals: Sendable {
     public struct Entry: Sendable {
         public var output: String
         public var cause: Gap.Cause
-        /// As far as it is known: what a damaged file held is counted as 0.
+        /// 0 where the number is unknown, as of a damaged file.
         public var events: UInt64
         public var since: Timestamp
         public var last: Timestamp
@@ -17,19 +17,20 @@ public struct LossTotals: Sendable {
     public private(set) var entries: [Entry] = []
     private let outputs: [String]
 
-    /// - Parameter outputs: all there are.
+    /// - Parameter outputs: the names of all outputs.
     init(of gaps: [Gap] = [], outputs: [String]) {
         self.outputs = outputs
         for gap in gaps { add(gap) }
     }
 
-    /// Who has lost something by a gap: what is lost before it is stored, all have.
-    func losers(by gap: Gap) -> [String] { gap.outputs.isEmpty ? outputs : gap.outputs }
+    /// The outputs that a gap affects: events lost before they are stored are lost for all outputs.
+    func outputs(of gap: Gap) -> [String] { gap.outputs.isEmpty ? outputs : gap.outputs }
 
     mutating func add(_ gap: Gap) {
-        for output in losers(by: gap) {
+        for output in self.outputs(of: gap) {
             if let place = entries.firstIndex(where: { $0.output == output && $0.cause == gap.cause }) {
-                entries[place].events = entries[place].events.addingReportingOverflow(gap.count).partialValue
+                let (sum, isTooMuch) = entries[place].events.addingReportingOverflow(gap.count)
+                entries[place].events = isTooMuch ? .max : sum
                 entries[place].since = min(entries[place].since, gap.since)
                 entries[place].last = max(entries[place].last, gap.until)
             } else {
@@ -41,7 +42,7 @@ public struct LossTotals: Sendable {
 }
 
 extension Gap.Cause {
-    /// What happened, in a sentence.
+    /// The cause, in a sentence.
     var explanation: String {
         switch self {
         case .maxSize: "events are lost: the outbox is full (`outbox: max_size`)"
