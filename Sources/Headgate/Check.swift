@@ -25,11 +25,11 @@ struct Check: AsyncParsableCommand {
     func run() async throws {
         let problems = ProblemList()
         let proof = maps.isEmpty ? problems.check(options.config) : problems.check(maps: maps)
+        for note in problems.notes { complain("note: \(note)") }
         if json {
             try printJSON(problems.report)
         } else {
             for line in problems.lines { complain(line) }
-            for note in problems.notes { complain("note: \(note)") }
             print(
                 problems.lines.isEmpty
                     ? "\(Style.good("ok")): \(proof)"

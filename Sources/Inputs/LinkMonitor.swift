@@ -4,7 +4,7 @@
 import Events
 import Synchronization
 
-/// Whether a link is up, since when and why not: what its thread knows, for those who look on.
+/// The state of a link and the polls of its devices, for the status and the warnings.
 public final class LinkMonitor: Sendable {
     public struct State: Sendable, Equatable {
         /// Nil until the first attempt has come to an end.
@@ -25,8 +25,8 @@ public final class LinkMonitor: Sendable {
         fileprivate var last: UInt64 = 0
     }
 
-    /// Of the last 64 polls.
-    private static let mostFailed = 3
+    /// Of the last 64 polls: more are a warning, and so few end it.
+    private static let (mostFailed, fewFailed) = (3, 1)
 
     private let polls = Mutex<[String: Polls]>([:])
     private let name: String
@@ -42,7 +42,7 @@ public final class LinkMonitor: Sendable {
 
     public var state: State { current.withLock { $0 } }
 
-    func isUp() {
+    func connected() {
         let wasUp = current.withLock { state in
             defer { if state.isUp != true { (state.isUp, state.since, state.reason) = (true, .now, nil) } }
             return state.isUp == true
@@ -51,7 +51,7 @@ public final class LinkMonitor: Sendable {
     }
 
     /// - Parameter next: what to do about it.
-    func isDown(_ reason: String, next: String) {
+    func disconnected(_ reason: String, next: String) {
         current.withLock { state in
             if state.isUp != false { (state.isUp, state.since) = (false, .now) }
             state.reason = reason
@@ -73,9 +73,9 @@ public final class LinkMonitor: Sendable {
         if failed > Self.mostFailed, hasFailed, !isOffline {
             warnings.warn(
                 .pollsLost, of: device, "\(failed) of the last 64 polls of the device failed",
-                next: "look at the errors by cause in headgate_modbus_errors_total, at the cable and the time-out")
-        } else if failed <= 1 || isOffline {
-            if last & 0xFF == 0 || isOffline { warnings.clear(.pollsLost, of: device) }
+                next: "check the causes in headgate_modbus_errors_total, the cable and the `timeout`")
+        } else if failed <= Self.fewFailed || isOffline {
+            warnings.clear(.pollsLost, of: device)
         }
     }
 

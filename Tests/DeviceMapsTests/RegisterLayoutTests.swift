@@ -84,6 +84,25 @@ struct RegisterLayoutTests {
         #expect(decode(.init(type: .string, order: .DCBA, length: 3), words).text == "ABC")
     }
 
+    @Test(
+        "a text of one character a register is bad where the map says two, and read where it says one",
+        arguments: [TextLayout.Order.high, .low])
+    func oneCharacterInEach(order: TextLayout.Order) {
+        let words = "ABC".utf8.map { order == .high ? UInt16($0) << 8 : UInt16($0) } + [0]
+        var layout = RegisterLayout(type: .string, length: 4)
+        #expect(decode(layout, words).reason == .notText)
+        var text = TextLayout()
+        text.order = .swapped
+        layout.text = text
+        #expect(decode(layout, words).reason == .notText)
+        text.order = order
+        layout.text = text
+        #expect(decode(layout, words).text == "ABC")
+        // One character alone fits both.
+        layout.text = nil
+        #expect(decode(layout, [0x4100, 0, 0, 0]).text == "A")
+    }
+
     @Test("values that mean none are absent, never a number")
     func absent() {
         let layout = RegisterLayout(type: .int16)

@@ -101,7 +101,7 @@ public actor MQTTSource {
     private func isDown(_ error: MQTTError) {
         let lasted = connectedAt.map { $0.duration(to: .now) }
         connectedAt = nil
-        settings.monitor.isDown(
+        settings.monitor.disconnected(
             error.description, next: "check the link's address, TLS, user and password, and the broker's log")
         // A broker ends the older of two connections of one client id (MQTT 3.1.1, 3.1.4); 5 says so.
         let isTakenOver = error.description.lowercased().contains("taken over")
@@ -148,7 +148,7 @@ public actor MQTTSource {
         whenUp()
         downSince = nil
         connectedAt = .now
-        settings.monitor.isUp()
+        settings.monitor.connected()
         upSince = MessageRouter.Arrival()
         logger.notice("link up", metadata: ["broker": "\(address)", "session": "\(sessionPresent)"])
         // The first time always: the broker may keep a session from before the configuration changed.

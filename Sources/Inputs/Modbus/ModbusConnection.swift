@@ -247,12 +247,12 @@ struct ModbusConnection: ~Copyable {
             try fresh.connect()
             use(consume fresh)
             if lastFailure != nil { logger.notice("link up", metadata: ["endpoint": "\(settings.endpoint)"]) }
-            settings.monitor.isUp()
+            settings.monitor.connected()
             lastFailure = nil
             backoff.reset()
             return true
         } catch {
-            settings.monitor.isDown("\(error)", next: Self.advice(settings.endpoint))
+            settings.monitor.disconnected("\(error)", next: Self.advice(settings.endpoint))
             lastFailure = error
             nextTry = .now + backoff.next()
             throw error
@@ -285,10 +285,10 @@ struct ModbusConnection: ~Copyable {
             }
             try answer(descriptor)
             logger.notice("device dialled in", metadata: ["endpoint": "\(settings.endpoint)"])
-            settings.monitor.isUp()
+            settings.monitor.connected()
             lastFailure = nil
         } catch {
-            settings.monitor.isDown(
+            settings.monitor.disconnected(
                 error.code == ENOTCONN ? "no device has dialled in" : "\(error)", next: Self.advice(settings.endpoint))
             lastFailure = error
             throw error
