@@ -391,42 +391,6 @@ package struct MessageRouter {
     }
 }
 
-extension MessageRouter {
-    /// Why a message gave nothing, or not all that it could.
-    enum Refusal: Error, Equatable {
-        /// No device has this topic.
-        case unmatched
-        case malformed(device: String, JSONError)
-        /// The map takes the device's id from the message, and it is not there.
-        case noID(device: String)
-        /// One more device than messages may bring.
-        case tooManyDevices(device: String)
-        /// It lacks what the map says that its messages have: another product behind the same wildcard.
-        case notOfMap(device: String)
-        /// The configuration does not allow a device of this id.
-        case notAllowed(device: String)
-        /// A word that is neither in `online` nor in `offline`.
-        case unknownPresence(device: String)
-
-        /// As metrics call it.
-        var cause: String {
-            switch self {
-            case .unmatched: "unmatched"
-            case .malformed: "malformed"
-            case .noID: "no_id"
-            case .tooManyDevices: "too_many_devices"
-            case .notOfMap: "not_of_map"
-            case .notAllowed: "not_allowed"
-            case .unknownPresence: "unknown_presence"
-            }
-        }
-
-        static let causes = [
-            "unmatched", "malformed", "no_id", "too_many_devices", "not_of_map", "not_allowed", "unknown_presence",
-        ]
-    }
-}
-
 extension MessageRouter.Known {
     fileprivate mutating func hear(_ arrival: MessageRouter.Arrival) -> StatusChange? {
         interval.hear(at: arrival.instant)

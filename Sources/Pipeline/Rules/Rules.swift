@@ -32,7 +32,7 @@ public struct Rules {
     /// By watch, the newest time of what it is to be looked at for; nil where it is not.
     private var touchedAt: [Timestamp?] = []
     /// By watch, for how many inspections in a row an input has been too old.
-    private var staleness: [UInt8] = []
+    var staleness: [UInt8] = []
     /// By look, in which moment it came last.
     private var seenIn: [Int] = []
     private var moment = 0
@@ -263,55 +263,6 @@ public struct Rules {
         latest = now
         looks.clockWasSet(by: step, now: now)
         for number in watches.indices { watches[number].clockWasSet(by: step, now: now) }
-    }
-
-    // MARK: What can raise no alarm
-
-    /// Why a rule can raise no alarm of a device as things are.
-    public struct Impediment: Sendable {
-        public enum Cause: Sendable {
-            /// The last reading of an input is good, and too old to count.
-            /// - Parameters:
-            ///   - age: of the reading, in microseconds.
-            ///   - validity: how long it counts.
-            case stale(SeriesNumber, age: Int64, validity: Int64)
-            /// The condition holds, and no reading says whether it still does before `for` is over.
-            case holdUnknown
-        }
-
-        public var rule: String
-        public var deviceID: String
-        public var cause: Cause
-    }
-
-    /// So often in a row an input has to be too old.
-    private static let fewestStale: UInt8 = 30
-    private static let fewestBrokenHolds = 3
-
-    /// Looks whether rules could raise an alarm. Called again and again: what is so for thirty calls is told.
-    /// - Returns: what stands in the way now, and the watches, as rule and device, for which nothing does any more.
-    public mutating func inspect(at now: Timestamp) -> (found: [Impediment], over: [(rule: String, deviceID: String)]) {
-        var (found, over) = ([Impediment](), [(rule: String, deviceID: String)]())
-        if staleness.count < watches.count {
-            staleness += repeatElement(0, count: watches.count - staleness.count)
-        }
-        for number in watches.indices {
-            let watch = watches[number]
-            func impediment(_ cause: Impediment.Cause) -> Impediment {
-                Impediment(rule: watch.shared.rule.name, deviceID: watch.deviceID, cause: cause)
-            }
-            if let stale = watch.staleInput(looks, at: now) {
-                staleness[number] = min(staleness[number], .max - 1) + 1
-                if staleness[number] >= Self.fewestStale, let series = looks.series(stale.look) {
-                    found.append(impediment(.stale(series, age: stale.age, validity: stale.validity)))
-                }
-            } else {
-                if staleness[number] >= Self.fewestStale { over.append((watch.shared.rule.name, watch.deviceID)) }
-                staleness[number] = 0
-            }
-            if watch.brokenHolds >= Self.fewestBrokenHolds { found.append(impediment(.holdUnknown)) }
-        }
-        return (found, over)
     }
 
     // MARK: After a crash
