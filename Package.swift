@@ -137,17 +137,17 @@ let package = Package(
         .systemLibrary(
             name: "CKissFFT", path: "Sources/Libraries/CKissFFT", providers: [.apt(["libkissfft-dev"])]),
 
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+        .target(name: "TestSupport", dependencies: ["Events"], path: "Tests/TestSupport", swiftSettings: settings),
         tests("WaitingTests", ["Waiting"]),
         tests("EventsTests", ["Events"]),
         tests("DeviceMapsTests", ["DeviceMaps", "Events", "YAMLText"], excluding: ["Cases"]),
         tests("MapImportTests", ["MapImport", "DeviceMaps", "YAMLText"], excluding: ["Cases"]),
         tests("PipelineTests", ["Pipeline", "DeviceMaps", "Events", "TestSupport"]),
-        tests("InputsTests", ["Inputs", "DeviceMaps", "Events", "MQTT", "Sparkplug", "YAMLText"]),
+        tests("InputsTests", ["Inputs", "DeviceMaps", "Events", "MQTT", "Modbus", "Sparkplug", "YAMLText"]),
         tests("OutboxTests", ["Outbox", "Events", "SQLite", "TestSupport", logging]),
         tests("SchemasTests", ["Schemas", "DeviceMaps", "Events"]),
         tests("OutputsTests", ["Outputs", "Events", "Kafka", logging]),
-        tests("AgentTests", ["Agent", "Outputs", "YAMLText"], excluding: ["Cases"]),
+        tests("AgentTests", ["Agent", "Events", "Outputs", "YAMLText"], excluding: ["Cases"]),
     ],
     swiftLanguageModes: [.v6]
 )
