@@ -132,9 +132,12 @@ public struct GatewayStatus: Codable, Sendable {
         /// The sequence number of the next event to be sent.
         public var cursor: Int
         public var deadLetters: Int
+        /// Topics that the broker does not take: their events wait, those of other topics are sent.
+        public var heldTopics: [HeldTopic]
 
         public init(
-            lane: String, waitingEvents: Int, oldest: String?, oldestAgeSeconds: Double?, cursor: Int, deadLetters: Int
+            lane: String, waitingEvents: Int, oldest: String?, oldestAgeSeconds: Double?, cursor: Int, deadLetters: Int,
+            heldTopics: [HeldTopic]
         ) {
             self.lane = lane
             self.waitingEvents = waitingEvents
@@ -142,6 +145,18 @@ public struct GatewayStatus: Codable, Sendable {
             self.oldestAgeSeconds = oldestAgeSeconds
             self.cursor = cursor
             self.deadLetters = deadLetters
+            self.heldTopics = heldTopics
+        }
+    }
+
+    public struct HeldTopic: Codable, Sendable {
+        public var topic: String
+        /// Those that wait for it; counted in `waitingEvents` too.
+        public var events: Int
+
+        public init(topic: String, events: Int) {
+            self.topic = topic
+            self.events = events
         }
     }
 

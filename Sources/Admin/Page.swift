@@ -44,6 +44,7 @@ enum Page {
         const tone = { good: 'good', uncertain: 'warn', out_of_range: 'warn', absent: 'dim', bad: 'bad' };
         const urgent = { high: 'bad', medium: 'warn', low: '' };
         const opened = new Set();
+        const held = o => o.lanes.flatMap(l => l.heldTopics).map(h => `, ${number(h.events)} held for topic ${h.topic}`).join('');
         function row(cells) { const tr = el('tr'); for (const [text, cls] of cells) tr.append(el('td', text, cls)); return tr }
         function show(s) {
           gateway.textContent = s.gateway;
@@ -55,7 +56,7 @@ enum Page {
           warnings.replaceChildren(...s.warnings.map(w => row([[w.warning, 'warn'], [w.subject], [w.since.slice(0, 19).replace('T', ' ')], [number(w.count), 'n'], [w.text + ': ' + w.next]])));
           links.replaceChildren(...s.links.map(l => row([[l.link], [l.address], [l.isUp == null ? 'starting' : l.isUp ? 'up' : 'down: ' + (l.reason ?? ''), l.isUp == null ? 'dim' : l.isUp ? 'good' : 'bad'],
             [(l.since ?? '').slice(0, 19).replace('T', ' ')], [(l.lastReceived ?? '').slice(0, 19).replace('T', ' ')]])));
-          outputs.replaceChildren(...s.outputs.map(o => row([[o.output], [o.kind], [o.isUp ? 'up' : 'down: ' + (o.lastError ?? ''), o.isUp ? 'good' : 'bad'],
+          outputs.replaceChildren(...s.outputs.map(o => row([[o.output], [o.kind], [o.isUp ? 'up' + held(o) : 'down: ' + (o.lastError ?? ''), o.isUp ? held(o) ? 'warn' : 'good' : 'bad'],
             [number(o.lanes.reduce((n, l) => n + l.waitingEvents, 0)), 'n'], [age(Math.max(0, ...o.lanes.map(l => l.oldestAgeSeconds ?? 0)) || null), 'n'],
             [number(o.acknowledgedReadings), 'n'], [number(o.deadLetters), 'n' + (o.deadLetters ? ' bad' : '')]])));
           outbox.textContent = `${size(s.outbox.bytes)} of ${size(s.outbox.maxBytes)}${s.outbox.isSound ? '' : ', ' + s.outbox.trouble}; readings received ${number(s.totals.received)}, no news ${number(s.totals.filtered)}, committed ${number(s.totals.committed)}`;

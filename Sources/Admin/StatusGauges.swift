@@ -25,6 +25,19 @@ enum StatusGauges {
                 }
             })
         text += gauge(
+            "headgate_output_held_events",
+            status.outputs.flatMap { output in
+                output.lanes.flatMap { lane in
+                    lane.heldTopics.map { held in
+                        (
+                            PrometheusText.labels([
+                                ("output", output.output), ("lane", lane.lane), ("topic", held.topic),
+                            ]), Double(held.events)
+                        )
+                    }
+                }
+            })
+        text += gauge(
             "headgate_output_lag_seconds",
             status.outputs.map { output in
                 (

@@ -26,24 +26,17 @@ final class Forwarder: Sendable {
         var deadLetters = 0
         var retries = 0
         /// Lanes whose next event has a schema that the registry has not numbered yet.
-        fileprivate var schemaWaits: [Lane: SchemaWait] = [:]
+        fileprivate var schemaWaits: [Lane: Wait] = [:]
+        /// Topics that the broker did not take.
+        fileprivate var topicWaits: [HeldTopic: Wait] = [:]
     }
 
-    fileprivate struct SchemaWait {
+    fileprivate struct Wait {
         var backoff = Backoff(base: .milliseconds(250), cap: .seconds(5))
-        /// When the registry is asked again; nil while it is.
+        /// The time of the next try; nil during a try.
         var until: ContinuousClock.Instant?
         var error: String?
     }
-
-    /// What one window may hold: enough to keep a connection busy, little enough that a critical event waits no longer
-    /// than its sending takes.
-    private static let windowBytes = 256 * 1_024
-    private static let windowEvents = 1_000
-    /// Bytes of messages; stored, the same may take a thousandth.
-    private static let windowRendered = 2 << 20
-    /// An event sent later than this after its commit says so.
-    private static let replayAge: Int64 = 10_000_000
 
     let name: String
     private let index: Int
@@ -55,13 +48,14 @@ final class Forwarder: Sendable {
     private let isDraining = Atomic<Bool>(false)
     private let renderer: Renderer
     private let pace: ForwarderPace
+    private let warnings: any WarningSink
 
     /// - Parameters:
     ///   - index: the output's place in the outbox's list.
     ///   - pace: critical events count and do not wait.
     init(
         name: String, index: Int, outbox: Outbox, output: any Output, renderer: Renderer, pace: ForwarderPace,
-        logger: Logger
+        warnings: any WarningSink, logger: Logger
     ) {
         var logger = logger
         logger[metadataKey: "output"] = "\(name)"
@@ -71,6 +65,7 @@ final class Forwarder: Sendable {
         self.output = output
         self.renderer = renderer
         self.pace = pace
+        self.warnings = warnings
         self.logger = logger
         measures = ForwarderMeasures(output: name)
     }
@@ -100,41 +95,48 @@ final class Forwarder: Sendable {
         var rendered = 0
         await output.resume(after: outbox.marks(of: index))
         while !Task.isCancelled {
-            let waits = state.withLock { $0.schemaWaits }
+            let (schemaWaits, topicWaits) = state.withLock { ($0.schemaWaits, $0.topicWaits) }
             let isDraining = isDraining.load(ordering: .relaxed)
             let now = ContinuousClock.now
             let lanes = pace.lanes(isLast: isDraining, at: now)
             let portion = await outbox.next(
-                for: index, bytes: Self.windowBytes, events: min(Self.windowEvents, pace.window),
-                of: lanes.filter { waits[$0]?.isOver ?? true })
+                for: index, bytes: ForwardingWindow.portionBytes, events: min(ForwardingWindow.mostEvents, pace.window),
+                of: lanes.filter { schemaWaits[$0]?.isOver ?? true },
+                without: Set(topicWaits.filter { !$0.value.isOver }.keys))
             guard let portion else {
                 if isDraining { break }
                 pace.isThrough(at: now)
-                let moments = ([pace.next(after: now)] + waits.values.map(\.until)).compactMap(\.self)
+                await forgetReleasedTopics()
+                // A topic whose turn has come has nothing to send now.
+                let topics = topicWaits.values.filter { !$0.isOver }.map(\.until)
+                let moments = ([pace.next(after: now)] + schemaWaits.values.map(\.until) + topics).compactMap(\.self)
                 await outbox.bells[index].wait(until: moments.reduce(now + output.tendInterval, min))
                 await output.tend()
                 continue
             }
-            var window = await window(portion, most: pace.window, codec, &renderer, like: &rendered)
-            renderer.close(&window.outgoing)
+            var window = ForwardingWindow(
+                portion, most: pace.window, like: rendered, codec, outbox.catalog.contents, &renderer)
+            rendered = window.outgoing.bytes.count
             // The schema that a lane waited for may have been asked for by another.
-            let lane = portion.blocks.first?.lane
-            if window.unknown == nil, let lane, waits[lane] != nil {
-                state.withLock { $0.schemaWaits[lane] = nil }
+            if window.unknown == nil, schemaWaits[window.lane] != nil {
+                state.withLock { $0.schemaWaits[window.lane] = nil }
             }
             guard !window.events.isEmpty else {
                 if let through = window.through {
                     // What is not for this output needs nobody's receipt.
                     await settle(through, window)
-                } else if let unknown = window.unknown, let lane {
-                    ask(unknown, lane)
+                } else if let damaged = window.damaged {
+                    await outbox.skip(index, window.stream, damaged)
+                } else if let unknown = window.unknown {
+                    ask(unknown, window.lane)
                 }
                 continue
             }
             let start = ContinuousClock.now
-            let outcome = renderer.judge(await output.send(window.outgoing), of: window.outgoing)
+            let answer = renderer.judge(await output.send(window.outgoing), of: window.outgoing)
             measures.sendDuration.record(duration: start.duration(to: .now))
-            if let lane { pace.sent(window.place(ofMessage: outcome.settled), of: lane) }
+            let outcome = await holdRefusedTopics(answer, &window)
+            pace.sent(window.place(ofMessage: outcome.settled), of: window.lane)
             await settle(outcome, window)
             if outcome.settled > 0 { backoff.reset() }
             guard let failure = outcome.failure, !Task.isCancelled else { continue }
@@ -144,33 +146,11 @@ final class Forwarder: Sendable {
         await output.close()
     }
 
-    // MARK: A window
-
-    private struct Window {
-        let stream: Stream
-        var outgoing = Outgoing()
-        /// What messages tell, one after the other: where it came from, and how many readings are in it.
-        var events: [(block: Int, place: Int, readings: Int)] = []
-        /// The last event that was looked at: with a message, or not for this output.
-        var through: (block: Int, place: Int)?
-        var blocks: [(stored: StoredBlock, opened: OpenedBlock)] = []
-        /// What stands before the next event.
-        var unknown: UnknownSchema?
-
-        /// Among the events, where a message begins.
-        func place(ofMessage message: Int) -> Int {
-            outgoing.messages.prefix(message).reduce(0) { $0 + $1.events }
-        }
-
-        func events(ofMessage message: Int) -> Range<Int> {
-            let start = place(ofMessage: message)
-            return start..<start + outgoing.messages[message].events
-        }
-    }
+    // MARK: Schemas
 
     /// Nothing is sent whose schema nobody knows. What waits loses nothing by it, and the other lanes go on.
     private func ask(_ unknown: UnknownSchema, _ lane: Lane) {
-        state.withLock { $0.schemaWaits[lane, default: SchemaWait()].until = nil }
+        state.withLock { $0.schemaWaits[lane, default: Wait()].until = nil }
         Task {
             do throws(OutputFailure) {
                 try await unknown.ask()
@@ -179,7 +159,7 @@ final class Forwarder: Sendable {
                 measures.retries.increment()
                 let isNews = state.withLock { state in
                     state.retries += 1
-                    var wait = state.schemaWaits[lane] ?? SchemaWait()
+                    var wait = state.schemaWaits[lane] ?? Wait()
                     defer { state.schemaWaits[lane] = wait }
                     wait.until = .now + wait.backoff.next()
                     defer { wait.error = error.description }
@@ -193,52 +173,74 @@ final class Forwarder: Sendable {
         }
     }
 
-    private func window(
-        _ portion: Portion, most: Int, _ codec: borrowing BlockCodec, _ renderer: inout Renderer,
-        like rendered: inout Int
-    ) async -> Window {
-        var window = Window(stream: portion.stream)
-        window.outgoing.reserve(rendered)
-        defer { rendered = window.outgoing.bytes.count }
-        let now = Timestamp.now
-        for block in portion.blocks where window.outgoing.bytes.count < Self.windowRendered {
-            guard let opened = try? codec.decode(block), outbox.catalog.contents.describes(opened.batch) else {
-                // What lies before it is sent first; then it comes first, and is skipped.
-                if window.events.isEmpty { await outbox.skip(index, portion.stream, block) }
-                break
+    // MARK: Held topics
+
+    /// Leaves what the broker refuses for its topic to held ranges, so that the other topics go on. A held range itself stays
+    /// where it is.
+    private func holdRefusedTopics(_ outcome: SendOutcome, _ window: inout ForwardingWindow) async -> SendOutcome {
+        guard let first = outcome.refusedTopics.first else {
+            if let topic = window.stream.topic, outcome.settled > 0 {
+                release(HeldTopic(lane: window.lane, topic: topic))
             }
-            window.blocks.append((block, opened))
-            // What comes after newer events says so, however little time has passed.
-            let isReplayed = portion.stream != .live || now.microseconds(since: block.committed) > Self.replayAge
-            let batch = opened.batch
-            let done = window.blocks.count == 1 ? portion.done : 0
-            for place in done..<max(done, batch.events.count) {
-                guard window.events.count < min(Self.windowEvents, most),
-                    window.outgoing.bytes.count < Self.windowRendered
-                else { break }
-                let id = EventID(epoch: block.epoch, lane: block.lane, sequence: opened.sequence(at: place))
-                do throws(UnknownSchema) {
-                    let readings = try renderer.add(
-                        batch.events[place], of: batch, id: id, isReplayed: isReplayed,
-                        isBacklog: portion.stream != .live, to: &window.outgoing)
-                    window.through = (window.blocks.count - 1, place)
-                    if let readings { window.events.append((window.blocks.count - 1, place, readings)) }
-                } catch {
-                    window.unknown = error
-                    return window
-                }
-            }
+            return outcome
         }
-        return window
+        let reasons = Dictionary(
+            outcome.refusedTopics.map { (window.outgoing.messages[$0.message].topic, $0.reason) },
+            uniquingKeysWith: { first, _ in first })
+        if window.stream.topic == nil {
+            guard renderer.hasSeveralTopics else {
+                return outcome.first(first.message, failure: OutputFailure(first.reason))
+            }
+            guard await outbox.hold(Set(reasons.keys), of: index, window.lane) else {
+                let reason = "\(first.reason); \(Outbox.mostHeldTopics) topics are held already, and no more can be"
+                return outcome.first(first.message, failure: OutputFailure(reason))
+            }
+            window.leave(outcome.refusedTopics)
+        }
+        for (topic, reason) in reasons { wait(for: HeldTopic(lane: window.lane, topic: topic), reason) }
+        return window.stream.topic == nil ? outcome : outcome.first(first.message, failure: nil)
     }
 
-    private func settle(_ outcome: SendOutcome, _ window: Window) async {
-        guard outcome.settled > 0 else { return }
+    private func wait(for held: HeldTopic, _ reason: String) {
+        measures.retries.increment()
+        state.withLock { state in
+            state.retries += 1
+            var wait = state.topicWaits[held] ?? Wait()
+            (wait.until, wait.error) = (.now + wait.backoff.next(), reason)
+            state.topicWaits[held] = wait
+        }
+        warnings.warn(
+            .topicRefused, of: subject(held.topic), "\(reason). Its events are held, other topics go on",
+            next: "create the topic (headgate provision), or allow the client of this output to write to it")
+    }
+
+    private func release(_ held: HeldTopic) {
+        let (wasWaiting, isWaiting) = state.withLock { state in
+            (
+                state.topicWaits.removeValue(forKey: held) != nil,
+                state.topicWaits.keys.contains { $0.topic == held.topic }
+            )
+        }
+        if wasWaiting, !isWaiting { warnings.clear(.topicRefused, of: subject(held.topic)) }
+    }
+
+    /// What was held may have been dropped to make room.
+    private func forgetReleasedTopics() async {
+        let waiting = state.withLock { $0.topicWaits.keys }
+        guard !waiting.isEmpty else { return }
+        let held = await outbox.held(by: index)
+        for topic in waiting where held[topic] == nil { release(topic) }
+    }
+
+    private func subject(_ topic: String) -> String { "output \(name), topic \(topic)" }
+
+    // MARK: Settling
+
+    private func settle(_ outcome: SendOutcome, _ window: ForwardingWindow) async {
+        guard outcome.settled > 0, let last = window.last(of: outcome) else { return }
         let now = Timestamp.now
         let dead = outcome.rejected.flatMap { rejection in
-            window.events(ofMessage: rejection.message).map { place in
-                letter(window.events[place], window, at: now, reason: rejection.reason)
-            }
+            window.events(ofMessage: rejection.message).map { window.letter($0, at: now, reason: rejection.reason) }
         }
         for letter in dead {
             logger.warning(
@@ -247,47 +249,34 @@ final class Forwarder: Sendable {
                     "lane": "\(letter.lane.name)", "sequence": "\(letter.sequence)", "reason": "\(letter.reason)",
                 ])
         }
-        let sent = window.events[window.place(ofMessage: outcome.settled) - 1]
-        // What comes after the last message is not for this output.
-        let isAll = outcome.settled == window.outgoing.messages.count
-        let last = (isAll ? window.through : nil) ?? (sent.block, sent.place)
         await settle(last, window, dead: dead, marks: outcome.marks)
         count(outcome, window, dead: dead.count)
     }
 
     private func settle(
-        _ through: (block: Int, place: Int), _ window: Window, dead: [DeadLetter] = [], marks: [String: Int64] = [:]
+        _ last: ForwardingWindow.Place, _ window: ForwardingWindow, dead: [DeadLetter] = [],
+        marks: [String: Int64] = [:]
     ) async {
         await outbox.settle(
-            index, window.stream, window.blocks[through.block].stored, done: through.place + 1, dead: dead, marks: marks
-        )
+            index, window.stream, window.blocks[last.block].stored, done: last.place + 1, dead: dead, marks: marks,
+            left: window.left(through: last), taken: window.events(through: last))
     }
 
-    private func letter(
-        _ event: (block: Int, place: Int, readings: Int), _ window: Window, at now: Timestamp, reason: String
-    ) -> DeadLetter {
-        let (stored, opened) = window.blocks[event.block]
-        var batch = Batch()
-        batch.append(opened.batch.events[event.place], of: opened.batch)
-        return DeadLetter(
-            epoch: stored.epoch, lane: stored.lane, sequence: opened.sequence(at: event.place), at: now, reason: reason,
-            event: batch)
-    }
-
-    private func count(_ outcome: SendOutcome, _ window: Window, dead: Int) {
-        let rejected = Set(outcome.rejected.lazy.map(\.message).flatMap { window.events(ofMessage: $0) })
+    private func count(_ outcome: SendOutcome, _ window: ForwardingWindow, dead: Int) {
+        let notTaken = window.events(ofMessages: outcome.rejected + outcome.refusedTopics)
         let settled = window.place(ofMessage: outcome.settled)
+        let acknowledged = settled - notTaken.count
         var readings = 0
-        for (place, event) in window.events.prefix(settled).enumerated() where !rejected.contains(place) {
+        for (place, event) in window.events.prefix(settled).enumerated() where !notTaken.contains(place) {
             readings += event.readings
         }
         measures.readings.increment(by: readings)
-        measures.events.increment(by: settled - dead)
+        measures.events.increment(by: acknowledged)
         measures.deadLetters.increment(by: dead)
         let wasDown = state.withLock { state in
             defer { if outcome.failure == nil { (state.isUp, state.lastError) = (true, nil) } }
             state.acknowledgedReadings += readings
-            state.acknowledgedEvents += settled - dead
+            state.acknowledgedEvents += acknowledged
             state.deadLetters += dead
             return !state.isUp && outcome.failure == nil
         }
@@ -327,6 +316,6 @@ private struct ForwarderMeasures: Sendable {
     }
 }
 
-extension Forwarder.SchemaWait {
+extension Forwarder.Wait {
     fileprivate var isOver: Bool { until.map { $0 <= .now } ?? false }
 }

@@ -75,7 +75,8 @@ public struct Gateway: Sendable {
             let (output, renderer) = try assembly.ends(of: configured)
             return Forwarder(
                 name: configured.name, index: index, outbox: outbox, output: output, renderer: renderer,
-                pace: ForwarderPace(rate: configured.maxRate, gathering: configured.gathering), logger: logs["outputs"])
+                pace: ForwarderPace(rate: configured.maxRate, gathering: configured.gathering),
+                warnings: warnings, logger: logs["outputs"])
         }
         func collector(takesStrangers: Bool = false, _ formulas: PlantFormulas? = nil) -> Collector {
             Collector(

@@ -26,6 +26,7 @@ public struct GatewayOverview {
         public var acknowledged: Int
         public var retries: Int
         public var deadLetters: Int
+        public var lanes: [GatewayStatus.Backlog]
     }
 
     private let status: GatewayStatus
@@ -64,7 +65,7 @@ public struct GatewayOverview {
             Output(
                 name: output.output, kind: output.kind, error: output.isUp ? nil : output.lastError ?? "unknown",
                 waiting: output.lanes.reduce(0) { $0 + $1.waitingEvents }, acknowledged: output.acknowledgedReadings,
-                retries: output.retries, deadLetters: output.deadLetters)
+                retries: output.retries, deadLetters: output.deadLetters, lanes: output.lanes)
         }
     }
 

@@ -210,7 +210,10 @@ extension OutboxStatus {
             GatewayStatus.Backlog(
                 lane: backlog.lane.name, waitingEvents: Int(clamping: backlog.waiting), oldest: backlog.oldest?.iso8601,
                 oldestAgeSeconds: backlog.oldest.map { max(0, Double(now.microseconds(since: $0)) / 1e6) },
-                cursor: Int(clamping: backlog.cursor), deadLetters: backlog.deadLetters)
+                cursor: Int(clamping: backlog.cursor), deadLetters: backlog.deadLetters,
+                heldTopics: backlog.held.sorted { $0.key < $1.key }.map {
+                    GatewayStatus.HeldTopic(topic: $0.key, events: $0.value)
+                })
         }
     }
 }

@@ -33,6 +33,8 @@ public struct Warning: Sendable, Equatable {
         case pointNeverRead = "point_never_read"
         /// A device sends an impossible or unreadable time.
         case deviceTime = "device_time_refused"
+        /// A broker does not take a topic of an output: it is missing, or not allowed.
+        case topicRefused = "topic_refused"
         /// Events are lost, and a gap event says which.
         case eventsLost = "events_lost"
 
@@ -43,6 +45,7 @@ public struct Warning: Sendable, Equatable {
             case .pollsLost, .otherUnitAnswered, .allPointsRefused: "modbus"
             // Of Modbus and MQTT.
             case .linkDown, .pointNeverRead: "agent"
+            case .topicRefused: "outputs"
             case .eventsLost: "outbox"
             case .clientIDTaken, .sessionLeft, .subscriptionRefused, .messageRefused, .tooManyDevices, .devicesMerged,
                 .deviceTime:
@@ -56,7 +59,7 @@ public struct Warning: Sendable, Equatable {
             switch self {
             case .messageRefused, .tooManyDevices, .devicesMerged, .deviceTime, .eventsLost: true
             case .ruleInputsStale, .ruleHoldUnknown, .linkDown, .clientIDTaken, .sessionLeft, .subscriptionRefused,
-                .pollsLost, .otherUnitAnswered, .allPointsRefused, .pointNeverRead:
+                .pollsLost, .otherUnitAnswered, .allPointsRefused, .pointNeverRead, .topicRefused:
                 false
             }
         }

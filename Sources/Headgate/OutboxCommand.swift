@@ -89,6 +89,8 @@ struct OutboxStatusCommand: AsyncParsableCommand {
                             ]
                         }
                     }, rightAligned: [2, 4, 5]))
+            let held = Table.held(overview.outputs.map { ($0.output, $0.lanes) })
+            if let held { print("\n" + held) }
             if !overview.losses.isEmpty { print("\n" + Table.losses(overview.losses)) }
         }
     }

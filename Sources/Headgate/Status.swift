@@ -71,8 +71,12 @@ struct Status: AsyncParsableCommand {
 
             \(devices)
 
-            \(outputs)\(losses(overview.losses))\(alarms(overview.alarms))\(warnings(overview.warnings))
+            \(outputs)\(held(overview.outputs))\(losses(overview.losses))\(alarms(overview.alarms))\(warnings(overview.warnings))
             """
+    }
+
+    private func held(_ outputs: [GatewayOverview.Output]) -> String {
+        Table.held(outputs.map { ($0.name, $0.lanes) }).map { "\n\n" + $0 } ?? ""
     }
 
     private func losses(_ losses: [GatewayStatus.LossStatus]) -> String {
@@ -108,6 +112,16 @@ struct Status: AsyncParsableCommand {
 }
 
 extension Table {
+    /// Events whose topic a broker does not take; nil where there are none.
+    static func held(_ outputs: [(name: String, lanes: [GatewayStatus.Backlog])]) -> String? {
+        let rows = outputs.flatMap { output in
+            output.lanes.flatMap { lane in
+                lane.heldTopics.map { [output.name, lane.lane, $0.topic, Style.bad("\($0.events)")] }
+            }
+        }
+        return rows.isEmpty ? nil : text(["held for", "lane", "topic", "events"], rows, rightAligned: [3])
+    }
+
     /// Events that are lost.
     static func losses(_ losses: [GatewayStatus.LossStatus]) -> String {
         text(

@@ -12,6 +12,8 @@ public struct Portion: Sendable {
     /// How many events of the first block are settled already.
     public var done: Int
     public var stream: Stream
+    /// The topics that are held: their events are not for this stream, unless it is a held range of theirs.
+    public var held: Set<String> = []
 }
 
 extension Outbox {
@@ -19,16 +21,23 @@ extension Outbox {
     ///
     /// Critical events go first, always, and in their order. Of the others fresh ones go before the backlog, but for
     /// one turn in four, so that both get on; and bulk goes before normal in one turn of four.
-    /// - Parameter lanes: the others are left for later.
+    /// - Parameters:
+    ///   - lanes: the others are left for later.
+    ///   - waiting: held topics that are left for later.
     public func next(
-        for output: Int, bytes: Int, events: Int, of lanes: Set<Lane> = Set(Lane.allCases)
+        for output: Int, bytes: Int, events: Int, of lanes: Set<Lane> = Set(Lane.allCases),
+        without waiting: Set<HeldTopic> = []
     ) -> Portion? {
         guard !isClosed else { return nil }
         do throws(SQLiteError) {
             for (lane, isReplay) in order(of: output) where lanes.contains(lane) {
-                if let portion = try portion(output, lane, isReplay: isReplay, bytes: bytes, events: events) {
-                    return portion
-                }
+                let portion =
+                    isReplay
+                    ? try replay(output, lane, without: waiting, bytes: bytes, events: events)
+                    : try live(output, lane, bytes: bytes, events: events)
+                guard var portion else { continue }
+                portion.held = books.outputs[output].positions[Int(lane.rawValue)].heldTopics
+                return portion
             }
         } catch {
             if mend(error, attempt: 1, wasReading: true) { bells[output].ring() }
@@ -46,28 +55,46 @@ extension Outbox {
         return critical + (turns[output].isMultiple(of: 4) ? replays + live : live + replays)
     }
 
-    private func portion(
-        _ output: Int, _ lane: Lane, isReplay: Bool, bytes: Int, events: Int
+    private func live(_ output: Int, _ lane: Lane, bytes: Int, events: Int) throws(SQLiteError) -> Portion? {
+        let end = splitBacklog(output, lane)
+        let cursor = books.outputs[output].positions[Int(lane.rawValue)].live
+        return try portion(output, lane, .live, cursor, before: end, bytes: bytes, events: events)
+    }
+
+    private func replay(
+        _ output: Int, _ lane: Lane, without waiting: Set<HeldTopic>, bytes: Int, events: Int
     ) throws(SQLiteError) -> Portion? {
+        _ = splitBacklog(output, lane)
+        while let replay = nextReplay(output, lane, without: waiting) {
+            if let portion = try portion(
+                output, lane, replay.stream, replay.cursor, before: replay.until, bytes: bytes, events: events)
+            {
+                return portion
+            }
+            try skipMissing(output, lane, replay.stream, to: replay.until, nil)
+        }
+        return nil
+    }
+
+    /// What is no longer fresh becomes a replay, unless everything is sent in its order.
+    /// - Returns: the number of the lane's next block.
+    private func splitBacklog(_ output: Int, _ lane: Lane) -> Int64 {
         let at = Int(lane.rawValue)
         let end = books.next[at].block
         if lane != .critical, !outputs[output].isInOrder {
             books.outputs[output].positions[at].split(at: fresh.first(lane, end: end))
         }
-        guard isReplay else {
-            let cursor = books.outputs[output].positions[at].live
-            return try portion(output, lane, .live, cursor, before: end, bytes: bytes, events: events)
+        return end
+    }
+
+    /// The oldest replay, or in every second turn the oldest held range, whose topic waited long enough already.
+    private func nextReplay(_ output: Int, _ lane: Lane, without waiting: Set<HeldTopic>) -> Replay? {
+        let replays = books.outputs[output].positions[Int(lane.rawValue)].replays.filter { replay in
+            guard replay.isReady, let topic = replay.topic else { return replay.isReady }
+            return !replay.isThrough && !waiting.contains(HeldTopic(lane: lane, topic: topic))
         }
-        while let replay = books.outputs[output].positions[at].replays.first(where: \.isReady) {
-            let stream = Stream.replay(until: replay.until)
-            if let portion = try portion(
-                output, lane, stream, replay.cursor, before: replay.until, bytes: bytes, events: events)
-            {
-                return portion
-            }
-            try skipMissing(output, lane, stream, to: replay.until, nil)
-        }
-        return nil
+        let isHeldFirst = turns[output].isMultiple(of: 2)
+        return replays.first { ($0.topic != nil) == isHeldFirst } ?? replays.first
     }
 
     private func portion(
@@ -114,7 +141,9 @@ extension Outbox {
         let before = try database.lastBefore(lane, from.block).flatMap { $0.id < from.block ? $0 : nil }
         guard before == nil || next == nil || before?.end != next?.first else { return }
         let name = books.outputs[output].name
-        let count = before.flatMap { before in next.map { $0.first > before.end ? $0.first - before.end : 0 } } ?? 0
+        let between = before.flatMap { before in next.map { $0.first > before.end ? $0.first - before.end : 0 } } ?? 0
+        let count = lost(between, output, lane, stream)
+        if between > 0, count == 0 { return }
         logger.error(
             "blocks are missing", metadata: ["lane": "\(lane.name)", "from": "\(from.block)", "to": "\(id - 1)"])
         books.ledger.add(
@@ -129,17 +158,24 @@ extension Outbox {
     /// What an output left with what it settled, in this life or one before.
     public func marks(of output: Int) -> [String: Int64] { books.outputs[output].marks }
 
-    /// Moves an output's cursor: of `block`, the first `done` events are settled, and all before it in the stream.
-    /// Kept from the next commit on.
-    /// - Parameter marks: what the output wants to know after a restart, kept together with the cursor.
+    /// Moves an output's cursor: of `block`, the first `done` events are settled or left to held ranges, and all before it
+    /// in the stream. Kept from the next commit on.
+    /// - Parameters:
+    ///   - marks: what the output wants to know after a restart, kept together with the cursor.
+    ///   - left: the events that are left to held ranges, by topic.
+    ///   - taken: the events of a held range that are settled.
     public func settle(
         _ output: Int, _ stream: Stream, _ block: StoredBlock, done: Int, dead: [DeadLetter] = [],
-        marks: [String: Int64] = [:]
+        marks: [String: Int64] = [:], left: [String: Int] = [:], taken: Int = 0
     ) {
         let lane = Int(block.lane.rawValue)
-        guard books.outputs[output].positions[lane].move(stream, to: Cursor(after: done, of: block)) else {
+        let cursor = Cursor(after: done, of: block)
+        // A topic may have been released while the window was under way.
+        for topic in left.keys { books.outputs[output].positions[lane].hold(topic) }
+        guard books.outputs[output].positions[lane].move(stream, to: cursor, taken: taken) else {
             return  // evicted meanwhile
         }
+        books.outputs[output].positions[lane].leave(left, through: block.id)
         books.outputs[output].marks.merge(marks) { $1 }
         books.outputs[output].unsavedMarks.formUnion(marks.keys)
         deadLetters += dead.map { (books.outputs[output].number, $0) }
@@ -153,12 +189,56 @@ extension Outbox {
         let at = Int(block.lane.rawValue)
         // The columns may be what is damaged: what the neighbours say is what is missing.
         let after = (try? database.head(block.lane, from: block.id + 1))?.first ?? books.next[at].sequence
-        let count = after > block.first ? min(after - block.first, UInt64(Self.eventsInBlock)) : 0
+        let whole = after > block.first ? min(after - block.first, UInt64(Self.eventsInBlock)) : 0
+        let count = lost(whole, output, block.lane, stream)
         let name = books.outputs[output].name
         books.ledger.add(
             Gap(
                 cause: .corruptBlock, lane: block.lane, first: block.first, last: block.first + max(count, 1) - 1,
                 count: count, since: block.since, until: block.until, outputs: [name]))
         move(output, block.lane, stream, to: Cursor(block: block.id + 1, done: 0))
+    }
+
+    // MARK: Held topics
+
+    /// An output's held ranges, topics in a lane at the most. Each is read again for itself.
+    public static let mostHeldTopics = 32
+
+    /// Holds topics that the broker does not take, so that other topics go on: their events that are not settled become held
+    /// ranges of the output and the lane, and so do those to come.
+    /// - Returns: false where there are too many of them already; then the output waits.
+    public func hold(_ topics: Set<String>, of output: Int, _ lane: Lane) -> Bool {
+        let at = Int(lane.rawValue)
+        let held = books.outputs[output].positions[at].heldTopics
+        guard held.union(topics).count <= Self.mostHeldTopics else { return false }
+        for topic in topics.subtracting(held).sorted() { books.outputs[output].positions[at].hold(topic) }
+        needsHousekeeping()
+        return true
+    }
+
+    /// How many events wait for each held topic of an output.
+    public func held(by output: Int) -> [HeldTopic: Int] {
+        var held: [HeldTopic: Int] = [:]
+        for lane in Lane.allCases {
+            let position = books.outputs[output].positions[Int(lane.rawValue)]
+            for topic in position.heldTopics { held[HeldTopic(lane: lane, topic: topic)] = position.held(topic) }
+        }
+        return held
+    }
+
+    /// What a stream loses where events are gone: of a held range, no more than it has.
+    private func lost(_ count: UInt64, _ output: Int, _ lane: Lane, _ stream: Stream) -> UInt64 {
+        return books.outputs[output].positions[Int(lane.rawValue)].lose(count, of: count, stream)
+    }
+}
+
+/// A topic of a lane that the broker does not take.
+public struct HeldTopic: Sendable, Hashable {
+    public var lane: Lane
+    public var topic: String
+
+    public init(lane: Lane, topic: String) {
+        self.lane = lane
+        self.topic = topic
     }
 }

@@ -16,6 +16,8 @@ public struct OutboxStatus: Sendable {
         /// The sequence number of the next event to be sent.
         public var cursor: UInt64
         public var deadLetters: Int
+        /// Of those that wait, how many are held for a topic that the broker does not take; by topic.
+        public var held: [String: Int] = [:]
     }
 
     public struct LaneStatus: Sendable {
@@ -70,12 +72,20 @@ extension Database {
         var backlog = OutboxStatus.Backlog(
             output: output, lane: lane, waiting: 0, oldest: nil, cursor: next.sequence, deadLetters: 0)
         let ranges =
-            position.replays.filter(\.isReady).map { (cursor: $0.cursor, end: $0.until) }
-            + [(cursor: position.live, end: next.block)]
-        for (cursor, end) in ranges {
+            position.replays.filter(\.isReady).map { (cursor: $0.cursor, end: $0.until, topic: $0.topic) }
+            + [(cursor: position.live, end: next.block, topic: nil)]
+        for topic in position.heldTopics where position.held(topic) > 0 {
+            backlog.held[topic] = position.held(topic)
+        }
+        backlog.waiting = UInt64(backlog.held.values.reduce(0, +))
+        for (cursor, end, topic) in ranges {
             guard let head = try head(lane, from: cursor.block), head.id < end,
                 let last = try lastBefore(lane, end)
             else { continue }
+            if let topic {
+                if backlog.held[topic] != nil { backlog.oldest = min(backlog.oldest ?? head.committed, head.committed) }
+                continue
+            }
             let first = head.first + (head.id == cursor.block ? UInt64(cursor.done) : 0)
             backlog.waiting += last.end - min(first, last.end)
             backlog.oldest = min(backlog.oldest ?? head.committed, head.committed)

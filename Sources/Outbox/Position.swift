@@ -22,6 +22,9 @@ public struct Cursor: Sendable, Equatable {
     init(after done: Int, of block: StoredBlock) {
         self = done >= block.events ? Cursor(block: block.id + 1, done: 0) : Cursor(block: block.id, done: done)
     }
+
+    /// The block after the last of which something is settled.
+    var end: Int64 { done > 0 ? block + 1 : block }
 }
 
 /// Older blocks of a lane that an output still has to send, beside its fresh ones: the backlog of an outage, blocks
@@ -32,13 +35,23 @@ struct Replay: Sendable, Equatable {
     var until: Int64
     /// False while its blocks are not there yet.
     var isReady: Bool
+    /// The topic of a held range: only its events are sent. Nil for all events but those of held topics.
+    var topic: String?
+    /// Of a held range, the events that the other streams have left to it less those that it has settled. Below zero while
+    /// it is ahead of them.
+    var events = 0
 
     /// Whatever there will be before a block.
     static func everything(before first: Int64) -> Replay { Replay(cursor: .start, until: first, isReady: false) }
 
     func covers(_ other: Replay) -> Bool {
-        !isReady && !cursor.isBeyond(other.cursor) && until >= other.until
+        !isReady && topic == other.topic && !cursor.isBeyond(other.cursor) && until >= other.until
     }
+
+    var stream: Stream { .replay(until: until, topic: topic) }
+
+    /// Whether it has nothing to send now. A held range stays after that, for as long as its topic is held.
+    var isThrough: Bool { cursor.block >= until }
 }
 
 /// Where one output is in one lane.
@@ -53,7 +66,7 @@ struct Position: Sendable, Equatable {
     /// The first block that it may still need.
     /// - Parameter withWaiting: false leaves out what waits for its blocks.
     func needed(withWaiting: Bool = true) -> Int64 {
-        replays.filter { withWaiting || $0.isReady }.map(\.cursor.block).reduce(live.block, min)
+        replays.filter { !$0.isThrough && (withWaiting || $0.isReady) }.map(\.cursor.block).reduce(live.block, min)
     }
 
     /// What comes before a block is not there yet, and will be.
@@ -62,17 +75,18 @@ struct Position: Sendable, Equatable {
         if live.block < first { move(.live, to: beginning) }
         replays.removeAll { $0.until <= first }
         for index in replays.indices where replays[index].cursor.block < first { replays[index].cursor = beginning }
-        replays.append(.everything(before: first))
-        areReplaysUnsaved = true
+        add(.everything(before: first))
     }
 
     /// What a database that is saved says of how far it was; nil where it does not, and all of it is to be sent.
     mutating func takeOver(_ known: [Replay]?, until first: Int64) {
         let everything = Replay.everything(before: first)
-        if known != nil { replays.removeAll { $0 == everything } }
+        if known != nil { replays.removeAll { $0.isEverything(before: first) } }
+        for topic in Set((known ?? []).compactMap(\.topic)) { hold(topic) }
+        let held = Set((known ?? []).compactMap(\.topic))
         // One that was saved before it may have had the same to send.
         for replay in known ?? [everything] where !replays.contains(where: { $0.covers(replay) }) {
-            replays.append(replay)
+            replay.topic == nil ? add(replay, exceptHeld: held) : replays.append(replay)
         }
         areReplaysUnsaved = true
     }
@@ -85,7 +99,10 @@ struct Position: Sendable, Equatable {
     /// Everything before `fresh` becomes a replay, so that what comes now does not wait for it.
     mutating func split(at fresh: Int64) {
         guard live.block < fresh else { return }
-        if let last = replays.indices.last, replays[last].isReady, replays[last].until == live.block, live.done == 0 {
+        extendHeld(to: fresh)
+        if let last = replays.lastIndex(where: { $0.topic == nil }), replays[last].isReady,
+            replays[last].until == live.block, live.done == 0
+        {
             replays[last].until = fresh
         } else {
             replays.append(Replay(cursor: live, until: fresh, isReady: true))
@@ -97,38 +114,47 @@ struct Position: Sendable, Equatable {
 
     /// Its blocks before `first` are elsewhere for now, and wait.
     mutating func leave(at first: Int64) {
+        extendHeld(to: first)
         for index in replays.indices { replays[index].isReady = false }
         if live.block < first { replays.append(Replay(cursor: live, until: first, isReady: false)) }
         live = Cursor(block: first, done: 0)
     }
 
     func cursor(of stream: Stream) -> Cursor {
-        guard case .replay(let until) = stream else { return live }
-        return index(ofReplay: until).map { replays[$0].cursor } ?? .start
+        guard case .replay(let until, let topic) = stream else { return live }
+        return index(ofReplay: until, topic).map { replays[$0].cursor } ?? .start
     }
 
     /// The others keep their ends, so that an end tells which it is, whatever was split or evicted meanwhile. One that waits
     /// for its blocks is meant only where no other is: it was under way when the disk was left.
-    private func index(ofReplay until: Int64) -> Int? {
-        let candidates = replays.indices.filter { replays[$0].until >= until && replays[$0].cursor.block < until }
+    func index(ofReplay until: Int64, _ topic: String?) -> Int? {
+        let candidates = replays.indices.filter {
+            replays[$0].topic == topic && replays[$0].until >= until && replays[$0].cursor.block < until
+        }
         return candidates.first { replays[$0].isReady } ?? candidates.first
     }
 
     /// Moves the cursor of a stream; it never goes back.
+    /// - Parameter taken: the events of a held range that are settled by it.
     /// - Returns: whether it moved.
     @discardableResult
-    mutating func move(_ stream: Stream, to cursor: Cursor) -> Bool {
+    mutating func move(_ stream: Stream, to cursor: Cursor, taken: Int = 0) -> Bool {
         switch stream {
         case .live:
             guard cursor.isBeyond(live) else { return false }
+            extendHeld(to: cursor.end)
             live = cursor
             isLiveUnsaved = true
-        case .replay(let until):
-            guard let index = index(ofReplay: until), cursor.isBeyond(replays[index].cursor) else { return false }
+        case .replay(let until, let topic):
+            guard let index = index(ofReplay: until, topic), cursor.isBeyond(replays[index].cursor) else {
+                return false
+            }
             replays[index].cursor = cursor
-            if cursor.block >= replays[index].until { replays.remove(at: index) }
+            if topic != nil { replays[index].events -= taken }
+            if topic == nil, replays[index].isThrough { replays.remove(at: index) }
             areReplaysUnsaved = true
         }
+        releaseHeld()
         return true
     }
 }
@@ -139,10 +165,15 @@ extension Cursor {
     }
 }
 
-/// Which of a lane's two ways an output's window comes from.
+/// Which of a lane's ways an output's window comes from.
 public enum Stream: Sendable, Equatable {
     /// What was committed a moment ago.
     case live
-    /// A replay, by the block at which it ends.
-    case replay(until: Int64)
+    /// A replay, by the block at which it ends; with a topic, a held range.
+    case replay(until: Int64, topic: String? = nil)
+
+    /// The topic of a held range.
+    public var topic: String? {
+        if case .replay(_, let topic) = self { topic } else { nil }
+    }
 }

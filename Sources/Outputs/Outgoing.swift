@@ -44,6 +44,13 @@ public struct Outgoing: Sendable {
     }
 }
 
+/// Which topics a window is of.
+public enum TopicSelection: Sendable {
+    case all
+    case allBut(Set<String>)
+    case only(String)
+}
+
 /// Turns stored events into messages for one output.
 public struct Renderer: Sendable {
     /// What is in a payload.
@@ -57,6 +64,8 @@ public struct Renderer: Sendable {
     }
 
     private let topic: TopicTemplate
+    /// Whether it may have several topics: then one that the broker refuses need not stop the others.
+    public var hasSeveralTopics: Bool { topic.isOfSeveral }
     private let gateway: String
     private let catalog: Catalog
     private let hasAttributes: Bool
@@ -95,20 +104,41 @@ public struct Renderer: Sendable {
         }
     }
 
+    /// What became of an event in a window.
+    public enum Addition {
+        /// A message has it; how many readings of a device it tells.
+        case added(readings: Int)
+        /// It is not for this output, or not of the topic that is wanted.
+        case passed
+        /// Its topic is held.
+        case left(topic: String)
+    }
+
     /// Adds an event to a window.
-    /// - Returns: how many readings of a device it tells; nil where it is not for this output.
+    /// - Parameter topics: which topics the window is of.
     @discardableResult
     public mutating func add(
         _ event: Batch.Event, of batch: Batch, id: EventID, isReplayed: Bool, isBacklog: Bool = false,
-        to out: inout Outgoing
-    ) throws(UnknownSchema) -> Int? {
-        guard let allowed else {
-            try put(event, of: batch, id: id, isReplayed: isReplayed, isBacklog: isBacklog, to: &out)
-            return event.measured
+        topics: TopicSelection = .all, to out: inout Outgoing
+    ) throws(UnknownSchema) -> Addition {
+        var (told, part) = (event, batch)
+        if let allowed {
+            guard let allowedPart = allowed.part(of: event, batch, catalog.contents) else { return .passed }
+            (told, part) = allowedPart
         }
-        guard let (told, part) = allowed.part(of: event, batch, catalog.contents) else { return nil }
+        switch topics {
+        case .all: break
+        case .allBut(let held):
+            let topic = topicText(told, lane: id.lane)
+            if held.contains(topic) { return .left(topic: topic) }
+        case .only(let wanted): if topicText(told, lane: id.lane) != wanted { return .passed }
+        }
         try put(told, of: part, id: id, isReplayed: isReplayed, isBacklog: isBacklog, to: &out)
-        return told.measured
+        return .added(readings: told.measured)
+    }
+
+    private func topicText(_ event: Batch.Event, lane: Lane) -> String {
+        topic.text(event.kind, lane: lane, device: catalog.contents[event.device], gateway: gateway)
     }
 
     private mutating func put(
@@ -118,7 +148,7 @@ public struct Renderer: Sendable {
             put(event, of: batch, id: id, isReplayed: isReplayed, isBacklog: isBacklog, sparkplug, to: &out)
             return
         }
-        let topic = topic.text(event.kind, lane: id.lane, device: catalog.contents[event.device], gateway: gateway)
+        let topic = topicText(event, lane: id.lane)
         if blocks != nil {
             addToBlock(event, of: batch, id: id, isReplayed: isReplayed, isBacklog: isBacklog, topic: topic, to: &out)
             return
@@ -183,11 +213,7 @@ public struct Renderer: Sendable {
             return outcome
         }
         blocks?.most = max(1, window.messages[refused.message].events / 2)
-        var judged = outcome
-        judged.settled = refused.message
-        judged.rejected = outcome.rejected.filter { $0.message < refused.message }
-        judged.failure = nil
-        return judged
+        return outcome.first(refused.message, failure: nil)
     }
 
     /// Ends a window: what is told together becomes messages.

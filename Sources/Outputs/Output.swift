@@ -34,10 +34,12 @@ extension Output {
 
 /// What became of a window of messages.
 public struct SendOutcome: Sendable {
-    /// How many of the first are settled for good: taken, or listed in `rejected`.
+    /// How many of the first there is a final answer to: they are taken, or listed in `rejected` or `refusedTopics`.
     public var settled: Int
     /// Those among the settled that the broker will never take.
     public var rejected: [Rejection]
+    /// Those among the settled whose topic the broker does not take now: their events are to be sent later.
+    public var refusedTopics: [Rejection] = []
     /// Why the rest is not settled; it is to be sent again.
     public var failure: OutputFailure?
     /// How far the settled ones bring each place at the broker (a partition, say), where the output wants to know it after
@@ -61,10 +63,23 @@ public struct SendOutcome: Sendable {
         rejected = verdicts.prefix(settled).enumerated().compactMap { index, verdict in
             if case .rejected(let reason) = verdict { Rejection(message: index, reason: reason) } else { nil }
         }
+        refusedTopics = verdicts.prefix(settled).enumerated().compactMap { index, verdict in
+            if case .refusedTopic(let reason) = verdict { Rejection(message: index, reason: reason) } else { nil }
+        }
         self.failure = failure
         if failure == nil, settled < verdicts.count, case .failed(let reason) = verdicts[settled] {
             self.failure = OutputFailure(reason)
         }
+    }
+
+    /// The answers to the first messages alone.
+    public func first(_ count: Int, failure: OutputFailure?) -> SendOutcome {
+        var first = self
+        first.settled = min(settled, count)
+        first.rejected.removeAll { $0.message >= count }
+        first.refusedTopics.removeAll { $0.message >= count }
+        first.failure = failure
+        return first
     }
 }
 
@@ -72,13 +87,14 @@ public struct SendOutcome: Sendable {
 enum Verdict {
     case delivered
     case rejected(String)
+    case refusedTopic(String)
     case failed(String)
     /// Refused together with the others of its request.
     case refusedInBatch(String)
 
     var isSettled: Bool {
         switch self {
-        case .delivered, .rejected: true
+        case .delivered, .rejected, .refusedTopic: true
         case .failed, .refusedInBatch: false
         }
     }

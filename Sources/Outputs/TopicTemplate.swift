@@ -42,6 +42,9 @@ public struct TopicTemplate: Sendable, Equatable {
     /// Whether all events of a topic are of one kind and one map.
     public var isOfOneRecord: Bool { parts.contains(.kind) && (parts.contains(.map) || parts.contains(.device)) }
 
+    /// Whether an output may have several topics.
+    public var isOfSeveral: Bool { parts.contains { part in if case .text = part { false } else { part != .gateway } } }
+
     /// Whether events of different devices, or of different kinds, may have different topics.
     public var isOfDevice: Bool {
         parts.contains { part in

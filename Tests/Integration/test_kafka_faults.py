@@ -4,6 +4,7 @@ order of each device is kept, and with `exactly_once` a gateway that is killed s
 import json
 import os
 import random
+import signal
 import subprocess
 import threading
 
@@ -186,3 +187,126 @@ def test_a_topic_that_is_missing_is_named(workshop):
     wait_for(lambda: 7 in numbers_in(cluster.address), what="the event")
     wait_for(lambda: gateway.output("up")["isUp"], what="the output")
     assert gateway.stop() == 0
+
+
+BEDS = {"map": "beds", "version": 1, "title": "t", "source": "this test", "mqtt": {"payload": "number", "id": {"level": 2}},
+        "points": {"n": {"deadband": 0}}, "examples": [{"payload": "70", "gives": {"n": 70}}]}
+
+
+class Ward:
+    """Beds whose readings go to a topic of their own each."""
+
+    def __init__(self, workshop, cluster, **output):
+        self.workshop, self.cluster = workshop, cluster
+        self.is_exactly_once = output.get("exactly_once", False)
+        self.port, _ = workshop.mosquitto("inside")
+        (workshop.folder / "maps").mkdir()
+        (workshop.folder / "maps/beds.yaml").write_text(json.dumps(BEDS))
+        self.path = workshop.configuration(
+            maps=str(workshop.folder / "maps"),
+            links={"floor": {"mqtt": f"mqtt://127.0.0.1:{self.port}", "client_id": "gateway"}},
+            devices={"bed": {"map": "beds", "link": "floor", "topic": "ward/+"}},
+            outputs={"up": {"kafka": [cluster.address], "topic": "{kind}.{device}"} | output})
+        self.start()
+
+    def start(self):
+        self.gateway = self.workshop.gateway(self.path)
+        listening(self.gateway)
+
+    def tell(self, bed, *values):
+        for value in values:
+            publish(self.port, value, topic=f"ward/{bed}")
+
+    def values(self, bed, at_least=0):
+        def read():
+            found = events_in(self.cluster.address, f"telemetry.bed.{bed}")
+            return found if len(found) >= at_least else None
+
+        events = wait_for(read, what=f"{at_least} events of {bed}", seconds=30)
+        once = {event["id"]: event for event in events}
+        # Only a kill sends one twice, under the same id.
+        assert len(once) == len(events) or not self.is_exactly_once
+        return [reading["value"] for event in once.values() for reading in event["data"]["readings"]]
+
+    def held(self, bed):
+        return sum(
+            held["events"] for lane in self.gateway.output("up")["lanes"] for held in lane["heldTopics"]
+            if held["topic"] == f"telemetry.bed.{bed}")
+
+    def waiting(self):
+        return sum(lane["waitingEvents"] for lane in self.gateway.output("up")["lanes"])
+
+
+@pytest.mark.parametrize("output", [{}, {"exactly_once": True}, {"backlog": "in_order"}], ids=str)
+def test_a_topic_that_is_missing_stops_no_other(workshop, output):
+    cluster = Cluster(workshop, brokers=1)
+    cluster.tell("create telemetry.bed.b 2")
+    cluster.tell("topic telemetry.bed.b UNKNOWN_TOPIC_OR_PART")
+    ward = Ward(workshop, cluster, **output)
+    count = 12
+    for value in range(count):
+        ward.tell("a", value)
+        ward.tell("b", value)
+    wait_for(lambda: ward.gateway.output("up")["acknowledgedReadings"] >= count, what="those of a", seconds=30)
+    wait_for(lambda: ward.held("b") == count, what="those of b, held")
+    assert ward.waiting() == count
+    # A stop and a kill keep what is held.
+    for end in (signal.SIGTERM, signal.SIGKILL):
+        ward.gateway.peer.stop(end)
+        ward.start()
+        ward.tell("a", count)
+        ward.tell("b", count)
+        count += 1
+        wait_for(lambda: ward.held("b") == ward.waiting() == count, what="those of b, held")
+        # It warns once, however often it tries.
+        wait_for(lambda: any(
+            warning["warning"] == "topic_refused" and "telemetry.bed.b" in warning["text"] and warning["count"] > 1
+            for warning in ward.gateway.status()["warnings"]), what="a warning")
+    log = ward.gateway.peer.log.read_text()
+    assert len([line for line in log.splitlines() if "topic telemetry.bed.b: " in line and "create the topic" in line]) == 3
+    status = headgate("status", "-c", ward.path).stdout
+    assert ["up", "normal", "telemetry.bed.b", str(count)] in [line.split() for line in status.splitlines()]
+    assert f'headgate_output_held_events{{output="up",lane="normal",topic="telemetry.bed.b"}} {count}' in ward.gateway.get("/metrics")
+    assert ward.gateway.output("up")["isUp"]
+    cluster.tell("topic telemetry.bed.b NONE")
+    wait_for(lambda: ward.waiting() == 0, what="nothing held", seconds=30)
+    wait_for(lambda: not ward.gateway.status()["warnings"], what="the warning cleared")
+    ward.tell("b", count)
+    assert ward.values("b", count + 1) == list(range(count + 1))
+    assert ward.values("a", count) == list(range(count))
+    assert ward.gateway.stop() == 0
+
+
+def test_blocks_of_a_lane_whose_topic_is_missing_stop_no_other_lane(workshop):
+    cluster = Cluster(workshop, brokers=1)
+    cluster.tell("create normal 1")
+    cluster.tell("topic normal UNKNOWN_TOPIC_OR_PART")
+    ward = Ward(workshop, cluster, format="block", topic="{lane}")
+    ward.tell("a", *range(5))
+    wait_for(lambda: [lane["heldTopics"] for lane in ward.gateway.output("up")["lanes"]] == [
+        [], [{"topic": "normal", "events": 5}], []], what="five held")
+    # The status of the device goes by the critical lane.
+    assert ward.gateway.output("up")["acknowledgedEvents"] > 0
+    cluster.tell("topic normal NONE")
+    wait_for(lambda: ward.waiting() == 0 and ward.gateway.output("up")["acknowledgedReadings"] == 5, what="nothing held")
+    assert ward.gateway.stop() == 0
+
+
+def test_too_many_missing_topics_stop_the_output_and_it_says_so(workshop):
+    cluster = Cluster(workshop, brokers=1)
+    beds = [f"b{number}" for number in range(33)]
+    for bed in beds:
+        cluster.tell(f"create telemetry.bed.{bed} 1")
+        cluster.tell(f"topic telemetry.bed.{bed} UNKNOWN_TOPIC_OR_PART")
+    ward = Ward(workshop, cluster)
+    for bed in beds:
+        ward.tell(bed, 1)
+    error = wait_for(lambda: ward.gateway.output("up").get("lastError"), what="an error", seconds=150)
+    assert "32 topics are held already" in error
+    ward.tell("a", 1)
+    assert ward.waiting() >= 34
+    for bed in beds:
+        cluster.tell(f"topic telemetry.bed.{bed} NONE")
+    wait_for(lambda: ward.waiting() == 0 and ward.gateway.output("up")["isUp"], what="nothing held", seconds=60)
+    assert all(ward.values(bed, 1) == [1] for bed in beds + ["a"])
+    assert ward.gateway.stop() == 0

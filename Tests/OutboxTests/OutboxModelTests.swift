@@ -23,6 +23,7 @@ struct OutboxModelTests {
         // Or nothing was tried.
         #expect(model.restarts > 5 && model.crashes > 5)
         #expect(isSmall == (model.lost > 0))
+        #expect(model.held > 5)
     }
 }
 
@@ -39,6 +40,8 @@ private final class OutboxModel {
     private struct Way: Hashable {
         var lane: Lane
         var isBacklog: Bool
+        /// Of a held range.
+        var topic: String?
     }
 
     /// One event of a commit: its name's epoch and what it said.
@@ -48,11 +51,13 @@ private final class OutboxModel {
     }
 
     private static let outputs = ["one", "two", "three"]
+    private static let topics = (0..<3).map { "topic \($0)" }
 
     var random = SeededGenerator()
     var failures: [String] = []
     private(set) var restarts = 0
     private(set) var crashes = 0
+    private(set) var held = 0
     var lost: Int { received.map { $0.lost.values.map(\.count).reduce(0, +) }.reduce(0, +) }
 
     private let folder: TemporaryFolder
@@ -61,6 +66,8 @@ private final class OutboxModel {
     private let codec = BlockCodec(keys: .none)
     private var outbox: Outbox?
     private var received = outputs.map { _ in Received() }
+    /// Topics that each output's broker does not take now.
+    private var refused = outputs.map { _ in Set<String>() }
     private var committed: [Lane: [UInt64: Truth]] = [:]
     private var offered: Set<Int64> = []
     private var lastNumber: Int64 = 0
@@ -92,7 +99,8 @@ private final class OutboxModel {
     func step() async throws {
         switch Int.random(in: 0..<100, using: &random) {
         case ..<40: offer()
-        case ..<65: try await commit()
+        case ..<62: try await commit()
+        case ..<65: refuse()
         case ..<96: _ = try await send(to: Int.random(in: 0..<Self.outputs.count, using: &random))
         case ..<98: try await restart()
         default: try await crash()
@@ -101,6 +109,7 @@ private final class OutboxModel {
 
     /// Sends everything, and looks whether that and what was told as lost is all there was.
     func finish() async throws {
+        refused = refused.map { _ in [] }
         try await sendAll()
         // What is lost is told when it no longer grows, or at a stop.
         try await restart()
@@ -109,6 +118,7 @@ private final class OutboxModel {
             for (lane, events) in committed {
                 let known = (received[output].sequences[lane] ?? []).union(received[output].lost[lane] ?? [])
                 let missing = Set(events.keys).subtracting(known)
+                if let outbox, await !outbox.held(by: output).isEmpty { failures.append("something is held for ever") }
                 if let first = missing.min() {
                     failures.append("\(Self.outputs[output]) lacks \(missing.count) of \(lane), \(first) first")
                 }
@@ -161,18 +171,72 @@ private final class OutboxModel {
     /// - Returns: whether there was anything.
     private func send(to output: Int) async throws -> Bool {
         let outbox = try #require(outbox)
-        guard let portion = await outbox.next(for: output, bytes: 20_000, events: 50) else { return false }
+        let waiting = Set(
+            Lane.allCases.flatMap { lane in
+                // A topic may be tried although it is still refused.
+                refused[output].filter { _ in Bool.random(using: &random) }.map { HeldTopic(lane: lane, topic: $0) }
+            })
+        guard let portion = await outbox.next(for: output, bytes: 20_000, events: 50, without: waiting) else {
+            return false
+        }
+        var held = portion.held
         for block in portion.blocks {
             let opened = try codec.decode(block)
             let start = block.id == portion.blocks[0].id ? portion.done : 0
             let count = opened.batch.events.count
             let takesAll = Int.random(in: 0..<4, using: &random) > 0
             let end = takesAll ? count : Int.random(in: start...count, using: &random)
-            for place in start..<end { receive(output, portion.stream, block, place, opened) }
-            await outbox.settle(output, portion.stream, block, done: end)
-            if !takesAll { break }
+            var left: [String: Int] = [:]
+            var (taken, done) = (0, start)
+            for place in start..<end {
+                let topic = topic(opened.batch.events[place], opened.batch, block.lane)
+                let isRefused = topic.map(refused[output].contains) ?? false
+                if let wanted = portion.stream.topic {
+                    if topic == wanted, isRefused { break }
+                    if topic == wanted {
+                        receive(output, portion.stream, block, place, opened)
+                        taken += 1
+                    }
+                } else if let topic, isRefused || held.contains(topic) {
+                    if !held.contains(topic) { await hold(topic, output, block.lane, &held) }
+                    left[topic, default: 0] += 1
+                } else {
+                    receive(output, portion.stream, block, place, opened)
+                }
+                done = place + 1
+            }
+            if done > start || start == count {
+                await outbox.settle(output, portion.stream, block, done: done, left: left, taken: taken)
+            }
+            if done < count { break }
         }
         return true
+    }
+
+    private func hold(_ topic: String, _ output: Int, _ lane: Lane, _ held: inout Set<String>) async {
+        guard await outbox?.hold([topic], of: output, lane) == true else {
+            failures.append("too much is held")
+            return
+        }
+        held.insert(topic)
+        self.held += 1
+        for isBacklog in [true, false] {
+            received[output].next[Way(lane: lane, isBacklog: isBacklog, topic: topic)] = nil
+        }
+    }
+
+    /// A topic of an output goes, or comes back.
+    private func refuse() {
+        let output = Int.random(in: 0..<Self.outputs.count, using: &random)
+        guard let topic = Self.topics.randomElement(using: &random) else { return }
+        if refused[output].remove(topic) == nil { refused[output].insert(topic) }
+    }
+
+    /// The topic of an event; nil of what is always taken: what concerns no device, and in a small outbox all that is critical,
+    /// which would fill it and push out what tells of losses.
+    private func topic(_ event: Batch.Event, _ batch: Batch, _ lane: Lane) -> String? {
+        if settings.maxSize < 1 << 30, lane == .critical { return nil }
+        return Self.number(event, batch).map { Self.topics[Int($0) % Self.topics.count] }
     }
 
     private func receive(
@@ -186,7 +250,7 @@ private final class OutboxModel {
         if case .gap(let gap) = batch.events[place].detail, gap.outputs.contains(Self.outputs[output]) {
             received[output].lost[gap.lane, default: []].formUnion(gap.first...gap.last)
         }
-        let way = Way(lane: lane, isBacklog: stream != .live)
+        let way = Way(lane: lane, isBacklog: stream != .live, topic: stream.topic)
         if sequence < received[output].next[way] ?? 1 { failures.append("\(way) \(sequence) came out of order") }
         received[output].next[way] = sequence + 1
         received[output].sequences[lane, default: []].insert(sequence)

@@ -215,4 +215,18 @@ struct RecoveryTests {
         try await ward.checkRecovery(mostMissing: 0)
         #expect(ward.causes.isEmpty)
     }
+
+    @Test("a database of version 6 gets what held ranges need, and keeps everything")
+    func migrationToHeldRanges() async throws {
+        try await ward.fill(leavingLog: false)
+        do {
+            let connection = try Connection(path: ward.path("outbox.db"))
+            for column in ["topic", "events"] { try connection.execute("ALTER TABLE replay DROP COLUMN \(column)") }
+            try connection.execute("PRAGMA user_version=6")
+            try connection.checkpoint(truncate: true)
+        }
+        for name in ["epoch", "outbox.db-wal"] { try? FileManager.default.removeItem(atPath: ward.path(name)) }
+        try await ward.checkRecovery(mostMissing: 0)
+        #expect(ward.causes.isEmpty)
+    }
 }

@@ -12,6 +12,8 @@ public struct KafkaError: Error, Equatable, CustomStringConvertible {
         case reject
         /// A message in the same request, perhaps this one, will never be taken.
         case rejectBatch
+        /// Nothing is taken for this topic, until an operator creates it or allows it. Others are.
+        case topic
         /// This producer is done; a new one may go on.
         case fatal
         /// The settings cannot work as they are.
@@ -41,9 +43,12 @@ public struct KafkaError: Error, Equatable, CustomStringConvertible {
         switch code {
         case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE, RD_KAFKA_RESP_ERR__INVALID_ARG: .reject
         case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_INVALID_RECORD: .rejectBatch
+        case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,
+            RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+            .topic
         case RD_KAFKA_RESP_ERR__FATAL, RD_KAFKA_RESP_ERR__DESTROY: .fatal
         case RD_KAFKA_RESP_ERR__QUEUE_FULL: .queueFull
-        // All else passes or is mended by an operator (authorisation, a missing topic): never give a message up for it.
+        // All else passes or is mended by an operator: never give a message up for it.
         default: .retry
         }
     }

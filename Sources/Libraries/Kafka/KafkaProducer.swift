@@ -30,6 +30,12 @@ public struct KafkaProducer: ~Copyable {
         rd_kafka_destroy_flags(producer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
     }
 
+    /// Asks the brokers whether there is a topic.
+    /// - Parameter timeout: milliseconds.
+    public func has(_ topic: String, timeout: Int32) throws(KafkaError) -> Bool {
+        try KafkaClient.partitions(of: topic, producer, timeout: timeout) != nil
+    }
+
     /// Hands a message to the library, which copies it and gives it the time it has now: brokers refuse records of a
     /// device's clock that is far off (`message.timestamp.after.max.ms`).
     /// - Parameter tag: comes back with the delivery report.

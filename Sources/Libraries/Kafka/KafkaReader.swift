@@ -37,28 +37,13 @@ public struct KafkaReader: ~Copyable {
 
     /// The partitions of a topic with all that is kept of them; empty where there is no such topic yet.
     public func partitions(of topic: String) throws(KafkaError) -> [Span] {
-        try numbers(of: topic).map { number throws(KafkaError) in
+        try (KafkaClient.partitions(of: topic, consumer, timeout: Self.timeout) ?? []).map {
+            number throws(KafkaError) in
             var (low, high) = (Int64(0), Int64(0))
             let code = rd_kafka_query_watermark_offsets(consumer, topic, number, &low, &high, Self.timeout)
             guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(code) }
             return Span(partition: number, from: low, end: high)
         }
-    }
-
-    private func numbers(of topic: String) throws(KafkaError) -> [Int32] {
-        guard let local = rd_kafka_topic_new(consumer, topic, nil) else { throw KafkaError(rd_kafka_last_error()) }
-        defer { rd_kafka_topic_destroy(local) }
-        var metadata: UnsafePointer<rd_kafka_metadata>?
-        let code = rd_kafka_metadata(consumer, 0, local, &metadata, Self.timeout)
-        guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata else { throw KafkaError(code) }
-        defer { rd_kafka_metadata_destroy(metadata) }
-        guard metadata.pointee.topic_cnt == 1 else { return [] }
-        let found = metadata.pointee.topics[0]
-        if found.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || found.err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC {
-            return []
-        }
-        guard found.err == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(found.err) }
-        return (0..<Int(found.partition_cnt)).map { found.partitions[$0].id }
     }
 
     /// Calls back with one header of each record that has it.
@@ -116,6 +101,26 @@ public struct KafkaReader: ~Copyable {
 
 /// What producers and consumers have in common.
 enum KafkaClient {
+    /// Asks the brokers for the partitions of a topic; nil where there is no such topic.
+    /// - Parameter timeout: milliseconds.
+    static func partitions(
+        of topic: String, _ client: OpaquePointer, timeout: Int32
+    ) throws(KafkaError) -> [Int32]? {
+        guard let local = rd_kafka_topic_new(client, topic, nil) else { throw KafkaError(rd_kafka_last_error()) }
+        defer { rd_kafka_topic_destroy(local) }
+        var metadata: UnsafePointer<rd_kafka_metadata>?
+        let code = rd_kafka_metadata(client, 0, local, &metadata, timeout)
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata else { throw KafkaError(code) }
+        defer { rd_kafka_metadata_destroy(metadata) }
+        guard metadata.pointee.topic_cnt == 1 else { return nil }
+        let found = metadata.pointee.topics[0]
+        if found.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || found.err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC {
+            return nil
+        }
+        guard found.err == RD_KAFKA_RESP_ERR_NO_ERROR else { throw KafkaError(found.err) }
+        return (0..<Int(found.partition_cnt)).map { found.partitions[$0].id }
+    }
+
     static func make(
         _ type: rd_kafka_type_t, _ settings: [String: String], events: Int32
     ) throws(KafkaError) -> OpaquePointer {

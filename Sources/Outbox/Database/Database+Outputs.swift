@@ -85,17 +85,23 @@ extension Database {
 
     // MARK: Replays
 
-    /// What an output has still to send beside what is fresh, oldest first; nil where a row of it is damaged.
+    /// What an output has still to send beside what is fresh, oldest first; nil where a row of it is damaged. A database that
+    /// was put aside may be of a version without held ranges.
     func replays(output: Int64, _ lane: Lane) throws(SQLiteError) -> [Replay]? {
+        let hasTopics =
+            try connection.integer("SELECT count(*) FROM pragma_table_info('replay') WHERE name='topic'") == 1
         let statement = try connection.prepare(
-            "SELECT block,done,until,state,crc FROM replay WHERE output=? AND lane=? ORDER BY id")
+            "SELECT block,done,until,state,crc,\(hasTopics ? "topic,events" : "'',0") FROM replay"
+                + " WHERE output=? AND lane=? ORDER BY id")
         statement.bind(output, at: 1)
         statement.bind(Int64(lane.rawValue), at: 2)
         var replays: [Replay] = []
         while try statement.step() {
+            let topic = statement.text(5)
             let replay = Replay(
                 cursor: Cursor(block: max(0, statement.integer(0)), done: Int(clamping: max(0, statement.integer(1)))),
-                until: statement.integer(2), isReady: statement.integer(3) == 1)
+                until: statement.integer(2), isReady: statement.integer(3) == 1, topic: topic.isEmpty ? nil : topic,
+                events: Int(clamping: statement.integer(6)))
             guard statement.integer(4) == Self.checksum(of: replay, output, lane) else { return nil }
             replays.append(replay)
         }
@@ -103,9 +109,12 @@ extension Database {
     }
 
     private static func checksum(of replay: Replay, _ output: Int64, _ lane: Lane) -> Int64 {
-        rowChecksum(
+        let whole = [
             output, Int64(lane.rawValue), replay.cursor.block, Int64(replay.cursor.done), replay.until,
-            replay.isReady ? 1 : 0)
+            replay.isReady ? 1 : 0,
+        ]
+        guard let topic = replay.topic else { return rowChecksum(whole) }
+        return rowChecksum(whole + [Int64(CRC32C.of(Array(topic.utf8))), Int64(replay.events)])
     }
 
     /// Makes what is stored of an output's replays in a lane what they are.
@@ -113,14 +122,16 @@ extension Database {
         try connection.run("DELETE FROM replay WHERE output=? AND lane=?", output, Int64(lane.rawValue))
         for replay in replays {
             let statement = try connection.prepare(
-                "INSERT INTO replay(output,lane,block,done,until,state,crc) VALUES(?,?,?,?,?,?,?)")
+                "INSERT INTO replay(output,lane,block,done,until,state,topic,events,crc) VALUES(?,?,?,?,?,?,?,?,?)")
             statement.bind(output, at: 1)
             statement.bind(Int64(lane.rawValue), at: 2)
             statement.bind(replay.cursor.block, at: 3)
             statement.bind(Int64(replay.cursor.done), at: 4)
             statement.bind(replay.until, at: 5)
             statement.bind(replay.isReady ? 1 : 0, at: 6)
-            statement.bind(Self.checksum(of: replay, output, lane), at: 7)
+            statement.bind(replay.topic ?? "", at: 7)
+            statement.bind(Int64(replay.events), at: 8)
+            statement.bind(Self.checksum(of: replay, output, lane), at: 9)
             try statement.run()
         }
     }

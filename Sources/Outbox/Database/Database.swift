@@ -187,7 +187,9 @@ extension Database {
 // MARK: Checksums
 
 /// Over the columns of a row, for rows that have no body with a checksum of its own.
-func rowChecksum(_ columns: Int64...) -> Int64 {
+func rowChecksum(_ columns: Int64...) -> Int64 { rowChecksum(columns) }
+
+func rowChecksum(_ columns: [Int64]) -> Int64 {
     var out = ByteWriter()
     for column in columns { out.zigzag(column) }
     return Int64(CRC32C.of(out.bytes))

@@ -16,7 +16,9 @@ enum Migration {
             }
             if version < 4 { try addCopies(connection) }
             if version < 5 { try connection.execute(Schema.sealedTables) }
-            try connection.execute(Schema.ruleTable)
+            if version < 6 { try connection.execute(Schema.ruleTable) }
+            // The table of replays came with version 2, in its present shape.
+            if version >= 2 { try addHeldRanges(connection) }
             try connection.execute("PRAGMA user_version=\(Schema.version)")
         }
     }
@@ -54,6 +56,10 @@ enum Migration {
             write.bind(read.integer(0), at: 2)
             try write.run()
         }
+    }
+
+    private static func addHeldRanges(_ connection: borrowing Connection) throws(SQLiteError) {
+        for column in Schema.heldColumns { try connection.execute("ALTER TABLE replay ADD COLUMN \(column)") }
     }
 
     private static func addCopies(_ connection: borrowing Connection) throws(SQLiteError) {

@@ -13,9 +13,9 @@ enum Schema {
     static let applicationID: Int64 = 0x4847_4154
     /// Version 1 had no checksums beside those of blocks, no thinned blocks and no replays; in version 2 those of dead
     /// letters could not be checked, and there were no marks; in version 3 there was one copy of definitions, in version 4
-    /// there were no alarms and no windows, in version 5 nothing of rules; see `Migration`. Each version changes a table, so
-    /// that a damaged number is not taken for a newer version.
-    static let version: Int64 = 6
+    /// there were no alarms and no windows, in version 5 nothing of rules, in version 6 no held ranges; see `Migration`. Each
+    /// version changes a table, so that a damaged number is not taken for a newer version.
+    static let version: Int64 = 7
 
     /// Before the first table is made. `auto_vacuum` cannot be changed later: FULL gives the space of sent blocks back
     /// and writes a little less than NONE while blocks come and go (45.5 against 49.7 bytes a reading in blocks of 1,000).
@@ -98,10 +98,12 @@ enum Schema {
     private static let sealedColumns =
         "id INTEGER PRIMARY KEY, key_id INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL"
 
-    /// `state` is 0 for one that waits for its blocks, 1 for one under way.
+    static let heldColumns = ["topic TEXT NOT NULL DEFAULT ''", "events INTEGER NOT NULL DEFAULT 0"]
+
+    /// `state` is 0 for one that waits for its blocks, 1 for one under way. `topic` and `events` are of held ranges.
     static let replayTable = """
         CREATE TABLE replay(id INTEGER PRIMARY KEY, output INTEGER NOT NULL, lane INTEGER NOT NULL,
             block INTEGER NOT NULL, done INTEGER NOT NULL, until INTEGER NOT NULL, state INTEGER NOT NULL,
-            crc INTEGER NOT NULL)
+            crc INTEGER NOT NULL, \(heldColumns.joined(separator: ", ")))
         """
 }

@@ -136,8 +136,7 @@ enum Inspection {
 extension Position {
     /// Sends blocks once more.
     mutating func replay(from first: Int64, until: Int64) {
-        replays.append(Replay(cursor: Cursor(block: first, done: 0), until: until, isReady: true))
-        areReplaysUnsaved = true
+        add(Replay(cursor: Cursor(block: first, done: 0), until: until, isReady: true))
     }
 }
 

@@ -137,15 +137,15 @@ struct Salvage: ~Copyable {
     /// What an output had still to send there, as replays that wait; nil where the database does not say.
     func replays(of name: String, _ lane: Lane, until: Int64) -> [Replay]? {
         guard let number = try? source.outputs().first(where: { $0.name == name })?.number,
-            let position = try? Books.positions(number, in: source)[Int(lane.rawValue)]
+            var position = try? Books.positions(number, in: source)[Int(lane.rawValue)]
         else { return nil }
         let shift = lanes[Int(lane.rawValue)].shift
-        let replays = position.replays + [Replay(cursor: position.live, until: until - shift, isReady: true)]
-        return replays.map { replay in
+        position.leave(at: until - shift)
+        return position.replays.map { replay in
             Replay(
                 // Never that of one that is not known, even where all is to be sent.
                 cursor: Cursor(block: max(Cursor.beginning, replay.cursor.block + shift), done: replay.cursor.done),
-                until: min(until, replay.until + shift), isReady: false)
+                until: min(until, replay.until + shift), isReady: false, topic: replay.topic, events: replay.events)
         }.filter { $0.cursor.block < $0.until }
     }
 

@@ -110,12 +110,17 @@ struct Retention: ~Copyable {
             let replays = position.replays.filter { $0.isReady && $0.cursor.block <= last.id }
             let ways =
                 replays.map {
-                    (stream: Stream.replay(until: $0.until), cursor: $0.cursor, end: min(last.id + 1, $0.until))
+                    (stream: $0.stream, cursor: $0.cursor, end: min(last.id + 1, $0.until))
                 }
                 + (position.live.block <= last.id ? [(stream: .live, cursor: position.live, end: last.id + 1)] : [])
             for way in ways {
-                if let gap = try gap(last.lane, from: way.cursor, to: way.end, cause, database) {
-                    note(gap, ofOutput: books.outputs[output].name, &books)
+                if var gap = try gap(last.lane, from: way.cursor, to: way.end, cause, database) {
+                    if case .replay(let until, _?) = way.stream {
+                        let whole = try self.gap(last.lane, from: way.cursor, to: until, cause, database)
+                        gap.count = books.outputs[output].positions[lane].lose(
+                            gap.count, of: whole?.count ?? gap.count, way.stream)
+                    }
+                    if gap.count > 0 { note(gap, ofOutput: books.outputs[output].name, &books) }
                 }
                 books.outputs[output].positions[lane].move(way.stream, to: Cursor(block: way.end, done: 0))
             }

@@ -131,6 +131,9 @@ public actor KafkaOutput: Output {
     /// Where each message of the window lies, as far as that is told.
     private var offsets: [(place: String, offset: Int64)?] = []
     private var topics: [String] = []
+    /// Topics that were refused at the last try, and why. The library waits for seconds for a topic that is missing; what
+    /// other topics have must not wait with it.
+    private var refusedTopics: [String: String] = [:]
 
     public init(_ settings: KafkaOutputSettings, name: String, logger: Logger) {
         executor = BlockingExecutor(label: "kafka.\(name)")
@@ -154,6 +157,7 @@ public actor KafkaOutput: Output {
         do throws(KafkaError) {
             try leaveOut(window, &verdicts)
             if producer == nil { producer = try KafkaProducer(settings.properties) }
+            leaveOutRefused(window, &verdicts)
         } catch {
             return SendOutcome(verdicts, failure: OutputFailure("\(error)"))
         }
@@ -180,10 +184,13 @@ public actor KafkaOutput: Output {
         guard var readBack else { return }
         defer { self.readBack = readBack }
         let topics = Set(window.messages.map(\.topic))
-        try readBack.look(into: topics, after: marks) { Task.isCancelled }
-        guard !readBack.ids.isEmpty else { return }
-        for (index, message) in window.messages.enumerated() where readBack.has(message.id) {
-            verdicts[index] = .delivered
+        let refused = try readBack.look(into: topics, after: marks) { Task.isCancelled }
+        for (index, message) in window.messages.enumerated() {
+            if let error = refused[message.topic] {
+                verdicts[index] = verdict(error, topic: message.topic)
+            } else if readBack.has(message.id) {
+                verdicts[index] = .delivered
+            }
         }
     }
 
@@ -192,18 +199,34 @@ public actor KafkaOutput: Output {
     private func remembered(_ outcome: SendOutcome, _ verdicts: [Verdict?], _ window: Outgoing) -> SendOutcome {
         guard readBack != nil else { return outcome }
         var outcome = outcome
+        // Of a topic that was refused all comes again, also what was delivered in this window.
+        let refused = Set(outcome.refusedTopics.map { topics[$0.message] })
         for (index, message) in window.messages.enumerated() {
-            if index < outcome.settled {
+            if index < outcome.settled, !refused.contains(message.topic) {
                 readBack?.forget(message.id)
+                if let (place, offset) = offsets[index] {
+                    outcome.marks[place] = max(offset, outcome.marks[place] ?? offset)
+                }
             } else if case .delivered? = verdicts[index] {
                 readBack?.note(message.id)
             }
         }
-        for (place, offset) in offsets.prefix(outcome.settled).compactMap(\.self) {
-            outcome.marks[place] = max(offset, outcome.marks[place] ?? offset)
-        }
         marks.merge(outcome.marks) { $1 }
         return outcome
+    }
+
+    // MARK: Topics that are refused
+
+    /// Asks for each topic that was refused whether it is there now, before anything is produced for it.
+    private func leaveOutRefused(_ window: Outgoing, _ verdicts: inout [Verdict?]) {
+        for topic in Set(window.messages.lazy.map(\.topic)) where refusedTopics[topic] != nil {
+            // Where the brokers cannot say, the try to send does.
+            if let isThere = try? producer?.has(topic, timeout: 1_000), !isThere { continue }
+            refusedTopics[topic] = nil
+        }
+        for (index, message) in window.messages.enumerated() where verdicts[index] == nil {
+            if let reason = refusedTopics[message.topic] { verdicts[index] = .refusedTopic(reason) }
+        }
     }
 
     // MARK: Producing
@@ -225,6 +248,7 @@ public actor KafkaOutput: Output {
                     case .queueFull: poll(milliseconds: 100, &verdicts)
                     // The library looked at this message alone.
                     case .reject, .rejectBatch: verdicts[index] = .rejected(error.description)
+                    case .topic: verdicts[index] = verdict(error, topic: message.topic)
                     case .fatal: fatal = error.description
                     case .retry, .setup:
                         verdicts[index] = verdict(error, topic: message.topic)
@@ -285,8 +309,14 @@ public actor KafkaOutput: Output {
         return switch error.kind {
         case .reject: .rejected(reason)
         case .rejectBatch: .refusedInBatch(reason)
+        case .topic: refused(topic, reason)
         case .retry, .fatal, .setup, .queueFull: .failed(reason)
         }
+    }
+
+    private func refused(_ topic: String, _ reason: String) -> Verdict {
+        refusedTopics[topic] = reason
+        return .refusedTopic(reason)
     }
 
     /// The library goes on trying; until it delivers, the output is down.

@@ -30,17 +30,25 @@ struct KafkaReadBack {
     static func place(_ topic: String, _ partition: Int32) -> String { "\(topic)/\(partition)" }
 
     /// Looks into the topics that have not been looked into yet.
+    /// - Returns: the topics that the brokers refuse, and why.
     /// - Throws: where that is not possible now; nothing may be sent there before.
     mutating func look(
         into topics: Set<String>, after marks: [String: Int64], isCancelled: () -> Bool
-    ) throws(KafkaError) {
+    ) throws(KafkaError) -> [String: KafkaError] {
         let new = topics.subtracting(self.topics)
-        guard !new.isEmpty else { return }
+        guard !new.isEmpty else { return [:] }
         let reader = try KafkaReader(settings)
+        var refused: [String: KafkaError] = [:]
         for topic in new.sorted() {
-            try read(topic, reader, marks, isCancelled)
-            if !isCancelled() { self.topics.insert(topic) }
+            do throws(KafkaError) {
+                try read(topic, reader, marks, isCancelled)
+                if !isCancelled() { self.topics.insert(topic) }
+            } catch {
+                guard error.kind == .topic else { throw error }
+                refused[topic] = error
+            }
         }
+        return refused
     }
 
     private mutating func read(

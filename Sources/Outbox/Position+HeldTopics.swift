@@ -1,0 +1,103 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+// A topic that the broker does not take is held, so that the others go on.
+//
+//     live      ──────────────┐ leaves the events of a held topic to its ranges
+//     replays   ──────┐       │
+//     held      [ T: range of each replay ] [ T: from where live was to where live is ]
+//
+// While a topic is held, a range of it covers every block that another stream has still to pass or has passed since. Its
+// events are sent by its ranges alone, oldest first. It is released once its ranges are through and no other stream has
+// still to pass them.
+
+extension Position {
+    var heldTopics: Set<String> { Set(replays.compactMap(\.topic)) }
+
+    /// Leaves the events of a topic that are not settled yet, and those to come, to ranges of their own.
+    mutating func hold(_ topic: String) {
+        guard !heldTopics.contains(topic) else { return }
+        for var replay in replays where replay.topic == nil {
+            replay.topic = topic
+            replays.append(replay)
+        }
+        replays.append(Replay(cursor: live, until: live.end, isReady: true, topic: topic))
+        areReplaysUnsaved = true
+    }
+
+    /// Adds blocks that are to be sent, in the ranges of the held topics too.
+    /// - Parameter except: topics whose ranges cover these blocks already.
+    mutating func add(_ replay: Replay, exceptHeld except: Set<String> = []) {
+        let held = heldTopics.subtracting(except)
+        replays.append(replay)
+        for topic in held.sorted() {
+            var range = replay
+            range.topic = topic
+            replays.append(range)
+        }
+        areReplaysUnsaved = true
+    }
+
+    /// Follows the live stream: what it passes is left to the held ranges.
+    mutating func extendHeld(to end: Int64) {
+        for topic in heldTopics {
+            let current = replays.lastIndex { $0.topic == topic && $0.isReady && $0.until >= live.block }
+            if let current {
+                replays[current].until = max(replays[current].until, end)
+            } else {
+                replays.append(Replay(cursor: live, until: end, isReady: true, topic: topic))
+            }
+            areReplaysUnsaved = true
+        }
+    }
+
+    /// Notes events that a stream has left to the ranges of their topics.
+    /// - Parameter block: the last that has some of them.
+    mutating func leave(_ events: [String: Int], through block: Int64) {
+        for (topic, count) in events {
+            let range =
+                replays.firstIndex { $0.topic == topic && $0.until > block } ?? replays.lastIndex { $0.topic == topic }
+            guard let range else { continue }
+            replays[range].events += count
+            areReplaysUnsaved = true
+        }
+    }
+
+    /// Notes that events are gone among which a held range may have had some. Nothing tells whose they were: it is taken to
+    /// have had its share, and one at the least.
+    /// - Parameter total: how many events lie in the range with them.
+    /// - Returns: how many of them were the range's.
+    mutating func lose(_ events: UInt64, of total: UInt64, _ stream: Stream) -> UInt64 {
+        guard case .replay(let until, let topic?) = stream else { return events }
+        let held = UInt64(held(topic))
+        guard held > 0, events > 0 else { return 0 }
+        let share = Double(held) * Double(events) / Double(max(total, events))
+        let lost = min(events, held, max(1, UInt64(share.rounded(.up))))
+        if let range = index(ofReplay: until, topic) {
+            // While it goes on it may have more.
+            replays[range].events = max(min(replays[range].events, 1), replays[range].events - Int(lost))
+            areReplaysUnsaved = true
+        }
+        return lost
+    }
+
+    /// The events that wait in the held ranges of a topic.
+    func held(_ topic: String) -> Int {
+        replays.lazy.filter { $0.topic == topic }.reduce(0) { $0 + max(0, $1.events) }
+    }
+
+    /// Goes on without ranges of a topic where none of its events is left.
+    mutating func releaseHeld() {
+        for topic in heldTopics {
+            let ranges = replays.filter { $0.topic == topic }
+            guard ranges.allSatisfy(\.isThrough), let end = ranges.map(\.until).max() else { continue }
+            let passed = replays.lazy.filter { $0.topic == nil }.map(\.cursor.block).reduce(live.block, min)
+            if passed >= end { replays.removeAll { $0.topic == topic } }
+        }
+    }
+}
+
+extension Replay {
+    /// Whether it stands for all that there will be before a block, of a held topic too.
+    func isEverything(before first: Int64) -> Bool { cursor == .start && until == first && !isReady }
+}
