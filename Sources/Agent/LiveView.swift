@@ -53,7 +53,7 @@ struct LiveView: GatewayView {
     }
 
     /// The warnings that `/readyz` lists: inputs or outputs as a whole are affected.
-    private static let kindsOfReadiness: Set<Warning.Kind> = [.eventsLost, .linkDown, .clientIDTaken]
+    private static let kindsOfReadiness: Set<Warning.Kind> = [.eventsLost, .linkDown, .clientIDTaken, .topicRefused]
     private static let mostFindings = 20
 
     func status(withPoints: Bool) async throws -> GatewayStatus {

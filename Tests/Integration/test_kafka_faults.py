@@ -267,7 +267,7 @@ def test_a_topic_that_is_missing_stops_no_other(workshop, output):
     status = headgate("status", "-c", ward.path).stdout
     assert ["up", "normal", "telemetry.bed.b", str(count)] in [line.split() for line in status.splitlines()]
     assert f'headgate_output_held_events{{output="up",lane="normal",topic="telemetry.bed.b"}} {count}' in ward.gateway.get("/metrics")
-    assert ward.gateway.output("up")["isUp"]
+    assert ward.gateway.output("up")["isUp"] and "telemetry.bed.b" in ward.gateway.get("/readyz")
     cluster.tell("topic telemetry.bed.b NONE")
     wait_for(lambda: ward.waiting() == 0, what="nothing held", seconds=30)
     wait_for(lambda: not ward.gateway.status()["warnings"], what="the warning cleared")
