@@ -41,8 +41,8 @@ struct DeviceWatch {
     }
 
     private func look(at now: Timestamp) {
-        let (contents, snapshot) = (catalog.contents, latest.snapshot)
-        let series = contents.seriesByDevice
+        let snapshot = latest.snapshot
+        let series = catalog.contents.seriesByDevice
         for configured in configuration.devices {
             let number = configured.isOne ? catalog.known(configured.described) : nil
             guard let number, snapshot.states[number] == .online else {
@@ -50,19 +50,24 @@ struct DeviceWatch {
                 continue
             }
             let own = series[number] ?? []
-            if Self.isRefusing(configured, own, snapshot) {
-                let unit = configured.unit.map { "unit \($0)" } ?? "its address"
-                warnings.warn(
-                    .allPointsRefused, of: configured.name, count: 0,
-                    "the device rejects every request with an exception",
-                    next:
-                        "check that \(unit) is the right unit ID, and that the map \(configured.map.name) is for this product"
-                )
-            } else {
-                warnings.clear(.allPointsRefused, of: configured.name)
-            }
+            warnOfRefusing(configured, own, snapshot)
             warnOfMissing(configured, own, snapshot, now)
         }
+    }
+
+    private func warnOfRefusing(
+        _ configured: Configuration.ConfiguredDevice, _ series: [(SeriesNumber, Series)],
+        _ snapshot: LatestReadings.Snapshot
+    ) {
+        guard Self.isRefusing(configured, series, snapshot) else {
+            return warnings.clear(.allPointsRefused, of: configured.name)
+        }
+        let unit = configured.unit.map { "unit \($0)" } ?? "its address"
+        warnings.warn(
+            .allPointsRefused, of: configured.name, count: 0, "the device rejects every request with an exception",
+            next:
+                "check that \(unit) is the right unit ID, and that the map \(configured.map.name) is for this product"
+        )
     }
 
     private func warnOfMissing(
