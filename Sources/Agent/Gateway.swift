@@ -24,6 +24,8 @@ public struct Gateway: Sendable {
     private let alarms: Alarms
     private let view: LiveView
     private let watch: DeviceWatch
+    private let intervals: IntervalFile
+    private let latest: LatestReadings
     private let writes: WriteDesk
     private let metrics: PrometheusRegistry
 
@@ -37,6 +39,8 @@ public struct Gateway: Sendable {
         let totals = Totals()
         let live = LiveEvents()
         let latest = LatestReadings()
+        self.latest = latest
+        intervals = IntervalFile(configuration)
         let warnings = Warnings(logs: logs)
         let clock = SystemClock()
         let publisher = Publisher(live: live, totals: totals, gateway: configuration.gateway)
@@ -115,12 +119,16 @@ public struct Gateway: Sendable {
     /// Runs until SIGTERM, SIGINT or SIGHUP, or until a part fails that cannot go on.
     public func run() async throws {
         signal(SIGPIPE, SIG_IGN)
+        let learning: @Sendable () async -> Void = { [intervals, latest, outbox, configuration] in
+            await intervals.run(latest, outbox.catalog, configuration)
+        }
         // Named, as a service without a name is called after all it holds: megabytes, and passwords in the log.
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
             .init(service: OutboxService(outbox: outbox), serviceName: "outbox"),
             .init(service: ForwardersService(outbox: outbox, forwarders: forwarders), serviceName: "outputs"),
             .init(
-                service: InputsService(runs: inputs + [alarms.run, watch.run], collectors: collectors, alarms: alarms),
+                service: InputsService(
+                    runs: inputs + [alarms.run, watch.run, learning], collectors: collectors, alarms: alarms),
                 serviceName: "inputs"),
         ]
         if let admin = configuration.admin {

@@ -17,9 +17,36 @@ final class LatestReadings: Sendable {
         }
     }
 
-    private let state = Mutex(Snapshot())
+    /// How long a series takes to come again, on average. A burst counts as one.
+    struct Interval: BitwiseCopyable {
+        private static let shortest: Int64 = 1_000_000
+        private static let fewest: UInt16 = 3
+        private var mean: Float = 0
+        private var count: UInt16 = 0
 
-    var snapshot: Snapshot { state.withLock { $0 } }
+        /// Seconds; nil while too few intervals are known.
+        var usual: Float? { count >= Self.fewest ? mean : nil }
+
+        /// - Parameter microseconds: since the reading before.
+        mutating func note(_ microseconds: Int64) {
+            guard microseconds >= Self.shortest else { return }
+            let seconds = Float(microseconds) / 1_000_000
+            count = min(count, .max - 1) + 1
+            mean += (seconds - mean) / Float(min(count, 8))
+        }
+    }
+
+    private struct State {
+        var snapshot = Snapshot()
+        /// By series.
+        var intervals: [Interval] = []
+    }
+
+    private let state = Mutex(State())
+
+    var snapshot: Snapshot { state.withLock { $0.snapshot } }
+
+    var intervals: [Interval] { state.withLock { $0.intervals } }
 
     /// The devices that are there; nobody hears whether what is computed is.
     func online(_ contents: Catalog.Contents) -> Set<String> {
@@ -53,21 +80,29 @@ final class LatestReadings: Sendable {
     func note(_ batch: Batch) {
         let now = Timestamp.now
         state.withLock { state in
-            Self.note(batch, &state.readings, &state.texts, now)
+            Self.note(batch, &state.snapshot.readings, &state.snapshot.texts, &state.intervals, now)
             for event in batch.events {
-                if case .status(let status) = event.detail { state.states[event.device] = status.state }
+                if case .status(let status) = event.detail { state.snapshot.states[event.device] = status.state }
             }
         }
     }
 
     private static func note(
-        _ batch: Batch, _ readings: inout [Reading?], _ texts: inout [SeriesNumber: String], _ now: Timestamp
+        _ batch: Batch, _ readings: inout [Reading?], _ texts: inout [SeriesNumber: String],
+        _ intervals: inout [Interval], _ now: Timestamp
     ) {
         let last = batch.readings.lazy.map(\.series.index).max() ?? 0
         let missing = last - readings.count + 1
-        if missing > 0 { readings.append(contentsOf: repeatElement(nil, count: missing)) }
+        if missing > 0 {
+            readings.append(contentsOf: repeatElement(nil, count: missing))
+            intervals.append(contentsOf: repeatElement(Interval(), count: missing))
+        }
         var known = readings.mutableSpan
+        var usual = intervals.mutableSpan
         for reading in batch.readings where !isPast(reading, known[reading.series.index], now) {
+            if let before = known[reading.series.index], reading.quality == .good {
+                usual[reading.series.index].note(reading.time.microseconds(since: before.time))
+            }
             known[reading.series.index] = reading
             if case .text(let index) = reading.value { texts[reading.series] = batch.text(at: index) }
         }

@@ -29,7 +29,8 @@ public final class ProblemList {
 
     /// - Returns: what was proved, in words.
     public func check(_ path: String) -> String {
-        guard let configuration = read(path) else { return "" }
+        let read = ConfigurationFile.read(path, problems: problems, provesHabits: true)
+        guard let configuration = read else { return "" }
         notes += configuration.links.compactMap(\.note)
         let maps = Dictionary(configuration.devices.map { ($0.map.name, $0.map) }, uniquingKeysWith: { $1 })
         let examples = maps.values.reduce(0) { $0 + $1.examples.count }

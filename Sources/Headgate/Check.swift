@@ -11,7 +11,8 @@ struct Check: AsyncParsableCommand {
         abstract: "Prove the configuration, its device maps and their examples.",
         discussion: """
             Reports every mistake at once, with file, line and what to write instead, and ends with 78. Opens nothing \
-            but these files. With MAP files as arguments it proves those instead of a configuration.
+            but these files and, in the state folder, intervals.json: a rule is a mistake too if it can raise no alarm \
+            while its points come as seldom as in earlier runs. With MAP files as arguments it proves those instead of a configuration.
             """)
 
     @OptionGroup var options: ConfigurationOption

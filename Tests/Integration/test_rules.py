@@ -432,3 +432,63 @@ def test_a_change_that_cannot_be_looked_for_is_a_mistake(ward, formula, message)
     _, configure, _, _ = ward
     result = headgate("check", "-c", configure({"worn": {"when": formula}}))
     assert result.returncode == 78 and message in result.stderr, result.stderr
+
+
+SELDOM = """\
+map: seldom
+version: 1
+title: a sensor that comes every 130 s
+source: this test
+mqtt: { payload: json, time: { path: at, format: unix } }
+points:
+  a: { path: a, type: float64, deadband: 0 }
+  b: { path: b, type: float64, deadband: 0 }
+examples: [{ payload: '{"a": 1, "at": 1700000000}', gives: { a: 1 } }]
+"""
+
+
+def test_check_holds_rules_against_the_intervals_of_earlier_runs(workshop):
+    broker, _ = workshop.mosquitto()
+    (workshop.folder / "maps").mkdir()
+    (workshop.folder / "maps/seldom.yaml").write_text(SELDOM)
+
+    def configure(rules):
+        return workshop.configuration(
+            maps=str(workshop.folder / "maps"), links={"floor": {"mqtt": f"mqtt://127.0.0.1:{broker}"}},
+            devices={"s": {"map": "seldom", "link": "floor", "topic": "s"}}, rules=rules,
+            outputs={"f": {"file": str(workshop.folder / "out.jsonl")}})
+
+    never = {
+        "long": ({"when": "a > 8", "for": "30s", "within": "20s"}, "takes no reading older than 20.0 s"),
+        "both": ({"when": "a > 8 and b > 8", "within": "60s"}, "takes no reading older than 60.0 s"),
+        "fast": ({"when": "rate(a, 10 's') > 3"}, "asks how fast a changes over 10.0 s"),
+        "gone": ({"missing": "a", "for": "100s"}, "would start an alarm between any two readings"),
+    }
+    well = {
+        "short": {"when": "a > 8", "within": "20s"}, "wide": {"when": "a > 8 and b > 8", "within": "5min"},
+        "usual": {"when": "a > 8 and b > 8"}, "away": {"missing": "a", "for": "7min"},
+    }
+    everything = {name: rule for name, (rule, _) in never.items()} | well
+    path = configure(everything)
+    # Nothing is known yet.
+    assert headgate("check", "-c", path).returncode == 0
+    gateway = workshop.gateway(path)
+    listening(gateway)
+    begin = int(datetime.datetime.now().timestamp()) - 2_000
+    for step in range(8):
+        publish(broker, json.dumps({"a": step, "b": step, "at": begin + 130 * step}), topic="s")
+    wait_for(lambda: gateway.status()["totals"]["received"] >= 16, what="the readings")
+    assert gateway.stop() == 0
+    checked = headgate("check", "-c", path)
+    assert checked.returncode == 78
+    lines = checked.stderr.splitlines()
+    assert len(lines) == len(never), lines
+    for name, (_, message) in never.items():
+        assert any(f"rules.{name}" in line and message in line and "every 130.0 s in earlier runs" in line for line in lines), name
+    # It starts all the same: a device may have another habit by now.
+    gateway = workshop.gateway(path)
+    assert gateway.stop() == 0
+    assert headgate("check", "-c", configure(well)).returncode == 0
+    # Another version of the map knows nothing of it.
+    (workshop.folder / "maps/seldom.yaml").write_text(SELDOM.replace("version: 1", "version: 2"))
+    assert headgate("check", "-c", configure(everything)).returncode == 0

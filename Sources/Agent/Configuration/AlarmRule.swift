@@ -34,6 +34,8 @@ public struct AlarmRule: Sendable {
         var operand: ExpressionCompiler.Operand
         /// How often it is read, in microseconds, where it is asked for.
         var every: Int64?
+        /// How often it has come in earlier runs, in microseconds, where it is not.
+        var usual: Int64?
 
         init(_ operand: ExpressionCompiler.Operand, every: Int64? = nil) {
             self.operand = operand

@@ -29,16 +29,22 @@ public final class ConfigurationFile {
     private var answeringAny: [String: YAMLValue] = [:]
 
     private let provesPlans: Bool
+    private let provesHabits: Bool
 
-    private init(path: String, problems: Problems, provesPlans: Bool) {
+    private init(path: String, problems: Problems, provesPlans: Bool, provesHabits: Bool) {
         self.path = path
         self.problems = problems
         self.provesPlans = provesPlans
+        self.provesHabits = provesHabits
     }
 
-    /// - Parameter provesPlans: whether a line that cannot carry its polls is a problem.
+    /// - Parameters:
+    ///   - provesPlans: whether a line that cannot carry its polls is a problem.
+    ///   - provesHabits: whether a rule is a problem that cannot raise an alarm if its points go on to come as in earlier runs.
     /// - Returns: nil where there is any problem.
-    public static func read(_ path: String, problems: Problems, provesPlans: Bool = true) -> Configuration? {
+    public static func read(
+        _ path: String, problems: Problems, provesPlans: Bool = true, provesHabits: Bool = false
+    ) -> Configuration? {
         let text: String
         do {
             text = try TextFile.read(path)
@@ -49,15 +55,16 @@ public final class ConfigurationFile {
                     fix: "name the configuration with --config FILE"))
             return nil
         }
-        return read(text, path: path, problems: problems, provesPlans: provesPlans)
+        return read(text, path: path, problems: problems, provesPlans: provesPlans, provesHabits: provesHabits)
     }
 
     public static func read(
-        _ text: String, path: String, problems: Problems, provesPlans: Bool = true
+        _ text: String, path: String, problems: Problems, provesPlans: Bool = true, provesHabits: Bool = false
     ) -> Configuration? {
         guard let root = YAMLValue.mapping(of: text, file: path, problems: problems) else { return nil }
-        let configuration = ConfigurationFile(path: path, problems: problems, provesPlans: provesPlans)
-            .configuration(root)
+        let configuration = ConfigurationFile(
+            path: path, problems: problems, provesPlans: provesPlans, provesHabits: provesHabits
+        ).configuration(root)
         return problems.isEmpty ? configuration : nil
     }
 
@@ -89,7 +96,10 @@ public final class ConfigurationFile {
                 filters)
         }
         if let rules = root.take("rules") {
-            configuration.rules = RuleKeys(devices: configuration.devices, areAll: !hasUnreadDevices).rules(rules)
+            configuration.rules = RuleKeys(
+                devices: configuration.devices, areAll: !hasUnreadDevices,
+                learned: provesHabits ? IntervalFile(configuration) : nil
+            ).rules(rules)
         }
         if let minimise = root.take("minimise")?.mapping() {
             configuration.minimise = MinimiseKeys(

@@ -39,7 +39,8 @@ extension Configuration.ConfiguredDevice {
             && device.tags == own.tags
     }
 
-    fileprivate func isNamed(_ id: String) -> Bool { id == name || isMany && id.hasPrefix(name + ".") }
+    /// Whether an id is its own, or that of one of the devices that it stands for.
+    func isNamed(_ id: String) -> Bool { id == name || isMany && id.hasPrefix(name + ".") }
 }
 
 extension Configuration {

@@ -19,10 +19,13 @@ struct RuleKeys {
     let areAll: Bool
     /// As formulas name the points of other devices.
     private let elsewhere: [String]
+    /// What earlier runs have learnt; nil where rules are not held against it.
+    private let learned: IntervalFile?
 
-    init(devices: [Configuration.ConfiguredDevice], areAll: Bool) {
+    init(devices: [Configuration.ConfiguredDevice], areAll: Bool, learned: IntervalFile?) {
         self.devices = devices
         self.areAll = areAll
+        self.learned = learned
         elsewhere = devices.namesOfPoints
     }
 
@@ -119,7 +122,9 @@ struct RuleKeys {
         for device in meant where own.isSubset(of: device.map.points.map(\.name)) {
             // Those that are computed have each their own points.
             let isComputed = if case .computed = device.address { true } else { false }
-            guard proven.insert(isComputed ? "@" + device.name : device.map.name).inserted else { continue }
+            let isNew = proven.insert(isComputed ? "@" + device.name : device.map.name).inserted
+            // Each device has habits of its own.
+            guard isNew || learned?.knows(device) ?? false else { continue }
             let compiled = try rule.rule(names: device.map.points.map(\.name) + elsewhere) { known($0, of: device) }
             proveIntervals(rule, compiled, key) { known($0, of: device) }
         }
@@ -129,37 +134,73 @@ struct RuleKeys {
         key.problem("is meant for no device that has all of \(own.sorted().joined(separator: ", "))")
     }
 
-    /// What is read too seldom for the rule is never known, and no alarm comes of it; or one comes between any two readings.
+    /// What comes too seldom for the rule is never known, and no alarm comes of it; or one comes between any two readings.
     private func proveIntervals(
         _ rule: AlarmRule, _ compiled: Rule, _ key: YAMLValue, _ known: (Program.Input) -> AlarmRule.KnownPoint?
     ) {
-        for (input, validity) in zip(compiled.inputs.joined(), compiled.validities) {
-            guard let point = known(input) else { continue }
-            if let every = point.every {
-                if case .rate(let over) = input.look, every > over {
-                    return key.problem(
-                        "asks how fast \(input.point) changes over \(Self.text(over)), and it is read every "
-                            + Self.text(every), fix: "ask over a longer time")
-                }
-                if case .missing = rule.condition, compiled.holdFor <= every {
-                    return key.problem(
-                        "would start an alarm between any two readings: \(input.point) is read every "
-                            + Self.text(every), fix: "write a longer `for`, three times that")
-                }
-                if every > validity {
-                    return key.problem(
-                        "takes no reading older than \(Self.text(validity)), and \(input.point) is read every "
-                            + Self.text(every), fix: "write a longer `within`")
-                }
-            } else if case .when = rule.condition, rule.within == nil,
-                compiled.holdFor >= Rule.validity(interval: 0)
-            {
-                return key.problem(
-                    "needs `within`: how old a reading of \(input.point), which is told when its device likes, may be and "
-                        + "still count", fix: "write within: 10min, longer than it is usually silent")
+        let inputs = zip(compiled.inputs.joined(), compiled.validities).compactMap { input, validity in
+            known(input).map { RuleInput(input: input, point: $0, validity: validity) }
+        }
+        let stale = Set(inputs.filter(\.isStaleBetweenReadings).map { "\($0.input.device ?? "").\($0.input.point)" })
+        for one in inputs {
+            if let (message, fix) = mistake(in: one, of: rule, compiled, staleInputs: stale.count) {
+                return key.problem(message, fix: fix)
             }
         }
         proveSteps(compiled, key, known)
+    }
+
+    /// A point that a rule looks at.
+    private struct RuleInput {
+        var input: Program.Input
+        var point: AlarmRule.KnownPoint
+        /// How long a reading counts, in microseconds; 0 where that follows from the usual interval.
+        var validity: Int64
+
+        /// How often it comes, in microseconds, and in words; nil where nothing is known of it.
+        var interval: (every: Int64, words: String)? {
+            if let every = point.every { return (every, "is read every \(RuleKeys.text(every))") }
+            return point.usual.map {
+                ($0, "came every \(RuleKeys.text($0)) in earlier runs (state/intervals.json)")
+            }
+        }
+
+        var isStaleBetweenReadings: Bool { validity > 0 && interval.map { $0.every > validity } ?? false }
+    }
+
+    private func mistake(
+        in one: RuleInput, of rule: AlarmRule, _ compiled: Rule, staleInputs: Int
+    ) -> (message: String, fix: String)? {
+        let (input, isPolled) = (one.input, one.point.every != nil)
+        if let (every, words) = one.interval {
+            if case .rate(let over) = input.look, every > over {
+                return (
+                    "asks how fast \(input.point) changes over \(Self.text(over)), and it \(words)",
+                    "ask over a longer time"
+                )
+            }
+            if case .missing = rule.condition, compiled.holdFor <= every {
+                return (
+                    "would start an alarm between any two readings: \(input.point) \(words)",
+                    "write a longer `for`, three times that"
+                )
+            }
+            // A reading counts at the moment it comes. That is enough for a condition of one point without a longer `for`.
+            let needsMore = isPolled || compiled.holdFor > one.validity || staleInputs > 1
+            if one.isStaleBetweenReadings, needsMore {
+                return (
+                    "takes no reading older than \(Self.text(one.validity)), and \(input.point) \(words)",
+                    "write a longer `within`"
+                )
+            }
+        }
+        if !isPolled, case .when = rule.condition, rule.within == nil, compiled.holdFor >= Rule.validity(interval: 0) {
+            return (
+                "needs `within`: how old a reading of \(input.point), which is told when its device likes, may be and "
+                    + "still count", "write within: 10min, longer than it is usually silent"
+            )
+        }
+        return nil
     }
 
     /// A step that follows another is seen at the earliest when its points are read again.
@@ -184,7 +225,11 @@ struct RuleKeys {
     private func known(_ input: Program.Input, of own: Configuration.ConfiguredDevice?) -> AlarmRule.KnownPoint? {
         let device = input.device.map { name in devices.first { $0.name == name } } ?? own
         guard let device else { return nil }
-        if let point = device.map.points.first(where: { $0.name == input.point }) { return AlarmRule.KnownPoint(point) }
+        if let point = device.map.points.first(where: { $0.name == input.point }) {
+            var known = AlarmRule.KnownPoint(point)
+            if point.every == nil { known.usual = learned?.interval(of: point.name, device) }
+            return known
+        }
         return device.describesItself ? AlarmRule.KnownPoint(.number(unit: nil)) : nil
     }
 }
