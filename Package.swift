@@ -140,7 +140,7 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Events"], path: "Tests/TestSupport", swiftSettings: settings),
         tests("WaitingTests", ["Waiting"]),
         tests("EventsTests", ["Events"]),
-        tests("DeviceMapsTests", ["DeviceMaps", "Events", "YAMLText"], excluding: ["Cases"]),
+        tests("DeviceMapsTests", ["DeviceMaps", "Events", "TestSupport", "YAMLText"], excluding: ["Cases"]),
         tests("MapImportTests", ["MapImport", "DeviceMaps", "YAMLText"], excluding: ["Cases"]),
         tests("PipelineTests", ["Pipeline", "DeviceMaps", "Events", "TestSupport"]),
         tests("InputsTests", ["Inputs", "DeviceMaps", "Events", "MQTT", "Modbus", "Sparkplug", "YAMLText"]),

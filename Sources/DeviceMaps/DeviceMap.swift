@@ -111,6 +111,17 @@ public struct Point: Sendable {
     /// The unit that events give.
     public var sentUnit: String { report?.unit ?? unit }
 
+    /// Where its good values lie, in `sentUnit`; nil where the map does not say.
+    public var goodValues: ClosedRange<Double>? {
+        guard let range, isNumber else { return nil }
+        guard let report else { return range }
+        let ends = [report.scaling.told(range.lowerBound), report.scaling.told(range.upperBound)]
+        guard let low = ends.min(), let high = ends.max(), low.isFinite, high.isFinite else { return nil }
+        // A value in another unit is rounded to thirteen digits.
+        let slack = max(abs(low), abs(high)) * 1e-12
+        return low - slack...high + slack
+    }
+
     /// How it is computed, where it is.
     public var derived: Derived? {
         if case .derived(let derived) = source { derived } else { nil }

@@ -364,6 +364,10 @@ MISTAKES = [
     ({"when": "hr > 5", "priority": "urgent"}, "should be one of high, medium, low"),
     ({"when": "hr > 5", "untill": "hr < 3"}, "did you mean `until`?"),
     ({"when": "rate(hr, 5) > 3"}, "needs a time in `rate`"),
+    ({"when": "hr > 400 and pressure < 60"}, "can never hold: hr is good from 0 to 300"),
+    ({"when": "hr > 120 and hr < 100"}, "can never hold"),
+    ({"sequence": ["hr > 120", "hr < 0"], "within": "60s"}, "can never hold: hr is good from 0 to 300"),
+    ({"when": "hr > 120", "until": "hr < 0"}, "its `until` can never hold: hr is good from 0 to 300"),
 ]
 
 

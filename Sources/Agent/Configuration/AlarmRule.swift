@@ -34,6 +34,8 @@ public struct AlarmRule: Sendable {
         var operand: ExpressionCompiler.Operand
         /// How often it is read, in microseconds, where it is asked for.
         var every: Int64?
+        /// Where its good values lie, in the unit that they are sent in; nil where that is not known.
+        var bounds: ClosedRange<Double>?
         /// How often it has come in earlier runs, in microseconds, where it is not.
         var usual: Int64?
 
@@ -44,6 +46,7 @@ public struct AlarmRule: Sendable {
 
         init(_ point: Point) {
             self.init(point.operand, every: point.every)
+            bounds = point.goodValues
         }
     }
 

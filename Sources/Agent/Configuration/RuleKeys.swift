@@ -106,7 +106,7 @@ struct RuleKeys {
                     key.problem("looks at no point of the devices it is meant for", fix: "leave `devices` out")
                 }
                 let compiled = try rule.rule(names: elsewhere) { known($0, of: nil) }
-                proveIntervals(rule, compiled, key) { known($0, of: nil) }
+                prove(rule, compiled, key) { known($0, of: nil) }
             } else {
                 try prove(rule, own, key)
             }
@@ -126,12 +126,53 @@ struct RuleKeys {
             // Each device has habits of its own.
             guard isNew || learned?.knows(device) ?? false else { continue }
             let compiled = try rule.rule(names: device.map.points.map(\.name) + elsewhere) { known($0, of: device) }
-            proveIntervals(rule, compiled, key) { known($0, of: device) }
+            self.prove(rule, compiled, key) { known($0, of: device) }
         }
         guard proven.isEmpty, areAll, !meant.contains(where: \.describesItself), let first = meant.first else { return }
         let names = Set(meant.flatMap { $0.map.points.map(\.name) })
         if !own.isSubset(of: names) { _ = try rule.rule(names: names.sorted() + elsewhere) { known($0, of: first) } }
         key.problem("is meant for no device that has all of \(own.sorted().joined(separator: ", "))")
+    }
+
+    private func prove(
+        _ rule: AlarmRule, _ compiled: Rule, _ key: YAMLValue, _ known: (Program.Input) -> AlarmRule.KnownPoint?
+    ) {
+        proveValues(compiled, key, known)
+        proveIntervals(rule, compiled, key, known)
+    }
+
+    /// A condition that no good values of its points make true raises no alarm, or ends none.
+    private func proveValues(
+        _ compiled: Rule, _ key: YAMLValue, _ known: (Program.Input) -> AlarmRule.KnownPoint?
+    ) {
+        let conditions: [Program] =
+            switch compiled.condition {
+            case .holds(let program): [program]
+            case .sequence(let programs, _): programs
+            case .missing: []
+            }
+        func never(_ program: Program) -> String? {
+            let bounds = program.inputs.map { input in
+                known(input).map { $0.bounds(of: input.look) } ?? Program.anything
+            }
+            if program.canHold(bounds) { return nil }
+            let ranges = Set(
+                program.inputs.compactMap { input -> String? in
+                    guard case .value = input.look, let range = known(input)?.bounds else { return nil }
+                    return "\(input.point) is good from \(range.lowerBound.plain) to \(range.upperBound.plain)"
+                })
+            return ranges.isEmpty ? "" : ": " + ranges.sorted().joined(separator: ", ")
+        }
+        if let why = conditions.compactMap({ never($0) }).first {
+            key.problem(
+                "can never hold\(why)",
+                fix:
+                    "compare with values that there are; quality(POINT) == \"out_of_range\" holds for those beyond the range"
+            )
+        } else if let why = compiled.until.flatMap({ never($0) }) {
+            key.problem(
+                "ends none of its alarms: its `until` can never hold\(why)", fix: "compare with values that there are")
+        }
     }
 
     /// What comes too seldom for the rule is never known, and no alarm comes of it; or one comes between any two readings.
@@ -231,5 +272,18 @@ struct RuleKeys {
             return known
         }
         return device.describesItself ? AlarmRule.KnownPoint(.number(unit: nil)) : nil
+    }
+}
+
+extension AlarmRule.KnownPoint {
+    /// What a formula may find for a point.
+    fileprivate func bounds(of look: Program.Input.Look) -> ClosedRange<Double> {
+        switch look {
+        case .value:
+            if case .boolean = operand { return 0...1 }
+            return bounds ?? Program.anything
+        case .equals, .quality, .reason: return 0...1
+        case .rate, .change: return Program.anything
+        }
     }
 }
