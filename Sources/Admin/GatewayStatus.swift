@@ -132,7 +132,7 @@ public struct GatewayStatus: Codable, Sendable {
         /// The sequence number of the next event to be sent.
         public var cursor: Int
         public var deadLetters: Int
-        /// Topics that the broker does not take: their events wait, those of other topics are sent.
+        /// Topics that the broker refuses: their events wait, those of other topics are sent.
         public var heldTopics: [HeldTopic]
 
         public init(

@@ -11,11 +11,11 @@ import Waiting
 
 /// From the outbox to one output.
 ///
-///     outbox ─▶ window of blocks ─▶ render ─▶ output ─▶ broker
+///     outbox ─▶ batch of blocks ─▶ render ─▶ output ─▶ broker
 ///        ▲                                      │
 ///        └───────────── settle ◀────────────────┘
 ///
-/// One window is under way at a time, which keeps the order and makes a failure simple: what is not settled is sent
+/// One batch is under way at a time, which keeps the order and makes a failure simple: what is not settled is sent
 /// again, with the same ids.
 final class Forwarder: Sendable {
     struct State {
@@ -27,7 +27,7 @@ final class Forwarder: Sendable {
         var retries = 0
         /// Lanes whose next event has a schema that the registry has not numbered yet.
         fileprivate var schemaWaits: [Lane: Wait] = [:]
-        /// Topics that the broker did not take.
+        /// Topics that the broker refused.
         fileprivate var topicWaits: [HeldTopic: Wait] = [:]
     }
 
@@ -91,22 +91,22 @@ final class Forwarder: Sendable {
         // A link that is back after hours is used within a second; a try a second costs a broker little.
         var backoff = Backoff(base: .milliseconds(250), cap: .seconds(1))
         var pace = pace
-        // Bytes of the last window, which the next one is likely to have.
+        // Bytes of the last batch, which the next one is likely to have.
         var rendered = 0
         await output.resume(after: outbox.marks(of: index))
         while !Task.isCancelled {
             let (schemaWaits, topicWaits) = state.withLock { ($0.schemaWaits, $0.topicWaits) }
+            if topicWaits.values.contains(where: \.isOver) { await forgetReleasedTopics() }
             let isDraining = isDraining.load(ordering: .relaxed)
             let now = ContinuousClock.now
             let lanes = pace.lanes(isLast: isDraining, at: now)
             let portion = await outbox.next(
-                for: index, bytes: ForwardingWindow.portionBytes, events: min(ForwardingWindow.mostEvents, pace.window),
+                for: index, bytes: OutgoingBatch.portionBytes, events: min(OutgoingBatch.mostEvents, pace.window),
                 of: lanes.filter { schemaWaits[$0]?.isOver ?? true },
                 without: Set(topicWaits.filter { !$0.value.isOver }.keys))
             guard let portion else {
                 if isDraining { break }
                 pace.isThrough(at: now)
-                await forgetReleasedTopics()
                 // A topic whose turn has come has nothing to send now.
                 let topics = topicWaits.values.filter { !$0.isOver }.map(\.until)
                 let moments = ([pace.next(after: now)] + schemaWaits.values.map(\.until) + topics).compactMap(\.self)
@@ -114,30 +114,30 @@ final class Forwarder: Sendable {
                 await output.tend()
                 continue
             }
-            var window = ForwardingWindow(
+            var batch = OutgoingBatch(
                 portion, most: pace.window, like: rendered, codec, outbox.catalog.contents, &renderer)
-            rendered = window.outgoing.bytes.count
+            rendered = batch.outgoing.bytes.count
             // The schema that a lane waited for may have been asked for by another.
-            if window.unknown == nil, schemaWaits[window.lane] != nil {
-                state.withLock { $0.schemaWaits[window.lane] = nil }
+            if batch.unknown == nil, schemaWaits[batch.lane] != nil {
+                state.withLock { $0.schemaWaits[batch.lane] = nil }
             }
-            guard !window.events.isEmpty else {
-                if let through = window.through {
+            guard !batch.events.isEmpty else {
+                if let through = batch.through {
                     // What is not for this output needs nobody's receipt.
-                    await settle(through, window)
-                } else if let damaged = window.damaged {
-                    await outbox.skip(index, window.stream, damaged)
-                } else if let unknown = window.unknown {
-                    ask(unknown, window.lane)
+                    await settle(through, batch)
+                } else if let damaged = batch.damaged {
+                    await outbox.skip(index, batch.stream, damaged)
+                } else if let unknown = batch.unknown {
+                    ask(unknown, batch.lane)
                 }
                 continue
             }
             let start = ContinuousClock.now
-            let answer = renderer.judge(await output.send(window.outgoing), of: window.outgoing)
+            let answer = renderer.judge(await output.send(batch.outgoing), of: batch.outgoing)
             measures.sendDuration.record(duration: start.duration(to: .now))
-            let outcome = await holdRefusedTopics(answer, &window)
-            pace.sent(window.place(ofMessage: outcome.settled), of: window.lane)
-            await settle(outcome, window)
+            let outcome = await holdRefusedTopics(answer, &batch)
+            pace.sent(batch.place(ofMessage: outcome.settled), of: batch.lane)
+            await settle(outcome, batch)
             if outcome.settled > 0 { backoff.reset() }
             guard let failure = outcome.failure, !Task.isCancelled else { continue }
             note(failure)
@@ -177,28 +177,32 @@ final class Forwarder: Sendable {
 
     /// Leaves what the broker refuses for its topic to held ranges, so that the other topics go on. A held range itself stays
     /// where it is.
-    private func holdRefusedTopics(_ outcome: SendOutcome, _ window: inout ForwardingWindow) async -> SendOutcome {
+    private func holdRefusedTopics(_ outcome: SendOutcome, _ batch: inout OutgoingBatch) async -> SendOutcome {
+        let held = batch.stream.topic.map { HeldTopic(lane: batch.lane, topic: $0) }
         guard let first = outcome.refusedTopics.first else {
-            if let topic = window.stream.topic, outcome.settled > 0 {
-                release(HeldTopic(lane: window.lane, topic: topic))
-            }
+            if let held, outcome.settled > 0 { release(held) }
             return outcome
         }
-        let reasons = Dictionary(
-            outcome.refusedTopics.map { (window.outgoing.messages[$0.message].topic, $0.reason) },
-            uniquingKeysWith: { first, _ in first })
-        if window.stream.topic == nil {
-            guard renderer.hasSeveralTopics else {
-                return outcome.first(first.message, failure: OutputFailure(first.reason))
-            }
-            guard await outbox.hold(Set(reasons.keys), of: index, window.lane) else {
-                let reason = "\(first.reason); \(Outbox.mostHeldTopics) topics are held already, and no more can be"
-                return outcome.first(first.message, failure: OutputFailure(reason))
-            }
-            window.leave(outcome.refusedTopics)
+        if let held {
+            wait(for: held, first.reason)
+            return outcome.first(first.message, failure: nil)
         }
-        for (topic, reason) in reasons { wait(for: HeldTopic(lane: window.lane, topic: topic), reason) }
-        return window.stream.topic == nil ? outcome : outcome.first(first.message, failure: nil)
+        guard renderer.hasSeveralTopics else {
+            return outcome.first(first.message, failure: OutputFailure(first.reason))
+        }
+        let messages = batch.outgoing.messages
+        let reasons = Dictionary(
+            outcome.refusedTopics.map { (messages[$0.message].topic, $0.reason) },
+            uniquingKeysWith: { first, _ in first })
+        guard await outbox.holdTopics(Set(reasons.keys.map(renderer.topic)), of: index, batch.lane) else {
+            let reason = "\(first.reason); \(Outbox.mostHeldTopics) topics are held already, and no more can be"
+            return outcome.first(first.message, failure: OutputFailure(reason))
+        }
+        batch.leave(batch.messages(ofTopics: Set(reasons.keys), before: outcome.settled), renderer.topic)
+        for (name, reason) in reasons {
+            wait(for: HeldTopic(lane: batch.lane, topic: renderer.topic(named: name)), reason)
+        }
+        return outcome
     }
 
     private func wait(for held: HeldTopic, _ reason: String) {
@@ -211,7 +215,9 @@ final class Forwarder: Sendable {
         }
         warnings.warn(
             .topicRefused, of: subject(held.topic), "\(reason). Its events are held, other topics go on",
-            next: "create the topic (headgate provision), or allow the client of this output to write to it")
+            next:
+                "create the topic (headgate provision), or allow the client of this output to write to it, and with exactly_once to read it"
+        )
     }
 
     private func release(_ held: HeldTopic) {
@@ -228,19 +234,19 @@ final class Forwarder: Sendable {
     private func forgetReleasedTopics() async {
         let waiting = state.withLock { $0.topicWaits.keys }
         guard !waiting.isEmpty else { return }
-        let held = await outbox.held(by: index)
+        let held = await outbox.heldTopics(of: index)
         for topic in waiting where held[topic] == nil { release(topic) }
     }
 
-    private func subject(_ topic: String) -> String { "output \(name), topic \(topic)" }
+    private func subject(_ topic: Topic) -> String { "output \(name), topic \(topic.name)" }
 
     // MARK: Settling
 
-    private func settle(_ outcome: SendOutcome, _ window: ForwardingWindow) async {
-        guard outcome.settled > 0, let last = window.last(of: outcome) else { return }
+    private func settle(_ outcome: SendOutcome, _ batch: OutgoingBatch) async {
+        guard outcome.settled > 0, let last = batch.last(of: outcome) else { return }
         let now = Timestamp.now
         let dead = outcome.rejected.flatMap { rejection in
-            window.events(ofMessage: rejection.message).map { window.letter($0, at: now, reason: rejection.reason) }
+            batch.events(ofMessage: rejection.message).map { batch.letter($0, at: now, reason: rejection.reason) }
         }
         for letter in dead {
             logger.warning(
@@ -249,25 +255,27 @@ final class Forwarder: Sendable {
                     "lane": "\(letter.lane.name)", "sequence": "\(letter.sequence)", "reason": "\(letter.reason)",
                 ])
         }
-        await settle(last, window, dead: dead, marks: outcome.marks)
-        count(outcome, window, dead: dead.count)
+        await settle(last, batch, dead: dead, marks: outcome.marks)
+        count(outcome, batch, dead: dead.count)
     }
 
     private func settle(
-        _ last: ForwardingWindow.Place, _ window: ForwardingWindow, dead: [DeadLetter] = [],
+        _ last: OutgoingBatch.Place, _ batch: OutgoingBatch, dead: [DeadLetter] = [],
         marks: [String: Int64] = [:]
     ) async {
         await outbox.settle(
-            index, window.stream, window.blocks[last.block].stored, done: last.place + 1, dead: dead, marks: marks,
-            left: window.left(through: last), taken: window.events(through: last))
+            index, batch.stream, batch.blocks[last.block].stored, done: last.place + 1, dead: dead, marks: marks,
+            left: batch.left(through: last), taken: batch.events(through: last))
     }
 
-    private func count(_ outcome: SendOutcome, _ window: ForwardingWindow, dead: Int) {
-        let notTaken = window.events(ofMessages: outcome.rejected + outcome.refusedTopics)
-        let settled = window.place(ofMessage: outcome.settled)
+    private func count(_ outcome: SendOutcome, _ batch: OutgoingBatch, dead: Int) {
+        let refused = Set(outcome.refusedTopics.map { batch.outgoing.messages[$0.message].topic })
+        let notTaken = batch.events(
+            ofMessages: outcome.rejected.map(\.message) + batch.messages(ofTopics: refused, before: outcome.settled))
+        let settled = batch.place(ofMessage: outcome.settled)
         let acknowledged = settled - notTaken.count
         var readings = 0
-        for (place, event) in window.events.prefix(settled).enumerated() where !notTaken.contains(place) {
+        for (place, event) in batch.events.prefix(settled).enumerated() where !notTaken.contains(place) {
             readings += event.readings
         }
         measures.readings.increment(by: readings)

@@ -4,10 +4,10 @@
 import DeviceMaps
 import Events
 
-/// How often the points come that are not polled, as runs so far have seen it: `intervals.json` in the state folder. `headgate
-/// check` holds the rules against it. Delete the file after a device was set to another interval.
+/// The shortest intervals at which the points came that are not polled, in the runs so far: `intervals.json` in the state folder.
+/// `headgate check` compares the rules with them. Delete the file after a device was set to another interval.
 struct IntervalFile: Sendable {
-    private struct Entry: Codable {
+    private struct Entry: Codable, Equatable {
         var map: String
         var version: Int
         /// Seconds, by point.
@@ -21,7 +21,7 @@ struct IntervalFile: Sendable {
         file = StateFile("intervals", configuration, empty: [:])
     }
 
-    /// The shortest usual interval of a point in microseconds, among the devices of a name; nil where none is known.
+    /// The shortest interval of a point in microseconds, among the devices of a name; nil where none is known.
     func interval(of point: String, _ device: Configuration.ConfiguredDevice) -> Int64? {
         let seconds = entries(of: device).compactMap { $0.points[point] }.min()
         return seconds.flatMap { Int64(exactly: ($0 * 1_000_000).rounded()) }
@@ -53,7 +53,7 @@ struct IntervalFile: Sendable {
         let listening = Self.pointsNotPolled(configuration)
         var found: [String: Entry] = [:]
         for (place, series) in contents.series.enumerated() where intervals.indices.contains(place) {
-            guard let seconds = intervals[place].usual, let device = contents[series.device],
+            guard let seconds = intervals[place].shortest, let device = contents[series.device],
                 listening[device.map]?.contains(series.point) ?? false
             else { continue }
             found[device.id, default: Entry(map: device.map, version: device.mapVersion, points: [:])]
@@ -61,13 +61,23 @@ struct IntervalFile: Sendable {
         }
         guard !found.isEmpty else { return }
         file.change { entries in
+            var isNews = false
             for (id, entry) in found {
-                let known = entries[id].flatMap { $0.map == entry.map && $0.version == entry.version ? $0.points : nil }
-                entries[id] = entry
-                entries[id]?.points.merge(known ?? [:]) { new, _ in new }
+                var known = entries[id] ?? entry
+                if known.map != entry.map || known.version != entry.version { known = entry }
+                for (point, seconds) in entry.points where Self.isNews(seconds, known.points[point]) {
+                    known.points[point] = seconds
+                }
+                isNews = isNews || entries[id] != known
+                entries[id] = known
             }
-            return true
+            return isNews
         }
+    }
+
+    /// Whether an interval is worth writing: each write wears the disk.
+    private static func isNews(_ seconds: Double, _ known: Double?) -> Bool {
+        known.map { abs(seconds - $0) > $0 / 10 } ?? true
     }
 
     private static func pointsNotPolled(_ configuration: Configuration) -> [String: Set<String>] {

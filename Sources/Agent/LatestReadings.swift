@@ -17,22 +17,27 @@ final class LatestReadings: Sendable {
         }
     }
 
-    /// How long a series takes to come again, on average. A burst counts as one.
+    /// The shortest of the last intervals between the readings of a series: nothing that was longer once, an outage say, says
+    /// that it comes no sooner.
     struct Interval: BitwiseCopyable {
-        private static let shortest: Int64 = 1_000_000
-        private static let fewest: UInt16 = 3
-        private var mean: Float = 0
-        private var count: UInt16 = 0
+        private static let fewest: UInt8 = 3
+        private static let each: UInt8 = 8
+        /// Seconds, of the last eight and of those since.
+        private var before = Float.infinity
+        private var since = Float.infinity
+        private var count: UInt8 = 0
 
-        /// Seconds; nil while too few intervals are known.
-        var usual: Float? { count >= Self.fewest ? mean : nil }
+        /// Of the last eight to sixteen, in seconds; nil while fewer than three are known.
+        var shortest: Float? {
+            count >= Self.fewest || before.isFinite ? min(before, since) : nil
+        }
 
         /// - Parameter microseconds: since the reading before.
         mutating func note(_ microseconds: Int64) {
-            guard microseconds >= Self.shortest else { return }
-            let seconds = Float(microseconds) / 1_000_000
-            count = min(count, .max - 1) + 1
-            mean += (seconds - mean) / Float(min(count, 8))
+            guard microseconds > 0 else { return }
+            if count == Self.each { (before, since, count) = (since, .infinity, 0) }
+            since = min(since, Float(microseconds) / 1_000_000)
+            count += 1
         }
     }
 
@@ -98,10 +103,10 @@ final class LatestReadings: Sendable {
             intervals.append(contentsOf: repeatElement(Interval(), count: missing))
         }
         var known = readings.mutableSpan
-        var usual = intervals.mutableSpan
+        var sinceLast = intervals.mutableSpan
         for reading in batch.readings where !isPast(reading, known[reading.series.index], now) {
             if let before = known[reading.series.index], reading.quality == .good {
-                usual[reading.series.index].note(reading.time.microseconds(since: before.time))
+                sinceLast[reading.series.index].note(reading.time.microseconds(since: before.time))
             }
             known[reading.series.index] = reading
             if case .text(let index) = reading.value { texts[reading.series] = batch.text(at: index) }

@@ -211,8 +211,8 @@ extension OutboxStatus {
                 lane: backlog.lane.name, waitingEvents: Int(clamping: backlog.waiting), oldest: backlog.oldest?.iso8601,
                 oldestAgeSeconds: backlog.oldest.map { max(0, Double(now.microseconds(since: $0)) / 1e6) },
                 cursor: Int(clamping: backlog.cursor), deadLetters: backlog.deadLetters,
-                heldTopics: backlog.held.sorted { $0.key < $1.key }.map {
-                    GatewayStatus.HeldTopic(topic: $0.key, events: $0.value)
+                heldTopics: backlog.held.sorted { $0.key.name < $1.key.name }.map {
+                    GatewayStatus.HeldTopic(topic: $0.key.name, events: $0.value)
                 })
         }
     }

@@ -29,7 +29,7 @@ public final class ProblemList {
 
     /// - Returns: what was proved, in words.
     public func check(_ path: String) -> String {
-        let read = ConfigurationFile.read(path, problems: problems, provesHabits: true)
+        let read = ConfigurationFile.read(path, problems: problems, provesIntervals: true)
         guard let configuration = read else { return "" }
         notes += configuration.links.compactMap(\.note)
         let maps = Dictionary(configuration.devices.map { ($0.map.name, $0.map) }, uniquingKeysWith: { $1 })

@@ -33,7 +33,7 @@ public struct Warning: Sendable, Equatable {
         case pointNeverRead = "point_never_read"
         /// A device sends an impossible or unreadable time.
         case deviceTime = "device_time_refused"
-        /// A broker does not take a topic of an output: it is missing, or not allowed.
+        /// A broker refuses a topic of an output: it is missing, or not allowed.
         case topicRefused = "topic_refused"
         /// Events are lost, and a gap event says which.
         case eventsLost = "events_lost"

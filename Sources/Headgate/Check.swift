@@ -12,7 +12,7 @@ struct Check: AsyncParsableCommand {
         discussion: """
             Reports every mistake at once, with file, line and what to write instead, and ends with 78. Opens nothing \
             but these files and, in the state folder, intervals.json: a rule is a mistake too if it can raise no alarm \
-            while its points come as seldom as in earlier runs. With MAP files as arguments it proves those instead of a configuration.
+            at the intervals at which its points came in earlier runs. With MAP files as arguments it proves those instead of a configuration.
             """)
 
     @OptionGroup var options: ConfigurationOption

@@ -112,7 +112,7 @@ struct Status: AsyncParsableCommand {
 }
 
 extension Table {
-    /// Events whose topic a broker does not take; nil where there are none.
+    /// Events whose topic a broker refuses; nil where there are none.
     static func held(_ outputs: [(name: String, lanes: [GatewayStatus.Backlog])]) -> String? {
         let rows = outputs.flatMap { output in
             output.lanes.flatMap { lane in

@@ -13,7 +13,7 @@ public struct Portion: Sendable {
     public var done: Int
     public var stream: Stream
     /// The topics that are held: their events are not for this stream, unless it is a held range of theirs.
-    public var held: Set<String> = []
+    public var held: Set<Topic> = []
 }
 
 extension Outbox {
@@ -30,11 +30,13 @@ extension Outbox {
     ) -> Portion? {
         guard !isClosed else { return nil }
         do throws(SQLiteError) {
-            for (lane, isReplay) in order(of: output) where lanes.contains(lane) {
+            for (lane, way) in order(of: output) where lanes.contains(lane) {
                 let portion =
-                    isReplay
-                    ? try replay(output, lane, without: waiting, bytes: bytes, events: events)
-                    : try live(output, lane, bytes: bytes, events: events)
+                    switch way {
+                    case .live: try live(output, lane, bytes: bytes, events: events)
+                    case .backlog: try replay(output, lane, nil, bytes: bytes, events: events)
+                    case .held: try replay(output, lane, waiting, bytes: bytes, events: events)
+                    }
                 guard var portion else { continue }
                 portion.held = books.outputs[output].positions[Int(lane.rawValue)].heldTopics
                 return portion
@@ -45,14 +47,22 @@ extension Outbox {
         return nil
     }
 
-    private func order(of output: Int) -> [(lane: Lane, isReplay: Bool)] {
+    private enum Way { case live, backlog, held }
+
+    /// A held range whose topic is there again takes turns with what must not wait for it.
+    private func order(of output: Int) -> [(lane: Lane, way: Way)] {
         turns[output] = (turns[output] + 1) % 16
-        let lanes: [Lane] = turns[output] < 4 ? [.bulk, .normal] : [.normal, .bulk]
-        let replays = lanes.map { ($0, true) }
-        let live = lanes.map { ($0, false) }
-        let critical: [(Lane, Bool)] = [(.critical, true), (.critical, false)]
-        if outputs[output].isInOrder { return critical + zip(replays, live).flatMap { [$0, $1] } }
-        return critical + (turns[output].isMultiple(of: 4) ? replays + live : live + replays)
+        let turn = turns[output]
+        let lanes: [Lane] = turn < 4 ? [.bulk, .normal] : [.normal, .bulk]
+        let freshAndHeld: [Way] = turn.isMultiple(of: 2) ? [.held, .live] : [.live, .held]
+        let critical = ([.backlog] + freshAndHeld).map { (Lane.critical, $0) }
+        if outputs[output].isInOrder {
+            return critical + lanes.flatMap { lane in ([.backlog] + freshAndHeld).map { (lane, $0) } }
+        }
+        let live = lanes.map { ($0, Way.live) }
+        let old: [Way] = (turn / 4).isMultiple(of: 2) ? [.held, .backlog] : [.backlog, .held]
+        let older = old.flatMap { way in lanes.map { ($0, way) } }
+        return critical + (turn.isMultiple(of: 4) ? older + live : live + older)
     }
 
     private func live(_ output: Int, _ lane: Lane, bytes: Int, events: Int) throws(SQLiteError) -> Portion? {
@@ -61,11 +71,12 @@ extension Outbox {
         return try portion(output, lane, .live, cursor, before: end, bytes: bytes, events: events)
     }
 
+    /// - Parameter waiting: of held ranges, the topics that are left for later; nil for the backlog.
     private func replay(
-        _ output: Int, _ lane: Lane, without waiting: Set<HeldTopic>, bytes: Int, events: Int
+        _ output: Int, _ lane: Lane, _ waiting: Set<HeldTopic>?, bytes: Int, events: Int
     ) throws(SQLiteError) -> Portion? {
         _ = splitBacklog(output, lane)
-        while let replay = nextReplay(output, lane, without: waiting) {
+        while let replay = nextReplay(output, lane, waiting) {
             if let portion = try portion(
                 output, lane, replay.stream, replay.cursor, before: replay.until, bytes: bytes, events: events)
             {
@@ -87,14 +98,15 @@ extension Outbox {
         return end
     }
 
-    /// The oldest replay, or in every second turn the oldest held range, whose topic waited long enough already.
-    private func nextReplay(_ output: Int, _ lane: Lane, without waiting: Set<HeldTopic>) -> Replay? {
-        let replays = books.outputs[output].positions[Int(lane.rawValue)].replays.filter { replay in
-            guard replay.isReady, let topic = replay.topic else { return replay.isReady }
-            return !replay.isThrough && !waiting.contains(HeldTopic(lane: lane, topic: topic))
+    private func nextReplay(_ output: Int, _ lane: Lane, _ waiting: Set<HeldTopic>?) -> Replay? {
+        let ready = books.outputs[output].positions[Int(lane.rawValue)].replays.filter(\.isReady)
+        guard let waiting else { return ready.first { $0.topic == nil } }
+        let held = ready.filter { replay in
+            guard let topic = replay.topic, !replay.isThrough else { return false }
+            return !waiting.contains(HeldTopic(lane: lane, topic: topic))
         }
-        let isHeldFirst = turns[output].isMultiple(of: 2)
-        return replays.first { ($0.topic != nil) == isHeldFirst } ?? replays.first
+        // The oldest first: a topic may have several.
+        return held.min { $1.cursor.isBeyond($0.cursor) }
     }
 
     private func portion(
@@ -142,8 +154,7 @@ extension Outbox {
         guard before == nil || next == nil || before?.end != next?.first else { return }
         let name = books.outputs[output].name
         let between = before.flatMap { before in next.map { $0.first > before.end ? $0.first - before.end : 0 } } ?? 0
-        let count = lost(between, output, lane, stream)
-        if between > 0, count == 0 { return }
+        guard let count = lost(between, of: between, output, lane, stream) else { return }
         logger.error(
             "blocks are missing", metadata: ["lane": "\(lane.name)", "from": "\(from.block)", "to": "\(id - 1)"])
         books.ledger.add(
@@ -166,12 +177,12 @@ extension Outbox {
     ///   - taken: the events of a held range that are settled.
     public func settle(
         _ output: Int, _ stream: Stream, _ block: StoredBlock, done: Int, dead: [DeadLetter] = [],
-        marks: [String: Int64] = [:], left: [String: Int] = [:], taken: Int = 0
+        marks: [String: Int64] = [:], left: [Topic: Int] = [:], taken: Int = 0
     ) {
         let lane = Int(block.lane.rawValue)
         let cursor = Cursor(after: done, of: block)
         // A topic may have been released while the window was under way.
-        for topic in left.keys { books.outputs[output].positions[lane].hold(topic) }
+        for topic in left.keys.sorted(by: { $0.name < $1.name }) { books.outputs[output].positions[lane].hold(topic) }
         guard books.outputs[output].positions[lane].move(stream, to: cursor, taken: taken) else {
             return  // evicted meanwhile
         }
@@ -190,7 +201,10 @@ extension Outbox {
         // The columns may be what is damaged: what the neighbours say is what is missing.
         let after = (try? database.head(block.lane, from: block.id + 1))?.first ?? books.next[at].sequence
         let whole = after > block.first ? min(after - block.first, UInt64(Self.eventsInBlock)) : 0
-        let count = lost(whole, output, block.lane, stream)
+        let rest = books.next[at].sequence - min(block.first, books.next[at].sequence)
+        guard let count = lost(whole, of: rest, output, block.lane, stream) else {
+            return move(output, block.lane, stream, to: Cursor(block: block.id + 1, done: 0))
+        }
         let name = books.outputs[output].name
         books.ledger.add(
             Gap(
@@ -204,20 +218,22 @@ extension Outbox {
     /// An output's held ranges, topics in a lane at the most. Each is read again for itself.
     public static let mostHeldTopics = 32
 
-    /// Holds topics that the broker does not take, so that other topics go on: their events that are not settled become held
+    /// Holds topics that the broker refuses, so that other topics go on: their events that are not settled become held
     /// ranges of the output and the lane, and so do those to come.
     /// - Returns: false where there are too many of them already; then the output waits.
-    public func hold(_ topics: Set<String>, of output: Int, _ lane: Lane) -> Bool {
+    public func holdTopics(_ topics: Set<Topic>, of output: Int, _ lane: Lane) -> Bool {
         let at = Int(lane.rawValue)
         let held = books.outputs[output].positions[at].heldTopics
         guard held.union(topics).count <= Self.mostHeldTopics else { return false }
-        for topic in topics.subtracting(held).sorted() { books.outputs[output].positions[at].hold(topic) }
+        for topic in topics.subtracting(held).sorted(by: { $0.name < $1.name }) {
+            books.outputs[output].positions[at].hold(topic)
+        }
         needsHousekeeping()
         return true
     }
 
     /// How many events wait for each held topic of an output.
-    public func held(by output: Int) -> [HeldTopic: Int] {
+    public func heldTopics(of output: Int) -> [HeldTopic: Int] {
         var held: [HeldTopic: Int] = [:]
         for lane in Lane.allCases {
             let position = books.outputs[output].positions[Int(lane.rawValue)]
@@ -226,18 +242,22 @@ extension Outbox {
         return held
     }
 
-    /// What a stream loses where events are gone: of a held range, no more than it has.
-    private func lost(_ count: UInt64, _ output: Int, _ lane: Lane, _ stream: Stream) -> UInt64 {
-        return books.outputs[output].positions[Int(lane.rawValue)].lose(count, of: count, stream)
+    /// What a stream loses where events are gone, 0 where the number is unknown; nil where a held range has none to lose.
+    /// - Parameter total: how many lie in a held range with them, at the most.
+    private func lost(_ count: UInt64, of total: UInt64, _ output: Int, _ lane: Lane, _ stream: Stream) -> UInt64? {
+        guard let topic = stream.topic else { return count }
+        let at = Int(lane.rawValue)
+        guard books.outputs[output].positions[at].held(topic) > 0 else { return nil }
+        return books.outputs[output].positions[at].lose(count, of: total, stream)
     }
 }
 
-/// A topic of a lane that the broker does not take.
+/// A topic of a lane that the broker refuses.
 public struct HeldTopic: Sendable, Hashable {
     public var lane: Lane
-    public var topic: String
+    public var topic: Topic
 
-    public init(lane: Lane, topic: String) {
+    public init(lane: Lane, topic: Topic) {
         self.lane = lane
         self.topic = topic
     }

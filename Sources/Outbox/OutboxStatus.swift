@@ -16,8 +16,8 @@ public struct OutboxStatus: Sendable {
         /// The sequence number of the next event to be sent.
         public var cursor: UInt64
         public var deadLetters: Int
-        /// Of those that wait, how many are held for a topic that the broker does not take; by topic.
-        public var held: [String: Int] = [:]
+        /// Of those that wait, how many are held for a topic that the broker refuses; by topic.
+        public var held: [Topic: Int] = [:]
     }
 
     public struct LaneStatus: Sendable {

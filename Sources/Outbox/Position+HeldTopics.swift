@@ -1,7 +1,9 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
-// A topic that the broker does not take is held, so that the others go on.
+import Events
+
+// A topic that the broker refuses is held, so that the others go on.
 //
 //     live      ──────────────┐ leaves the events of a held topic to its ranges
 //     replays   ──────┐       │
@@ -12,10 +14,10 @@
 // still to pass them.
 
 extension Position {
-    var heldTopics: Set<String> { Set(replays.compactMap(\.topic)) }
+    var heldTopics: Set<Topic> { Set(replays.compactMap(\.topic)) }
 
     /// Leaves the events of a topic that are not settled yet, and those to come, to ranges of their own.
-    mutating func hold(_ topic: String) {
+    mutating func hold(_ topic: Topic) {
         guard !heldTopics.contains(topic) else { return }
         for var replay in replays where replay.topic == nil {
             replay.topic = topic
@@ -27,10 +29,10 @@ extension Position {
 
     /// Adds blocks that are to be sent, in the ranges of the held topics too.
     /// - Parameter except: topics whose ranges cover these blocks already.
-    mutating func add(_ replay: Replay, exceptHeld except: Set<String> = []) {
+    mutating func add(_ replay: Replay, exceptHeld except: Set<Topic> = []) {
         let held = heldTopics.subtracting(except)
         replays.append(replay)
-        for topic in held.sorted() {
+        for topic in held.sorted(by: { $0.name < $1.name }) {
             var range = replay
             range.topic = topic
             replays.append(range)
@@ -53,7 +55,7 @@ extension Position {
 
     /// Notes events that a stream has left to the ranges of their topics.
     /// - Parameter block: the last that has some of them.
-    mutating func leave(_ events: [String: Int], through block: Int64) {
+    mutating func leave(_ events: [Topic: Int], through block: Int64) {
         for (topic, count) in events {
             let range =
                 replays.firstIndex { $0.topic == topic && $0.until > block } ?? replays.lastIndex { $0.topic == topic }
@@ -63,8 +65,8 @@ extension Position {
         }
     }
 
-    /// Notes that events are gone among which a held range may have had some. Nothing tells whose they were: it is taken to
-    /// have had its share, and one at the least.
+    /// Notes that events are gone among which a held range may have had some. The outbox does not know their topics: it
+    /// assumes a share, and at least one event.
     /// - Parameter total: how many events lie in the range with them.
     /// - Returns: how many of them were the range's.
     mutating func lose(_ events: UInt64, of total: UInt64, _ stream: Stream) -> UInt64 {
@@ -82,7 +84,7 @@ extension Position {
     }
 
     /// The events that wait in the held ranges of a topic.
-    func held(_ topic: String) -> Int {
+    func held(_ topic: Topic) -> Int {
         replays.lazy.filter { $0.topic == topic }.reduce(0) { $0 + max(0, $1.events) }
     }
 

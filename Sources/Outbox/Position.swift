@@ -36,7 +36,7 @@ struct Replay: Sendable, Equatable {
     /// False while its blocks are not there yet.
     var isReady: Bool
     /// The topic of a held range: only its events are sent. Nil for all events but those of held topics.
-    var topic: String?
+    var topic: Topic?
     /// Of a held range, the events that the other streams have left to it less those that it has settled. Below zero while
     /// it is ahead of them.
     var events = 0
@@ -127,7 +127,7 @@ struct Position: Sendable, Equatable {
 
     /// The others keep their ends, so that an end tells which it is, whatever was split or evicted meanwhile. One that waits
     /// for its blocks is meant only where no other is: it was under way when the disk was left.
-    func index(ofReplay until: Int64, _ topic: String?) -> Int? {
+    func index(ofReplay until: Int64, _ topic: Topic?) -> Int? {
         let candidates = replays.indices.filter {
             replays[$0].topic == topic && replays[$0].until >= until && replays[$0].cursor.block < until
         }
@@ -170,10 +170,10 @@ public enum Stream: Sendable, Equatable {
     /// What was committed a moment ago.
     case live
     /// A replay, by the block at which it ends; with a topic, a held range.
-    case replay(until: Int64, topic: String? = nil)
+    case replay(until: Int64, topic: Topic? = nil)
 
     /// The topic of a held range.
-    public var topic: String? {
+    public var topic: Topic? {
         if case .replay(_, let topic) = self { topic } else { nil }
     }
 }

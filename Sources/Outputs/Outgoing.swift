@@ -27,9 +27,13 @@ public struct Outgoing: Sendable {
     }
 
     public fileprivate(set) var messages: [Message] = []
+    /// Whether all are of a topic that was refused: before they are sent, the broker is asked for it.
+    public let isOfHeldTopic: Bool
     fileprivate var buffer = ByteWriter()
 
-    public init() {}
+    public init(isOfHeldTopic: Bool = false) {
+        self.isOfHeldTopic = isOfHeldTopic
+    }
 
     public var bytes: [UInt8] { buffer.bytes }
 
@@ -47,8 +51,8 @@ public struct Outgoing: Sendable {
 /// Which topics a window is of.
 public enum TopicSelection: Sendable {
     case all
-    case allBut(Set<String>)
-    case only(String)
+    case allBut(TopicSet)
+    case only(TopicSet)
 }
 
 /// Turns stored events into messages for one output.
@@ -111,7 +115,7 @@ public struct Renderer: Sendable {
         /// It is not for this output, or not of the topic that is wanted.
         case passed
         /// Its topic is held.
-        case left(topic: String)
+        case left(Topic)
     }
 
     /// Adds an event to a window.
@@ -126,19 +130,22 @@ public struct Renderer: Sendable {
             guard let allowedPart = allowed.part(of: event, batch, catalog.contents) else { return .passed }
             (told, part) = allowedPart
         }
+        func topic(in set: TopicSet) -> Topic? {
+            set.topic(told.kind, lane: id.lane, device: catalog.contents[told.device], gateway: gateway)
+        }
         switch topics {
         case .all: break
-        case .allBut(let held):
-            let topic = topicText(told, lane: id.lane)
-            if held.contains(topic) { return .left(topic: topic) }
-        case .only(let wanted): if topicText(told, lane: id.lane) != wanted { return .passed }
+        case .allBut(let held): if let topic = topic(in: held) { return .left(topic) }
+        case .only(let wanted): if topic(in: wanted) == nil { return .passed }
         }
         try put(told, of: part, id: id, isReplayed: isReplayed, isBacklog: isBacklog, to: &out)
         return .added(readings: told.measured)
     }
 
-    private func topicText(_ event: Batch.Event, lane: Lane) -> String {
-        topic.text(event.kind, lane: lane, device: catalog.contents[event.device], gateway: gateway)
+    /// The topic that has a name now.
+    public func topic(named name: String) -> Topic {
+        // The gateway may be renamed, too.
+        Topic(name: name, template: topic.text.replacing("{gateway}", with: gateway))
     }
 
     private mutating func put(
@@ -148,7 +155,7 @@ public struct Renderer: Sendable {
             put(event, of: batch, id: id, isReplayed: isReplayed, isBacklog: isBacklog, sparkplug, to: &out)
             return
         }
-        let topic = topicText(event, lane: id.lane)
+        let topic = topic.text(event.kind, lane: id.lane, device: catalog.contents[event.device], gateway: gateway)
         if blocks != nil {
             addToBlock(event, of: batch, id: id, isReplayed: isReplayed, isBacklog: isBacklog, topic: topic, to: &out)
             return

@@ -13,6 +13,8 @@ public struct TopicTemplate: Sendable, Equatable {
 
     public static let places = "{gateway} {device} {map} {lane} {kind} {tag:NAME}"
     private let parts: [Part]
+    /// As it is written.
+    public let text: String
 
     /// Nil where a brace holds no known place.
     public init?(_ template: String) {
@@ -29,6 +31,7 @@ public struct TopicTemplate: Sendable, Equatable {
         guard !rest.contains("}") else { return nil }
         if !rest.isEmpty { parts.append(.text(String(rest))) }
         self.parts = parts
+        text = template
     }
 
     /// Whether Kafka can have such a topic: letters, digits, `.`, `_` and `-`.
@@ -92,5 +95,26 @@ public struct TopicTemplate: Sendable, Equatable {
                 default: UInt8(ascii: "-")
                 }
             }, as: UTF8.self)
+    }
+}
+
+/// Topics, each found by the template that made it.
+public struct TopicSet: Sendable {
+    private var groups: [(template: TopicTemplate, text: String, names: Set<String>)] = []
+
+    public init(_ topics: Set<Topic>) {
+        for (text, topics) in Dictionary(grouping: topics, by: \.template) {
+            guard let template = TopicTemplate(text) else { continue }
+            groups.append((template, text, Set(topics.map(\.name))))
+        }
+    }
+
+    /// The one that an event belongs to; nil where it is none of them.
+    func topic(_ kind: EventKind, lane: Lane, device: Device?, gateway: String) -> Topic? {
+        for (template, text, names) in groups {
+            let name = template.text(kind, lane: lane, device: device, gateway: gateway)
+            if names.contains(name) { return Topic(name: name, template: text) }
+        }
+        return nil
     }
 }

@@ -310,3 +310,49 @@ def test_too_many_missing_topics_stop_the_output_and_it_says_so(workshop):
     wait_for(lambda: ward.waiting() == 0 and ward.gateway.output("up")["isUp"], what="nothing held", seconds=60)
     assert all(ward.values(bed, 1) == [1] for bed in beds + ["a"])
     assert ward.gateway.stop() == 0
+
+
+def test_events_of_a_topic_that_is_mended_are_sent_to_the_new_one(workshop):
+    cluster = Cluster(workshop, brokers=1)
+    cluster.tell("create telemetry.bed.b 2")
+    cluster.tell("topic telemetry.bed.b UNKNOWN_TOPIC_OR_PART")
+    ward = Ward(workshop, cluster)
+    for value in range(5):
+        ward.tell("a", value)
+        ward.tell("b", value)
+    wait_for(lambda: ward.held("b") == ward.waiting() == 5, what="those of b, held")
+    assert ward.gateway.stop() == 0
+    ward.path.write_text(ward.path.read_text().replace("{kind}.{device}", "{kind}s"))
+    ward.start()
+    ward.tell("b", 5)
+    ward.tell("a", 5)
+    wait_for(lambda: ward.waiting() == 0, what="nothing held", seconds=30)
+    events = events_in(cluster.address, "telemetrys")
+    values = [(event["data"]["device"], reading["value"]) for event in events for reading in event["data"]["readings"]]
+    assert sorted(values) == sorted([("bed.b", value) for value in range(6)] + [("bed.a", 5)])
+    wait_for(lambda: not ward.gateway.status()["warnings"], what="no warning")
+    assert ward.gateway.stop() == 0
+
+
+def test_a_restart_asks_for_held_topics_and_does_not_wait_for_them(workshop):
+    cluster = Cluster(workshop, brokers=1)
+    beds = [f"b{number}" for number in range(10)]
+    for bed in beds:
+        cluster.tell(f"create telemetry.bed.{bed} 1")
+        cluster.tell(f"topic telemetry.bed.{bed} UNKNOWN_TOPIC_OR_PART")
+    ward = Ward(workshop, cluster)
+    ward.tell("a", 0)
+    for bed in beds:
+        ward.tell(bed, 1)
+    wait_for(lambda: sum(map(ward.held, beds)) == 10, what="ten held", seconds=60)
+    assert ward.gateway.stop() == 0
+    ward.start()
+    wait_for(lambda: len(ward.gateway.status()["warnings"]) == 10, what="ten warnings", seconds=20)
+    # Each would wait three seconds for its topic if it were tried.
+    log = ward.gateway.peer.log.read_text().rsplit("gateway started", 1)[1]
+    assert sum("there is no such topic" in line for line in log.splitlines()) == 10
+    for bed in beds:
+        cluster.tell(f"topic telemetry.bed.{bed} NONE")
+    wait_for(lambda: ward.waiting() == 0, what="nothing held", seconds=30)
+    assert all(ward.values(bed, 1) == [1] for bed in beds)
+    assert ward.gateway.stop() == 0

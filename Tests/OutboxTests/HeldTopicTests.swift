@@ -1,18 +1,21 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Events
 import Testing
 
 @testable import Outbox
 
 @Suite("Held topics")
 struct HeldTopicTests {
+    private let topic = Topic(name: "t", template: "{map}")
+
     /// The ranges of a position, as `topic: from..<until`.
     private func ranges(_ position: Position) -> [String] {
         position.replays.map { replay in
             let done = replay.cursor.done > 0 ? ".\(replay.cursor.done)" : ""
             return
-                "\(replay.topic ?? "all"): \(replay.cursor.block)\(done)..<\(replay.until)\(replay.isReady ? "" : " waits")"
+                "\(replay.topic?.name ?? "all"): \(replay.cursor.block)\(done)..<\(replay.until)\(replay.isReady ? "" : " waits")"
         }
     }
 
@@ -25,26 +28,26 @@ struct HeldTopicTests {
     @Test("a topic that is held in the middle of a block leaves its events from there on to a range")
     func follows() {
         var position = position(live: 50, done: 3)
-        position.hold("t")
+        position.hold(topic)
         #expect(ranges(position) == ["t: 50.3..<51"])
         position.move(.live, to: Cursor(block: 60, done: 0))
-        position.leave(["t": 4], through: 59)
+        position.leave([topic: 4], through: 59)
         #expect(ranges(position) == ["t: 50.3..<60"])
-        #expect(position.held("t") == 4)
+        #expect(position.held(topic) == 4)
         #expect(position.needed() == 50)
     }
 
     @Test("a held range is over when it is through and nothing has still to pass it")
     func release() {
         var position = position(live: 50)
-        position.hold("t")
+        position.hold(topic)
         position.move(.live, to: Cursor(block: 60, done: 2))
-        position.leave(["t": 1], through: 60)
-        let stream = Stream.replay(until: 61, topic: "t")
+        position.leave([topic: 1], through: 60)
+        let stream = Stream.replay(until: 61, topic: topic)
         position.move(stream, to: Cursor(block: 61, done: 0), taken: 1)
         // The live stream has still to leave what is left of block 60 to it.
-        #expect(position.heldTopics == ["t"])
-        #expect(position.held("t") == 0 && position.needed() == 60)
+        #expect(position.heldTopics == [topic])
+        #expect(position.held(topic) == 0 && position.needed() == 60)
         position.move(.live, to: Cursor(block: 61, done: 0))
         #expect(position.heldTopics.isEmpty && position.replays.isEmpty)
     }
@@ -54,13 +57,13 @@ struct HeldTopicTests {
         var position = position(live: 20)
         position.split(at: 50)
         position.move(.live, to: Cursor(block: 55, done: 0))
-        position.hold("t")
+        position.hold(topic)
         #expect(ranges(position) == ["all: 20..<50", "t: 20..<50", "t: 55..<55"])
         position.move(.live, to: Cursor(block: 57, done: 0))
-        position.move(.replay(until: 50, topic: "t"), to: Cursor(block: 50, done: 0))
-        position.move(.replay(until: 57, topic: "t"), to: Cursor(block: 57, done: 0))
+        position.move(.replay(until: 50, topic: topic), to: Cursor(block: 50, done: 0))
+        position.move(.replay(until: 57, topic: topic), to: Cursor(block: 57, done: 0))
         // Both are through, and the backlog has still to pass.
-        #expect(position.heldTopics == ["t"])
+        #expect(position.heldTopics == [topic])
         position.move(.replay(until: 50), to: Cursor(block: 50, done: 0))
         #expect(position.replays.isEmpty)
     }
@@ -68,7 +71,7 @@ struct HeldTopicTests {
     @Test("what becomes backlog, is sent again or waits for its blocks is in the ranges too")
     func added() {
         var position = position(live: 20)
-        position.hold("t")
+        position.hold(topic)
         position.split(at: 30)
         #expect(ranges(position) == ["t: 20..<30", "all: 20..<30"])
         position.replay(from: 5, until: 7)
@@ -88,28 +91,28 @@ struct HeldTopicTests {
         var position = position(live: 100)
         position.replays = [.everything(before: 90)]
         var saved = self.position(live: 40, done: 1)
-        saved.hold("t")
+        saved.hold(topic)
         saved.move(.live, to: Cursor(block: 70, done: 0))
-        saved.leave(["t": 3], through: 69)
+        saved.leave([topic: 3], through: 69)
         saved.leave(at: 90)
         position.takeOver(saved.replays, until: 90)
         #expect(Set(ranges(position)) == ["all: 70..<90 waits", "t: 40.1..<90 waits", "t: 100..<100"])
-        #expect(position.held("t") == 3)
+        #expect(position.held(topic) == 3)
     }
 
     @Test("what is dropped of a held range is its share of what is dropped, and one event at the least")
     func loses() {
         var position = position(live: 10)
-        position.hold("t")
+        position.hold(topic)
         position.move(.live, to: Cursor(block: 20, done: 0))
-        position.leave(["t": 10], through: 19)
-        let stream = Stream.replay(until: 20, topic: "t")
+        position.leave([topic: 10], through: 19)
+        let stream = Stream.replay(until: 20, topic: topic)
         #expect(position.lose(500, of: 1_000, stream) == 5)
-        #expect(position.held("t") == 5)
+        #expect(position.held(topic) == 5)
         #expect(position.lose(1, of: 500, stream) == 1)
         #expect(position.lose(499, of: 499, stream) == 4)
         // As long as it goes on it may have one more.
-        #expect(position.held("t") == 1)
+        #expect(position.held(topic) == 1)
         #expect(position.lose(7, of: 7, .live) == 7)
     }
 }

@@ -41,7 +41,7 @@ private final class OutboxModel {
         var lane: Lane
         var isBacklog: Bool
         /// Of a held range.
-        var topic: String?
+        var topic: Topic?
     }
 
     /// One event of a commit: its name's epoch and what it said.
@@ -51,7 +51,7 @@ private final class OutboxModel {
     }
 
     private static let outputs = ["one", "two", "three"]
-    private static let topics = (0..<3).map { "topic \($0)" }
+    private static let topics = (0..<3).map { Topic(name: "topic \($0)", template: "{map}") }
 
     var random = SeededGenerator()
     var failures: [String] = []
@@ -67,7 +67,7 @@ private final class OutboxModel {
     private var outbox: Outbox?
     private var received = outputs.map { _ in Received() }
     /// Topics that each output's broker does not take now.
-    private var refused = outputs.map { _ in Set<String>() }
+    private var refused = outputs.map { _ in Set<Topic>() }
     private var committed: [Lane: [UInt64: Truth]] = [:]
     private var offered: Set<Int64> = []
     private var lastNumber: Int64 = 0
@@ -118,7 +118,9 @@ private final class OutboxModel {
             for (lane, events) in committed {
                 let known = (received[output].sequences[lane] ?? []).union(received[output].lost[lane] ?? [])
                 let missing = Set(events.keys).subtracting(known)
-                if let outbox, await !outbox.held(by: output).isEmpty { failures.append("something is held for ever") }
+                if let outbox, await !outbox.heldTopics(of: output).isEmpty {
+                    failures.append("something is held for ever")
+                }
                 if let first = missing.min() {
                     failures.append("\(Self.outputs[output]) lacks \(missing.count) of \(lane), \(first) first")
                 }
@@ -186,7 +188,7 @@ private final class OutboxModel {
             let count = opened.batch.events.count
             let takesAll = Int.random(in: 0..<4, using: &random) > 0
             let end = takesAll ? count : Int.random(in: start...count, using: &random)
-            var left: [String: Int] = [:]
+            var left: [Topic: Int] = [:]
             var (taken, done) = (0, start)
             for place in start..<end {
                 let topic = topic(opened.batch.events[place], opened.batch, block.lane)
@@ -213,8 +215,8 @@ private final class OutboxModel {
         return true
     }
 
-    private func hold(_ topic: String, _ output: Int, _ lane: Lane, _ held: inout Set<String>) async {
-        guard await outbox?.hold([topic], of: output, lane) == true else {
+    private func hold(_ topic: Topic, _ output: Int, _ lane: Lane, _ held: inout Set<Topic>) async {
+        guard await outbox?.holdTopics([topic], of: output, lane) == true else {
             failures.append("too much is held")
             return
         }
@@ -234,7 +236,7 @@ private final class OutboxModel {
 
     /// The topic of an event; nil of what is always taken: what concerns no device, and in a small outbox all that is critical,
     /// which would fill it and push out what tells of losses.
-    private func topic(_ event: Batch.Event, _ batch: Batch, _ lane: Lane) -> String? {
+    private func topic(_ event: Batch.Event, _ batch: Batch, _ lane: Lane) -> Topic? {
         if settings.maxSize < 1 << 30, lane == .critical { return nil }
         return Self.number(event, batch).map { Self.topics[Int($0) % Self.topics.count] }
     }

@@ -221,7 +221,9 @@ struct RecoveryTests {
         try await ward.fill(leavingLog: false)
         do {
             let connection = try Connection(path: ward.path("outbox.db"))
-            for column in ["topic", "events"] { try connection.execute("ALTER TABLE replay DROP COLUMN \(column)") }
+            for column in ["topic", "template", "events"] {
+                try connection.execute("ALTER TABLE replay DROP COLUMN \(column)")
+            }
             try connection.execute("PRAGMA user_version=6")
             try connection.checkpoint(truncate: true)
         }

@@ -36,8 +36,8 @@ public struct AlarmRule: Sendable {
         var every: Int64?
         /// Where its good values lie, in the unit that they are sent in; nil where that is not known.
         var bounds: ClosedRange<Double>?
-        /// How often it has come in earlier runs, in microseconds, where it is not.
-        var usual: Int64?
+        /// The shortest interval at which it came in earlier runs, in microseconds, and of which device, where it is not polled.
+        var learned: (every: Int64, device: String)?
 
         init(_ operand: ExpressionCompiler.Operand, every: Int64? = nil) {
             self.operand = operand

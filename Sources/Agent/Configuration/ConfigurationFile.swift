@@ -29,21 +29,21 @@ public final class ConfigurationFile {
     private var answeringAny: [String: YAMLValue] = [:]
 
     private let provesPlans: Bool
-    private let provesHabits: Bool
+    private let provesIntervals: Bool
 
-    private init(path: String, problems: Problems, provesPlans: Bool, provesHabits: Bool) {
+    private init(path: String, problems: Problems, provesPlans: Bool, provesIntervals: Bool) {
         self.path = path
         self.problems = problems
         self.provesPlans = provesPlans
-        self.provesHabits = provesHabits
+        self.provesIntervals = provesIntervals
     }
 
     /// - Parameters:
     ///   - provesPlans: whether a line that cannot carry its polls is a problem.
-    ///   - provesHabits: whether a rule is a problem that cannot raise an alarm if its points go on to come as in earlier runs.
+    ///   - provesIntervals: whether a rule is a problem that can raise no alarm at the intervals of earlier runs.
     /// - Returns: nil where there is any problem.
     public static func read(
-        _ path: String, problems: Problems, provesPlans: Bool = true, provesHabits: Bool = false
+        _ path: String, problems: Problems, provesPlans: Bool = true, provesIntervals: Bool = false
     ) -> Configuration? {
         let text: String
         do {
@@ -55,15 +55,15 @@ public final class ConfigurationFile {
                     fix: "name the configuration with --config FILE"))
             return nil
         }
-        return read(text, path: path, problems: problems, provesPlans: provesPlans, provesHabits: provesHabits)
+        return read(text, path: path, problems: problems, provesPlans: provesPlans, provesIntervals: provesIntervals)
     }
 
     public static func read(
-        _ text: String, path: String, problems: Problems, provesPlans: Bool = true, provesHabits: Bool = false
+        _ text: String, path: String, problems: Problems, provesPlans: Bool = true, provesIntervals: Bool = false
     ) -> Configuration? {
         guard let root = YAMLValue.mapping(of: text, file: path, problems: problems) else { return nil }
         let configuration = ConfigurationFile(
-            path: path, problems: problems, provesPlans: provesPlans, provesHabits: provesHabits
+            path: path, problems: problems, provesPlans: provesPlans, provesIntervals: provesIntervals
         ).configuration(root)
         return problems.isEmpty ? configuration : nil
     }
@@ -98,7 +98,7 @@ public final class ConfigurationFile {
         if let rules = root.take("rules") {
             configuration.rules = RuleKeys(
                 devices: configuration.devices, areAll: !hasUnreadDevices,
-                learned: provesHabits ? IntervalFile(configuration) : nil
+                learned: provesIntervals ? IntervalFile(configuration) : nil
             ).rules(rules)
         }
         if let minimise = root.take("minimise")?.mapping() {

@@ -106,7 +106,8 @@ struct RuleKeys {
                     key.problem("looks at no point of the devices it is meant for", fix: "leave `devices` out")
                 }
                 let compiled = try rule.rule(names: elsewhere) { known($0, of: nil) }
-                prove(rule, compiled, key) { known($0, of: nil) }
+                proveValues(compiled, key) { known($0, of: nil) }
+                proveIntervals(rule, compiled, key) { known($0, of: nil) }
             } else {
                 try prove(rule, own, key)
             }
@@ -119,26 +120,21 @@ struct RuleKeys {
     private func prove(_ rule: AlarmRule, _ own: Set<String>, _ key: YAMLValue) throws(AlarmRule.Mistake) {
         let meant = rule.selection.meant(devices, key, areAll: areAll)
         var proven: Set<String> = []
+        var hasMistake = false
         for device in meant where own.isSubset(of: device.map.points.map(\.name)) {
             // Those that are computed have each their own points.
             let isComputed = if case .computed = device.address { true } else { false }
             let isNew = proven.insert(isComputed ? "@" + device.name : device.map.name).inserted
-            // Each device has habits of its own.
-            guard isNew || learned?.knows(device) ?? false else { continue }
+            // Each device has learned intervals of its own; one mistake of a rule is enough.
+            guard isNew || learned?.knows(device) ?? false && !hasMistake else { continue }
             let compiled = try rule.rule(names: device.map.points.map(\.name) + elsewhere) { known($0, of: device) }
-            self.prove(rule, compiled, key) { known($0, of: device) }
+            if isNew { proveValues(compiled, key) { known($0, of: device) } }
+            hasMistake = !proveIntervals(rule, compiled, key) { known($0, of: device) } || hasMistake
         }
         guard proven.isEmpty, areAll, !meant.contains(where: \.describesItself), let first = meant.first else { return }
         let names = Set(meant.flatMap { $0.map.points.map(\.name) })
         if !own.isSubset(of: names) { _ = try rule.rule(names: names.sorted() + elsewhere) { known($0, of: first) } }
         key.problem("is meant for no device that has all of \(own.sorted().joined(separator: ", "))")
-    }
-
-    private func prove(
-        _ rule: AlarmRule, _ compiled: Rule, _ key: YAMLValue, _ known: (Program.Input) -> AlarmRule.KnownPoint?
-    ) {
-        proveValues(compiled, key, known)
-        proveIntervals(rule, compiled, key, known)
     }
 
     /// A condition that no good values of its points make true raises no alarm, or ends none.
@@ -176,19 +172,24 @@ struct RuleKeys {
     }
 
     /// What comes too seldom for the rule is never known, and no alarm comes of it; or one comes between any two readings.
+    /// - Returns: false where there is a mistake.
+    @discardableResult
     private func proveIntervals(
         _ rule: AlarmRule, _ compiled: Rule, _ key: YAMLValue, _ known: (Program.Input) -> AlarmRule.KnownPoint?
-    ) {
-        let inputs = zip(compiled.inputs.joined(), compiled.validities).compactMap { input, validity in
-            known(input).map { RuleInput(input: input, point: $0, validity: validity) }
-        }
-        let stale = Set(inputs.filter(\.isStaleBetweenReadings).map { "\($0.input.device ?? "").\($0.input.point)" })
-        for one in inputs {
-            if let (message, fix) = mistake(in: one, of: rule, compiled, staleInputs: stale.count) {
-                return key.problem(message, fix: fix)
+    ) -> Bool {
+        // Those of `until` come last, and no alarm waits for them.
+        let count = compiled.inputs.joined().count - (compiled.until?.inputs.count ?? 0)
+        for (place, (input, validity)) in zip(compiled.inputs.joined(), compiled.validities).enumerated() {
+            guard var point = known(input) else { continue }
+            if place >= count { point.learned = nil }
+            let one = RuleInput(input: input, point: point, validity: validity)
+            if let (message, fix) = mistake(in: one, of: rule, compiled) {
+                key.problem(message, fix: fix)
+                return false
             }
         }
         proveSteps(compiled, key, known)
+        return true
     }
 
     /// A point that a rule looks at.
@@ -201,8 +202,8 @@ struct RuleKeys {
         /// How often it comes, in microseconds, and in words; nil where nothing is known of it.
         var interval: (every: Int64, words: String)? {
             if let every = point.every { return (every, "is read every \(RuleKeys.text(every))") }
-            return point.usual.map {
-                ($0, "came every \(RuleKeys.text($0)) in earlier runs (state/intervals.json)")
+            return point.learned.map { every, device in
+                (every, "came from \(device) at intervals of \(RuleKeys.text(every)) and more in earlier runs")
             }
         }
 
@@ -210,7 +211,7 @@ struct RuleKeys {
     }
 
     private func mistake(
-        in one: RuleInput, of rule: AlarmRule, _ compiled: Rule, staleInputs: Int
+        in one: RuleInput, of rule: AlarmRule, _ compiled: Rule
     ) -> (message: String, fix: String)? {
         let (input, isPolled) = (one.input, one.point.every != nil)
         if let (every, words) = one.interval {
@@ -226,9 +227,8 @@ struct RuleKeys {
                     "write a longer `for`, three times that"
                 )
             }
-            // A reading counts at the moment it comes. That is enough for a condition of one point without a longer `for`.
-            let needsMore = isPolled || compiled.holdFor > one.validity || staleInputs > 1
-            if one.isStaleBetweenReadings, needsMore {
+            // A reading counts at the moment it comes, beside those of the same message. That is enough without a longer `for`.
+            if one.isStaleBetweenReadings, isPolled || compiled.holdFor > one.validity {
                 return (
                     "takes no reading older than \(Self.text(one.validity)), and \(input.point) \(words)",
                     "write a longer `within`"
@@ -268,7 +268,9 @@ struct RuleKeys {
         guard let device else { return nil }
         if let point = device.map.points.first(where: { $0.name == input.point }) {
             var known = AlarmRule.KnownPoint(point)
-            if point.every == nil { known.usual = learned?.interval(of: point.name, device) }
+            if point.every == nil, let interval = learned?.interval(of: point.name, device) {
+                known.learned = (interval, device.name)
+            }
             return known
         }
         return device.describesItself ? AlarmRule.KnownPoint(.number(unit: nil)) : nil

@@ -91,7 +91,7 @@ extension Database {
         let hasTopics =
             try connection.integer("SELECT count(*) FROM pragma_table_info('replay') WHERE name='topic'") == 1
         let statement = try connection.prepare(
-            "SELECT block,done,until,state,crc,\(hasTopics ? "topic,events" : "'',0") FROM replay"
+            "SELECT block,done,until,state,crc,\(hasTopics ? "topic,template,events" : "'','',0") FROM replay"
                 + " WHERE output=? AND lane=? ORDER BY id")
         statement.bind(output, at: 1)
         statement.bind(Int64(lane.rawValue), at: 2)
@@ -100,8 +100,9 @@ extension Database {
             let topic = statement.text(5)
             let replay = Replay(
                 cursor: Cursor(block: max(0, statement.integer(0)), done: Int(clamping: max(0, statement.integer(1)))),
-                until: statement.integer(2), isReady: statement.integer(3) == 1, topic: topic.isEmpty ? nil : topic,
-                events: Int(clamping: statement.integer(6)))
+                until: statement.integer(2), isReady: statement.integer(3) == 1,
+                topic: topic.isEmpty ? nil : Topic(name: topic, template: statement.text(6)),
+                events: Int(clamping: statement.integer(7)))
             guard statement.integer(4) == Self.checksum(of: replay, output, lane) else { return nil }
             replays.append(replay)
         }
@@ -114,7 +115,8 @@ extension Database {
             replay.isReady ? 1 : 0,
         ]
         guard let topic = replay.topic else { return rowChecksum(whole) }
-        return rowChecksum(whole + [Int64(CRC32C.of(Array(topic.utf8))), Int64(replay.events)])
+        let texts = [topic.name, topic.template].map { Int64(CRC32C.of(Array($0.utf8))) }
+        return rowChecksum(whole + texts + [Int64(replay.events)])
     }
 
     /// Makes what is stored of an output's replays in a lane what they are.
@@ -122,16 +124,18 @@ extension Database {
         try connection.run("DELETE FROM replay WHERE output=? AND lane=?", output, Int64(lane.rawValue))
         for replay in replays {
             let statement = try connection.prepare(
-                "INSERT INTO replay(output,lane,block,done,until,state,topic,events,crc) VALUES(?,?,?,?,?,?,?,?,?)")
+                "INSERT INTO replay(output,lane,block,done,until,state,topic,template,events,crc) VALUES(?,?,?,?,?,?,?,?,?,?)"
+            )
             statement.bind(output, at: 1)
             statement.bind(Int64(lane.rawValue), at: 2)
             statement.bind(replay.cursor.block, at: 3)
             statement.bind(Int64(replay.cursor.done), at: 4)
             statement.bind(replay.until, at: 5)
             statement.bind(replay.isReady ? 1 : 0, at: 6)
-            statement.bind(replay.topic ?? "", at: 7)
-            statement.bind(Int64(replay.events), at: 8)
-            statement.bind(Self.checksum(of: replay, output, lane), at: 9)
+            statement.bind(replay.topic?.name ?? "", at: 7)
+            statement.bind(replay.topic?.template ?? "", at: 8)
+            statement.bind(Int64(replay.events), at: 9)
+            statement.bind(Self.checksum(of: replay, output, lane), at: 10)
             try statement.run()
         }
     }

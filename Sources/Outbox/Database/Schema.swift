@@ -98,9 +98,11 @@ enum Schema {
     private static let sealedColumns =
         "id INTEGER PRIMARY KEY, key_id INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL"
 
-    static let heldColumns = ["topic TEXT NOT NULL DEFAULT ''", "events INTEGER NOT NULL DEFAULT 0"]
+    static let heldColumns = [
+        "topic TEXT NOT NULL DEFAULT ''", "template TEXT NOT NULL DEFAULT ''", "events INTEGER NOT NULL DEFAULT 0",
+    ]
 
-    /// `state` is 0 for one that waits for its blocks, 1 for one under way. `topic` and `events` are of held ranges.
+    /// `state` is 0 for one that waits for its blocks, 1 for one under way. `topic`, `template` and `events` are of held ranges.
     static let replayTable = """
         CREATE TABLE replay(id INTEGER PRIMARY KEY, output INTEGER NOT NULL, lane INTEGER NOT NULL,
             block INTEGER NOT NULL, done INTEGER NOT NULL, until INTEGER NOT NULL, state INTEGER NOT NULL,

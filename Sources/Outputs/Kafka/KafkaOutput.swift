@@ -199,10 +199,10 @@ public actor KafkaOutput: Output {
     private func remembered(_ outcome: SendOutcome, _ verdicts: [Verdict?], _ window: Outgoing) -> SendOutcome {
         guard readBack != nil else { return outcome }
         var outcome = outcome
-        // Of a topic that was refused all comes again, also what was delivered in this window.
-        let refused = Set(outcome.refusedTopics.map { topics[$0.message] })
+        // Whether what comes after a refused topic is settled is for the outbox to say: it may come again.
+        let settled = outcome.refusedTopics.first?.message ?? outcome.settled
         for (index, message) in window.messages.enumerated() {
-            if index < outcome.settled, !refused.contains(message.topic) {
+            if index < settled {
                 readBack?.forget(message.id)
                 if let (place, offset) = offsets[index] {
                     outcome.marks[place] = max(offset, outcome.marks[place] ?? offset)
@@ -219,10 +219,13 @@ public actor KafkaOutput: Output {
 
     /// Asks for each topic that was refused whether it is there now, before anything is produced for it.
     private func leaveOutRefused(_ window: Outgoing, _ verdicts: inout [Verdict?]) {
-        for topic in Set(window.messages.lazy.map(\.topic)) where refusedTopics[topic] != nil {
+        for topic in Set(window.messages.lazy.map(\.topic)) where window.isOfHeldTopic || refusedTopics[topic] != nil {
             // Where the brokers cannot say, the try to send does.
-            if let isThere = try? producer?.has(topic, timeout: 1_000), !isThere { continue }
-            refusedTopics[topic] = nil
+            if let isThere = try? producer?.has(topic, timeout: 1_000), !isThere {
+                if refusedTopics[topic] == nil { refusedTopics[topic] = "topic \(topic): there is no such topic" }
+            } else {
+                refusedTopics[topic] = nil
+            }
         }
         for (index, message) in window.messages.enumerated() where verdicts[index] == nil {
             if let reason = refusedTopics[message.topic] { verdicts[index] = .refusedTopic(reason) }

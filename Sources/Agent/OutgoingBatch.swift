@@ -6,8 +6,8 @@ import Outbox
 import Outputs
 
 /// What is sent at once: events of one lane and one stream, and where each of them came from.
-struct ForwardingWindow {
-    /// What one window may hold: enough to keep a connection busy, little enough that a critical event waits no longer
+struct OutgoingBatch {
+    /// What one batch may hold: enough to keep a connection busy, little enough that a critical event waits no longer
     /// than its sending takes.
     static let portionBytes = 256 * 1_024
     static let mostEvents = 1_000
@@ -21,11 +21,11 @@ struct ForwardingWindow {
 
     let lane: Lane
     let stream: Stream
-    private(set) var outgoing = Outgoing()
-    /// What messages tell, one after the other: where it came from, and how many readings are in it.
+    private(set) var outgoing: Outgoing
+    /// The events of the messages, in order: where each comes from, and how many readings it has.
     private(set) var events: [(at: Place, readings: Int)] = []
     /// Events that are left to the held ranges of their topics.
-    private var left: [(at: Place, topic: String)] = []
+    private var left: [(at: Place, topic: Topic)] = []
     /// The last event that was looked at: with a message, left to a held range, or not for this output.
     private(set) var through: Place?
     private(set) var blocks: [(stored: StoredBlock, opened: OpenedBlock)] = []
@@ -43,6 +43,7 @@ struct ForwardingWindow {
     ) {
         stream = portion.stream
         lane = portion.blocks.first?.lane ?? .normal
+        outgoing = Outgoing(isOfHeldTopic: portion.stream.topic != nil)
         outgoing.reserve(bytes)
         do throws(UnknownSchema) {
             try fill(portion, most: min(most, Self.mostEvents), codec, catalog, &renderer)
@@ -78,8 +79,8 @@ struct ForwardingWindow {
     }
 
     private static func topics(of portion: Portion) -> TopicSelection {
-        if let topic = portion.stream.topic { return .only(topic) }
-        return portion.held.isEmpty ? .all : .allBut(portion.held)
+        if let topic = portion.stream.topic { return .only(TopicSet([topic])) }
+        return portion.held.isEmpty ? .all : .allBut(TopicSet(portion.held))
     }
 
     private mutating func add(
@@ -110,9 +111,7 @@ struct ForwardingWindow {
         return start..<start + outgoing.messages[message].events
     }
 
-    func events(ofMessages messages: [SendOutcome.Rejection]) -> Set<Int> {
-        Set(messages.lazy.flatMap { events(ofMessage: $0.message) })
-    }
+    func events(ofMessages messages: [Int]) -> Set<Int> { Set(messages.lazy.flatMap { events(ofMessage: $0) }) }
 
     /// The last event that there is an answer to, or that needs none.
     func last(of outcome: SendOutcome) -> Place? {
@@ -123,17 +122,22 @@ struct ForwardingWindow {
 
     // MARK: Held topics
 
-    /// Leaves the events of messages to the held ranges of their topics.
-    mutating func leave(_ messages: [SendOutcome.Rejection]) {
+    /// The messages up to a place whose topics are refused, also those that were acknowledged before that.
+    func messages(ofTopics names: Set<String>, before end: Int) -> [Int] {
+        outgoing.messages.indices.prefix(end).filter { names.contains(outgoing.messages[$0].topic) }
+    }
+
+    /// Leaves the events of messages to the held ranges of their topics: those send all of them, also what was acknowledged.
+    mutating func leave(_ messages: [Int], _ topic: (String) -> Topic) {
         for message in messages {
-            let topic = outgoing.messages[message.message].topic
-            left += events(ofMessage: message.message).map { (events[$0].at, topic) }
+            let topic = topic(outgoing.messages[message].topic)
+            left += events(ofMessage: message).map { (events[$0].at, topic) }
         }
     }
 
     /// How many events are left to held ranges up to a place, by topic.
-    func left(through last: Place) -> [String: Int] {
-        var counts: [String: Int] = [:]
+    func left(through last: Place) -> [Topic: Int] {
+        var counts: [Topic: Int] = [:]
         for (at, topic) in left where at <= last { counts[topic, default: 0] += 1 }
         return counts
     }
