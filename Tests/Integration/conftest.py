@@ -66,11 +66,17 @@ class Peer:
         return self.process.returncode
 
 
+MOCK, SERVER = "mock cluster", "real server"
+# For a test that is run against both.
+on_each_kafka = pytest.mark.parametrize("workshop", [MOCK, SERVER], indirect=True)
+
+
 class Workshop:
     """A folder, and the peers a test starts in it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, kafka=MOCK):
         self.folder = folder
+        self.kafka_kind = kafka
         self.peers = []
         self.proxies = []
 
@@ -143,6 +149,19 @@ class Workshop:
         return address.read_text().strip(), peer
 
     def kafka(self):
+        """The address of a Kafka cluster of the kind that the test is run for."""
+        return self.kafka_server() if self.kafka_kind == SERVER else self.mock_kafka()
+
+    def kafka_server(self):
+        """A Kafka-compatible server with a log on its disk."""
+        port = free_port()
+        command = pathlib.Path(sys.executable).with_name("noida-db")
+        self.start("kafka", [
+            command, "start", "--only", "kafka", "--kafka-port", port, "--data-dir", self.folder / "kafka"])
+        wait_for(lambda: accepts(port), what="Kafka")
+        return f"127.0.0.1:{port}"
+
+    def mock_kafka(self):
         """librdkafka's mock cluster, run by the simulator for a plant without devices."""
         address = self.folder / "kafka.address"
         empty = self.configuration("kafka.yaml", admin={"listen": "off"})
@@ -253,7 +272,7 @@ def certificates(folder):
 
 
 @pytest.fixture
-def workshop(tmp_path):
-    workshop = Workshop(tmp_path)
+def workshop(tmp_path, request):
+    workshop = Workshop(tmp_path, getattr(request, "param", MOCK))
     yield workshop
     workshop.close()

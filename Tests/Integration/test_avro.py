@@ -13,7 +13,7 @@ import pytest
 import yaml
 from asyncapi3.models import AsyncAPI3
 
-from conftest import REPOSITORY, certificates, events_in, free_port, headgate, secret_file, wait_for
+from conftest import REPOSITORY, certificates, events_in, free_port, headgate, on_each_kafka, secret_file, wait_for
 from registry import Registry
 from test_mqtt_in import listening, publish
 
@@ -181,6 +181,7 @@ def decoded(values, registry):
     return events
 
 
+@on_each_kafka
 @pytest.mark.parametrize("compression", ["none", "zstd"])
 def test_fastavro_reads_every_event_from_bytes_and_schema_alone(shop, registries, compression):
     workshop, configure, broker, out = shop
@@ -211,6 +212,7 @@ def test_fastavro_reads_every_event_from_bytes_and_schema_alone(shop, registries
     assert third["points"]["program"] == "" and third["readings"] == []
 
 
+@on_each_kafka
 def test_confluents_own_reader_reads_every_event(shop, registries):
     from confluent_kafka.schema_registry import SchemaRegistryClient
     from confluent_kafka.schema_registry.avro import AvroDeserializer
@@ -256,6 +258,7 @@ def test_an_mqtt_output_sends_avro_too(shop, registries):
     assert "out/telemetry/machine-value" in registry.subjects
 
 
+@on_each_kafka
 def test_while_the_registry_is_gone_everything_waits_and_what_it_knew_before_is_sent(shop, registries):
     workshop, configure, broker, out = shop
     port, kafka = free_port(), workshop.kafka()

@@ -7,7 +7,7 @@ import paho.mqtt.client as mqtt
 import pytest
 import yaml
 
-from conftest import REPOSITORY, events_in, headgate, wait_for
+from conftest import REPOSITORY, events_in, headgate, on_each_kafka, wait_for
 from test_avro import MACHINE, MESSAGES, values
 from test_mqtt_in import listening
 
@@ -52,6 +52,7 @@ def plain(events):
     return found
 
 
+@on_each_kafka
 def test_a_reader_of_blocks_finds_every_event(shop):
     workshop, configure, broker, out = shop
     kafka = workshop.kafka()

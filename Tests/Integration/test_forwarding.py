@@ -7,7 +7,7 @@ import subprocess
 import jsonschema
 import pytest
 
-from conftest import REPOSITORY, events_in, free_port, headgate, readings, wait_for
+from conftest import REPOSITORY, events_in, free_port, headgate, on_each_kafka, readings, wait_for
 
 SCHEMAS = {
     path.stem: json.loads(path.read_text()) for path in (REPOSITORY / "deploy/schemas").glob("*.json")
@@ -38,6 +38,7 @@ def plant(workshop, broker, outputs):
     )
 
 
+@on_each_kafka
 def test_what_is_polled_is_committed_and_acknowledged_by_every_broker(workshop):
     broker, _ = workshop.mosquitto()
     kafka = workshop.kafka()

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from conftest import accepts, free_port, headgate, wait_for
+from conftest import accepts, free_port, headgate, on_each_kafka, wait_for
 from oracle import Publisher, Verdict
 from test_mqtt_in import counting, listening, publish
 
@@ -121,6 +121,7 @@ def test_control_a_producer_that_gives_up_does_lose(workshop):
     assert len(set(found)) < sent
 
 
+@on_each_kafka
 def test_a_connection_to_kafka_that_loses_replies_loses_nothing(workshop):
     """The gate answers for the broker under the proxy's address, so that everything goes through the proxy."""
     gate = free_port()

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from conftest import accepts, certificates, events_in, free_port, headgate, secret_file, wait_for
+from conftest import accepts, certificates, events_in, free_port, headgate, on_each_kafka, secret_file, wait_for
 
 TEXT_MAP = """\
 map: text
@@ -67,6 +67,7 @@ def sent(gateway, output):
     return gateway.output(output)["acknowledgedReadings"]
 
 
+@on_each_kafka
 @pytest.mark.parametrize("mechanism", ["plain", "scram-sha-256", "scram-sha-512"])
 def test_kafka_over_tls_with_a_user(workshop, mechanism):
     tls = certificates(workshop.folder)

@@ -2,16 +2,14 @@
 `provision`, and kills with `exactly_once`."""
 
 import json
-import pathlib
 import random
 import subprocess
-import sys
 import threading
 
 import pytest
 import yaml
 
-from conftest import accepts, free_port, headgate, wait_for
+from conftest import headgate, wait_for
 from oracle import Publisher, Verdict
 from test_kafka_faults import events_in, numbers_in
 from test_mqtt_in import counting, listening
@@ -35,12 +33,7 @@ def murmur2(key):
 
 class Kafka:
     def __init__(self, workshop):
-        self.port = free_port()
-        self.address = f"127.0.0.1:{self.port}"
-        command = pathlib.Path(sys.executable).with_name("noida-db")
-        self.peer = workshop.start("kafka", [
-            command, "start", "--only", "kafka", "--kafka-port", self.port, "--data-dir", workshop.folder / "kafka"])
-        wait_for(lambda: accepts(self.port), what="Kafka")
+        self.address = workshop.kafka_server()
 
     def records(self, topic):
         found = subprocess.run(

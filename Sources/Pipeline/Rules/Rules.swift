@@ -294,7 +294,8 @@ public struct Rules {
         isReplaying = false
         let last = entries.last?.events.first?.time ?? Timestamp(microseconds: 0)
         for (number, active) in told.enumerated() {
-            if watches[number].active?.id != active?.id { watches[number].restore(active) }
+            // Unconfirmed, as without notes: that it goes on is for the first look to tell.
+            watches[number].restore(active)
             watches[number].reconsider(at: last)
             wait(number)
         }
