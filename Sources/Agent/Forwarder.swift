@@ -35,6 +35,7 @@ final class Forwarder: Sendable {
         var backoff = Backoff(base: .milliseconds(250), cap: .seconds(5))
         /// The time of the next try; nil during a try.
         var until: ContinuousClock.Instant?
+        /// Why a schema has no number; the reason of a topic is in its warning.
         var error: String?
     }
 
@@ -198,7 +199,7 @@ final class Forwarder: Sendable {
             let reason = "\(first.reason); \(Outbox.mostHeldTopics) topics are held already, and no more can be"
             return outcome.first(first.message, failure: OutputFailure(reason))
         }
-        batch.leave(batch.messages(ofTopics: Set(reasons.keys), before: outcome.settled), renderer.topic)
+        batch.leave(batch.messagesOfRefusedTopics(in: outcome), renderer.topic)
         for (name, reason) in reasons {
             wait(for: HeldTopic(lane: batch.lane, topic: renderer.topic(named: name)), reason)
         }
@@ -210,7 +211,7 @@ final class Forwarder: Sendable {
         state.withLock { state in
             state.retries += 1
             var wait = state.topicWaits[held] ?? Wait()
-            (wait.until, wait.error) = (.now + wait.backoff.next(), reason)
+            wait.until = .now + wait.backoff.next()
             state.topicWaits[held] = wait
         }
         warnings.warn(
@@ -265,13 +266,12 @@ final class Forwarder: Sendable {
     ) async {
         await outbox.settle(
             index, batch.stream, batch.blocks[last.block].stored, done: last.place + 1, dead: dead, marks: marks,
-            left: batch.left(through: last), taken: batch.events(through: last))
+            left: batch.left(through: last), taken: batch.taken(through: last))
     }
 
     private func count(_ outcome: SendOutcome, _ batch: OutgoingBatch, dead: Int) {
-        let refused = Set(outcome.refusedTopics.map { batch.outgoing.messages[$0.message].topic })
         let notTaken = batch.events(
-            ofMessages: outcome.rejected.map(\.message) + batch.messages(ofTopics: refused, before: outcome.settled))
+            ofMessages: outcome.rejected.map(\.message) + batch.messagesOfRefusedTopics(in: outcome))
         let settled = batch.place(ofMessage: outcome.settled)
         let acknowledged = settled - notTaken.count
         var readings = 0

@@ -122,9 +122,13 @@ struct OutgoingBatch {
 
     // MARK: Held topics
 
-    /// The messages up to a place whose topics are refused, also those that were acknowledged before that.
-    func messages(ofTopics names: Set<String>, before end: Int) -> [Int] {
-        outgoing.messages.indices.prefix(end).filter { names.contains(outgoing.messages[$0].topic) }
+    /// The settled messages whose topics are refused, also those that were acknowledged before that.
+    func messagesOfRefusedTopics(in outcome: SendOutcome) -> [Int] {
+        let refused = Set(outcome.refusedTopics.map { outgoing.messages[$0.message].topic })
+        if refused.isEmpty { return [] }
+        return outgoing.messages.indices.prefix(outcome.settled).filter {
+            refused.contains(outgoing.messages[$0].topic)
+        }
     }
 
     /// Leaves the events of messages to the held ranges of their topics: those send all of them, also what was acknowledged.
@@ -142,8 +146,8 @@ struct OutgoingBatch {
         return counts
     }
 
-    /// How many events messages have up to a place.
-    func events(through last: Place) -> Int { events.count { $0.at <= last } }
+    /// Of a held range, how many events messages have up to a place.
+    func taken(through last: Place) -> Int { stream.topic == nil ? 0 : events.count { $0.at <= last } }
 
     // MARK: Dead letters
 

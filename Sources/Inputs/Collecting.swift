@@ -16,7 +16,7 @@ public protocol Collecting: Sendable {
     /// Takes readings that cannot be asked for again. Never waits; empties the batch.
     func take(_ batch: inout Batch)
 
-    /// Notes that readings are lost: a gap event announces them.
+    /// Notes that events are lost: a gap event announces them.
     func lose(_ events: Int, _ cause: Gap.Cause, at time: Timestamp)
 
     /// Takes readings whose source waits for an acknowledgement. Returns true once they survive a power cut; false

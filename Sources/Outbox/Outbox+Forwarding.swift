@@ -29,6 +29,7 @@ extension Outbox {
         without waiting: Set<HeldTopic> = []
     ) -> Portion? {
         guard !isClosed else { return nil }
+        for lane in lanes { splitBacklog(output, lane) }
         do throws(SQLiteError) {
             for (lane, way) in order(of: output) where lanes.contains(lane) {
                 let portion =
@@ -66,16 +67,16 @@ extension Outbox {
     }
 
     private func live(_ output: Int, _ lane: Lane, bytes: Int, events: Int) throws(SQLiteError) -> Portion? {
-        let end = splitBacklog(output, lane)
-        let cursor = books.outputs[output].positions[Int(lane.rawValue)].live
-        return try portion(output, lane, .live, cursor, before: end, bytes: bytes, events: events)
+        let at = Int(lane.rawValue)
+        return try portion(
+            output, lane, .live, books.outputs[output].positions[at].live, before: books.next[at].block, bytes: bytes,
+            events: events)
     }
 
     /// - Parameter waiting: of held ranges, the topics that are left for later; nil for the backlog.
     private func replay(
         _ output: Int, _ lane: Lane, _ waiting: Set<HeldTopic>?, bytes: Int, events: Int
     ) throws(SQLiteError) -> Portion? {
-        _ = splitBacklog(output, lane)
         while let replay = nextReplay(output, lane, waiting) {
             if let portion = try portion(
                 output, lane, replay.stream, replay.cursor, before: replay.until, bytes: bytes, events: events)
@@ -88,14 +89,10 @@ extension Outbox {
     }
 
     /// What is no longer fresh becomes a replay, unless everything is sent in its order.
-    /// - Returns: the number of the lane's next block.
-    private func splitBacklog(_ output: Int, _ lane: Lane) -> Int64 {
+    private func splitBacklog(_ output: Int, _ lane: Lane) {
+        guard lane != .critical, !outputs[output].isInOrder else { return }
         let at = Int(lane.rawValue)
-        let end = books.next[at].block
-        if lane != .critical, !outputs[output].isInOrder {
-            books.outputs[output].positions[at].split(at: fresh.first(lane, end: end))
-        }
-        return end
+        books.outputs[output].positions[at].split(at: fresh.first(lane, end: books.next[at].block))
     }
 
     private func nextReplay(_ output: Int, _ lane: Lane, _ waiting: Set<HeldTopic>?) -> Replay? {
@@ -181,7 +178,7 @@ extension Outbox {
     ) {
         let lane = Int(block.lane.rawValue)
         let cursor = Cursor(after: done, of: block)
-        // A topic may have been released while the window was under way.
+        // A topic may have been released while the batch was under way.
         for topic in left.keys.sorted(by: { $0.name < $1.name }) { books.outputs[output].positions[lane].hold(topic) }
         guard books.outputs[output].positions[lane].move(stream, to: cursor, taken: taken) else {
             return  // evicted meanwhile
@@ -215,7 +212,7 @@ extension Outbox {
 
     // MARK: Held topics
 
-    /// An output's held ranges, topics in a lane at the most. Each is read again for itself.
+    /// The maximum number of held topics of an output in a lane. The ranges of each topic read the blocks again.
     public static let mostHeldTopics = 32
 
     /// Holds topics that the broker refuses, so that other topics go on: their events that are not settled become held

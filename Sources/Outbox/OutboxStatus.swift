@@ -16,7 +16,7 @@ public struct OutboxStatus: Sendable {
         /// The sequence number of the next event to be sent.
         public var cursor: UInt64
         public var deadLetters: Int
-        /// Of those that wait, how many are held for a topic that the broker refuses; by topic.
+        /// The waiting events of each held topic.
         public var held: [Topic: Int] = [:]
     }
 

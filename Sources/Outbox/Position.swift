@@ -82,8 +82,8 @@ struct Position: Sendable, Equatable {
     mutating func takeOver(_ known: [Replay]?, until first: Int64) {
         let everything = Replay.everything(before: first)
         if known != nil { replays.removeAll { $0.isEverything(before: first) } }
-        for topic in Set((known ?? []).compactMap(\.topic)) { hold(topic) }
         let held = Set((known ?? []).compactMap(\.topic))
+        for topic in held { hold(topic) }
         // One that was saved before it may have had the same to send.
         for replay in known ?? [everything] where !replays.contains(where: { $0.covers(replay) }) {
             replay.topic == nil ? add(replay, exceptHeld: held) : replays.append(replay)
@@ -150,7 +150,7 @@ struct Position: Sendable, Equatable {
                 return false
             }
             replays[index].cursor = cursor
-            if topic != nil { replays[index].events -= taken }
+            replays[index].events -= taken
             if topic == nil, replays[index].isThrough { replays.remove(at: index) }
             areReplaysUnsaved = true
         }
@@ -165,7 +165,7 @@ extension Cursor {
     }
 }
 
-/// Which of a lane's ways an output's window comes from.
+/// The part of a lane that an output's batch comes from.
 public enum Stream: Sendable, Equatable {
     /// What was committed a moment ago.
     case live

@@ -1,4 +1,4 @@
-"""What MQTT devices and brokers in the field do: two things never become one, one never becomes two, and what is refused is told."""
+"""What MQTT devices and brokers in the field do: two devices stay two, one message stays one event, and each refusal is reported."""
 
 import json
 import subprocess
@@ -117,7 +117,7 @@ def test_what_is_no_longer_configured_is_unsubscribed(workshop):
     wait_for(lambda: readings(workshop, "a"), what="the reading")
     assert gateway.metric("headgate_mqtt_messages_total", link="hall") == 1
     gateway.stop()
-    # Under another name a session is left behind, which nobody but its broker can end.
+    # Under another client id a session is left behind. Only its broker can end it.
     gateway = start(workshop, broker, {"a": devices["a"]}, link={"client_id": "another"})
     left = wait_for(lambda: warning(gateway, "session_left"), what="the warning")
     assert "test-1-in-hall" in left["text"], left
@@ -171,7 +171,7 @@ def test_presence_is_no_reading(workshop):
     publish(broker, "hall/a/state", "", "-r")
     wait_for(lambda: readings(workshop, "a")[-1][:2] == (None, "absent"), what="that it has no value")
     gateway.stop()
-    # A gateway that starts while the will is retained takes nobody for online.
+    # A gateway that starts while the will is retained shows the device as offline.
     publish(broker, "hall/a/LWT", "Offline", "-r")
     gateway = workshop.gateway(gateway.configuration)
     wait_for(lambda: gateway.device("a")["state"] == "offline", what="that it is offline")

@@ -49,6 +49,14 @@ class Cluster:
         self.peer.process.stdin.flush()
         wait_for(lambda: self.peer.log.read_text().count("done: ") > done, what=line)
 
+    def refuse(self, topic, partitions=2):
+        """A topic that the cluster does not have, until it is allowed."""
+        self.tell(f"create {topic} {partitions}")
+        self.tell(f"topic {topic} UNKNOWN_TOPIC_OR_PART")
+
+    def allow(self, topic):
+        self.tell(f"topic {topic} NONE")
+
 
 def to_kafka(workshop, address, **settings):
     inside, _ = workshop.mosquitto("inside")
@@ -184,7 +192,7 @@ def test_a_topic_that_is_missing_is_named(workshop):
     assert "topic t: " in headgate("status", "-c", configuration).stdout
     assert any("output down" in line and "topic t: " in line for line in gateway.peer.log.read_text().splitlines())
     # Nothing is lost by it.
-    cluster.tell("topic t NONE")
+    cluster.allow("t")
     wait_for(lambda: 7 in numbers_in(cluster.address), what="the event")
     wait_for(lambda: gateway.output("up")["isUp"], what="the output")
     assert gateway.stop() == 0
@@ -241,8 +249,7 @@ class Ward:
 @pytest.mark.parametrize("output", [{}, {"exactly_once": True}, {"backlog": "in_order"}], ids=str)
 def test_a_topic_that_is_missing_stops_no_other(workshop, output):
     cluster = Cluster(workshop, brokers=1)
-    cluster.tell("create telemetry.bed.b 2")
-    cluster.tell("topic telemetry.bed.b UNKNOWN_TOPIC_OR_PART")
+    cluster.refuse("telemetry.bed.b")
     ward = Ward(workshop, cluster, **output)
     count = 12
     for value in range(count):
@@ -269,7 +276,7 @@ def test_a_topic_that_is_missing_stops_no_other(workshop, output):
     assert ["up", "normal", "telemetry.bed.b", str(count)] in [line.split() for line in status.splitlines()]
     assert f'headgate_output_held_events{{output="up",lane="normal",topic="telemetry.bed.b"}} {count}' in ward.gateway.get("/metrics")
     assert ward.gateway.output("up")["isUp"] and "telemetry.bed.b" in ward.gateway.get("/readyz")
-    cluster.tell("topic telemetry.bed.b NONE")
+    cluster.allow("telemetry.bed.b")
     wait_for(lambda: ward.waiting() == 0, what="nothing held", seconds=30)
     wait_for(lambda: not ward.gateway.status()["warnings"], what="the warning cleared")
     ward.tell("b", count)
@@ -280,15 +287,14 @@ def test_a_topic_that_is_missing_stops_no_other(workshop, output):
 
 def test_blocks_of_a_lane_whose_topic_is_missing_stop_no_other_lane(workshop):
     cluster = Cluster(workshop, brokers=1)
-    cluster.tell("create normal 1")
-    cluster.tell("topic normal UNKNOWN_TOPIC_OR_PART")
+    cluster.refuse("normal", 1)
     ward = Ward(workshop, cluster, format="block", topic="{lane}")
     ward.tell("a", *range(5))
     wait_for(lambda: [lane["heldTopics"] for lane in ward.gateway.output("up")["lanes"]] == [
         [], [{"topic": "normal", "events": 5}], []], what="five held")
     # The status of the device goes by the critical lane.
     assert ward.gateway.output("up")["acknowledgedEvents"] > 0
-    cluster.tell("topic normal NONE")
+    cluster.allow("normal")
     wait_for(lambda: ward.waiting() == 0 and ward.gateway.output("up")["acknowledgedReadings"] == 5, what="nothing held")
     assert ward.gateway.stop() == 0
 
@@ -297,8 +303,7 @@ def test_too_many_missing_topics_stop_the_output_and_it_says_so(workshop):
     cluster = Cluster(workshop, brokers=1)
     beds = [f"b{number}" for number in range(33)]
     for bed in beds:
-        cluster.tell(f"create telemetry.bed.{bed} 1")
-        cluster.tell(f"topic telemetry.bed.{bed} UNKNOWN_TOPIC_OR_PART")
+        cluster.refuse(f"telemetry.bed.{bed}", 1)
     ward = Ward(workshop, cluster)
     for bed in beds:
         ward.tell(bed, 1)
@@ -307,7 +312,7 @@ def test_too_many_missing_topics_stop_the_output_and_it_says_so(workshop):
     ward.tell("a", 1)
     assert ward.waiting() >= 34
     for bed in beds:
-        cluster.tell(f"topic telemetry.bed.{bed} NONE")
+        cluster.allow(f"telemetry.bed.{bed}")
     wait_for(lambda: ward.waiting() == 0 and ward.gateway.output("up")["isUp"], what="nothing held", seconds=60)
     assert all(ward.values(bed, 1) == [1] for bed in beds + ["a"])
     assert ward.gateway.stop() == 0
@@ -315,8 +320,7 @@ def test_too_many_missing_topics_stop_the_output_and_it_says_so(workshop):
 
 def test_events_of_a_topic_that_is_mended_are_sent_to_the_new_one(workshop):
     cluster = Cluster(workshop, brokers=1)
-    cluster.tell("create telemetry.bed.b 2")
-    cluster.tell("topic telemetry.bed.b UNKNOWN_TOPIC_OR_PART")
+    cluster.refuse("telemetry.bed.b")
     ward = Ward(workshop, cluster)
     for value in range(5):
         ward.tell("a", value)
@@ -339,8 +343,7 @@ def test_a_restart_asks_for_held_topics_and_does_not_wait_for_them(workshop):
     cluster = Cluster(workshop, brokers=1)
     beds = [f"b{number}" for number in range(10)]
     for bed in beds:
-        cluster.tell(f"create telemetry.bed.{bed} 1")
-        cluster.tell(f"topic telemetry.bed.{bed} UNKNOWN_TOPIC_OR_PART")
+        cluster.refuse(f"telemetry.bed.{bed}", 1)
     ward = Ward(workshop, cluster)
     ward.tell("a", 0)
     for bed in beds:
@@ -353,7 +356,7 @@ def test_a_restart_asks_for_held_topics_and_does_not_wait_for_them(workshop):
     log = ward.gateway.peer.log.read_text().rsplit("gateway started", 1)[1]
     assert sum("there is no such topic" in line for line in log.splitlines()) == 10
     for bed in beds:
-        cluster.tell(f"topic telemetry.bed.{bed} NONE")
+        cluster.allow(f"telemetry.bed.{bed}")
     wait_for(lambda: ward.waiting() == 0, what="nothing held", seconds=30)
     assert all(ward.values(bed, 1) == [1] for bed in beds)
     assert ward.gateway.stop() == 0

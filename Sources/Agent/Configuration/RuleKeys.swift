@@ -19,7 +19,7 @@ struct RuleKeys {
     let areAll: Bool
     /// As formulas name the points of other devices.
     private let elsewhere: [String]
-    /// What earlier runs have learnt; nil where rules are not held against it.
+    /// What earlier runs have learnt; nil where rules are not compared with it.
     private let learned: IntervalFile?
 
     init(devices: [Configuration.ConfiguredDevice], areAll: Bool, learned: IntervalFile?) {
@@ -237,8 +237,8 @@ struct RuleKeys {
         }
         if !isPolled, case .when = rule.condition, rule.within == nil, compiled.holdFor >= Rule.validity(interval: 0) {
             return (
-                "needs `within`: how old a reading of \(input.point), which is told when its device likes, may be and "
-                    + "still count", "write within: 10min, longer than it is usually silent"
+                "needs `within`, the maximum age of a reading: \(input.point) is not polled",
+                "write within: 10min, longer than it is usually silent"
             )
         }
         return nil

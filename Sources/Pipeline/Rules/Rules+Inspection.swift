@@ -27,8 +27,8 @@ extension Rules {
     private static let fewestStale: UInt8 = 30
     private static let fewestBrokenHolds = 3
 
-    /// Looks whether rules could raise an alarm. Called again and again: what is so for thirty calls is told.
-    /// - Returns: what stands in the way now, and the watches, as rule and device, for which nothing does any more.
+    /// Finds the rules that can raise no alarm now. A cause counts once thirty calls in a row have found it.
+    /// - Returns: the causes, and the watches, as rule and device, whose cause is over.
     public mutating func inspect(at now: Timestamp) -> (found: [Impediment], over: [(rule: String, deviceID: String)]) {
         var (found, over) = ([Impediment](), [(rule: String, deviceID: String)]())
         if staleness.count < watches.count {
