@@ -22,6 +22,8 @@ final class Alarms: Sendable {
         var rules: Rules
         /// How many notes have been written since the start.
         var notes = 0
+        /// How much those are that have come since a state was kept.
+        var notedBytes = 0
         var devices: [String: KnownDevice] = [:]
         /// Those whose rules are to be looked for.
         var changed: Set<String> = []
@@ -34,6 +36,8 @@ final class Alarms: Sendable {
     /// What has been heard since is forgotten after a crash; what is much is kept less often, for the disk's sake.
     private static let stateInterval = Duration.seconds(10)
     private static let stateBytesPerSecond = 4_096
+    /// Notes are kept until a state includes them: once they are more than this and than the state, one is kept.
+    private static let mostNotedBytes = 1 << 20
     /// How often it is looked whether rules can raise an alarm; what is so for five minutes is reported.
     private static let inspectionInterval = Duration.seconds(10)
 
@@ -84,23 +88,26 @@ final class Alarms: Sendable {
     }
 
     /// Goes on from where rules were when the gateway stopped: with the state that was kept last, the alarms that were
-    /// active, and the readings that were noted since. What came before something is taken away that was not is not told
-    /// later.
+    /// active, and the readings that were noted since. State and notes from before `minimise` changed are left out: they
+    /// may hold what is now taken away.
     func restore(
         state kept: [UInt8]?, notes: [[UInt8]], active: [ActiveAlarm], _ devices: [Configuration.ConfiguredDevice],
         _ minimising: Minimising
     ) {
         // Of no rules nothing is kept on.
         if rules.isEmpty, kept != nil || !notes.isEmpty { keeper?.keep([], 0) }
-        var goesOn = false
-        attempt { goesOn = try restore(kept) }
+        guard !rules.isEmpty else { return restore(active, devices) }
+        attempt {
+            guard let kept = try kept.flatMap(current) else { return }
+            try state.withLock { try $0.rules.restore(kept, at: now()) }
+        }
         restore(active, devices)
         expect(devices, minimising)
-        guard !rules.isEmpty, goesOn else { return }
         attempt {
+            let notes = try notes.compactMap(current)
             try state.withLock { state throws(MalformedBytes) in
                 bind(&state, now())
-                try state.rules.replay(notes)
+                try state.rules.replay(notes, at: now())
             }
         }
     }
@@ -111,14 +118,18 @@ final class Alarms: Sendable {
         }
     }
 
-    /// - Returns: whether what was noted after it goes on from it.
-    private func restore(_ kept: [UInt8]?) throws -> Bool {
-        guard !rules.isEmpty, let kept else { return minimised.isEmpty }
-        var reader = ByteReader(kept)
-        guard try reader.string() == minimised else { return false }
-        let bytes = Array(try reader.raw(reader.remaining))
-        try state.withLock { try $0.rules.restore(bytes, at: now()) }
-        return true
+    /// What is kept, with what was minimised then.
+    private func labelled(_ bytes: [UInt8]) -> [UInt8] {
+        var out = ByteWriter()
+        out.string(minimised)
+        out.raw(bytes)
+        return out.bytes
+    }
+
+    /// Nil where something else was minimised then.
+    private func current(_ labelled: [UInt8]) throws -> [UInt8]? {
+        var reader = ByteReader(labelled)
+        return try reader.string() == minimised ? Array(try reader.raw(reader.remaining)) : nil
     }
 
     /// Goes on with the alarms that were under way when the gateway stopped; ends those that nobody watches any more.
@@ -198,6 +209,8 @@ final class Alarms: Sendable {
             let alarms = state.rules.note(batch, now: now)
             if let keeper, let note = state.rules.takeNotes(at: now) {
                 state.notes += 1
+                let note = labelled(note)
+                state.notedBytes += note.count
                 keeper.note(note)
                 hasNotes = true
             }
@@ -211,14 +224,15 @@ final class Alarms: Sendable {
         guard !rules.isEmpty else { return }
         // At once, too: what was read last before the stop is not what it is after a crash from here on.
         var nextState = ContinuousClock.now
+        var stateBytes = 0
         var nextBaselines = ContinuousClock.now + Self.baselineInterval
         var nextInspection = ContinuousClock.now + Self.inspectionInterval
         while !Task.isCancelled {
             try? await Task.sleep(for: Self.tick)
             advance(to: now())
-            if nextState <= .now {
-                let bytes = keepWhereItIs(isFinal: false)
-                nextState = .now + max(Self.stateInterval, .seconds(bytes / Self.stateBytesPerSecond))
+            if nextState <= .now || state.withLock({ $0.notedBytes }) > max(Self.mostNotedBytes, stateBytes) {
+                stateBytes = keepWhereItIs(isFinal: false)
+                nextState = .now + max(Self.stateInterval, .seconds(stateBytes / Self.stateBytesPerSecond))
             }
             if nextInspection <= .now {
                 inspect()
@@ -271,12 +285,13 @@ final class Alarms: Sendable {
     @discardableResult
     private func keepWhereItIs(isFinal: Bool) -> Int {
         // Of many thousands of watches it takes a while: meanwhile others go on with a copy.
-        let (rules, notes) = state.withLock { ($0.rules, $0.notes) }
-        var out = ByteWriter()
-        out.string(minimised)
-        out.raw(rules.state(isFinal: isFinal))
-        keeper?.keep(out.bytes, notes)
-        return out.count
+        let (rules, notes) = state.withLock { state in
+            state.notedBytes = 0
+            return (state.rules, state.notes)
+        }
+        let bytes = labelled(rules.state(isFinal: isFinal))
+        keeper?.keep(bytes, notes)
+        return bytes.count
     }
 
     private func keepBaselines() {

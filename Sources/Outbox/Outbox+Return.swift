@@ -126,6 +126,8 @@ extension Outbox {
         // What cannot be sealed now is so with the next commit.
         let alarms = try? books.alarms.rows(codec)
         let windows = condenser.flatMap { try? books.windows.rows(codec, $0) }
+        let noted = ruleBook.pending(with: nil)
+        let rules = noted.flatMap { try? ruleBook.rows(of: $0, codec) }
         try file.database.transaction { () throws(SQLiteError) in
             if !isNew {
                 // A commit that failed may have reached the file all the same. It is in memory too.
@@ -142,8 +144,10 @@ extension Outbox {
             try books.save(announced: [], in: file.database)
             if let alarms { try books.alarms.save(alarms, in: file.database) }
             if let windows { try books.windows.save(windows, in: file.database) }
+            if let rules { try RuleBook.save(rules, in: file.database) }
         }
         self.books = books
+        if let noted, let rules { ruleBook.saved(noted, rules) }
         deadLetters.removeAll()
         condenser?.wasKept()
         record = file.record

@@ -25,18 +25,21 @@ extension Outbox {
     nonisolated public func note(ruleReadings: [UInt8]) { ruleBook.note(ruleReadings) }
 
     /// Gives up the state that rules would have kept, where the disk is full: another one comes soon, and is never why
-    /// events find no room.
+    /// events find no room. What was noted since the last one stays.
     /// - Returns: whether that may help.
-    func forgoRules(_ error: any Error) -> Bool {
-        guard hasRuleState, (error as? SQLiteError)?.kind == .full else { return false }
+    func forgo(_ state: inout RuleBook.State?, _ error: any Error) -> Bool {
+        guard state != nil, (error as? SQLiteError)?.kind == .full else { return false }
+        state = nil
         ruleBook.forgo()
         logger.warning("there is no room for what rules know: it is kept later", metadata: ["error": "\(error)"])
         return true
     }
 
-    /// Whether a state waits to be written to the disk.
-    var hasRuleState: Bool { if case .disk = medium { ruleBook.hasState } else { false } }
+    /// The state that waits to be written to the disk.
+    var ruleState: RuleBook.State? { if case .disk = medium { ruleBook.state } else { nil } }
 
-    /// What the next commit writes of them; nil in memory, where it would be gone with the process.
-    var pendingRules: RuleBook.Pending? { if case .disk = medium { ruleBook.next } else { nil } }
+    /// What a commit writes of them; nil in memory, where it would be gone with the process.
+    func pendingRules(with state: RuleBook.State?) -> RuleBook.Pending? {
+        if case .disk = medium { ruleBook.pending(with: state) } else { nil }
+    }
 }

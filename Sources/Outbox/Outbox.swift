@@ -175,8 +175,10 @@ public actor Outbox {
             if Task.isCancelled { break }
             lookAfterDisk()
             if isDiskWell, diskRoom.nextLook <= .now { lookAtDiskRoom() }
-            // What windows have taken goes with what came with it, also where that failed before.
-            commit(intake.take(dueAt: books.windows.hasUnsaved ? nil : .now))
+            let state = (retryAt ?? .now) <= .now ? ruleState : nil
+            // What windows have taken goes with what came with it, also where that failed before; the rules' state with all
+            // that was offered before it.
+            commit(intake.take(dueAt: books.windows.hasUnsaved || state != nil ? nil : .now), state)
             salvageStep()
         }
         close()
@@ -192,7 +194,9 @@ public actor Outbox {
 
     /// Commits everything that has come in, now.
     public func flush() {
-        if !isClosed { commit(intake.take(dueAt: nil)) }
+        if isClosed { return }
+        let state = ruleState
+        commit(intake.take(dueAt: nil), state)
     }
 
     /// Cursors and gaps are written with the next commit; where none comes, this long after.
@@ -215,13 +219,14 @@ public actor Outbox {
 
     private var hasUnsaved: Bool { !deadLetters.isEmpty || books.hasUnsaved }
 
-    private func commit(_ due: [Intake.Work]) {
+    /// - Parameter ruleState: what the rules knew before the batches were taken.
+    private func commit(_ due: [Intake.Work], _ ruleState: RuleBook.State? = nil) {
         // One moment for all of it: what is too old by a clock that jumps from here on is not let go before that is known.
         let now = Timestamp.now
-        var work = due
+        var (work, ruleState) = (due, ruleState)
         condense(&work)
         let isHousekeepingDue = [housekeepingDue, books.ledger.nextDue].contains { $0.map { $0 <= .now } ?? false }
-        let hasMore = isHousekeepingDue || !condensed.isEmpty || hasRuleState
+        let hasMore = isHousekeepingDue || !condensed.isEmpty || ruleState != nil
         guard !work.isEmpty || (hasMore && (retryAt ?? .now) <= .now) else { return }
         let start = ContinuousClock.now
         noticeMovedFile()
@@ -229,7 +234,7 @@ public actor Outbox {
         for attempt in 1...Self.mostAttempts {
             let before = books
             do {
-                let committed = try write(work, at: now)
+                let committed = try write(work, ruleState, at: now)
                 measures.commits.increment()
                 measures.commitDuration.record(duration: start.duration(to: .now))
                 succeeded(work, committed)
@@ -237,7 +242,7 @@ public actor Outbox {
             } catch {
                 books = before
                 measures.commitFailures.increment()
-                guard attempt < Self.mostAttempts, forgoRules(error) || mend(error, attempt: attempt) else {
+                guard attempt < Self.mostAttempts, forgo(&ruleState, error) || mend(error, attempt: attempt) else {
                     failed(work, error)
                     return
                 }
@@ -301,7 +306,7 @@ public actor Outbox {
     }
 
     /// One transaction: the blocks, and everything that goes with them.
-    private func write(_ work: [Intake.Work], at now: Timestamp) throws -> [Committed] {
+    private func write(_ work: [Intake.Work], _ ruleState: RuleBook.State?, at now: Timestamp) throws -> [Committed] {
         var batches = work.map { (lane: $0.lane, batch: $0.batch) }
         for one in work {
             for shed in [one.shed].compactMap(\.self) + one.lost { books.ledger.add(shed.gap(in: one.lane)) }
@@ -314,7 +319,7 @@ public actor Outbox {
         for one in batches { books.alarms.note(one.batch) }
         let alarms = try books.alarms.rows(codec)
         let windows = try windowRows()
-        let pending = pendingRules
+        let pending = pendingRules(with: ruleState)
         let rules = try pending.map { try ruleBook.rows(of: $0, codec) }
         let dead = try deadLetters.map { ($0, try deadBody($0.letter)) }
         try database.transaction { () throws(SQLiteError) in
@@ -343,7 +348,8 @@ public actor Outbox {
         intake.close()
         housekeepingDue = .now
         retryAt = nil
-        commit(intake.take(dueAt: nil))
+        let state = ruleState
+        commit(intake.take(dueAt: nil), state)
         for one in intake.take(dueAt: nil) {
             for receipt in one.receipts { receipt.settle(isSafe: false) }
         }

@@ -10,7 +10,8 @@ import Synchronization
 /// read again by themselves. Sealed as all else is.
 ///
 /// A reading is noted before its message is committed, and written in the same transaction. So a message that is acknowledged
-/// has its effect on the rules also after a crash. A state waits for nothing: the next commit writes it.
+/// has its effect on the rules also after a crash. A state is written with all that was offered before it: an alarm that it
+/// says has started is in the database too.
 final class RuleBook: Sendable {
     /// What was written before the outbox was opened.
     struct Kept: Sendable {
@@ -27,10 +28,10 @@ final class RuleBook: Sendable {
     }
 
     /// The rules' state, with how many notes it includes.
-    fileprivate struct State {
-        var number: Int
-        var bytes: [UInt8]
-        var notes: Int
+    struct State {
+        fileprivate var number: Int
+        fileprivate var bytes: [UInt8]
+        fileprivate var notes: Int
     }
 
     fileprivate struct Note {
@@ -58,6 +59,21 @@ final class RuleBook: Sendable {
         /// Notes that are written, and in no state that is.
         var written: [Note] = []
         var nextRow = firstNote
+
+        /// Lets go of the notes that a state includes; where that is not enough, of the oldest.
+        mutating func makeRoom() {
+            if let state { forget { $0.number <= state.notes } }
+            if waitingBytes > RuleBook.mostWaiting, let last = waiting.last?.number {
+                let kept = last - waiting.count / 2
+                forget { $0.number <= kept }
+            }
+        }
+
+        /// What waits for no commit any more.
+        mutating func forget(_ isMeant: (Note) -> Bool) {
+            waiting.removeAll(where: isMeant)
+            waitingBytes = waiting.reduce(0) { $0 + $1.bytes.count }
+        }
     }
 
     private let contents: Mutex<Contents>
@@ -80,8 +96,6 @@ final class RuleBook: Sendable {
         contents.withLock { contents in
             contents.states += 1
             contents.state = State(number: contents.states, bytes: bytes, notes: notes)
-            contents.waiting.removeAll { $0.number <= notes }
-            contents.waitingBytes = contents.waiting.reduce(0) { $0 + $1.bytes.count }
         }
     }
 
@@ -90,34 +104,32 @@ final class RuleBook: Sendable {
             contents.noted += 1
             contents.waiting.append(Note(number: contents.noted, bytes: bytes))
             contents.waitingBytes += bytes.count
-            while contents.waitingBytes > Self.mostWaiting, contents.waiting.count > 1 {
-                contents.waitingBytes -= contents.waiting.removeFirst().bytes.count
-            }
+            if contents.waitingBytes > Self.mostWaiting { contents.makeRoom() }
         }
     }
 
-    /// Whether a state waits to be written; notes come with what they are of.
-    var hasState: Bool { contents.withLock { $0.state != nil } }
+    /// The state that waits to be written.
+    var state: State? { contents.withLock { $0.state } }
 
-    /// What the next commit is to write; nil where that has been.
-    var next: Pending? {
+    /// What a commit is to write; nil for nothing. Notes come with what they are of, and are asked for once that is known.
+    /// - Parameter state: one that was there before the commit's batches were taken.
+    func pending(with state: State?) -> Pending? {
         contents.withLock { contents in
-            if contents.state == nil, contents.waiting.isEmpty { return nil }
-            return Pending(state: contents.state, notes: contents.waiting)
+            if state == nil, contents.waiting.isEmpty { return nil }
+            return Pending(state: state, notes: contents.waiting)
         }
     }
 
     /// What a commit was to write is written; what has come since is not.
     func saved(_ pending: Pending, _ rows: Rows) {
         contents.withLock { contents in
+            let last = pending.notes.last?.number ?? 0
+            contents.written += pending.notes
+            contents.forget { $0.number <= last }
             if let state = pending.state {
                 contents.written.removeAll { $0.number <= state.notes }
                 if contents.state?.number == state.number { contents.state = nil }
             }
-            let last = pending.notes.last?.number ?? 0
-            contents.written += pending.notes
-            contents.waiting.removeAll { $0.number <= last }
-            contents.waitingBytes = contents.waiting.reduce(0) { $0 + $1.bytes.count }
             contents.nextRow = rows.next
         }
     }

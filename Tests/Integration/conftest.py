@@ -90,6 +90,10 @@ class Workshop:
         self.proxies.append(proxy)
         return proxy
 
+    def logs(self):
+        """The end of what each of its peers has printed, by the name of its file."""
+        return {log.name: log.read_text(errors="replace")[-8_000:] for log in sorted(self.folder.glob("*.log"))}
+
     def close(self):
         for proxy in self.proxies:
             proxy.close()
@@ -276,3 +280,13 @@ def workshop(tmp_path, request):
     workshop = Workshop(tmp_path, getattr(request, "param", MOCK))
     yield workshop
     workshop.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A test that fails shows what its peers have printed."""
+    report = yield
+    workshop = item.funcargs.get("workshop") if hasattr(item, "funcargs") else None
+    if report.when == "call" and report.failed and workshop:
+        report.sections += [(f"the end of {name}", text) for name, text in workshop.logs().items() if text]
+    return report

@@ -175,6 +175,24 @@ def test_a_door_that_tells_changes_only_raises_its_alarm_by_the_time_that_passes
     gateway.stop()
 
 
+def test_a_door_that_opens_as_the_gateway_starts_raises_its_alarm_after_a_kill_at_once(ward):
+    workshop, configure, broker, out = ward
+    gateway = workshop.gateway(configure(AJAR))
+    listening(gateway)
+    gateway.stop()
+    # The broker keeps it for the session.
+    publish(broker, json.dumps({"open": True}), topic="door")
+    gateway = workshop.gateway(configure(AJAR, state=str(workshop.folder / "new")), wait=False)
+    door = wait_for(lambda: [e for e in events_in(out) if "readings" in e["data"]], what="the door")[0]
+    # Nothing is kept yet of what rules know, but the reading itself.
+    gateway.kill()
+    gateway = workshop.gateway(gateway.configuration)
+    wait_for(lambda: phases(out, "ajar", "door-1"), what="the alarm")
+    started = datetime.datetime.fromisoformat(alarms(out, "ajar")[0]["time"])
+    assert started - datetime.datetime.fromisoformat(door["time"]) == datetime.timedelta(seconds=3)
+    gateway.stop()
+
+
 def test_an_alarm_that_had_to_be_quiet_is_told_when_that_is_over(ward):
     workshop, configure, broker, out = ward
     gateway = workshop.gateway(configure({"fast": {"when": "hr > 120", "cooldown": "4s"}}))

@@ -214,6 +214,25 @@ struct OutboxTests {
         #expect(try open().takeRules()?.state == nil)
     }
 
+    @Test("what is noted for rules is kept with what comes after it, and a state with all that was offered before it")
+    func notes() async throws {
+        do {
+            let outbox = try open { $0.limits.age = [.seconds(3_600), .seconds(3_600), .seconds(3_600)] }
+            outbox.note(ruleReadings: [1])
+            outbox.note(ruleReadings: [2])
+            outbox.intake.offer(batch(1...1), .critical)
+            outbox.keep(ruleState: [7], notes: 1)
+            let run = Task { await outbox.run() }
+            let deadline = ContinuousClock.now + .seconds(20)
+            while await outbox.ruleState != nil, .now < deadline { await Task.yield() }
+            #expect(try await outbox.status().lanes.map(\.next) == [2, 1, 1])
+            run.cancel()
+            await run.value
+        }
+        let kept = try #require(try open().takeRules())
+        #expect(kept.state == [7] && kept.notes == [[2]])
+    }
+
     @Test("dead letters have room of their own: the oldest go and are told, what waits to be sent stays")
     func manyDeadLetters() async throws {
         var kept = 0

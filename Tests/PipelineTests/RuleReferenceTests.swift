@@ -21,6 +21,13 @@ struct RuleReferenceTests {
         case readings([Heard], at: Int64)
         /// Nothing comes until then.
         case silence(until: Int64)
+
+        var end: Int64 {
+            switch self {
+            case .readings(_, let at): at
+            case .silence(let until): until
+            }
+        }
     }
 
     fileprivate static let validity: Int64 = 20
@@ -28,9 +35,13 @@ struct RuleReferenceTests {
     /// A stream with gaps, silence, readings that are not good, late ones, and ones that come twice.
     private static func stream(_ generator: inout some RandomNumberGenerator, hasLate: Bool) -> [Step] {
         var time: Int64 = 1_000
-        return (0..<120).map { _ in
-            time += Int64.random(in: 0...(Bool.random(using: &generator) ? 6 : 30), using: &generator)
-            if Int.random(in: 0..<5, using: &generator) == 0 { return .silence(until: time) }
+        var isSilent = false
+        let steps: [Step] = (0..<120).map { _ in
+            // A timer fires late enough for the readings of its moment.
+            let least: Int64 = isSilent ? 1 : 0
+            time += Int64.random(in: least...(Bool.random(using: &generator) ? 6 : 30), using: &generator)
+            isSilent = Int.random(in: 0..<5, using: &generator) == 0
+            if isSilent { return .silence(until: time) }
             let heard = ["a", "b"].filter { _ in Int.random(in: 0..<3, using: &generator) > 0 }.map { point in
                 let late: Int64 = hasLate && Int.random(in: 0..<6, using: &generator) == 0 ? 15 : 0
                 let isGood = Int.random(in: 0..<6, using: &generator) > 0
@@ -40,6 +51,8 @@ struct RuleReferenceTests {
             }
             return .readings(heard, at: time)
         }
+        // A gateway's time passes whatever comes: up to the end for all that are compared.
+        return steps + [.silence(until: time + 1)]
     }
 
     /// What the rules tell.
@@ -47,24 +60,40 @@ struct RuleReferenceTests {
     ///   - stops: before which steps the gateway stops and starts.
     ///   - keeps: whether it then knows of before.
     ///   - isKilled: whether what it knows is from the last step but five, and what was noted since.
+    ///   - isOff: whether time passes between a stop and the start. A reading that comes late then finds what time has brought.
+    ///   - unit: microseconds that the stream's numbers stand for. Seconds let more time pass while the gateway is off, and
+    ///     between two readings, than a clock that was not set takes from one look to the next.
     private static func told(
-        _ rule: Rule, _ stream: [Step], stops: Set<Int> = [], keeps: Bool = true, isKilled: Bool = false
+        _ rule: Rule, _ stream: [Step], stops: Set<Int> = [], keeps: Bool = true, isKilled: Bool = false,
+        isOff: Bool = false, unit: Int64 = 1
     ) throws -> [String] {
+        var rule = rule
+        (rule.holdFor, rule.cooldown, rule.within) = (rule.holdFor * unit, rule.cooldown * unit, validity * unit)
+        if case .sequence(let steps, let within) = rule.condition {
+            rule.condition = .sequence(steps, within: within * unit)
+        }
+        func moment(_ time: Int64) -> Timestamp { Timestamp(microseconds: time * unit) }
         var rules = Rules(hasNotes: true)
         func start(_ now: Int64) {
-            rules.add(rule, device: DeviceNumber(raw: 0), deviceID: "d", now: Timestamp(microseconds: now)) {
+            rules.add(rule, device: DeviceNumber(raw: 0), deviceID: "d", now: moment(now)) {
                 Watched.series[$0.point]
             }
         }
         start(0)
         var told: [String] = []
         var now: Int64 = 0
+        var lastRead: Int64 = 0
         func tell(_ batch: Batch) {
             for event in batch.events {
                 guard case .alarm(let alarm) = event.detail else { continue }
                 let remark = alarm.remark == .none ? "" : " \(alarm.remark.name)"
-                told.append("\(alarm.phase.name)\(remark) \(event.time.microseconds)")
+                told.append("\(alarm.phase.name)\(remark) \(event.time.microseconds / unit)")
             }
+        }
+        /// As a gateway does: it looks at the clock again and again.
+        func pass(until end: Int64) {
+            if unit > 1 { for time in stride(from: now, to: end, by: 5) { tell(rules.advance(to: moment(time))) } }
+            now = end
         }
         var kept = (state: rules.state(isFinal: false), notes: [[UInt8]]())
         for (place, step) in stream.enumerated() {
@@ -72,34 +101,33 @@ struct RuleReferenceTests {
                 let active = rules.active
                 let state = isKilled ? kept.state : rules.state(isFinal: true)
                 rules = Rules(hasNotes: true)
-                if keeps { try rules.restore(state, at: Timestamp(microseconds: now)) }
+                // Where it is off, until just before what comes next.
+                if isOff { now = max(now, step.end - 1) }
+                if keeps { try rules.restore(state, at: moment(now)) }
                 for one in active { rules.restore(one.alarm, device: one.device, deviceID: "d") }
                 start(now)
-                if keeps, isKilled { try rules.replay(kept.notes) }
-                // Time passes after a start as before a stop.
-                if place > 0, case .silence(let until) = stream[place - 1] {
-                    tell(rules.advance(to: Timestamp(microseconds: until), isLast: true))
-                }
+                if keeps, isKilled { try rules.replay(kept.notes, at: moment(now)) }
+                // Time passes after a start as before a stop: a reading of the same moment comes first.
+                if now > lastRead { tell(rules.advance(to: moment(now), isLast: true)) }
             }
+            pass(until: step.end)
             switch step {
-            case .silence(let until):
-                now = until
-                tell(rules.advance(to: Timestamp(microseconds: until), isLast: true))
+            case .silence(let until): tell(rules.advance(to: moment(until), isLast: true))
             case .readings(let heard, let at):
-                now = at
+                lastRead = at
                 if heard.isEmpty { continue }
                 var batch = Batch()
                 for one in heard {
                     batch.readings.append(
                         Reading(
                             series: Watched.series[one.point] ?? SeriesNumber(raw: 0),
-                            time: Timestamp(microseconds: one.time),
+                            time: moment(one.time),
                             value: one.value.map(Value.number) ?? .none, quality: one.value == nil ? .bad : .good))
                 }
-                batch.closeTelemetry(device: DeviceNumber(raw: 0), time: Timestamp(microseconds: heard[0].time))
-                tell(rules.note(batch, now: Timestamp(microseconds: at)))
+                batch.closeTelemetry(device: DeviceNumber(raw: 0), time: moment(heard[0].time))
+                tell(rules.note(batch, now: moment(at)))
             }
-            if let note = rules.takeNotes(at: Timestamp(microseconds: now)) { kept.notes.append(note) }
+            if let note = rules.takeNotes(at: moment(now)) { kept.notes.append(note) }
             if place.isMultiple(of: 5) { kept = (rules.state(isFinal: false), []) }
         }
         return told
@@ -120,9 +148,12 @@ struct RuleReferenceTests {
         let stops = Set((0..<8).map { _ in Int.random(in: 1..<stream.count, using: &generator) })
         expectSame(try told(rule, stream, stops: stops).unsettled, expected.unsettled, "stopped \(stops.sorted())")
         // That time had passed beyond a reading that comes late is forgotten in a crash.
-        if !hasLate {
-            let killed = try told(rule, stream, stops: stops, isKilled: true)
-            expectSame(killed.unsettled, expected.unsettled, "killed \(stops.sorted())")
+        for (isOff, unit) in hasLate ? [] : [(false, Int64(1)), (true, 1), (true, 1_000_000)] {
+            for isKilled in [false, true] {
+                let told = try told(rule, stream, stops: stops, isKilled: isKilled, isOff: isOff, unit: unit)
+                let how = "\(isKilled ? "killed" : "stopped") \(stops.sorted()), off \(isOff), units of \(unit) µs"
+                expectSame(told.unsettled, expected.unsettled, how)
+            }
         }
         return try told(rule, stream, stops: stops, keeps: false).unsettled != expected.unsettled
     }

@@ -234,6 +234,18 @@ public struct Rules {
     public mutating func advance(to now: Timestamp, isLast: Bool = false) -> Batch {
         var alarms = Batch()
         noticeStep(now)
+        pass(to: now, isLast: isLast, &alarms)
+        for number in timed {
+            if let signal = watches[number].remind(at: now) {
+                tell(signal, number, &alarms)
+                wait(number)
+            }
+        }
+        return alarms
+    }
+
+    /// Lets the time of rules pass, by the system's clock.
+    private mutating func pass(to now: Timestamp, isLast: Bool, _ alarms: inout Batch) {
         for number in waiting {
             let time = watches[number].time(at: now)
             pass(number, through: isLast ? time : time.advanced(byMicroseconds: -Self.grace), &alarms)
@@ -242,13 +254,6 @@ public struct Rules {
             isWaiting[number] = watches[number].due != Watch.never
             return !isWaiting[number]
         }
-        for number in timed {
-            if let signal = watches[number].remind(at: now) {
-                tell(signal, number, &alarms)
-                wait(number)
-            }
-        }
-        return alarms
     }
 
     private mutating func pass(_ number: Int, through limit: Timestamp, _ alarms: inout Batch) {
@@ -259,7 +264,9 @@ public struct Rules {
     private mutating func noticeStep(_ now: Timestamp) {
         guard let last = latest else { return latest = now }
         let step = now.microseconds(since: last)
-        guard step < -Self.longestStepBack || step > Self.longestStep else { return latest = max(last, now) }
+        // Between two notes it was looked at, and between the last and the start nobody could: that much time has passed.
+        let isAhead = step > Self.longestStep && !isReplaying
+        guard step < -Self.longestStepBack || isAhead else { return latest = max(last, now) }
         latest = now
         looks.clockWasSet(by: step, now: now)
         for number in watches.indices { watches[number].clockWasSet(by: step, now: now) }
@@ -278,8 +285,10 @@ public struct Rules {
 
     /// Takes readings again that came after what was last kept of the rules: what follows from them is known, and only what
     /// no event has told is told, as time goes on.
-    /// - Parameter notes: see `takeNotes`, in their order.
-    public mutating func replay(_ notes: [[UInt8]]) throws(MalformedBytes) {
+    /// - Parameters:
+    ///   - notes: see `takeNotes`, in their order.
+    ///   - now: the system's clock.
+    public mutating func replay(_ notes: [[UInt8]], at now: Timestamp) throws(MalformedBytes) {
         var entries: [Batch] = []
         for note in notes { entries.append(try Self.read(note)) }
         guard !entries.isEmpty else { return }
@@ -287,10 +296,15 @@ public struct Rules {
         for number in watches.indices { watches[number].restore(activeWhenKept[number]) }
         activeWhenKept = [:]
         isReplaying = true
+        var untold = Batch()
         for entry in entries {
             guard let came = entry.events.first?.time else { continue }
+            noticeStep(came)
+            // Timers had fired before it came.
+            pass(to: came, isLast: false, &untold)
             _ = note(entry, now: came)
         }
+        noticeStep(now)
         isReplaying = false
         let last = entries.last?.events.first?.time ?? Timestamp(microseconds: 0)
         for (number, active) in told.enumerated() {
