@@ -193,6 +193,30 @@ def test_a_node_that_vanishes_takes_its_devices_with_it_and_an_old_death_ends_no
     assert gateway.stop() == 0
 
 
+def test_a_message_that_gives_nothing_is_a_warning_of_its_edge_node(plant):
+    one = plant(nodes="plant/+")
+    gateway = one.gateway()
+    node = one.node(devices={"oven": OVEN})
+    node.birth()
+    stranger = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    stranger.connect("127.0.0.1", one.port)
+    stranger.loop_start()
+    for _ in range(3):
+        stranger.publish("spBv1.0/plant/NDATA/press", b"{}", qos=1).wait_for_publish(5)
+    stranger.publish(node.topic("NBIRTH"), b"", qos=1, retain=True).wait_for_publish(5)
+    stranger.loop_stop()
+    def refused():
+        return {w["subject"]: w for w in gateway.status()["warnings"] if w["warning"] == "message_refused"}
+    wait_for(lambda: refused().get("plant/edge (malformed)"), what="the last warning")
+    assert refused()["plant/press (malformed)"]["count"] == 3
+    assert "spBv1.0/plant/NDATA/press" in refused()["plant/press (malformed)"]["text"]
+    assert gateway.metric("headgate_mqtt_refused_messages_total", cause="malformed") == 4
+    assert gateway.metric("headgate_mqtt_refused_messages_total", cause="stale_birth") == 0
+    # A removed birth withdraws nothing.
+    assert one.values("line.edge.oven", "Offset") == [(-3, "good")]
+    assert gateway.stop() == 0
+
+
 @pytest.mark.parametrize("nodes, speaks", [("plant/edge", False), ("plant/+", True)])
 def test_a_gateway_that_comes_later_asks_for_births(plant, nodes, speaks):
     one = plant(nodes=nodes)

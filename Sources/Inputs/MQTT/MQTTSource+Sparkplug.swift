@@ -5,6 +5,7 @@ import Events
 import Logging
 import MQTT
 import Metrics
+import Sparkplug
 
 /// What the source of a broker does for the edge nodes behind it.
 extension MQTTSource {
@@ -28,9 +29,34 @@ extension MQTTSource {
         do throws(SparkplugNode.Refusal) {
             return try sparkplug.take(message, at: now, into: &batch)
         } catch {
-            measures.refused(error.rawValue).increment()
-            logger.debug("message refused", metadata: ["topic": "\(message.topic)", "error": "\(error.rawValue)"])
+            refuse(message, error, at: now)
             return true
+        }
+    }
+
+    private func refuse(_ message: MQTTMessage, _ refusal: SparkplugNode.Refusal, at now: MessageRouter.Arrival) {
+        measures.refused(refusal).increment()
+        logger.debug("message refused", metadata: ["topic": "\(message.topic)", "error": "\(refusal.rawValue)"])
+        let node = SparkplugTopic(message.topic).map { "\($0.node.group)/\($0.node.node)" } ?? message.topic
+        func warn(_ kind: Warning.Kind, _ text: String, next: String) {
+            settings.warnings.warn(
+                kind, of: "\(node) (\(refusal.rawValue))", "a message on \(message.topic) gave no reading: " + text,
+                next: next)
+        }
+        switch refusal {
+        // These happen when connections are lost; the node is asked for its birth where that is missing.
+        case .unborn, .staleBirth, .staleDeath: break
+        case .malformed:
+            warn(.messageRefused, "it is not a Sparkplug B payload", next: "check what else publishes on this topic")
+        case .retained:
+            warn(
+                .messageRefused, "it was retained, and how old it is is unknown",
+                next: "have the edge node publish without retain, and remove the retained message from the broker")
+        case .tooManyDevices:
+            warn(
+                .tooManyDevices, "it is from one more edge node or device than the gateway keeps",
+                next: "name the edge nodes in `node` instead of a wildcard")
+            collector.lose(1, .tooManyDevices, at: now.time)
         }
     }
 

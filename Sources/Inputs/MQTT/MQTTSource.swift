@@ -299,7 +299,7 @@ public actor MQTTSource {
         }
         func warn(_ device: String, _ text: String, next: String) {
             settings.warnings.warn(
-                .messageRefused, of: "\(device) (\(refusal.cause))", place() + " gave no reading: " + text,
+                .messageRefused, of: "\(device) (\(refusal.cause.rawValue))", place() + " gave no reading: " + text,
                 next: next)
         }
         switch refusal {

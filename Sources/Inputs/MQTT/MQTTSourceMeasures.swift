@@ -20,12 +20,12 @@ struct MQTTSourceMeasures: Sendable {
         tooLarge = Self.refused(link, "too_large")
         refusedTimes = Counter(label: "headgate_mqtt_refused_times_total", dimensions: [("link", link)])
         // A series that begins with its first loss hides that loss from `increase()`.
-        for cause in MessageRouter.Refusal.causes { _ = refused(cause) }
+        for cause in MessageRouter.Refusal.Cause.allCases { _ = refused(cause) }
     }
 
-    func refused(_ cause: String) -> Counter { Self.refused(link, cause) }
+    func refused(_ cause: some RawRepresentable<String>) -> Counter { Self.refused(link, cause.rawValue) }
 
-    private static func refused(_ link: String, _ cause: String) -> Counter {
+    fileprivate static func refused(_ link: String, _ cause: String) -> Counter {
         Counter(label: "headgate_mqtt_refused_messages_total", dimensions: [("link", link), ("cause", cause)])
     }
 }
@@ -40,5 +40,6 @@ struct SparkplugMeasures: Sendable {
         rebirths = Counter(label: "headgate_sparkplug_rebirths_total", dimensions: [("link", link)])
         lost = Counter(label: "headgate_sparkplug_lost_messages_total", dimensions: [("link", link)])
         unread = Gauge(label: "headgate_sparkplug_unread_metrics", dimensions: [("link", link)])
+        for cause in SparkplugNode.Refusal.allCases { _ = MQTTSourceMeasures.refused(link, cause.rawValue) }
     }
 }

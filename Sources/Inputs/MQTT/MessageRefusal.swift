@@ -21,20 +21,26 @@ extension MessageRouter {
         case unknownPresence(device: String)
 
         /// As metrics call it.
-        var cause: String {
-            switch self {
-            case .unmatched: "unmatched"
-            case .malformed: "malformed"
-            case .noID: "no_id"
-            case .tooManyDevices: "too_many_devices"
-            case .notOfMap: "not_of_map"
-            case .notAllowed: "not_allowed"
-            case .unknownPresence: "unknown_presence"
-            }
+        enum Cause: String, CaseIterable {
+            case unmatched
+            case malformed
+            case noID = "no_id"
+            case tooManyDevices = "too_many_devices"
+            case notOfMap = "not_of_map"
+            case notAllowed = "not_allowed"
+            case unknownPresence = "unknown_presence"
         }
 
-        static let causes = [
-            "unmatched", "malformed", "no_id", "too_many_devices", "not_of_map", "not_allowed", "unknown_presence",
-        ]
+        var cause: Cause {
+            switch self {
+            case .unmatched: .unmatched
+            case .malformed: .malformed
+            case .noID: .noID
+            case .tooManyDevices: .tooManyDevices
+            case .notOfMap: .notOfMap
+            case .notAllowed: .notAllowed
+            case .unknownPresence: .unknownPresence
+            }
+        }
     }
 }

@@ -64,6 +64,8 @@ package struct SparkplugHost {
         guard let topic = SparkplugTopic(message.topic),
             let device = devices.first(where: { $0.pattern.matches(topic.node) })
         else { return false }
+        // How a retained message is removed from a broker; as a birth it would withdraw every metric.
+        guard !message.payload.isEmpty else { throw .malformed }
         let payload: SparkplugPayload
         do {
             payload = try SparkplugPayload(message.payload)

@@ -7,7 +7,7 @@ import Sparkplug
 /// One edge node and the devices behind it, from its birth on (Sparkplug 3.0.0, 5 and 6.4).
 package struct SparkplugNode {
     /// Why a message gave nothing, or not all.
-    package enum Refusal: String, Error {
+    package enum Refusal: String, Error, CaseIterable {
         case malformed
         /// Kept by a broker for nobody knows how long, which Sparkplug does not allow (Sparkplug 3.0.0, 5.17).
         case retained
