@@ -117,7 +117,7 @@ let package = Package(
 
         library("Waiting", ["CGlibc"]),
         library("Modbus", ["CModbus", "CGlibc"]),
-        library("MQTT", ["CMosquitto"]),
+        library("MQTT", ["CMosquitto", "Waiting"]),
         library("Kafka", ["CRdKafka"]),
         library("HTTP", ["CCurl"]),
         library("SQLite", ["CSQLite"]),

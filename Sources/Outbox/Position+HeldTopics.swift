@@ -45,7 +45,8 @@ extension Position {
         for topic in heldTopics {
             let current = replays.lastIndex { $0.topic == topic && $0.isReady && $0.until >= live.block }
             if let current {
-                replays[current].until = max(replays[current].until, end)
+                guard end > replays[current].until else { continue }
+                replays[current].until = end
             } else {
                 replays.append(Replay(cursor: live, until: end, isReady: true, topic: topic))
             }
@@ -81,6 +82,17 @@ extension Position {
             areReplaysUnsaved = true
         }
         return lost
+    }
+
+    /// Goes past blocks that are deleted, also those that the live stream has left to held ranges as it went past them.
+    mutating func skipHeld(before block: Int64) {
+        for index in replays.indices where replays[index].topic != nil && replays[index].isReady {
+            let next = Cursor(block: min(block, replays[index].until), done: 0)
+            guard next.isBeyond(replays[index].cursor) else { continue }
+            replays[index].cursor = next
+            areReplaysUnsaved = true
+        }
+        releaseHeld()
     }
 
     /// The events that wait in the held ranges of a topic.

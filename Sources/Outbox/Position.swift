@@ -126,12 +126,19 @@ struct Position: Sendable, Equatable {
     }
 
     /// The others keep their ends, so that an end tells which it is, whatever was split or evicted meanwhile. One that waits
-    /// for its blocks is meant only where no other is: it was under way when the disk was left.
+    /// for its blocks is meant only where no other is: it was under way when the disk was left. Of the held ranges of a
+    /// topic, which may overlap, it is the one whose end has changed least, and of those with the same end the oldest.
     func index(ofReplay until: Int64, _ topic: Topic?) -> Int? {
-        let candidates = replays.indices.filter {
+        let all = replays.indices.filter {
             replays[$0].topic == topic && replays[$0].until >= until && replays[$0].cursor.block < until
         }
-        return candidates.first { replays[$0].isReady } ?? candidates.first
+        let ready = all.filter { replays[$0].isReady }
+        let candidates = ready.isEmpty ? all : ready
+        if topic == nil { return candidates.first }
+        return candidates.min {
+            let (one, other) = (replays[$0], replays[$1])
+            return one.until != other.until ? one.until < other.until : other.cursor.isBeyond(one.cursor)
+        }
     }
 
     /// Moves the cursor of a stream; it never goes back.

@@ -266,7 +266,8 @@ struct MessageRouterTests {
         other.name = "other"
         var crossing = MessageRouter([lamp, many, other], catalog: catalog, collector: known)
         #expect(crossing.cover.filters == ["z/+/b", "z/a/+"] && crossing.cover.crossing != nil)
-        func route(_ subscriptions: [Int]) throws -> Set<String> {
+        func route(_ filters: String...) throws -> Set<String> {
+            let subscriptions = filters.map(TopicFilter.identifier)
             var batch = Batch()
             try crossing.route(
                 MQTTMessage(
@@ -275,10 +276,23 @@ struct MessageRouterTests {
             return Set(batch.events.compactMap { catalog.contents[$0.device]?.id })
         }
         // A copy for each, or one for both.
-        #expect(try route([1]) == ["dev", "many.a"])
-        #expect(try route([2]) == ["other.b"])
-        #expect(try route([1, 2]) == ["dev", "many.a", "other.b"])
-        #expect(try route([]) == ["dev", "many.a", "other.b"])
+        #expect(try route("z/+/b") == ["dev", "many.a"])
+        #expect(try route("$share/g/z/a/+") == ["other.b"])
+        #expect(try route("z/+/b", "z/a/+") == ["dev", "many.a", "other.b"])
+        #expect(try route() == ["dev", "many.a", "other.b"])
+        // One that has waited for a filter that nothing is known of is not lost.
+        #expect(try route("z/#") == ["dev", "many.a", "other.b"])
+        // One for a filter of an earlier configuration is read by what had no copy of its own.
+        var changed = MessageRouter(
+            [lamp, many, other], catalog: catalog, collector: known, earlier: ["z/#", "z/+/b"])
+        swap(&changed, &crossing)
+        #expect(try route("z/#") == ["other.b"])
+        #expect(try route("z/+/b") == ["dev", "many.a"])
+        // Where the broker refuses a wildcard, what it covers has a subscription of its own.
+        crossing.subscribe(without: ["z/+/b"])
+        #expect(crossing.cover.filters == ["z/a/+"])
+        crossing.subscribe(without: ["z/+/b", "z/a/+"])
+        #expect(crossing.cover.filters == ["z/a/b"])
     }
 
     @Test(

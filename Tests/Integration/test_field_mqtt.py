@@ -1,6 +1,7 @@
 """What MQTT devices and brokers in the field do: two devices stay two, one message stays one event, and each refusal is reported."""
 
 import json
+import pathlib
 import subprocess
 import time
 
@@ -85,6 +86,47 @@ def test_where_topics_cross_a_message_is_one_event_a_device(workshop):
     for device in ("a.lamp", "b.hall"):
         assert [value for value, *_ in readings(workshop, device)] == [20, 20, 21], device
     assert not gateway.status()["warnings"]
+    gateway.stop()
+
+
+def test_what_has_waited_for_topics_that_cross_is_one_event_after_one_of_them_is_gone(workshop):
+    broker, _ = workshop.mosquitto(allow_duplicate_messages="true")
+    product(workshop, "many", id={"level": 2})
+    product(workshop, "first", id={"level": 1})
+    devices = {"c": {"topic": "attic/+", "map": "many"}, "a": {"topic": "hall/+", "map": "many"},
+               "b": {"topic": "+/lamp", "map": "first"}}
+    gateway = start(workshop, broker, devices)
+    gateway.stop()
+    publish(broker, "hall/lamp", {"t": 20, "n": 1})
+    publish(broker, "hall/other", {"t": 21, "n": 1})
+    # What `a` was is now a part of `d`, and the others have other places.
+    del devices["c"], devices["a"]
+    product(workshop, "rest", id={"from_level": 2})
+    gateway = start(workshop, broker, devices | {"d": {"topic": "hall/#", "map": "rest"}})
+    publish(broker, "hall/last", {"t": 22, "n": 1})
+    wait_for(lambda: readings(workshop, "d.last"), what="the last reading")
+    for device, value in (("b.hall", 20), ("d.lamp", 20), ("d.other", 21)):
+        assert [value for value, *_ in readings(workshop, device)] == [value], device
+    gateway.stop()
+
+
+def test_what_a_refused_wildcard_covers_is_subscribed_to_by_itself(workshop):
+    everything = dict.fromkeys(["publishClientSend", "publishClientReceive", "subscribe", "unsubscribe"], True)
+    role = {"rolename": "r", "acls": [{"acltype": "subscribeLiteral", "topic": "hall/+", "priority": 0, "allow": False}]}
+    (workshop.folder / "security.json").write_text(json.dumps({
+        "defaultACLAccess": everything, "clients": [], "roles": [role], "anonymousGroup": "all",
+        "groups": [{"groupname": "all", "roles": [{"rolename": "r"}], "clients": []}]}))
+    broker, _ = workshop.mosquitto(
+        plugin=next(pathlib.Path("/usr/lib").glob("*/mosquitto_dynamic_security.so")),
+        plugin_opt_config_file=workshop.folder / "security.json")
+    product(workshop, id={"level": 2})
+    gateway = start(workshop, broker, {"lamp": {"topic": "hall/lamp"}, "all": {"topic": "hall/+"}})
+    refused = wait_for(lambda: warning(gateway, "subscription_refused"), what="the warning")
+    assert refused["subject"] == "hall: hall/+"
+    wait_for(lambda: gateway.peer.log.read_text().count("[Inputs] subscribed") == 2, what="the second subscription")
+    publish(broker, "hall/lamp", {"t": 20, "n": 1})
+    wait_for(lambda: readings(workshop, "lamp"), what="the lamp")
+    assert [value for value, *_ in readings(workshop, "lamp")] == [20]
     gateway.stop()
 
 

@@ -100,6 +100,35 @@ struct HeldTopicTests {
         #expect(position.held(topic) == 3)
     }
 
+    @Test("of held ranges that overlap the one moves that was sent from")
+    func overlaps() {
+        var position = position(live: 20)
+        position.hold(topic)
+        position.move(.live, to: Cursor(block: 30, done: 0))
+        position.replay(from: 15, until: 25)
+        #expect(ranges(position) == ["t: 20..<30", "all: 15..<25", "t: 15..<25"])
+        position.move(.replay(until: 25, topic: topic), to: Cursor(block: 18, done: 0))
+        #expect(ranges(position).last == "t: 18..<25")
+        #expect(position.cursor(of: .replay(until: 25, topic: topic)) == Cursor(block: 18, done: 0))
+        // One that was added meanwhile is not taken for the one that was sent from.
+        position.replay(from: 5, until: 40)
+        position.move(.replay(until: 30, topic: topic), to: Cursor(block: 24, done: 0))
+        #expect(ranges(position).contains("t: 24..<30") && ranges(position).last == "t: 5..<40")
+    }
+
+    @Test("a held range goes past what is deleted, also past what the live stream had not sent")
+    func evicted() {
+        var position = position(live: 20)
+        position.hold(topic)
+        position.move(.live, to: Cursor(block: 30, done: 0))
+        position.leave([topic: 3], through: 29)
+        position.move(.replay(until: 30, topic: topic), to: Cursor(block: 30, done: 0))
+        position.move(.live, to: Cursor(block: 40, done: 0))
+        position.skipHeld(before: 40)
+        #expect(ranges(position).allSatisfy { $0.hasPrefix("t: 40") || $0.hasPrefix("t: 30..<30") })
+        #expect(position.needed() == 40)
+    }
+
     @Test("what is dropped of a held range is its share of what is dropped, and one event at the least")
     func loses() {
         var position = position(live: 10)

@@ -45,8 +45,11 @@ public actor MQTTSource {
     private var connectedAt: ContinuousClock.Instant?
     /// Connections in a row that ended soon after they came up.
     private var shortConnections = 0
+    private var isClientIDTaken = false
     /// What the broker's session may be subscribed to.
     private var lastSubscriptions: [String]
+    /// Filters of devices that the broker refuses.
+    private var refusedFilters: Set<String> = []
 
     public init(
         _ settings: MQTTSourceSettings, catalog: Catalog, collector: any Collecting,
@@ -62,7 +65,8 @@ public actor MQTTSource {
         measures = MQTTSourceMeasures(link: settings.name)
         nodeMeasures = settings.edgeNodes.isEmpty ? nil : SparkplugMeasures(link: settings.name)
         router = MessageRouter(
-            settings.devices, catalog: catalog, collector: collector, warnings: settings.warnings)
+            settings.devices, catalog: catalog, collector: collector, earlier: settings.lastSubscriptions,
+            warnings: settings.warnings)
         lastSubscriptions = settings.lastSubscriptions
         sparkplug = SparkplugHost(settings.edgeNodes, catalog: catalog)
     }
@@ -87,12 +91,11 @@ public actor MQTTSource {
         }
     }
 
-    /// What is subscribed to: first what `router.cover` numbers.
+    /// What is subscribed to, also what the broker has refused: it may allow that later.
     private var filters: [String] {
-        let devices = settings.share.map { share in router.cover.filters.map { "$share/\(share)/\($0)" } }
+        let devices = (router.cover.filters + refusedFilters.sorted()).map { TopicFilter.shared($0, by: settings.share) }
         // A command is for this gateway, whoever shares what devices say.
-        return (devices ?? router.cover.filters) + sparkplug.filters + (hostState.map { [$0.topic] } ?? [])
-            + (commands.map { [$0.topic] } ?? [])
+        return devices + sparkplug.filters + (hostState.map { [$0.topic] } ?? []) + (commands.map { [$0.topic] } ?? [])
     }
 
     private static let shortConnection = Duration.seconds(5)
@@ -108,6 +111,7 @@ public actor MQTTSource {
         guard let lasted else { return }
         shortConnections = lasted < Self.shortConnection ? shortConnections + 1 : 0
         guard isTakenOver || shortConnections >= Self.fewestShortConnections else { return }
+        isClientIDTaken = true
         settings.warnings.warn(
             .clientIDTaken, of: settings.name,
             "the broker closes each connection within seconds: another client seems to use the client id "
@@ -161,12 +165,12 @@ public actor MQTTSource {
             if case .disconnected(let reason) = connection.state { throw MQTTError(.reconnect, reason) }
             connection.wait(milliseconds: 200)
             try connection.read(packets: Self.packetsAtOnce)
-            if let allowed = connection.takeSubscribed() { report(allowed) }
+            if let allowed = connection.takeSubscribed() { try report(allowed, connection) }
             if !hasSubscribed, let subscribedAt, subscribedAt.duration(to: .now) > Self.subscribeInterval {
                 try subscribe(connection)
             }
-            if let connectedAt, shortConnections > 0, connectedAt.duration(to: .now) > .seconds(60) {
-                shortConnections = 0
+            if isClientIDTaken, let connectedAt, connectedAt.duration(to: .now) > .seconds(60) {
+                isClientIDTaken = false
                 settings.warnings.clear(.clientIDTaken, of: settings.name)
             }
             guard await take(connection.takeMessages()) else { return }
@@ -230,7 +234,7 @@ public actor MQTTSource {
         try connection.subscribe(filters, isNumbered: isNumbered)
     }
 
-    private func report(_ allowed: [Bool]) {
+    private func report(_ allowed: [Bool], _ connection: borrowing MQTTConnection) throws(MQTTError) {
         // What an operator may still allow is asked for again.
         hasSubscribed = allowed.allSatisfy { $0 }
         subscribedAt = .now
@@ -249,6 +253,13 @@ public actor MQTTSource {
                 .subscriptionRefused, of: subject, "the broker refuses the subscription to this topic",
                 next: "allow the gateway's user to read it at the broker; the gateway subscribes again every minute")
         }
+        let asked = router.cover.filters + refusedFilters.sorted()
+        let refused = Set(zip(asked, allowed).filter { !$0.1 }.map(\.0))
+        guard refused != refusedFilters else { return }
+        // What a refused wildcard covers may be allowed by itself.
+        refusedFilters = refused
+        router.subscribe(without: refused)
+        if filters != lastSubscriptions { try subscribe(connection) }
     }
 
     /// Hands messages on and waits until they are safe.

@@ -32,8 +32,8 @@ package struct MessageRouter {
         var filter: String
         var device: Int
         var content: Content
-        /// The place of the filter that brings its messages.
-        var place = 0
+        /// The identifier of the filter that brings its messages.
+        var identifier = 0
         /// Whether its messages prove that the device is there: those that tell of its presence do not.
         var provesLife = true
     }
@@ -45,7 +45,10 @@ package struct MessageRouter {
     private var exact: [String: [Subscription]] = [:]
     private var wild: [Subscription] = []
     /// What is subscribed to.
-    package let cover: SubscriptionCover
+    package private(set) var cover: SubscriptionCover
+    /// The identifiers of the filters that are subscribed to, and of those that were when the gateway stopped.
+    private var identifiers: Set<Int> = []
+    private let earlier: Set<Int>
     /// By place in `devices`, the devices that there are, by id.
     private var known: [[String: Known]]
     /// Events of devices that there was no place for, since they were asked for last.
@@ -53,9 +56,12 @@ package struct MessageRouter {
     /// Messages whose time was refused, likewise.
     private var refusedTimes = 0
 
+    /// - Parameter earlier: the filters that the broker's session had when the gateway stopped.
     package init(
-        _ devices: [MQTTDevice], catalog: Catalog, collector: any Collecting, warnings: any WarningSink = NoWarnings()
+        _ devices: [MQTTDevice], catalog: Catalog, collector: any Collecting, earlier: [String] = [],
+        warnings: any WarningSink = NoWarnings()
     ) {
+        self.earlier = Set(earlier.map(TopicFilter.identifier))
         self.devices = devices
         self.catalog = catalog
         self.collector = collector
@@ -79,15 +85,31 @@ package struct MessageRouter {
                         content: .presence(presence)))
             }
         }
-        cover = SubscriptionCover(subscriptions.map(\.filter))
-        for var subscription in subscriptions {
-            subscription.place = cover.place(of: subscription.filter) ?? 0
+        cover = SubscriptionCover([])
+        for subscription in subscriptions {
             if subscription.filter.utf8.contains(where: Self.isWildcard) {
                 wild.append(subscription)
             } else {
                 exact[subscription.filter, default: []].append(subscription)
             }
         }
+        subscribe(without: [])
+    }
+
+    /// Finds out what to subscribe to.
+    /// - Parameter refused: filters that the broker refuses: what they cover has to come by filters of its own.
+    mutating func subscribe(without refused: Set<String>) {
+        let wanted = (exact.values.joined() + wild).map(\.filter).filter { !refused.contains($0) }
+        cover = SubscriptionCover(Set(wanted).sorted())
+        func identified(_ subscription: Subscription) -> Subscription {
+            var subscription = subscription
+            let filter = cover.filter(covering: subscription.filter) ?? subscription.filter
+            subscription.identifier = TopicFilter.identifier(of: filter)
+            return subscription
+        }
+        exact = exact.mapValues { $0.map(identified) }
+        wild = wild.map(identified)
+        identifiers = Set((exact.values.joined() + wild).map(\.identifier))
     }
 
     /// When a message came, by both clocks.
@@ -107,10 +129,7 @@ package struct MessageRouter {
     /// - Throws: why it gave nothing, or not all that it could.
     mutating func route(_ message: MQTTMessage, arrival: Arrival, into batch: inout Batch) throws(Refusal) {
         var subscriptions = (exact[message.topic] ?? []) + wild.filter { TopicFilter.matches($0.filter, message.topic) }
-        // A copy that the broker sends for one filter is of what that filter brings, and of nothing else.
-        if !message.subscriptions.isEmpty {
-            subscriptions.removeAll { !message.subscriptions.contains($0.place + 1) }
-        }
+        if !message.subscriptions.isEmpty { subscriptions.removeAll { !isCopy(message, for: $0) } }
         guard !subscriptions.isEmpty else { throw .unmatched }
         // What one device cannot make sense of, another may.
         var refusal: Refusal?
@@ -125,6 +144,16 @@ package struct MessageRouter {
             }
         }
         if let refusal { throw refusal }
+    }
+
+    /// Whether a copy of a message, which a broker sends for some filters, is the one that a subscription reads.
+    ///
+    /// It is of what its filters bring, and of nothing else. One that has waited in the session may be for filters of an earlier
+    /// configuration alone: then a subscription reads it for which the broker had no filter that sends another copy.
+    private func isCopy(_ message: MQTTMessage, for subscription: Subscription) -> Bool {
+        if message.subscriptions.contains(subscription.identifier) { return true }
+        guard identifiers.isDisjoint(with: message.subscriptions) else { return false }
+        return !earlier.contains(subscription.identifier) || !earlier.isSuperset(of: message.subscriptions)
     }
 
     private mutating func read(

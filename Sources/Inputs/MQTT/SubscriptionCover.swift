@@ -11,22 +11,29 @@ import DeviceMaps
 public struct SubscriptionCover: Sendable {
     /// Each covered by no other, in the order in which they came.
     public let filters: [String]
-    /// Of all filters that were asked for, the place of the first that covers it.
-    private let places: [String: Int]
+    /// By each filter that was asked for, the one that brings its messages.
+    private let covering: [String: String]
     /// Whether two of them match a message that neither covers alone.
     public let crossing: (String, String)?
 
+    /// - Complexity: by the number of filters times the number of those with wildcards.
     public init(_ wanted: [String]) {
+        // A filter without wildcards covers nothing but itself.
+        var wild: [String] = []
+        for filter in wanted where Self.hasWildcard(filter) && !wild.contains(where: { Self.covers($0, filter) }) {
+            wild.removeAll { Self.covers(filter, $0) }
+            wild.append(filter)
+        }
         var kept: [String] = []
-        for filter in wanted where !kept.contains(where: { Self.covers($0, filter) }) {
-            kept.removeAll { Self.covers(filter, $0) }
-            kept.append(filter)
+        var covering: [String: String] = [:]
+        for filter in wanted where covering[filter] == nil {
+            let wide = wild.first { Self.covers($0, filter) } ?? filter
+            covering[filter] = wide
+            if wide == filter { kept.append(filter) }
         }
         filters = kept
-        places = Dictionary(
-            wanted.compactMap { filter in kept.firstIndex { Self.covers($0, filter) }.map { (filter, $0) } },
-            uniquingKeysWith: { one, _ in one })
-        crossing = kept.indices.lazy.flatMap { one in kept[(one + 1)...].map { (kept[one], $0) } }
+        self.covering = covering
+        crossing = wild.indices.lazy.flatMap { one in wild[(one + 1)...].map { (wild[one], $0) } }
             .first { Self.overlap($0.0, $0.1) }
     }
 
@@ -38,8 +45,12 @@ public struct SubscriptionCover: Sendable {
         (MessageLayout.topics(of: points) + [form.presence?.topic].compactMap(\.self)).map { filter($0, below: own) }
     }
 
-    /// The place in `filters` of the one that brings a filter's messages.
-    public func place(of filter: String) -> Int? { places[filter] }
+    /// The one of `filters` that brings a filter's messages; nil where none does.
+    public func filter(covering filter: String) -> String? { covering[filter] }
+
+    private static func hasWildcard(_ filter: String) -> Bool {
+        filter.utf8.contains(UInt8(ascii: "+")) || filter.utf8.contains(UInt8(ascii: "#"))
+    }
 
     /// Whether a filter matches all that another does.
     public static func covers(_ one: String, _ other: String) -> Bool {

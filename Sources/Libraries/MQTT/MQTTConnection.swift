@@ -150,13 +150,13 @@ public struct MQTTConnection: ~Copyable {
     public func takeSubscribed() -> [Bool]? { inbox.takeSubscribed() }
 
     /// Queues a subscription to all of `filters` at QoS 1.
-    /// - Parameter isNumbered: whether each message is to tell by number, from 1, for which of them it is sent; needs a
-    ///   broker of MQTT 5 that `hasSubscriptionIdentifiers`.
+    /// - Parameter isNumbered: whether each message is to carry the `TopicFilter.identifier` of each filter for which it is
+    ///   sent; needs a broker of MQTT 5 that `hasSubscriptionIdentifiers`.
     public func subscribe(_ filters: [String], isNumbered: Bool = false) throws(MQTTError) {
         guard isNumbered else { return inbox.subscribes([try subscribe(filters, number: nil)]) }
         var messages: [Int32] = []
-        for (place, filter) in filters.enumerated() {
-            messages.append(try subscribe([filter], number: UInt32(place + 1)))
+        for filter in filters {
+            messages.append(try subscribe([filter], number: UInt32(TopicFilter.identifier(of: filter))))
         }
         inbox.subscribes(messages)
     }

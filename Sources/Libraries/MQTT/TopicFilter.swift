@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CMosquitto
+import Waiting
 
 /// Topic filters as the library that speaks to the broker understands them.
 public enum TopicFilter {
@@ -12,5 +13,19 @@ public enum TopicFilter {
     public static func matches(_ filter: String, _ topic: String) -> Bool {
         var result = false
         return mosquitto_topic_matches_sub(filter, topic, &result) == Int32(MOSQ_ERR_SUCCESS.rawValue) && result
+    }
+
+    /// The identifier of its subscription, from 1 to the largest that there may be (MQTT 5.0, 3.8.2.1.2). It depends on the
+    /// filter alone: a broker keeps it with the messages that wait in a session, and the configuration may change meanwhile.
+    /// A group of clients has the same as one.
+    public static func identifier(of filter: String) -> Int {
+        let levels = filter.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
+        let own = levels.count == 3 && levels[0] == "$share" ? String(levels[2]) : filter
+        return Int(Spread.hash(of: own) % 268_435_455) + 1
+    }
+
+    /// What a client of a group subscribes to (MQTT 5.0, 4.8.2).
+    public static func shared(_ filter: String, by group: String?) -> String {
+        group.map { "$share/\($0)/\(filter)" } ?? filter
     }
 }

@@ -124,6 +124,7 @@ struct Retention: ~Copyable {
                 }
                 books.outputs[output].positions[lane].move(way.stream, to: Cursor(block: way.end, done: 0))
             }
+            books.outputs[output].positions[lane].skipHeld(before: last.id + 1)
         }
         try database.delete(last.lane, through: last.id, most: Self.evictedAtOnce)
     }
