@@ -248,7 +248,7 @@ final class Alarms: Sendable {
     /// Reports rules that can raise no alarm, as what they look at is always too old.
     private func inspect() {
         let contents = catalog.contents
-        let (found, over) = state.withLock { $0.rules.inspect(at: now()) }
+        let (found, over) = state.withLock { $0.rules.inspect() }
         for one in over {
             for kind in [Warning.Kind.ruleInputsStale, .ruleHoldUnknown] {
                 warnings.clear(kind, of: "\(one.rule) of \(one.deviceID)")

@@ -11,7 +11,7 @@ import Pipeline
 struct DeviceWatch {
     private static let interval = Duration.seconds(2)
     /// A point that is read seldom may be late: only after so long is it missed.
-    private static let patience: Int64 = 300_000_000
+    private static let patience = Duration.seconds(300)
     private static let mostNamed = 10
 
     let configuration: Configuration
@@ -19,7 +19,7 @@ struct DeviceWatch {
     let latest: LatestReadings
     let minimising: Minimising
     let warnings: any WarningSink
-    private let started = Timestamp.now
+    private let started = ContinuousClock.now
 
     init(
         configuration: Configuration, catalog: Catalog, latest: LatestReadings, minimising: Minimising,
@@ -36,23 +36,34 @@ struct DeviceWatch {
     func run() async {
         while !Task.isCancelled {
             try? await Task.sleep(for: Self.interval)
-            look(at: .now)
+            look()
         }
     }
 
-    private func look(at now: Timestamp) {
+    private func look() {
         let snapshot = latest.snapshot
-        let series = catalog.contents.seriesByDevice
+        let contents = catalog.contents
+        let series = contents.seriesByDevice
         for configured in configuration.devices {
-            let number = configured.isOne ? catalog.known(configured.described) : nil
-            guard let number, snapshot.states[number] == .online else {
+            let online = numbers(of: configured, contents).filter { snapshot.states[$0] == .online }
+            guard !online.isEmpty else {
                 warnings.clear(.allPointsRefused, of: configured.name)
                 continue
             }
-            let own = series[number] ?? []
+            // A point that one of many devices has is not missing in their map.
+            let own = online.flatMap { series[$0] ?? [] }
             warnOfRefusing(configured, own, snapshot)
-            warnOfMissing(configured, own, snapshot, now)
+            warnOfMissing(configured, own, snapshot)
         }
+    }
+
+    /// The devices that a configured one stands for, as far as they were heard of.
+    private func numbers(
+        of configured: Configuration.ConfiguredDevice, _ contents: Catalog.Contents
+    ) -> [DeviceNumber] {
+        if configured.isOne { return [catalog.known(configured.described)].compactMap(\.self) }
+        return contents.devices.indices.filter { configured.stands(for: contents.devices[$0]) }
+            .map { DeviceNumber(raw: Int32(clamping: $0)) }
     }
 
     private func warnOfRefusing(
@@ -72,13 +83,13 @@ struct DeviceWatch {
 
     private func warnOfMissing(
         _ configured: Configuration.ConfiguredDevice, _ series: [(SeriesNumber, Series)],
-        _ snapshot: LatestReadings.Snapshot, _ now: Timestamp
+        _ snapshot: LatestReadings.Snapshot
     ) {
         let missing = neverRead(configured, series, snapshot)
         guard !missing.isEmpty else { return warnings.clear(.pointNeverRead, of: configured.name) }
         let slowest = configured.map.points.compactMap(\.every).max() ?? 0
-        let patience = max(Self.patience, slowest.multipliedReportingOverflow(by: 3).partialValue)
-        guard now.microseconds(since: started) > patience else { return }
+        let patience = max(Self.patience, .microseconds(slowest) * 3)
+        guard started.duration(to: .now) > patience else { return }
         let named = missing.prefix(Self.mostNamed).joined(separator: ", ")
         let more = missing.count > Self.mostNamed ? " and \(missing.count - Self.mostNamed) more" : ""
         warnings.warn(
@@ -101,7 +112,7 @@ struct DeviceWatch {
         var read: Set<String> = []
         var dropped: Set<String> = []
         for (number, one) in series {
-            if snapshot.reading(number) != nil { read.insert(one.point) }
+            if snapshot.hasBeenRead(number) { read.insert(one.point) }
             if let treatment = minimising.treatment(of: number, catalog), case .drop = treatment {
                 dropped.insert(one.point)
             }

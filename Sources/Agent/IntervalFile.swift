@@ -15,6 +15,8 @@ struct IntervalFile: Sendable {
     }
 
     private static let keepInterval = Duration.seconds(60)
+    /// Beyond, those that were not heard of in this run go.
+    private static let mostDevices = 10_000
     private let file: StateFile<[String: Entry]>
 
     init(_ configuration: Configuration) {
@@ -65,19 +67,16 @@ struct IntervalFile: Sendable {
             for (id, entry) in found {
                 var known = entries[id] ?? entry
                 if known.map != entry.map || known.version != entry.version { known = entry }
-                for (point, seconds) in entry.points where Self.isNews(seconds, known.points[point]) {
+                // What is hardly less is not worth a write, which wears the disk.
+                for (point, seconds) in entry.points where known.points[point].map({ seconds < $0 * 0.9 }) ?? true {
                     known.points[point] = seconds
                 }
                 isNews = isNews || entries[id] != known
                 entries[id] = known
             }
+            if entries.count > Self.mostDevices { entries = entries.filter { found[$0.key] != nil } }
             return isNews
         }
-    }
-
-    /// Whether an interval is worth writing: each write wears the disk.
-    private static func isNews(_ seconds: Double, _ known: Double?) -> Bool {
-        known.map { abs(seconds - $0) > $0 / 10 } ?? true
     }
 
     private static func pointsNotPolled(_ configuration: Configuration) -> [String: Set<String>] {

@@ -10,6 +10,12 @@ final class LatestReadings: Sendable {
         fileprivate(set) var readings: [Reading?] = []
         fileprivate(set) var texts: [SeriesNumber: String] = [:]
         fileprivate(set) var states: [DeviceNumber: StatusChange.State] = [:]
+        /// By series, whether its device has said anything of it since the start.
+        fileprivate(set) var haveBeenRead: [Bool] = []
+
+        func hasBeenRead(_ series: SeriesNumber) -> Bool {
+            haveBeenRead.indices.contains(series.index) && haveBeenRead[series.index]
+        }
 
         func reading(_ series: SeriesNumber) -> (reading: Reading, text: String?)? {
             guard readings.indices.contains(series.index), let reading = readings[series.index] else { return nil }
@@ -86,6 +92,7 @@ final class LatestReadings: Sendable {
         let now = Timestamp.now
         state.withLock { state in
             Self.note(batch, &state.snapshot.readings, &state.snapshot.texts, &state.intervals, now)
+            Self.note(batch, haveBeenRead: &state.snapshot.haveBeenRead)
             for event in batch.events {
                 if case .status(let status) = event.detail { state.snapshot.states[event.device] = status.state }
             }
@@ -110,6 +117,14 @@ final class LatestReadings: Sendable {
             }
             known[reading.series.index] = reading
             if case .text(let index) = reading.value { texts[reading.series] = batch.text(at: index) }
+        }
+    }
+
+    private static func note(_ batch: Batch, haveBeenRead: inout [Bool]) {
+        for reading in batch.readings where !reading.isOfSilence {
+            let missing = reading.series.index - haveBeenRead.count + 1
+            if missing > 0 { haveBeenRead.append(contentsOf: repeatElement(false, count: missing)) }
+            haveBeenRead[reading.series.index] = true
         }
     }
 

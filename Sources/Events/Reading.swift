@@ -30,6 +30,16 @@ public struct Reading: Sendable, BitwiseCopyable, Equatable {
         Reading(series: series, time: time, value: .none, quality: .bad, reason: reason)
     }
 
+    /// Whether the gateway made it because the device did not answer, or is gone.
+    public var isOfSilence: Bool {
+        guard quality == .bad else { return false }
+        switch reason {
+        case .timeout, .disconnected, .garbledAnswer, .linkSetup, .gatewayPath, .gatewayTarget, .offline, .silent, .death,
+            .otherUnit: return true
+        default: return false
+        }
+    }
+
     /// Takes the value away and says why.
     public mutating func spoil(_ quality: Quality, _ reason: Reason) {
         value = .none

@@ -16,6 +16,8 @@ struct LateReadings: BitwiseCopyable {
         case setBack
     }
 
+    /// How long a reading takes from its device, in microseconds.
+    private static let longestDelay: Int64 = 10_000_000
     /// Fewer in a row are late.
     static let fewestInARow = 16
 
@@ -33,10 +35,16 @@ struct LateReadings: BitwiseCopyable {
             inARow = 0
             return .newer
         }
+        // The last was of a time that is still to come, and this one is of now: the clock was set back between them.
+        if last > now, (0...Self.longestDelay).contains(now.microseconds(since: time)) {
+            inARow = 0
+            return .setBack
+        }
         if inARow == 0 || time < first { (inARow, first, firstArrival) = (0, time, now) }
         if inARow < .max { inARow += 1 }
         let (sampled, arrived) = (time.microseconds(since: first), now.microseconds(since: firstArrival))
-        guard inARow >= Self.fewestInARow, arrived >= sampled / 2 else { return .late }
+        // Of readings of one time nothing tells the pace.
+        guard inARow >= Self.fewestInARow, sampled > 0, arrived >= sampled / 2 else { return .late }
         inARow = 0
         return .setBack
     }

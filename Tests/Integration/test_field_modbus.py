@@ -127,7 +127,8 @@ def test_a_device_that_refuses_everything_is_no_device_that_is_well(workshop):
 class SlowLine:
     """A unit on a pseudo-terminal that takes as long for its bytes as a line of some speed does."""
 
-    def __init__(self, baud):
+    def __init__(self, baud, echoes=False, noise=b"", thinks=0):
+        self.echoes, self.noise, self.thinks = echoes, noise, thinks
         self.master, self.slave = pty.openpty()
         tty.setraw(self.slave)
         self.path, self.character, self.longest = os.ttyname(self.slave), 11 / baud, 0
@@ -144,6 +145,9 @@ class SlowLine:
                 answer = request[:2] + bytes([2 * count]) + struct.pack(f">{count}H", *(100 + address + n for n in range(count)))
                 answer += crc(answer)
                 time.sleep(8 * self.character)
+                if self.noise or self.echoes:
+                    os.write(self.master, self.noise + (request if self.echoes else b""))
+                time.sleep(self.thinks)
                 for byte in answer:
                     time.sleep(self.character)
                     os.write(self.master, bytes([byte]))
@@ -164,6 +168,21 @@ def test_a_slow_line_has_the_time_that_its_bytes_take(workshop):
     wait_for(lambda: len([one for event in events_in(out) for one in event["data"].get("readings", [])]) >= 100, what="all of it")
     assert {one["quality"] for event in events_in(out) for one in event["data"].get("readings", [])} == {"good"}
     assert line.longest <= 30, "a poll of another unit would wait for seconds"
+    gateway.stop()
+
+
+@pytest.mark.parametrize("line", [{"echoes": True}, {"noise": b"\x55"}, {"noise": b"\x05"}])
+def test_a_unit_may_think_behind_an_echo_or_a_byte_of_noise(workshop, line):
+    line = SlowLine(19_200, thinks=0.3, **line)
+    (workshop.folder / "maps").mkdir()
+    (workshop.folder / "maps/field.yaml").write_text(MAP)
+    out = workshop.folder / "events.jsonl"
+    gateway = workshop.gateway(workshop.configuration(
+        maps=str(workshop.folder / "maps"), outputs={"f": {"file": str(out)}},
+        links={"line": {"rtu": line.path, "baud": 19200, "timeout": "1s"}},
+        devices={"d": {"map": "field", "link": "line", "unit": 5}}))
+    wait_for(lambda: len(readings(out)) >= 5, what="readings")
+    assert set(readings(out)) == {(100, "good", None)} and gateway.device("d")["failedPolls"] == 0
     gateway.stop()
 
 

@@ -41,7 +41,8 @@ struct DerivationTests {
             batch.readings += readings
             batch.closeTelemetry(device: DeviceNumber(raw: Int32(device)), time: readings[0].time)
         }
-        pipeline.interpret(&batch)
+        // Whenever they were sampled: now is later.
+        pipeline.interpret(&batch, now: Timestamp(microseconds: 10_000_000_000))
         #expect(batch.events.map { batch.readings[$0.readings].filter { $0.series != Self.s } } == events)
         return batch.events.flatMap { batch.readings[$0.readings] }.filter { $0.series == Self.s }
     }

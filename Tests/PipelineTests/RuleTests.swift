@@ -87,6 +87,8 @@ struct Watched {
         return all
     }
 
+    mutating func inspect() -> (found: [Rules.Impediment], over: [(rule: String, deviceID: String)]) { rules.inspect() }
+
     /// The system's clock is set.
     mutating func clockIsSet(to seconds: Double) -> [String] {
         waited = seconds
@@ -508,5 +510,36 @@ struct RuleTests {
             if second.isMultiple(of: 2) { rules.forget(told) }
         }
         #expect(phases == [.start, .start, .end, .end])
+    }
+
+    @Test("a rule that readings too old beside the others keep from an alarm is found, one that waits for news is not")
+    func impeded() throws {
+        func causes(_ watched: inout Watched) -> (found: Int, over: Int) {
+            var last = (found: 0, over: 0)
+            for _ in 0..<30 {
+                let (found, over) = watched.inspect()
+                last = (found.count, last.over + over.count)
+            }
+            return last
+        }
+        var door = try Watched(when: "a > 0")
+        _ = door.hear(0, ["a": .number(0)])
+        _ = door.wait(until: 3_600)
+        #expect(causes(&door).found == 0)
+        var both = try Watched(when: "a > 8 and b > 8")
+        _ = both.hear(0, ["b": .number(9)])
+        for second in stride(from: 100.0, through: 200, by: 10) { _ = both.hear(second, ["a": .number(9)]) }
+        #expect(causes(&both).found == 1)
+        _ = both.hear(205, ["b": .number(0)])
+        #expect(causes(&both) == (0, 1))
+        var either = try Watched(when: "a > 8 or b > 8")
+        _ = either.hear(0, ["b": .number(9)])
+        _ = either.hear(100, ["a": .number(9)])
+        #expect(causes(&either).found == 0)
+        var held = try Watched(when: "a > 0") { ($0.holdFor, $0.within) = (90_000_000, 60_000_000) }
+        for second in [0.0, 100, 200, 300] { _ = held.hear(second, ["a": .number(1)]) }
+        #expect(causes(&held).found == 1)
+        for second in stride(from: 350.0, through: 450, by: 50) { _ = held.hear(second, ["a": .number(1)]) }
+        #expect(causes(&held) == (0, 1))
     }
 }

@@ -35,7 +35,7 @@ struct AnswerReader: ~Copyable {
     /// Whether the adapter sends back what is sent.
     private(set) var hasEcho = false
 
-    /// On a line nothing more comes of a frame that has been silent for so long.
+    /// On a serial line nothing more comes of a frame that has been silent for so long.
     private static let longestGap = Duration.milliseconds(200)
 
     init() { buffer.initialize(repeating: 0) }
@@ -62,7 +62,7 @@ struct AnswerReader: ~Copyable {
 
     /// - Parameter take: is given the answer from its function's code on.
     mutating func read<Result>(
-        _ descriptor: Int32, _ wanted: Wanted, isTCP: Bool, take: (UnsafeBufferPointer<UInt8>) -> Result
+        _ descriptor: Int32, _ wanted: Wanted, isTCP: Bool, isSerial: Bool, take: (UnsafeBufferPointer<UInt8>) -> Result
     ) throws(ModbusError) -> Result {
         var exception: UInt8?
         var lastByte: ContinuousClock.Instant?
@@ -76,8 +76,9 @@ struct AnswerReader: ~Copyable {
             if let exception, !wanted.waitsBehindExceptions { throw ModbusError(exception: exception) }
             let now = ContinuousClock.now
             var end = wanted.deadline
-            // On a line the silence says that nothing more comes.
-            if !isTCP, let lastByte, count > 0, !wanted.waitsBehindExceptions {
+            // On a serial line a silence ends the frame. A network between may hold up any byte, and behind an echo or a byte of
+            // noise the unit may still think.
+            if isSerial, let lastByte, hasBegun(wanted), !wanted.waitsBehindExceptions {
                 end = min(end, lastByte + Self.longestGap)
             }
             guard now < end, try receive(descriptor, until: end) else { break }
@@ -162,6 +163,16 @@ struct AnswerReader: ~Copyable {
     }
 
     // MARK: A line
+
+    /// Whether an answer may have begun behind an echo or noise: with the unit and the function's code.
+    private func hasBegun(_ wanted: Wanted) -> Bool {
+        let all = UnsafeBufferPointer(rebasing: UnsafeBufferPointer(buffer)[..<count])
+        let echo = wanted.sent.count
+        let start = echo > 0 && count >= echo && all.prefix(echo).elementsEqual(wanted.sent) ? echo : 0
+        return all[start...].indices.dropLast().contains {
+            wanted.answersAs.accepts(all[$0], asked: wanted.unit) && wanted.shape.isFunction(all[$0 + 1])
+        }
+    }
 
     /// Where the answer lies, from its function's code on, wherever it begins; nil where more has to come.
     private mutating func scan(_ wanted: Wanted, _ exception: inout UInt8?, _ hasSkippedEcho: inout Bool) -> Range<Int>?

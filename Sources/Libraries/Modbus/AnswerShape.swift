@@ -49,6 +49,9 @@ enum AnswerShape {
         }
     }
 
+    /// Whether an answer may begin with a byte.
+    func isFunction(_ byte: UInt8) -> Bool { byte & 0x7F == function }
+
     /// The code of the exception that a body is; nil where it is none to this request.
     func exception(_ body: UnsafeBufferPointer<UInt8>) -> UInt8? {
         body.count >= 2 && body[0] == function | 0x80 ? body[1] : nil

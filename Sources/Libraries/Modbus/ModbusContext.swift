@@ -219,7 +219,7 @@ public struct ModbusContext: ~Copyable {
             wanted.sent += AnswerReader.checksum(wanted.sent)
         }
         wanted.deadline = .now + .microseconds(Int64(timeout) + wireTime(wanted.sent.count + shape.length + 3))
-        try reader.read(descriptor, wanted, isTCP: isTCP, take: take)
+        try reader.read(descriptor, wanted, isTCP: isTCP, isSerial: endpoint.isSerial, take: take)
     }
 
     /// libmodbus numbers what it sends only where it takes the answer itself.

@@ -28,27 +28,30 @@ extension Rules {
     private static let fewestBrokenHolds = 3
 
     /// Finds the rules that can raise no alarm now. A cause counts once thirty calls in a row have found it.
-    /// - Returns: the causes, and the watches, as rule and device, whose cause is over.
-    public mutating func inspect(at now: Timestamp) -> (found: [Impediment], over: [(rule: String, deviceID: String)]) {
+    /// - Returns: the causes, and the watches, as rule and device, that nothing impedes any more.
+    public mutating func inspect() -> (found: [Impediment], over: [(rule: String, deviceID: String)]) {
         var (found, over) = ([Impediment](), [(rule: String, deviceID: String)]())
         if staleness.count < watches.count {
             staleness += repeatElement(0, count: watches.count - staleness.count)
+            isImpeded += repeatElement(false, count: watches.count - isImpeded.count)
         }
         for number in watches.indices {
             let watch = watches[number]
             func impediment(_ cause: Impediment.Cause) -> Impediment {
                 Impediment(rule: watch.shared.rule.name, deviceID: watch.deviceID, cause: cause)
             }
-            if let stale = watch.staleInput(looks, at: now) {
+            let before = found.count
+            if let stale = watch.staleInput(looks) {
                 staleness[number] = min(staleness[number], .max - 1) + 1
                 if staleness[number] >= Self.fewestStale, let series = looks.series(stale.look) {
                     found.append(impediment(.stale(series, age: stale.age, validity: stale.validity)))
                 }
             } else {
-                if staleness[number] >= Self.fewestStale { over.append((watch.shared.rule.name, watch.deviceID)) }
                 staleness[number] = 0
             }
             if watch.brokenHolds >= Self.fewestBrokenHolds { found.append(impediment(.holdUnknown)) }
+            if isImpeded[number], found.count == before { over.append((watch.shared.rule.name, watch.deviceID)) }
+            isImpeded[number] = found.count > before
         }
         return (found, over)
     }

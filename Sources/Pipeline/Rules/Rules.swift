@@ -33,6 +33,8 @@ public struct Rules {
     private var touchedAt: [Timestamp?] = []
     /// By watch, for how many inspections in a row an input has been too old.
     var staleness: [UInt8] = []
+    /// By watch, whether the last inspection found that it can raise no alarm.
+    var isImpeded: [Bool] = []
     /// By look, in which moment it came last.
     private var seenIn: [Int] = []
     private var moment = 0

@@ -226,7 +226,7 @@ struct Watch {
 
     private mutating func begin(_ holds: Bool?, _ known: borrowing Looks, _ time: Timestamp) -> Signal? {
         if holds == false {
-            (heldSince, suppressed) = (nil, nil)
+            (heldSince, suppressed, brokenHolds) = (nil, nil, 0)
             return nil
         }
         // Whether it held meanwhile is unknown: a short doubt breaks nothing, a longer one begins anew.
@@ -408,15 +408,30 @@ struct Watch {
 
     // MARK: Inputs that never count
 
-    /// An input whose last reading is good, and too old to count, at a moment of the system's clock; nil where all count.
-    func staleInput(_ known: borrowing Looks, at now: Timestamp) -> (look: Int, age: Int64, validity: Int64)? {
-        if case .missing = shared.kind { return nil }
-        let time = max(lookedAt, time(at: now))
-        for place in inputs {
+    /// An input of an unknown condition whose last reading is good, and was too old beside the newest of the rule; nil where
+    /// there is none. That all are silent is no reason: the next reading counts.
+    func staleInput(_ known: borrowing Looks) -> (look: Int, age: Int64, validity: Int64)? {
+        guard active == nil else { return nil }
+        let formulas: Range<Int>
+        switch shared.kind {
+        case .holds: formulas = 0..<1
+        case .sequence: formulas = steps
+        case .missing: return nil
+        }
+        for formula in formulas where truth(of: formula, known, newestRead) == nil {
+            if let found = staleInput(of: formula, known) { return found }
+        }
+        return nil
+    }
+
+    private func staleInput(
+        of formula: Int, _ known: borrowing Looks
+    ) -> (look: Int, age: Int64, validity: Int64)? {
+        for place in inputs(of: formula) {
             let look = known.look(ofInput: place)
             guard known.last(look)?.reading.quality == .good else { continue }
             let validity = known.validity(look, shared.validities[place - firstInput])
-            let age = time.microseconds(since: known.time(look))
+            let age = newestRead.microseconds(since: known.time(look))
             if age > validity { return (look, age, validity) }
         }
         return nil
