@@ -114,7 +114,8 @@ final class Alarms: Sendable {
 
     private func attempt(_ restore: () throws -> Void) {
         do { try restore() } catch {
-            logger.warning("how far rules were is not known any more", metadata: ["error": "\(error)"])
+            logger.warning(
+                "the saved state of the rules cannot be read: they start fresh", metadata: ["error": "\(error)"])
         }
     }
 
@@ -313,8 +314,9 @@ final class Alarms: Sendable {
         // Told in the order in which it came about.
         let told = state.withLock { state in
             let alarms = alarms(&state)
-            if !alarms.isEmpty, !offer(alarms) { state.rules.forget(alarms) }
-            return alarms
+            if alarms.isEmpty || offer(alarms) { return alarms }
+            state.rules.forget(alarms)
+            return Batch()
         }
         // Outside the lock: the log may block, and the readings of all links wait for it.
         for event in told.events {

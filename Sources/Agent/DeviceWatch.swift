@@ -45,7 +45,9 @@ struct DeviceWatch {
         let contents = catalog.contents
         let series = contents.seriesByDevice
         for configured in configuration.devices {
-            let online = numbers(of: configured, contents).filter { snapshot.states[$0] == .online }
+            let numbers = numbers(of: configured, contents)
+            warnOfSilence(configured, numbers.flatMap { series[$0] ?? [] }, numbers, snapshot)
+            let online = numbers.filter { snapshot.states[$0] == .online }
             guard !online.isEmpty else {
                 warnings.clear(.allPointsRefused, of: configured.name)
                 continue
@@ -64,6 +66,21 @@ struct DeviceWatch {
         if configured.isOne { return [catalog.known(configured.described)].compactMap(\.self) }
         return contents.devices.indices.filter { configured.stands(for: contents.devices[$0]) }
             .map { DeviceNumber(raw: Int32(clamping: $0)) }
+    }
+
+    /// Of an MQTT device of which nothing came: its topic may be mistyped, or not allowed by the broker, which does not say so.
+    private func warnOfSilence(
+        _ configured: Configuration.ConfiguredDevice, _ series: [(SeriesNumber, Series)], _ numbers: [DeviceNumber],
+        _ snapshot: LatestReadings.Snapshot
+    ) {
+        guard case .topic(let topic) = configured.address else { return }
+        let isHeard =
+            series.contains { snapshot.hasBeenRead($0.0) } || numbers.contains { snapshot.states[$0] == .online }
+        guard !isHeard else { return warnings.clear(.neverHeard, of: configured.name) }
+        guard started.duration(to: .now) > Self.patience else { return }
+        warnings.warn(
+            .neverHeard, of: configured.name, count: 0, "no message on \(topic) has been read since the start",
+            next: "compare the topic with what the broker has, and check that it lets the gateway's user read it")
     }
 
     private func warnOfRefusing(
@@ -99,7 +116,8 @@ struct DeviceWatch {
         )
     }
 
-    /// The points of a device's map without a reading since the start, where other points have one.
+    /// The points of an online device's map without a reading since the start. A Modbus device of which nothing was ever read is
+    /// in another state; one that sends messages is online whatever they are.
     func neverRead(
         _ configured: Configuration.ConfiguredDevice, _ series: [(SeriesNumber, Series)],
         _ snapshot: LatestReadings.Snapshot
@@ -117,7 +135,7 @@ struct DeviceWatch {
                 dropped.insert(one.point)
             }
         }
-        guard !read.isEmpty else { return [] }
+        if case .mqtt = configured.map.form {} else if read.isEmpty { return [] }
         return configured.map.points.map(\.name).filter { !read.contains($0) && !dropped.contains($0) }
     }
 

@@ -23,8 +23,9 @@ struct SubscriptionFile: Sendable {
     /// The subscriptions in a link's session. The session of another client id cannot be changed: that is a warning.
     func filters(of link: String, _ connection: MQTTSettings, _ warnings: any WarningSink) -> [String] {
         guard let known = file.current[link] else { return [] }
-        guard known.broker == Self.broker(connection) else { return [] }
+        // Also at a broker with another address: it may be the same one, and ends what it does not have without complaint.
         if known.client == connection.clientID { return known.filters }
+        guard known.broker == Self.broker(connection) else { return [] }
         warnings.warn(
             .sessionLeft, of: link,
             "the broker keeps the session of the former client id \(known.client) and queues messages for it until it "

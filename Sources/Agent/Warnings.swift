@@ -18,8 +18,10 @@ final class Warnings: WarningSink {
         var logged: [Key: Timestamp] = [:]
     }
 
-    /// More are counted by kind, and not kept one by one.
-    private static let mostKept = 1_000
+    /// More of a kind are counted together, and not kept one by one. Those that last are as many as the configuration has reasons
+    /// for.
+    private static let mostOfKind = 200
+    private static let mostLogged = 2_000
     /// What comes back sooner is not logged again, in microseconds.
     private static let quiet: Int64 = 3_600_000_000
 
@@ -36,7 +38,10 @@ final class Warnings: WarningSink {
         let now = now()
         let isNew = state.withLock { state in
             var key = Key(kind: kind, subject: subject)
-            if state.current[key] == nil, state.current.count >= Self.mostKept { key.subject = "others" }
+            if kind.isOfEvents, state.current[key] == nil {
+                Self.forgetOld(&state, now)
+                if state.current.keys.count(where: { $0.kind == kind }) >= Self.mostOfKind { key.subject = "others" }
+            }
             if var known = state.current[key] {
                 let (sum, isTooMuch) = known.count.addingReportingOverflow(max(0, count))
                 (known.last, known.count, known.text, known.next) = (now, isTooMuch ? .max : sum, text, next)
@@ -46,7 +51,7 @@ final class Warnings: WarningSink {
             state.current[key] = Warning(
                 kind: kind, subject: key.subject, text: text, next: next, since: now, last: now, count: max(1, count))
             if let logged = state.logged[key], now.microseconds(since: logged) < Self.quiet { return false }
-            if state.logged.count >= 2 * Self.mostKept { state.logged.removeAll() }
+            if state.logged.count >= Self.mostLogged { state.logged.removeAll() }
             state.logged[key] = now
             return true
         }
@@ -59,13 +64,17 @@ final class Warnings: WarningSink {
         state.withLock { _ = $0.current.removeValue(forKey: Key(kind: kind, subject: subject)) }
     }
 
+    private static func forgetOld(_ state: inout State, _ now: Timestamp) {
+        for (key, warning) in state.current where key.kind.isOfEvents {
+            if now.microseconds(since: warning.last) > quiet { state.current[key] = nil }
+        }
+    }
+
     /// The longest standing first.
     var current: [Warning] {
         let now = now()
         return state.withLock { state in
-            for (key, warning) in state.current where key.kind.isOfEvents {
-                if now.microseconds(since: warning.last) > Self.quiet { state.current[key] = nil }
-            }
+            Self.forgetOld(&state, now)
             return state.current.values.sorted {
                 ($0.since, $0.kind.rawValue, $0.subject) < ($1.since, $1.kind.rawValue, $1.subject)
             }

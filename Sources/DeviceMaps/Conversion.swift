@@ -47,6 +47,9 @@ public struct Conversion: Sendable, Equatable {
             reading.spoil(.absent, .none)
         } else if !labels.isEmpty {
             applyLabels(to: &reading, texts: &batch)
+        } else if isOfYesAndNo, let number = reading.value.asNumber {
+            // Texts that mean yes and no: a number is none of them, unless it is listed.
+            if let value = values[number.plain] { reading.value = value } else { reading.spoil(.bad, .unknownLabel) }
         } else if scales {
             scaling.apply(to: &reading)
         }
@@ -60,6 +63,11 @@ public struct Conversion: Sendable, Equatable {
 
     /// The raw number that means `value`.
     public func raw(of value: Double) -> Double { scaling.raw(of: value) }
+
+    /// Whether its `values` are all true or false.
+    private var isOfYesAndNo: Bool {
+        !values.isEmpty && values.values.allSatisfy { if case .boolean = $0 { true } else { false } }
+    }
 
     private func applyTexts(_ text: String, to reading: inout Reading) {
         if absentTexts.contains(text) {
@@ -131,6 +139,7 @@ public struct Scaling: Sendable, Equatable, BitwiseCopyable {
         guard let number = reading.value.asNumber else { return }
         let value = told(number)
         guard value.isFinite else { return reading.spoil(.bad, .notANumber) }
+        reading.doubtRounding()
         reading.value = .number(value)
     }
 
@@ -156,7 +165,15 @@ public struct Scaling: Sendable, Equatable, BitwiseCopyable {
         guard let raw = reading.value.asNumber else { return reading.spoil(.bad, .wrongType) }
         let value = scaled(raw)
         guard value.isFinite else { return reading.spoil(.bad, .notANumber) }
+        reading.doubtRounding()
         reading.value = .number(value)
+    }
+}
+
+extension Reading {
+    /// Before its whole number becomes a double: one that this rounds is doubtful.
+    fileprivate mutating func doubtRounding() {
+        if quality == .good, value.isRoundedNumber { (quality, reason) = (.uncertain, .imprecise) }
     }
 }
 

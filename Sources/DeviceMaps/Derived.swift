@@ -13,7 +13,7 @@ public struct Derived: Sendable, Equatable {
     /// How often the slowest of what it is computed of is read, in microseconds; nil where one says when it likes.
     public var every: Int64?
 
-    /// What the formula says of the last readings of its inputs; nil where one has never been read.
+    /// What the formula says of the last readings of its inputs; nil where it says nothing without one that was never read.
     ///
     /// First by those that are good and not older than `within` beside the newest, as a rule does: what is known by them
     /// alone, such as `a or b` where one of them is true, is good. Else it has the worst quality of its inputs: a bad one
@@ -33,13 +33,16 @@ public struct Derived: Sendable, Equatable {
         withUnsafeTemporaryAllocation(of: Double.self, capacity: program.inputs.count) { numbers in
             var reading = Reading(series: series, time: Timestamp(microseconds: .min), value: .none)
             for place in program.inputs.indices {
-                guard let one = input(place) else { return nil }
-                reading.time = max(reading.time, one.time)
+                if let one = input(place) { reading.time = max(reading.time, one.time) }
             }
             var isAllGood = true
             var isStale = false
             for place in program.inputs.indices {
-                guard let one = input(place) else { return nil }
+                guard let one = input(place) else {
+                    numbers[place] = .nan
+                    isAllGood = false
+                    continue
+                }
                 let isTooOld = reading.time.microseconds(since: one.time) > within
                 let isKnown = one.quality == .good && !isTooOld && !one.value.isRoundedNumber
                 let number = isKnown ? one.value.asTruth : nil

@@ -8,8 +8,8 @@ extension Point {
     /// the map gives a range for it.
     public static func check(_ range: ClosedRange<Double>, _ reading: inout Reading) {
         guard reading.quality == .good else { return }
-        guard let number = reading.value.asNumber else { return reading.spoil(.bad, .wrongType) }
-        if !range.contains(number) { reading.quality = .outOfRange }
+        guard let isWithin = reading.value.lies(in: range) else { return reading.spoil(.bad, .wrongType) }
+        if !isWithin { reading.quality = .outOfRange }
     }
 
     /// From raw to meaning, as the pipeline does it for batches.

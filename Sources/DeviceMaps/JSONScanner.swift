@@ -249,6 +249,12 @@ public struct JSONScanner {
         var isWhole = true
         if take(".") {
             isWhole = false
+            // How a C library of Windows writes what is no number: 1.#INF, 1.#QNAN.
+            if isLenient, take("#") {
+                while let byte = next, Character(Unicode.Scalar(byte)).isLetter { position += 1 }
+                skipDigits()
+                return .notANumber
+            }
             let decimals = skipDigits()
             guard decimals > 0 || isLenient && digits > 0 else { throw error("a digit") }
         }
@@ -262,7 +268,10 @@ public struct JSONScanner {
             if let integer = Int64(text) { return .integer(integer) }
             if let number = UInt64(text) { return .unsigned(number) }
         }
-        guard let number = Double(text), number.isFinite else { throw error("a number that a double can hold") }
+        guard let number = Double(text), number.isFinite else {
+            if isLenient { return .notANumber }
+            throw error("a number that a double can hold")
+        }
         return isWhole ? .rounded(number) : .number(number)
     }
 
@@ -293,13 +302,24 @@ public struct JSONScanner {
 
     private mutating func escapedString(from start: Int) throws(JSONError) -> String? {
         var text = Array(bytes[start..<position])
+        var isText = true
         while let byte = next, byte != UInt8(ascii: "\"") {
             guard byte >= 0x20 || isLenient else { throw error("a printable character") }
             position += 1
-            byte == UInt8(ascii: "\\") ? try escape(into: &text) : text.append(byte)
+            guard byte == UInt8(ascii: "\\") else {
+                text.append(byte)
+                continue
+            }
+            do {
+                try escape(into: &text)
+            } catch {
+                // What the escape stands for is unknown; the string ends where it would.
+                guard isLenient, next != nil else { throw error }
+                isText = false
+            }
         }
         guard take("\"") else { throw error("the end of a string") }
-        return try utf8(text[...])
+        return isText ? try utf8(text[...]) : nil
     }
 
     private func utf8(_ slice: ArraySlice<UInt8>) throws(JSONError) -> String? {

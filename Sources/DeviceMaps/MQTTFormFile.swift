@@ -28,7 +28,7 @@ struct MQTTFormFile {
         form.presence = mapping.take("presence").flatMap(Self.presence)
         if form.presence != nil, form.id?.path != nil {
             mapping.problem(
-                "has `presence`, and takes the device's id from what messages say: nobody knows whose presence it is",
+                "has `presence`, which needs the device's id from the topic, and takes it from the payload",
                 fix: "take the id from the topic")
         }
         form.requires = (mapping.take("requires")?.sequence() ?? []).compactMap(Self.path)
@@ -42,7 +42,7 @@ struct MQTTFormFile {
         let topic = keys.take("topic").flatMap(Self.topic) ?? self.topic
         var form = keys.take("payload")?.word(Self.payloads) ?? payload
         // A text that has a unit, a scale or a range is a number written out, unless `values` say what texts stand for.
-        if form == .text, keys.isMeasured { form = .number }
+        if form == .text, keys.isNumber { form = .number }
         guard let payload = payload(form, keys) else { return nil }
         return .message(MessageSource(topic: topic, payload: payload))
     }
@@ -57,7 +57,7 @@ struct MQTTFormFile {
                 keys.problem("needs `path`", fix: "write path: ENERGY.Power")
                 return nil
             }
-            let type = keys.take("type")?.word(Self.types) ?? (keys.isMeasured ? .measured : .any)
+            let type = keys.take("type")?.word(Self.types) ?? (keys.isNumber ? .measured : .any)
             if type == .string, keys.isMeasured {
                 keys.problem(
                     "is a text, and has a unit, a scale or a range, which are of numbers",
@@ -153,10 +153,11 @@ struct MQTTFormFile {
         var time = place.map { DeviceTime(place: $0, format: format) }
         if let zone {
             if format != .iso8601 {
-                zone.problem("is of local times: the others count from 1970 in UTC", fix: "leave it out")
+                zone.problem("applies to iso8601 only: the other formats count from 1970 in UTC", fix: "leave it out")
             }
-            time?.zone = zone.string().flatMap { TimeZoneRules(named: $0) }
-            if time?.zone == nil {
+            let rules = zone.string().flatMap { TimeZoneRules(named: $0) }
+            time?.zone = rules
+            if rules == nil {
                 zone.problem(
                     "is no time zone of this system",
                     fix: "write one like Europe/Berlin, and install the package tzdata")

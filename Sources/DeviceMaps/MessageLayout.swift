@@ -260,13 +260,15 @@ public struct MessageLayout: Sendable {
         case .rawSamples(let address, let layout, let absent, let figure):
             return rawSamples(payload, from: address * 2, layout, absent: absent, figure, into: &batch)
         case .text:
-            guard let text = String(validating: payload, as: UTF8.self) else { return (.none, .bad, .notText) }
+            guard let text = String(validating: payload.withoutEnd, as: UTF8.self) else {
+                return (.none, .bad, .notText)
+            }
             return self.text(text, into: &batch)
         case .number:
             guard let text = String(validating: payload.withoutEnd, as: UTF8.self) else {
                 return (.none, .bad, .notText)
             }
-            return number(text).map { ($0, .good, .none) } ?? self.text(text, into: &batch)
+            return number(text) ?? self.text(text, into: &batch)
         case .registers(let address, let layout, let absent):
             return registers(payload, at: address * 2, layout, absent: absent, into: &batch)
         }
@@ -281,15 +283,17 @@ public struct MessageLayout: Sendable {
     }
 
     /// A number as people write it, blanks around it allowed.
-    private static func number(_ text: String) -> Value? {
+    private static func number(_ text: String) -> (Value, Quality, Reason)? {
         let text = text.trimmingBlanks
-        if let whole = Value(wholeNumber: text) { return whole }
+        if let whole = Value(wholeNumber: text) { return (whole, .good, .none) }
         // Swift also reads "nan", "infinity" and hexadecimal as numbers.
         let isDecimal = text.utf8.allSatisfy {
             UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || "+-.eE".utf8.contains($0)
         }
         guard isDecimal, let number = Double(text), number.isFinite else { return nil }
-        return .number(number)
+        // A whole number of more than 64 bits.
+        let isRounded = !text.utf8.contains { ".eE".utf8.contains($0) }
+        return isRounded ? (.number(number), .uncertain, .imprecise) : (.number(number), .good, .none)
     }
 
     private static func value(
@@ -302,8 +306,10 @@ public struct MessageLayout: Sendable {
         case (.number(let number), .any), (.number(let number), .number), (.number(let number), .measured):
             return (.number(number), .good, .none)
         case (.number(let number), .integer):
-            if let integer = Int64(exactly: number) { return (.integer(integer), .good, .none) }
-            return UInt64(exactly: number).map { (Value($0), .good, .none) } ?? (.none, .bad, .wrongType)
+            // Written with decimals or an exponent, a large one may have been rounded.
+            let (quality, reason): (Quality, Reason) = abs(number) > 0x1p53 ? (.uncertain, .imprecise) : (.good, .none)
+            if let integer = Int64(exactly: number) { return (.integer(integer), quality, reason) }
+            return UInt64(exactly: number).map { (Value($0), quality, reason) } ?? (.none, .bad, .wrongType)
         case (.integer(let integer), .any), (.integer(let integer), .integer), (.integer(let integer), .measured),
             (.integer(let integer), .number):
             return (whole(.integer(integer), as: type), .good, .none)
@@ -319,9 +325,11 @@ public struct MessageLayout: Sendable {
         // may still be one of the point's `values` or `absent` texts.
         case (.string(let text), .number), (.string(let text), .integer), (.string(let text), .boolean),
             (.string(let text), .measured):
-            guard type != .boolean, let value = number(text) else { return self.text(text, into: &batch) }
+            guard type != .boolean, let (value, quality, reason) = number(text) else {
+                return self.text(text, into: &batch)
+            }
             if type == .integer, case .number = value { return (.none, .bad, .wrongType) }
-            return (type == .number ? whole(value, as: type) : value, .good, .none)
+            return (type == .number ? whole(value, as: type) : value, quality, reason)
         default: return (.none, .bad, .wrongType)
         }
     }

@@ -42,6 +42,9 @@ public struct PointKeys {
         ["unit", "report", "scale", "offset", "range"].contains { own.has($0) || defaults?.has($0) ?? false }
     }
 
+    /// Whether the point must be a number, by what it says of itself.
+    var isNumber: Bool { isMeasured || ["kind", "deadband", "swing", "spike"].contains(where: own.has) }
+
     func problem(_ message: String, fix: String = "") {
         own.problem(message, fix: fix)
     }

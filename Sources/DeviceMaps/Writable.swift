@@ -34,7 +34,8 @@ public enum AskedValue: Sendable, Equatable {
             case "true": .boolean(true)
             case "false": .boolean(false)
             default:
-                Value(wholeNumber: argument).map { AskedValue(whole: $0) }
+                // Of a whole number written with decimals the zeros behind the point say nothing.
+                Value(wholeNumber: argument.replacing(/\.0+$/, with: "")).map { AskedValue(whole: $0) }
                     ?? Double(argument).flatMap { $0.isFinite ? .number($0) : nil } ?? .text(argument)
             }
     }
@@ -142,7 +143,7 @@ extension Point {
     private func pattern(
         ofWhole value: Value, _ layout: RegisterLayout, in range: ClosedRange<Double>?
     ) throws(WriteRefusal) -> UInt64 {
-        _ = try number(.number(value.asNumber ?? .nan), in: range)
+        if let range, value.lies(in: range) != true { throw outOfRange(range) }
         guard layout.bits == nil, !conversion.scales, let pattern = layout.pattern(ofWhole: value) else {
             throw WriteRefusal("not_representable", "\(name) cannot be this number to its last digit")
         }
@@ -153,13 +154,14 @@ extension Point {
         guard case .number(let number) = value, number.isFinite else {
             throw WriteRefusal("wrong_type", "\(name) is a number")
         }
-        if let range, !range.contains(number) {
-            throw WriteRefusal(
-                "out_of_range",
-                "\(name) takes \(range.lowerBound.plain) to \(range.upperBound.plain)"
-                    + (unit.isEmpty ? "" : " \(unit)"))
-        }
+        if let range, !range.contains(number) { throw outOfRange(range) }
         return number
+    }
+
+    private func outOfRange(_ range: ClosedRange<Double>) -> WriteRefusal {
+        WriteRefusal(
+            "out_of_range",
+            "\(name) takes \(range.lowerBound.plain) to \(range.upperBound.plain)" + (unit.isEmpty ? "" : " \(unit)"))
     }
 
     /// A whole number where the registers hold one: nobody's value is rounded without being asked.
@@ -181,7 +183,11 @@ extension Point {
             guard raw >= 0, bits.count >= 64 || raw < Double(1 << UInt64(min(bits.count, 62))) else { throw refusal }
             return UInt64(clamping: Int64(saturating: raw))
         }
-        guard let pattern = layout.pattern(of: raw), let back = layout.number(of: pattern) else { throw refusal }
+        // The largest numbers of 64 bits are none that a double can be: it would be taken for the one above.
+        let end = layout.type == .int64 ? 0x1p63 : layout.type == .uint64 ? 0x1p64 : .infinity
+        guard raw < end, let pattern = layout.pattern(of: raw), let back = layout.number(of: pattern) else {
+            throw refusal
+        }
         // A float is as near as it can be; an integer is what it is, or does not fit.
         guard back == raw || !layout.type.isInteger && abs(back - raw) <= abs(raw) * 1e-6 else { throw refusal }
         return pattern

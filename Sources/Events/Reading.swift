@@ -34,8 +34,10 @@ public struct Reading: Sendable, BitwiseCopyable, Equatable {
     public var isOfSilence: Bool {
         guard quality == .bad else { return false }
         switch reason {
-        case .timeout, .disconnected, .garbledAnswer, .linkSetup, .gatewayPath, .gatewayTarget, .offline, .silent, .death,
-            .otherUnit: return true
+        case .timeout, .disconnected, .garbledAnswer, .linkSetup, .gatewayPath, .gatewayTarget, .offline, .silent,
+            .death,
+            .otherUnit:
+            return true
         default: return false
         }
     }

@@ -54,6 +54,22 @@ public enum Value: Hashable, Sendable, BitwiseCopyable {
         }
     }
 
+    /// Whether a number lies in a range: of whole numbers exactly, however large they are. Nil of what is none.
+    @inlinable public func lies(in range: ClosedRange<Double>) -> Bool? {
+        guard let number = asNumber else { return nil }
+        if isExactNumber || number != range.lowerBound && number != range.upperBound { return range.contains(number) }
+        // It was rounded to an end of the range: which side of that it is on, whole numbers say.
+        switch self {
+        case .integer(let value):
+            guard let end = Int64(exactly: number) else { return number == range.upperBound }
+            return number == range.upperBound ? value <= end : value >= end
+        case .unsigned(let value):
+            guard let end = UInt64(exactly: number) else { return number == range.upperBound }
+            return number == range.upperBound ? value <= end : value >= end
+        default: return range.contains(number)
+        }
+    }
+
     /// How far two numbers are apart: of whole numbers exactly, however large they are.
     @inlinable public func distance(to other: Value) -> Double? {
         switch (self, other) {
@@ -62,7 +78,8 @@ public enum Value: Hashable, Sendable, BitwiseCopyable {
         case (.unsigned(let one), .unsigned(let other)): return Double(one > other ? one - other : other - one)
         case (.unsigned(let large), .integer(let small)), (.integer(let small), .unsigned(let large)):
             // An `unsigned` is above every `integer`.
-            return small < 0 ? Double(large) + Double(small.magnitude) : Double(large - small.magnitude)
+            if small < 0 { return Double(large) + Double(small.magnitude) }
+            return Double(large > small.magnitude ? large - small.magnitude : small.magnitude - large)
         default:
             guard let one = asNumber, let other = other.asNumber else { return nil }
             return abs(one - other)

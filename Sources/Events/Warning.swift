@@ -29,6 +29,8 @@ public struct Warning: Sendable, Equatable {
         case otherUnitAnswered = "other_unit_answered"
         /// A device rejects every request with an exception.
         case allPointsRefused = "all_points_refused"
+        /// No message of a device has come since the start.
+        case neverHeard = "never_heard"
         /// A point was never read since the start.
         case pointNeverRead = "point_never_read"
         /// A device sends an impossible or unreadable time.
@@ -44,7 +46,7 @@ public struct Warning: Sendable, Equatable {
             case .ruleInputsStale, .ruleHoldUnknown: "rules"
             case .pollsLost, .otherUnitAnswered, .allPointsRefused: "modbus"
             // Of Modbus and MQTT.
-            case .linkDown, .pointNeverRead: "agent"
+            case .linkDown, .neverHeard, .pointNeverRead: "agent"
             case .topicRefused: "outputs"
             case .eventsLost: "outbox"
             case .clientIDTaken, .sessionLeft, .subscriptionRefused, .messageRefused, .tooManyDevices, .devicesMerged,
@@ -59,7 +61,7 @@ public struct Warning: Sendable, Equatable {
             switch self {
             case .messageRefused, .tooManyDevices, .devicesMerged, .deviceTime, .eventsLost: true
             case .ruleInputsStale, .ruleHoldUnknown, .linkDown, .clientIDTaken, .sessionLeft, .subscriptionRefused,
-                .pollsLost, .otherUnitAnswered, .allPointsRefused, .pointNeverRead, .topicRefused:
+                .pollsLost, .otherUnitAnswered, .allPointsRefused, .neverHeard, .pointNeverRead, .topicRefused:
                 false
             }
         }

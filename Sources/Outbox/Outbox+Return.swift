@@ -126,7 +126,7 @@ extension Outbox {
         // What cannot be sealed now is so with the next commit.
         let alarms = try? books.alarms.rows(codec)
         let windows = condenser.flatMap { try? books.windows.rows(codec, $0) }
-        let noted = ruleBook.pending(with: nil)
+        let noted = ruleBook.pending(with: ruleBook.state)
         let rules = noted.flatMap { try? ruleBook.rows(of: $0, codec) }
         try file.database.transaction { () throws(SQLiteError) in
             if !isNew {

@@ -31,7 +31,7 @@ extension Outbox {
         guard state != nil, (error as? SQLiteError)?.kind == .full else { return false }
         state = nil
         ruleBook.forgo()
-        logger.warning("there is no room for what rules know: it is kept later", metadata: ["error": "\(error)"])
+        logger.warning("the disk is full: the state of the rules is saved later", metadata: ["error": "\(error)"])
         return true
     }
 

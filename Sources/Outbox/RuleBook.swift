@@ -84,7 +84,8 @@ final class RuleBook: Sendable {
         do {
             contents.kept = try Self.read(from: database, codec, &contents.nextRow)
         } catch {
-            logger.warning("how far rules were is not known any more", metadata: ["error": "\(error)"])
+            logger.warning(
+                "the saved state of the rules cannot be read: they start fresh", metadata: ["error": "\(error)"])
         }
         self.contents = Mutex(contents)
     }

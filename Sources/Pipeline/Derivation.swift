@@ -19,7 +19,7 @@ struct Derivation {
     private var formulas: [Formula] = []
     /// By slot, the place in `last` of what a formula needs.
     private var places = SlotStates<Int>()
-    private var last: [(reading: Reading, late: LateReadings)?] = []
+    private var last: [(reading: Reading, time: Timestamp, late: LateReadings)?] = []
     /// By place in `last`, the formulas that need it.
     private var needers: [[Int]] = []
     /// Kept from batch to batch for their room.
@@ -72,12 +72,15 @@ struct Derivation {
 
     /// - Returns: false where it is late.
     private mutating func note(_ reading: Reading, in place: Int, _ now: Timestamp) -> Bool {
+        // As with rules, one from the future counts from now.
+        let time = min(reading.time, now)
         guard let known = last[place] else {
-            last[place] = (reading, LateReadings())
+            last[place] = (reading, time, LateReadings())
             return true
         }
-        if last[place]?.late.judge(reading.time, last: known.reading.time, now: now) == .late { return false }
+        if last[place]?.late.judge(time, last: known.time, now: now) == .late { return false }
         last[place]?.reading = reading
+        last[place]?.time = time
         return true
     }
 

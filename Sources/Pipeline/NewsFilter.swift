@@ -7,8 +7,8 @@ import Events
 /// Lets a reading pass where it is news: moved by the point's deadband or more, of another quality, or after `at_least` of
 /// silence; and not before `at_most` is over. A point without a deadband is always news, but that it is still bad is not.
 ///
-/// A reading that arrives late is judged beside the last one sent like any other, and what comes next is still judged beside
-/// that: a late one never takes its place.
+/// Each is judged beside the one that was sent before it, late or not: who receives them takes them in that order. How long
+/// the silence was is counted from the newest.
 struct NewsFilter {
     /// What one series is held to, and what was last let pass of it.
     private struct State {
@@ -19,7 +19,10 @@ struct NewsFilter {
         /// False where another filter says what is news.
         let isOn: Bool
         var late = LateReadings()
+        /// The last one sent.
         var sent: Reading?
+        /// The time of the newest of those sent.
+        var newest = Timestamp(microseconds: .min)
 
         func isHeld(as other: State) -> Bool {
             deadband == other.deadband && atLeast == other.atLeast && atMost == other.atMost && isOn == other.isOn
@@ -63,10 +66,12 @@ struct NewsFilter {
             if case .text(let place) = reading.value {
                 let text = told.indices.contains(Int(place)) ? told[Int(place)] : ""
                 if verdict == .none, text != texts[reading.series] { verdict = .news }
-                if verdict == .news, !isLate { texts[reading.series] = text }
+                if verdict == .news { texts[reading.series] = text }
             }
             switch verdict {
-            case .news: if !isLate { states[slot].sent = reading }
+            case .news:
+                states[slot].sent = reading
+                if !isLate { states[slot].newest = reading.time }
             case .none: counts.deadband += 1
             case .tooSoon: counts.tooSoon += 1
             }
@@ -82,8 +87,8 @@ struct NewsFilter {
     /// Whether a reading is older than the last one sent. After its clock was set back it is the first of a new time, and
     /// news: nothing is known of the silence.
     private static func isLate(_ reading: Reading, _ now: Timestamp, _ state: inout State) -> Bool {
-        guard let sent = state.sent else { return false }
-        switch state.late.judge(reading.time, last: sent.time, now: now) {
+        guard state.sent != nil else { return false }
+        switch state.late.judge(reading.time, last: state.newest, now: now) {
         case .newer: return false
         case .late: return true
         case .setBack:
@@ -96,7 +101,7 @@ struct NewsFilter {
     private static func verdict(_ reading: Reading, _ state: State) -> Verdict {
         guard let sent = state.sent else { return .news }
         if reading.quality != sent.quality || reading.reason != sent.reason { return .news }
-        let silence = reading.time.microseconds(since: sent.time)
+        let silence = reading.time.microseconds(since: state.newest)
         if silence >= state.atLeast { return .news }
         if silence < state.atMost, silence > -state.atMost { return .tooSoon }
         guard let deadband = state.deadband else { return reading.quality == .bad ? .none : .news }

@@ -126,9 +126,11 @@ public enum AvroSchema {
                 "clock", enumeration("clock", ClockState.allCases.map { "\($0.name)" }, default: "unsynchronised"),
                 "Whether the gateway's clock was to be trusted."),
             field("redelivered", "boolean", "A broker sent the message again."),
+            // With a default, as earlier versions of the schema do not have it.
             field(
                 "device_time_refused", "boolean",
-                "The device gave a time that cannot be read or cannot be: this is the time of arrival."),
+                "The device gave an unreadable or impossible time: this is the time of arrival.",
+                default: .boolean(false)),
             optional("provenance", provenance, "What the readings were made of, where that is asked for."),
         ]
     }
@@ -208,8 +210,11 @@ public enum AvroSchema {
         return type
     }
 
-    private static func field(_ name: String, _ type: JSONDocument, _ doc: String) -> JSONDocument {
+    private static func field(
+        _ name: String, _ type: JSONDocument, _ doc: String, default value: JSONDocument? = nil
+    ) -> JSONDocument {
         var field: JSONDocument = ["name": .string(name), "type": type]
+        if let value { field.set("default", value) }
         if !doc.isEmpty { field.set("doc", .string(doc)) }
         return field
     }

@@ -46,7 +46,7 @@ extension Point {
         case .json(_, .integer): return scaled(.integer)
         case .json(_, .number), .json(_, .measured), .number, .samples, .rawSamples: return .number
         case .json(_, .string), .text: return .text
-        case .json(_, .any): return kind == .counter ? .number : nil
+        case .json(_, .any): return nil
         case .registers(_, let layout, _): return scaled(layout.form)
         }
     }

@@ -64,6 +64,10 @@ struct WritableTests {
             ("writable: { range: [0, 4e9] }, type: uint32", "600000000.5", "not_representable"),
             ("writable: {}, table: coil, type: bool", "2", "wrong_type"),
             ("writable: { range: [0, 15] }, type: uint16, bits: [4, 7]", "16", "out_of_range"),
+            ("writable: { range: [0, 9223372036854775807] }, type: int64", "9223372036854775808", "out_of_range"),
+            ("writable: { range: [0, 18446744073709551615] }, type: uint64", "18446744073709551616", "out_of_range"),
+            ("writable: { range: [0, 9007199254740992] }, type: int64", "9007199254740993", "out_of_range"),
+            ("writable: { range: [0, 9007199254740992] }, type: int64", "9007199254740993.0", "out_of_range"),
         ])
     func refuses(keys: String, value: String, reason: String) throws {
         let point = try point(keys)

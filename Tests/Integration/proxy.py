@@ -16,6 +16,7 @@ class Proxy:
         self.is_frozen = False      # connections stay and nothing passes: half-open
         self.drops_replies = False  # what the target says is lost
         self.drops_requests = False # what the target is told is lost
+        self.closes = False         # a connection ends with the first reply
         self.passed = 0             # bytes from the target
         self.connections = set()
         self.lock = threading.Lock()
@@ -68,6 +69,8 @@ class Proxy:
                 if is_reply:
                     self.passed += len(data)
                 sink.sendall(data)
+                if is_reply and self.closes:
+                    break
         except OSError:
             pass
         for one in (source, sink):

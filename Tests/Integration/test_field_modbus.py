@@ -93,15 +93,16 @@ def test_any_unit_may_answer_only_where_there_is_one(workshop):
     assert result.returncode == 78 and "cannot be any where the link has several units" in result.stderr
 
 
-def test_a_write_is_never_sent_again_by_itself(workshop):
-    """The device closes after each answer, so that the write goes into a closed connection: it fails, and is read back."""
-    path, out = start(workshop, "closes", MAP.replace("100ms", "60s"), wait=False)
+@pytest.mark.parametrize("vice, is_done", [("closes", True), ("swallows", False)])
+def test_a_write_is_sent_once_also_where_the_device_closes_the_connection(workshop, vice, is_done):
+    """Before it is sent a closed connection is made anew; after that only reading back says whether it was done."""
+    path, out = start(workshop, vice, MAP.replace("100ms", "60s"), wait=False)
     path.write_text(path.read_text() + "writes: { devices: [d] }\n")
     gateway = workshop.gateway(path)
     wait_for(lambda: readings(out), what="a reading")
     result = headgate("write", "d", "b", "7", "-c", path)
-    # The device takes nothing: register 1 stays 101, and nobody says that it was done.
-    assert result.returncode != 0 and "101" in result.stdout + result.stderr
+    assert (result.returncode == 0) == is_done and ("7" if is_done else "101") in result.stdout + result.stderr
+    assert (workshop.folder / "field.log").read_text().count("write 1 7") == 1
     gateway.stop()
 
 

@@ -113,6 +113,17 @@ def test_a_device_that_is_changed_between_two_polls_is_asked_anew(workshop):
     assert set(values(out, "inverter_hz")) == {(50.01, "good")}
 
 
+def test_a_device_that_closes_each_connection_after_an_answer_is_read(workshop):
+    port = free_port()
+    server(workshop, port, {"1": {"holding": sunspec()}})
+    proxy = workshop.proxy(port)
+    proxy.closes = True
+    gateway, _, out = gateway_for(workshop, proxy.port)
+    wait_for(lambda: len(values(out, "inverter_w")) >= 2, seconds=60, what="readings")
+    assert gateway.stop() == 0
+    assert set(values(out, "inverter_w")) == {(495.0, "good")}
+
+
 def test_read_asks_the_device_first_and_says_what_is_wrong(workshop):
     port = free_port()
     server(workshop, port, {"1": {"holding": sunspec()}, "2": {"holding": [7]}})

@@ -360,7 +360,7 @@ struct FilterTests {
         }
     }
 
-    @Test("a late reading is judged by the deadband like any other, and what comes next is still judged by the newest")
+    @Test("readings are judged by the deadband in the order in which they are sent, late or not")
     func lateReadings() {
         let line = Line { $0.deadband = .absolute(1) }
         line.take(.number(20), at: 10)
@@ -368,10 +368,13 @@ struct FilterTests {
         #expect(line.seconds == [10])
         line.take(.number(30), at: 6)
         #expect(line.seconds == [10, 6])
-        line.take(.number(20.2), at: 11)
+        line.take(.number(30.5), at: 7)
         #expect(line.seconds == [10, 6])
-        line.take(.number(22), at: 12)
-        #expect(line.seconds == [10, 6, 12])
+        // As at first: who has seen the late one would go on with it.
+        line.take(.number(20), at: 11)
+        #expect(line.seconds == [10, 6, 11])
+        line.take(.number(20.2), at: 12)
+        #expect(line.seconds == [10, 6, 11])
     }
 
     @Test("after its clock was set back a device is heard again, and its silence is counted anew")

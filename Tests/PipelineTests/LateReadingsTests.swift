@@ -23,7 +23,9 @@ struct LateReadingsTests {
     @Test("a device whose clock was set back goes on at its pace")
     func device() {
         var late = LateReadings()
-        let verdicts = (0..<20).map(Double.init).map { late.judge(Self.at(100 + $0), last: Self.at(500), now: Self.at(501 + $0)) }
+        let verdicts = (0..<20).map(Double.init).map {
+            late.judge(Self.at(100 + $0), last: Self.at(500), now: Self.at(501 + $0))
+        }
         #expect(verdicts.prefix(15).allSatisfy { $0 == .late } && verdicts[15] == .setBack)
     }
 

@@ -294,7 +294,7 @@ private struct PlainRule {
         for moment in time...limit {
             if !isActive {
                 if isSuppressed {
-                    if moment >= quietUntil { begin(moment, holds(moment) == true) }
+                    if moment >= quietUntil { begin(moment, isKnown(holds(moment), moment)) }
                 } else if within == nil, holds(moment) == true, let since = heldSince(moment), moment - since >= holdFor
                 {
                     reached(moment)
@@ -310,9 +310,10 @@ private struct PlainRule {
         let truths = steps.map { $0(known(time)) }
         past.append((time, truths))
         if isActive { return goOn(time, asOf: time) }
-        if truths.last == false { isSuppressed = false }
+        let holds = truths.last ?? nil
+        if isOver(holds, time) { isSuppressed = false }
         // Also where nothing comes after it that would let the time pass.
-        defer { if isSuppressed, time >= quietUntil, truths.last == true { begin(time, true) } }
+        defer { if isSuppressed, time >= quietUntil, holds != nil { begin(time, isKnown(holds, time)) } }
         if within != nil {
             if isSequence() {
                 wayFrom = past.count
@@ -361,16 +362,24 @@ private struct PlainRule {
         tell(isKnown ? "start" : "start unconfirmed", moment)
     }
 
+    /// Whether what ends an alarm is so.
+    private func isOver(_ holds: Bool?, _ time: Int64) -> Bool {
+        until.map { $0(known(time)) == true && holds != true } ?? (holds == false)
+    }
+
+    private func isKnown(_ holds: Bool?, _ time: Int64) -> Bool {
+        holds == true || (until.map { $0(known(time)) != nil } ?? (holds != nil))
+    }
+
     private mutating func goOn(_ moment: Int64, asOf: Int64) {
         let holds = holds(asOf)
-        let over = until.map { $0(known(asOf)) }
-        if over.map({ $0 == true && holds != true }) ?? (holds == false) {
+        if isOver(holds, asOf) {
             isActive = false
             quietUntil = moment + cooldown
             if within == nil { past = [] }
             return tell("end", moment)
         }
-        let isKnown = holds == true || (over.map { $0 != nil } ?? (holds != nil))
+        let isKnown = isKnown(holds, asOf)
         if isKnown != isConfirmed {
             isConfirmed = isKnown
             tell(isKnown ? "continue confirmed" : "continue unconfirmed", moment)

@@ -193,4 +193,35 @@ struct RuleStateTests {
             #expect(throws: MalformedBytes.self) { try rules.restore(Array(state[..<place]), at: Watched.at(3)) }
         }
     }
+
+    @Test("events that came in one batch are noted one by one: a step that follows another still does after a crash")
+    func notes() throws {
+        let steps = try ["a > 5", "b > 3"].map(Watched.program)
+        var rule = Rule(name: "r", condition: .sequence(steps, within: 60_000_000))
+        rule.within = 60_000_000
+        let finished = rule
+        func rules() -> Rules {
+            var rules = Rules(hasNotes: true)
+            rules.add(finished, device: DeviceNumber(raw: 0), deviceID: "d", now: Watched.at(0)) {
+                Watched.series[$0.point]
+            }
+            return rules
+        }
+        var batch = Batch()
+        for (point, value, second) in [("b", 1.0, 1.0), ("a", 9, 1), ("b", 4, 2)] {
+            let series = try #require(Watched.series[point])
+            batch.readings.append(Reading(series: series, time: Watched.at(second), value: .number(value)))
+            batch.closeTelemetry(device: DeviceNumber(raw: 0), time: Watched.at(second))
+        }
+        var running = rules()
+        let told = running.note(batch, now: Watched.at(2))
+        #expect(told.events.count == 1)
+        let taken = running.takeNotes(at: Watched.at(2))
+        let note = try #require(taken)
+        // The alarm was not committed: after a crash it starts, by what was noted.
+        var started = rules()
+        try started.replay([note], at: Watched.at(3))
+        let again = started.advance(to: Watched.at(4))
+        #expect(again.events.count == 1)
+    }
 }

@@ -262,6 +262,12 @@ struct RuleTests {
         var over = try started()
         #expect(over.hear(30, ["a": .number(1)]).isEmpty)
         #expect(over.wait(until: 200).isEmpty)
+        // With `until`, it is over once that holds, and not before.
+        var kept = try Watched(when: "a > 8", until: "a < 5") { $0.cooldown = 60_000_000 }
+        #expect(kept.hear(0, ["a": .number(9)]) == ["start"])
+        #expect(kept.hear(10, ["a": .number(1)]) == ["end"])
+        for second in [20.0, 30, 40] { #expect(kept.hear(second, ["a": .number(second == 20 ? 9 : 7)]).isEmpty) }
+        #expect(kept.wait(until: 71) == ["start"])
         // Nobody knows whether it is over.
         var old = try started { $0.within = 20_000_000 }
         #expect(old.wait(until: 71) == ["start unconfirmed"])

@@ -82,9 +82,17 @@ enum AddressKeys {
                 "has a wildcard, but \(map.name) does not say which device a message is of",
                 fix: "add to the map, under mqtt: id: { level: 2 } or id: { path: device.id }")
         }
-        if let id = form.id, isWild { prove(id, topic, map, form, value) }
-        if topic.contains("#"), MessageLayout.topics(of: map.points) != [""] {
+        let below = MessageLayout.topics(of: map.points) + [form.presence?.topic].compactMap(\.self)
+        if topic.contains("#"), below.contains(where: { !$0.isEmpty }) {
             value.problem("cannot end in # where the map has topics below it", fix: "use + for the device's level")
+        } else if let rest = form.id?.rest, isWild, let first = below.first(where: { !$0.isEmpty }) {
+            value.problem(
+                "has messages below it (\(first)), and \(map.name) takes all from level \(rest) on into the device's id",
+                fix:
+                    "one device would become several: write in the map id: { level: \(rest) }, or id: { levels: [...] }"
+            )
+        } else if let id = form.id, isWild {
+            prove(id, topic, map, form, value)
         }
         return topic
     }

@@ -55,7 +55,9 @@ extension Configuration {
 
 extension [Configuration.ConfiguredDevice] {
     /// All points, as formulas name those of other devices.
-    var namesOfPoints: [String] { flatMap { device in device.map.points.map { "@\(device.name).\($0.name)" } } }
+    var namesOfPoints: [String] {
+        filter(\.isOne).flatMap { device in device.map.points.map { "@\(device.name).\($0.name)" } }
+    }
 
     /// The one that a device is, or is named after.
     func named(_ id: String) -> Configuration.ConfiguredDevice? { first { $0.isNamed(id) } }

@@ -264,7 +264,9 @@ struct RuleKeys {
 
     /// - Parameter own: the device whose rule it is.
     private func known(_ input: Program.Input, of own: Configuration.ConfiguredDevice?) -> AlarmRule.KnownPoint? {
-        let device = input.device.map { name in devices.first { $0.name == name } } ?? own
+        // Of one that stands for many, none has its name.
+        let device =
+            input.device.map { name in devices.first { $0.name == name && ($0.isOne || $0.describesItself) } } ?? own
         guard let device else { return nil }
         if let point = device.map.points.first(where: { $0.name == input.point }) {
             var known = AlarmRule.KnownPoint(point)

@@ -88,14 +88,15 @@ extension Recording {
     /// Events as they were committed: a reading that came late comes late.
     ///
     /// An export goes lane by lane, and an output sends a backlog behind what is fresh. The number in an id gives the order
-    /// within a lane. Lanes are put together by the newest time that each has come to, as an event arrives no earlier than
+    /// within a lane of an epoch. These are put together by the newest time that each has come to, as an event arrives no earlier than
     /// any before it. Events whose ids have no number stay in the order of the file.
     static func inOrderOfArrival(_ events: [(event: Event, time: Timestamp)]) -> [(event: Event, time: Timestamp)] {
         var lanes: [Substring: [(number: UInt64, place: Int)]] = [:]
         for (place, one) in events.enumerated() {
             let parts = one.event.id.split(separator: "/", omittingEmptySubsequences: false)
             let number = parts.count >= 4 ? parts.last.flatMap { UInt64($0) } : nil
-            lanes[number == nil ? "" : parts[parts.count - 2], default: []].append((number ?? 0, place))
+            let lane = number == nil ? "" : one.event.id.dropLast((parts.last?.count ?? 0) + 1)
+            lanes[lane, default: []].append((number ?? 0, place))
         }
         var arrived: [(time: Timestamp, place: Int)] = []
         for (_, lane) in lanes.sorted(by: { $0.key < $1.key }) {

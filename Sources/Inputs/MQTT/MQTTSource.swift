@@ -37,6 +37,7 @@ public actor MQTTSource {
     /// What commands that are safe want done.
     private var works: [@Sendable () -> Void] = []
     private var hasSubscribed = false
+    private var hasEverSubscribed = false
     private var subscribedAt: ContinuousClock.Instant?
     private var downSince: Timestamp?
     private var upSince = MessageRouter.Arrival()
@@ -93,9 +94,15 @@ public actor MQTTSource {
 
     /// What is subscribed to, also what the broker has refused: it may allow that later.
     private var filters: [String] {
-        let devices = (router.cover.filters + refusedFilters.sorted()).map { TopicFilter.shared($0, by: settings.share) }
+        let devices = (router.cover.filters + refusedFilters.sorted()).map {
+            TopicFilter.shared($0, by: settings.share)
+        }
         // A command is for this gateway, whoever shares what devices say.
-        return devices + sparkplug.filters + (hostState.map { [$0.topic] } ?? []) + (commands.map { [$0.topic] } ?? [])
+        let command = commands.map(\.topic).flatMap { topic in
+            // One that a device's wildcard brings comes once.
+            settings.share == nil && router.cover.filters.contains { SubscriptionCover.covers($0, topic) } ? nil : topic
+        }
+        return devices + sparkplug.filters + [hostState?.topic, command].compactMap(\.self)
     }
 
     private static let shortConnection = Duration.seconds(5)
@@ -174,7 +181,7 @@ public actor MQTTSource {
                 settings.warnings.clear(.clientIDTaken, of: settings.name)
             }
             guard await take(connection.takeMessages()) else { return }
-            measures.tooLarge.increment(by: connection.takeRefused())
+            refuseTooLarge(connection.takeRefused())
             defer { startWorks() }
             try speakToNodes(connection)
             try connection.write()
@@ -231,7 +238,9 @@ public actor MQTTSource {
                 "these topics cross, and the broker has no subscription identifiers: messages may come twice",
                 next: "use a separate link for one of the two")
         }
-        try connection.subscribe(filters, isNumbered: isNumbered)
+        // What is retained tells a gateway that has just started which devices are gone.
+        try connection.subscribe(filters, isNumbered: isNumbered, wantsRetained: !hasEverSubscribed)
+        hasEverSubscribed = true
     }
 
     private func report(_ allowed: [Bool], _ connection: borrowing MQTTConnection) throws(MQTTError) {
@@ -302,20 +311,35 @@ public actor MQTTSource {
         works = []
     }
 
+    /// - Parameter topics: of messages that were larger than the link takes, and are acknowledged.
+    private func refuseTooLarge(_ topics: [String]) {
+        measures.tooLarge.increment(by: topics.count)
+        let isPrivate = settings.devices.contains { $0.naming != nil }
+        for topic in topics {
+            settings.warnings.warn(
+                .messageRefused, of: isPrivate ? "\(settings.name) (too_large)" : "\(topic) (too_large)",
+                "a message of more than \(settings.connection.payloadLimit) bytes"
+                    + (isPrivate ? "" : " on \(topic)") + " was not read",
+                next: "have the device send smaller messages, or leave the topic out")
+        }
+    }
+
     private func refuse(_ message: MQTTMessage, _ refusal: MessageRouter.Refusal) {
         measures.refused(refusal.cause).increment()
         func place() -> String {
             // Where ids are pseudonyms, topics must not be shown: they contain the ids.
             settings.devices.contains { $0.naming != nil } ? "a message" : "a message on \(message.topic)"
         }
-        func warn(_ device: String, _ text: String, next: String) {
+        func warn(_ name: String, _ text: String, next: String) {
+            // Behind a wildcard, one device is not another.
+            let device = settings.devices.first { $0.name == name }
+            let isNamed = device?.isMany ?? false && device?.naming == nil
             settings.warnings.warn(
-                .messageRefused, of: "\(device) (\(refusal.cause.rawValue))", place() + " gave no reading: " + text,
-                next: next)
+                .messageRefused, of: name + (isNamed ? " on \(message.topic)" : "") + " (\(refusal.cause.rawValue))",
+                place() + " gave no reading: " + text, next: next)
         }
         switch refusal {
-        // Behind a wildcard, other products and devices are expected.
-        case .unmatched, .notOfMap, .notAllowed: break
+        case .unmatched, .notOfMap, .notAllowed, .nothing: break
         case .malformed(let device, let error):
             warn(device, "\(error)", next: "compare the payload with the map, or use another map for the topic")
         case .noID(let device):

@@ -17,8 +17,21 @@ extension MessageRouter {
         case notOfMap(device: String)
         /// The configuration does not allow a device of this id.
         case notAllowed(device: String)
+        /// It has none of the points of its topic.
+        case nothing
         /// A word that is neither in `online` nor in `offline`.
         case unknownPresence(device: String)
+
+        /// Behind a wildcard, other products and devices are expected.
+        var isExpected: Bool {
+            switch self {
+            case .unmatched, .notOfMap, .notAllowed, .nothing: true
+            case .malformed, .noID, .tooManyDevices, .unknownPresence: false
+            }
+        }
+
+        /// Of several refusals of a message, the first that an operator has to know of counts.
+        func isMoreTelling(than other: Refusal?) -> Bool { other.map { $0.isExpected && !isExpected } ?? true }
 
         /// As metrics call it.
         enum Cause: String, CaseIterable {
@@ -28,6 +41,7 @@ extension MessageRouter {
             case tooManyDevices = "too_many_devices"
             case notOfMap = "not_of_map"
             case notAllowed = "not_allowed"
+            case nothing
             case unknownPresence = "unknown_presence"
         }
 
@@ -39,6 +53,7 @@ extension MessageRouter {
             case .tooManyDevices: .tooManyDevices
             case .notOfMap: .notOfMap
             case .notAllowed: .notAllowed
+            case .nothing: .nothing
             case .unknownPresence: .unknownPresence
             }
         }

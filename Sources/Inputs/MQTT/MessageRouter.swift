@@ -51,6 +51,8 @@ package struct MessageRouter {
     private let earlier: Set<Int>
     /// By place in `devices`, the devices that there are, by id.
     private var known: [[String: Known]]
+    /// By place in `devices`, before when no device is forgotten.
+    private var nextForgotten: [Int: ContinuousClock.Instant] = [:]
     /// Events of devices that there was no place for, since they were asked for last.
     private var unplaced = 0
     /// Messages whose time was refused, likewise.
@@ -140,7 +142,7 @@ package struct MessageRouter {
                 case .presence(let presence): try read(message, presence, subscription, arrival, into: &batch)
                 }
             } catch {
-                refusal = error
+                refusal = error.isMoreTelling(than: refusal) ? error : refusal
             }
         }
         if let refusal { throw refusal }
@@ -174,7 +176,7 @@ package struct MessageRouter {
             do throws(Refusal) {
                 try take(item, of: message, subscription, arrival, into: &batch)
             } catch {
-                refusal = error
+                refusal = error.isMoreTelling(than: refusal) ? error : refusal
             }
         }
         if let refusal { throw refusal }
@@ -214,7 +216,9 @@ package struct MessageRouter {
         let device = devices[index]
         let (id, text) = try id(of: message, contents, device)
         if device.isMany, known[index][id] == nil {
-            if let allows = device.allows, !allows(text) { throw .notAllowed(device: device.name) }
+            if let allows = device.allows, !allows(text), !allows(text.replacing("/", with: ".")) {
+                throw .notAllowed(device: device.name)
+            }
             // Another product behind the same wildcard.
             if !contents.isIdentified || contents.values.isEmpty { throw .notOfMap(device: device.name) }
         }
@@ -232,13 +236,15 @@ package struct MessageRouter {
             if isStale, reading.quality == .good { (reading.quality, reading.reason) = (.uncertain, .retained) }
             batch.readings.append(reading)
         }
-        let isHeard = !message.retained && subscription.provesLife
+        // A message with none of the points says nothing of them: they would look as fresh as it is.
+        let isHeard = !message.retained && subscription.provesLife && !contents.values.isEmpty
         let change = isHeard ? known[index][id]?.hear(arrival) : nil
         let isTimeRefused = known[index][id]?.isTimeRefused ?? false
         batch.closeTelemetry(
             device: one.number, time: time,
             origin: Origin(isRedelivered: message.redelivered, isTimeRefused: isTimeRefused))
         if let change { batch.append(change, device: one.number, time: arrival.time) }
+        if contents.values.isEmpty { throw .nothing }
     }
 
     // MARK: Presence
@@ -257,6 +263,7 @@ package struct MessageRouter {
         expect(index)
         guard let one = known[index][id] else { return }
         if isOnline {
+            known[index][id]?.interval.greet(at: arrival.instant)
             guard let change = known[index][id]?.presence.answered(at: arrival.time) else { return }
             batch.append(change, device: one.number, time: arrival.time)
         } else {
@@ -328,7 +335,8 @@ package struct MessageRouter {
         let device = devices[index]
         if let one = known[index][id] {
             known[index][id]?.lastMessage = arrival.instant
-            if device.isMany, !Self.isBelow(topic, one.topic) { warnOfMerging(one, topic, device) }
+            let isSame = device.topic.hasSuffix("#") ? topic == one.topic : Self.isBelow(topic, one.topic)
+            if device.isMany, !isSame { warnOfMerging(one, topic, device) }
             return one
         }
         if known[index].count >= device.maxDevices, !forgetOne(index, arrival, into: &batch) {
@@ -352,9 +360,16 @@ package struct MessageRouter {
 
     /// Makes room for a device: the one that was not heard of for the longest time goes, where that is long enough.
     private mutating func forgetOne(_ index: Int, _ arrival: Arrival, into batch: inout Batch) -> Bool {
-        guard let (id, one) = known[index].min(by: { $0.value.lastMessage < $1.value.lastMessage }),
-            one.lastMessage.duration(to: arrival.instant) >= .microseconds(devices[index].forgetAfter)
-        else { return false }
+        // Until then there is none: strangers must not make each message a search.
+        if let next = nextForgotten[index], arrival.instant < next { return false }
+        guard let (id, one) = known[index].min(by: { $0.value.lastMessage < $1.value.lastMessage }) else {
+            return false
+        }
+        let end = one.lastMessage.advanced(by: .microseconds(devices[index].forgetAfter))
+        guard end <= arrival.instant else {
+            nextForgotten[index] = end
+            return false
+        }
         cutOff(index, id, since: one.heard ?? arrival.time, .silent, at: arrival.time, into: &batch)
         known[index][id] = nil
         return true

@@ -39,6 +39,9 @@ struct UsualInterval {
         burstBegan = now
     }
 
+    /// It is there, without a reading: its silence begins anew, and what is usual for it stays.
+    mutating func greet(at now: ContinuousClock.Instant) { heard = now }
+
     /// The silence after which it is gone; nil while that is not known.
     ///
     /// The second longest of its last intervals is the usual one: one long silence, which may have been an outage, is no

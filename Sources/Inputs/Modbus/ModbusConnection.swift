@@ -30,6 +30,8 @@ struct ModbusConnection: ~Copyable {
     private var context: ModbusContext?
     /// How many connections there were.
     private(set) var generation = 0
+    /// How many of the connections were made at once, as the device had closed the one before.
+    private(set) var renewals = 0
     /// Where devices dial in; open as long as the link is there.
     private var listener: DialInListener?
     private var backoff = Backoff(base: .milliseconds(500), cap: .seconds(15))
@@ -132,6 +134,7 @@ struct ModbusConnection: ~Copyable {
         defer { idleSince = .now }
         do throws(ModbusError) {
             _ = try prepare(keep(nil, of: order.unit))
+            try renewIfClosed()
             guard context != nil else { throw lastFailure ?? ModbusError(code: ENOTCONN) }
             guard order.deadline > .now else { return .expired }
             isSent = true
@@ -143,6 +146,7 @@ struct ModbusConnection: ~Copyable {
                     words, of: order.unit, at: order.address, usesMultiple: order.usesMultiple)
             }
             timeouts = 0
+            hasAnswered = true
             return .sent(nil)
         } catch {
             handle(error)
@@ -199,6 +203,21 @@ struct ModbusConnection: ~Copyable {
         owed.settle(unit: unit)
     }
 
+    /// Connects again where the device has closed the connection: what is written to it then goes nowhere.
+    private mutating func renewIfClosed() throws(ModbusError) {
+        guard let isClosed = context?.isClosedByPeer, isClosed, !settings.endpoint.isSerial else { return }
+        guard !settings.endpoint.isDialIn else { throw ModbusError(code: ECONNRESET) }
+        try renew()
+    }
+
+    /// Connects again at once.
+    private mutating func renew() throws(ModbusError) {
+        context = nil
+        nextTry = .now
+        _ = try connectIfNeeded()
+        if context != nil { renewals += 1 }
+    }
+
     private mutating func transfer(_ request: ReadRequest, unit: UInt8) throws(ModbusError) {
         let isOld = hasAnswered
         do throws(ModbusError) {
@@ -207,9 +226,7 @@ struct ModbusConnection: ~Copyable {
             // The device has closed an idle connection, or closes after each answer: it has not seen the request. Only what
             // reads is asked again; what a write has done, nobody knows.
             guard !settings.endpoint.isDialIn, !settings.endpoint.isSerial else { throw error }
-            context = nil
-            nextTry = .now
-            _ = try connectIfNeeded()
+            try renew()
             try transferOnce(request, unit: unit)
         }
     }

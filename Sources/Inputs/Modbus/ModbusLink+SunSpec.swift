@@ -32,7 +32,9 @@ extension ModbusLink {
             return tell(change, of: seekers[place])
         }
         let seeker = seekers.remove(at: place)
-        if seeker.last?.points.map(\.series) != device.points.map(\.series) {
+        let isSame = seeker.last?.points.map(\.series) == device.points.map(\.series)
+        sameAgain = isSame ? min(sameAgain + 1, 1_000) : 0
+        if !isSame {
             logger.notice(
                 "device has said what it has",
                 metadata: ["device": "\(unit.id)", "models": "\(models)", "points": "\(device.points.count)"])

@@ -31,6 +31,9 @@ public actor ModbusLink {
     private let bell: ThreadBell
     /// Units that are to say themselves what they have, and what is made of it.
     var seekers: [SunSpecSeeker]
+    /// How often in a row a device that was asked again what it has has said the same.
+    var sameAgain = 0
+    private static let fewestSame = 3
     /// Of those that have said it.
     var satisfied: [DeviceNumber: SunSpecSeeker] = [:]
     let describe: @Sendable (SunSpecDevice, SunSpecFound) -> ModbusDevice?
@@ -105,10 +108,14 @@ public actor ModbusLink {
             // The one that is asked may be the next of them.
             let others = silent < pollers.count ? max(1, silent) : 0
             if !pollers[unit].isUnderWay { swap(&pollers[unit].batch, &spare) }
-            let (generation, presence) = (connection.generation, pollers[unit].presence)
+            let (generation, renewals) = (connection.generation, connection.renewals)
+            let presence = pollers[unit].presence
             let step = pollers[unit].step(over: &connection, at: now, silent: others)
             // Somebody else may be at the other end of a new connection, with other registers in the same places.
-            let isNew = !satisfied.isEmpty && connection.generation != generation
+            // Not where the device is known to close its connections.
+            let made = connection.generation - generation
+            let areExpected = sameAgain >= Self.fewestSame && made == connection.renewals - renewals
+            let isNew = !satisfied.isEmpty && made > 0 && !areExpected
             if isNew, satisfied[pollers[unit].device.number] != nil {
                 pollers[unit].presence = presence
                 seekAgain { _ in true }

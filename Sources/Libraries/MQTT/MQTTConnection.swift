@@ -141,7 +141,7 @@ public struct MQTTConnection: ~Copyable {
     public func takeMessages() -> [MQTTMessage] { inbox.takeMessages() }
 
     /// How many messages were refused for their size since the last call.
-    public func takeRefused() -> Int { inbox.takeRefused() }
+    public func takeRefused() -> [String] { inbox.takeRefused() }
 
     /// The messages that the broker has settled since the last call: message id and MQTT 5 reason code (0 in 3.1.1).
     public func takeSettled() -> [(id: Int32, reason: Int32)] { inbox.takeSettled() }
@@ -150,13 +150,20 @@ public struct MQTTConnection: ~Copyable {
     public func takeSubscribed() -> [Bool]? { inbox.takeSubscribed() }
 
     /// Queues a subscription to all of `filters` at QoS 1.
-    /// - Parameter isNumbered: whether each message is to carry the `TopicFilter.identifier` of each filter for which it is
-    ///   sent; needs a broker of MQTT 5 that `hasSubscriptionIdentifiers`.
-    public func subscribe(_ filters: [String], isNumbered: Bool = false) throws(MQTTError) {
-        guard isNumbered else { return inbox.subscribes([try subscribe(filters, number: nil)]) }
+    /// - Parameters:
+    ///   - isNumbered: whether each message is to carry the `TopicFilter.identifier` of each filter for which it is sent; needs
+    ///     a broker of MQTT 5 that `hasSubscriptionIdentifiers`.
+    ///   - wantsRetained: whether retained messages are wanted also of a subscription that the session has; 3.1.1 sends them.
+    public func subscribe(
+        _ filters: [String], isNumbered: Bool = false, wantsRetained: Bool = false
+    ) throws(MQTTError) {
+        guard isNumbered else {
+            return inbox.subscribes([try subscribe(filters, number: nil, wantsRetained: wantsRetained)])
+        }
         var messages: [Int32] = []
         for filter in filters {
-            messages.append(try subscribe([filter], number: UInt32(TopicFilter.identifier(of: filter))))
+            let number = UInt32(TopicFilter.identifier(of: filter))
+            messages.append(try subscribe([filter], number: number, wantsRetained: wantsRetained))
         }
         inbox.subscribes(messages)
     }
@@ -165,9 +172,11 @@ public struct MQTTConnection: ~Copyable {
     public var hasSubscriptionIdentifiers: Bool { settings.version == .v5 && inbox.hasSubscriptionIdentifiers }
 
     /// - Returns: the number of the message.
-    private func subscribe(_ filters: [String], number: UInt32?) throws(MQTTError) -> Int32 {
-        // Retained messages only where the subscription is new: they are old news on every reconnection.
-        let options = settings.version == .v5 ? Int32(MQTT_SUB_OPT_SEND_RETAIN_NEW.rawValue) : 0
+    private func subscribe(
+        _ filters: [String], number: UInt32?, wantsRetained: Bool
+    ) throws(MQTTError) -> Int32 {
+        // Retained messages are old news on every reconnection.
+        let options = settings.version == .v5 && !wantsRetained ? Int32(MQTT_SUB_OPT_SEND_RETAIN_NEW.rawValue) : 0
         var properties: OpaquePointer?
         if let number {
             mosquitto_property_add_varint(&properties, Int32(MQTT_PROP_SUBSCRIPTION_IDENTIFIER.rawValue), number)

@@ -23,7 +23,7 @@ public final class MQTTInbox {
     private var messages: [MQTTMessage] = []
     /// Of the messages not yet taken.
     private(set) var payloadBytes = 0
-    private var refused = 0
+    private var refused: [String] = []
     /// Whether the library has logged that the next message is one that the broker sent before.
     private var isRedelivery = false
     private var settledMessages: [(id: Int32, reason: Int32)] = []
@@ -87,7 +87,7 @@ public final class MQTTInbox {
         defer { isRedelivery = false }
         let count = Int(message.payloadlen)
         guard count >= 0, count <= payloadLimit, let topic = message.topic else {
-            refused += 1
+            refused.append(message.topic.map { String(cString: $0) } ?? "")
             return
         }
         payloadBytes += count
@@ -132,8 +132,8 @@ public final class MQTTInbox {
         return messages
     }
 
-    func takeRefused() -> Int {
-        defer { refused = 0 }
+    func takeRefused() -> [String] {
+        defer { refused.removeAll() }
         return refused
     }
 

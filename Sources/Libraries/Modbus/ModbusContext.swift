@@ -222,6 +222,14 @@ public struct ModbusContext: ~Copyable {
         try reader.read(descriptor, wanted, isTCP: isTCP, isSerial: endpoint.isSerial, take: take)
     }
 
+    /// Whether the other end of a socket has closed or reset it.
+    public var isClosedByPeer: Bool {
+        var byte: UInt8 = 0
+        let flags = Int32(truncatingIfNeeded: MSG_PEEK) | Int32(truncatingIfNeeded: MSG_DONTWAIT)
+        let found = recv(modbus_get_socket(context), &byte, 1, flags)
+        return found == 0 || found < 0 && errno != EAGAIN && errno != EINTR
+    }
+
     /// libmodbus numbers what it sends only where it takes the answer itself.
     private func send(_ descriptor: Int32, _ unit: UInt8, _ body: [UInt8]) throws(ModbusError) {
         let frame = Self.bytes(transaction) + [0, 0] + Self.bytes(UInt16(body.count + 1)) + [unit] + body

@@ -201,8 +201,10 @@ public actor KafkaOutput: Output {
         var outcome = outcome
         // Whether what comes after a refused topic is settled is for the outbox to say: it may come again.
         let settled = outcome.refusedTopics.first?.message ?? outcome.settled
+        // All of a refused topic comes again, with what was delivered before it was refused.
+        let refused = Set(outcome.refusedTopics.map { window.messages[$0.message].topic })
         for (index, message) in window.messages.enumerated() {
-            if index < settled {
+            if index < settled, !refused.contains(message.topic) {
                 readBack?.forget(message.id)
                 if let (place, offset) = offsets[index] {
                     outcome.marks[place] = max(offset, outcome.marks[place] ?? offset)
@@ -219,12 +221,18 @@ public actor KafkaOutput: Output {
 
     /// Asks for each topic that was refused whether it is there now, before anything is produced for it.
     private func leaveOutRefused(_ window: Outgoing, _ verdicts: inout [Verdict?]) {
+        guard window.isOfHeldTopic || !refusedTopics.isEmpty else { return }
         for topic in Set(window.messages.lazy.map(\.topic)) where window.isOfHeldTopic || refusedTopics[topic] != nil {
-            // Where the brokers cannot say, the try to send does.
-            if let isThere = try? producer?.has(topic, timeout: 1_000), !isThere {
-                if refusedTopics[topic] == nil { refusedTopics[topic] = "topic \(topic): there is no such topic" }
-            } else {
+            if Task.isCancelled { break }
+            guard let isThere = try? producer?.has(topic, timeout: 1_000) else {
+                // The brokers cannot say: the try to send does, and no other topic is asked for.
                 refusedTopics[topic] = nil
+                break
+            }
+            if isThere {
+                refusedTopics[topic] = nil
+            } else if refusedTopics[topic] == nil {
+                refusedTopics[topic] = "topic \(topic): there is no such topic"
             }
         }
         for (index, message) in window.messages.enumerated() where verdicts[index] == nil {

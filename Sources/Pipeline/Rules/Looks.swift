@@ -135,7 +135,8 @@ struct Looks {
     private mutating func number(_ reading: Reading, in look: Int, text: String?) -> Double {
         let isGood = reading.quality == .good
         switch looks[look].kind {
-        case .value: return isGood ? reading.value.asTruth ?? .nan : .nan
+        // As in derived points, a whole number that a double would round says nothing.
+        case .value: return isGood && !reading.value.isRoundedNumber ? reading.value.asTruth ?? .nan : .nan
         case .equals(let wanted): return isGood ? text.map { $0 == wanted ? 1 : 0 } ?? .nan : .nan
         case .quality(let wanted): return reading.quality == wanted ? 1 : 0
         case .reason(let wanted): return reading.reason == wanted ? 1 : 0

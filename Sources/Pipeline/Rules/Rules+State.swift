@@ -10,6 +10,8 @@ import Events
 extension Rules {
     /// Of the form below; another one gets another number.
     private static let form: UInt8 = 2
+    /// Of notes.
+    private static let noteForm: UInt8 = 3
 
     /// - Parameter isFinal: whether nothing is read any more. Else what was polled last may be another value by the time that
     ///   this is needed, and does not count.
@@ -91,29 +93,34 @@ struct RememberedWatch {
 // MARK: Notes
 
 extension Rules {
-    /// Readings that came at a moment, as bytes.
-    static func note(_ readings: [Cause], at now: Timestamp) -> [UInt8] {
+    /// Readings that came at a moment, event by event, as bytes.
+    static func note(_ events: [[Cause]], at now: Timestamp) -> [UInt8] {
         var out = ByteWriter()
-        out.byte(form)
+        out.byte(noteForm)
         out.zigzag(now.microseconds)
-        out.varint(UInt64(readings.count))
-        for one in readings { out.write(one) }
+        out.varint(UInt64(events.count))
+        for readings in events {
+            out.varint(UInt64(readings.count))
+            for one in readings { out.write(one) }
+        }
         return out.bytes
     }
 
-    /// One event, whose time is when it came.
+    /// The events, whose time is when they came.
     static func read(_ note: [UInt8]) throws(MalformedBytes) -> Batch {
         var reader = ByteReader(note)
-        guard try reader.byte() == form else { throw MalformedBytes(expected: "readings of form \(form)") }
+        guard try reader.byte() == noteForm else { throw MalformedBytes(expected: "readings of form \(noteForm)") }
         let came = Timestamp(microseconds: try reader.zigzag())
         var batch = Batch()
         for _ in 0..<(try reader.count()) {
-            let cause = try reader.cause()
-            var reading = cause.reading
-            if let text = cause.text { reading.value = batch.text(text) }
-            batch.readings.append(reading)
+            for _ in 0..<(try reader.count()) {
+                let cause = try reader.cause()
+                var reading = cause.reading
+                if let text = cause.text { reading.value = batch.text(text) }
+                batch.readings.append(reading)
+            }
+            batch.closeTelemetry(device: .gateway, time: came)
         }
-        batch.closeTelemetry(device: .gateway, time: came)
         return batch
     }
 }

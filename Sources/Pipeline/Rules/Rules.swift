@@ -18,8 +18,8 @@ public struct Rules {
     private var restored: [String: (alarm: Alarm, device: DeviceNumber)] = [:]
     /// How far the watches of an earlier run were, likewise.
     private var remembered: [String: RememberedWatch] = [:]
-    /// By watch, the alarm that was active when that was kept, until what was noted since has been taken again.
-    private var activeWhenKept: [Int: Watch.Active] = [:]
+    /// By watch, how far it was when that was kept, until what was noted since has been taken again.
+    private var whenKept: [Int: (progress: Watch.Progress, active: Watch.Active?)] = [:]
     /// By name.
     private var shared: [String: [SharedRule]] = [:]
     /// Watches that look at the system's clock.
@@ -43,7 +43,9 @@ public struct Rules {
     /// Where readings that were noted before a crash are taken again, and nothing is told.
     private var isReplaying = false
     /// Readings that came, that count, and that nobody reads again after a crash; see `takeNotes`.
-    private var notes: [Cause] = []
+    private var notes: [[Cause]] = []
+    /// Of the event that is being noted.
+    private var note: [Cause] = []
     private let hasNotes: Bool
 
     /// Those of earlier runs, by series and the number of readings that they are learnt from.
@@ -98,11 +100,13 @@ public struct Rules {
         }
         if let known = remembered.removeValue(forKey: key), known.isOf(watch, inputs.compactMap(\.series)) {
             watch.goOn(from: known.progress, now: now)
-            activeWhenKept[number] = known.active
+            whenKept[number] = (watch.progress, known.active)
         }
         if let known = restored.removeValue(forKey: key) {
+            // That a reading is missing is so until it comes.
             watch.restore(
-                Watch.Active(id: known.alarm.id, since: known.alarm.since, isConfirmed: false, lastTold: now))
+                Watch.Active(
+                    id: known.alarm.id, since: known.alarm.since, isConfirmed: watch.isOfMissing, lastTold: now))
             watch.reconsider(at: now)
         }
         numbers[key] = number
@@ -152,6 +156,10 @@ public struct Rules {
                 let moment = self.moment(of: batch, in: position..<event.readings.upperBound)
                 if !waiting.isEmpty { pass(before: moment, of: batch, now, &alarms) }
                 for position in moment { note(batch.readings[position], of: batch, now) }
+                if !note.isEmpty {
+                    notes.append(note)
+                    note.removeAll(keepingCapacity: true)
+                }
                 lookAtTouched(now, &alarms)
                 position = moment.upperBound
             }
@@ -196,9 +204,12 @@ public struct Rules {
         let text: String? = if case .text(let index) = reading.value { batch.text(at: index) } else { nil }
         for look in found {
             let novelty = looks.note(reading, in: look, text: text, now: now)
-            if novelty == .late { continue }
+            if novelty == .late {
+                hear(reading, look, now)
+                continue
+            }
             if hasNotes, look == found[0], !looks.isPolled(look), !isReplaying {
-                notes.append(Cause(reading: reading, text: text))
+                note.append(Cause(reading: reading, text: text))
             }
             for watch in looks.watches(look) {
                 if novelty == .setBack { watches[watch].clockWasSetBack(looks, now: now) }
@@ -209,6 +220,15 @@ public struct Rules {
                     touched.append(watch)
                 }
             }
+        }
+    }
+
+    /// A reading that comes late is no news but that its point is not missing.
+    private mutating func hear(_ reading: Reading, _ look: Int, _ now: Timestamp) {
+        for watch in looks.watches(look) where watches[watch].isOfMissing && reading.quality == .good {
+            guard touchedAt[watch] == nil else { continue }
+            touchedAt[watch] = reading.time
+            touched.append(watch)
         }
     }
 
@@ -295,8 +315,12 @@ public struct Rules {
         for note in notes { entries.append(try Self.read(note)) }
         guard !entries.isEmpty else { return }
         let told = watches.map(\.active)
-        for number in watches.indices { watches[number].restore(activeWhenKept[number]) }
-        activeWhenKept = [:]
+        // By what was known then, and not as of an alarm that started since.
+        for number in watches.indices {
+            watches[number].progress = whenKept[number]?.progress ?? Watch.Progress()
+            watches[number].restore(whenKept[number]?.active)
+        }
+        whenKept = [:]
         isReplaying = true
         var untold = Batch()
         for entry in entries {
@@ -310,8 +334,10 @@ public struct Rules {
         isReplaying = false
         let last = entries.last?.events.first?.time ?? Timestamp(microseconds: 0)
         for (number, active) in told.enumerated() {
+            let isUntold = active == nil && watches[number].active != nil
             // Unconfirmed, as without notes: that it goes on is for the first look to tell.
             watches[number].restore(active)
+            if isUntold { watches[number].startWasLost() }
             watches[number].reconsider(at: last)
             wait(number)
         }

@@ -149,16 +149,18 @@ struct Watch {
         switch shared.kind {
         case .holds:
             let holds = truth(of: 0, known, time)
-            return active == nil ? begin(holds, known, time) : goOn(holds, until: untilHolds(known, time), time)
+            let until = untilHolds(known, time)
+            return active == nil ? begin(holds, until, known, time) : goOn(holds, until: until, time)
         case .sequence(let within):
             let truths = steps.map { truth(of: $0, known, time) }
             let causes = chain.step(
                 truths, at: time, within: within,
                 readings: steps.map { inputs(of: $0).map(known.look).compactMap(known.last) })
             let last = truths.last ?? nil
-            if active != nil { return goOn(last, until: untilHolds(known, time), time) }
-            if last == false { suppressed = nil }
-            return startSuppressed(at: time, isConfirmed: last == true)
+            let until = untilHolds(known, time)
+            if active != nil { return goOn(last, until: until, time) }
+            if isOver(last, until: until) { suppressed = nil }
+            return startSuppressed(at: time, isConfirmed: isConfirmed(last, until: until))
                 ?? causes.flatMap { reached(at: time, causes: $0) }
         case .missing:
             guard let reading = known.last(known.look(ofInput: firstInput))?.reading, reading.quality == .good else {
@@ -197,6 +199,8 @@ struct Watch {
         chain.move(by: microseconds)
     }
 
+    var isOfMissing: Bool { if case .missing = shared.kind { true } else { false } }
+
     private func inputs(of formula: Int) -> Range<Int> {
         firstInput + shared.starts[formula]..<firstInput + shared.starts[formula + 1]
     }
@@ -224,10 +228,14 @@ struct Watch {
         }
     }
 
-    private mutating func begin(_ holds: Bool?, _ known: borrowing Looks, _ time: Timestamp) -> Signal? {
+    private mutating func begin(
+        _ holds: Bool?, _ until: Bool?, _ known: borrowing Looks, _ time: Timestamp
+    ) -> Signal? {
+        if isOver(holds, until: until) { suppressed = nil }
         if holds == false {
-            (heldSince, suppressed, brokenHolds) = (nil, nil, 0)
-            return nil
+            (heldSince, brokenHolds) = (nil, 0)
+            return suppressed == nil
+                ? nil : startSuppressed(at: time, isConfirmed: isConfirmed(holds, until: until))
         }
         // Whether it held meanwhile is unknown: a short doubt breaks nothing, a longer one begins anew.
         if heldSince != nil, let lastHeld, time.microseconds(since: lastHeld) > longestValidity(known) {
@@ -248,14 +256,23 @@ struct Watch {
 
     /// - Parameter until: unknown where it is not known, and where there is none.
     private mutating func goOn(_ holds: Bool?, until: Bool?, _ time: Timestamp) -> Signal? {
-        if shared.hasUntil ? until == true && holds != true : holds == false { return end(at: time, quietFrom: time) }
+        if isOver(holds, until: until) { return end(at: time, quietFrom: time) }
         if holds == true { lastHeld = time }
-        // It is known to go on: its condition holds, or what would end it is known not to.
-        let isConfirmed = holds == true || (shared.hasUntil ? until != nil : holds != nil)
+        let isConfirmed = isConfirmed(holds, until: until)
         guard active?.isConfirmed != isConfirmed else { return nil }
         active?.isConfirmed = isConfirmed
         active?.lastTold = time
         return Signal(phase: .continue, remark: isConfirmed ? .confirmed : .unconfirmed, time: time)
+    }
+
+    /// Whether what ends an alarm is so.
+    private func isOver(_ holds: Bool?, until: Bool?) -> Bool {
+        shared.hasUntil ? until == true && holds != true : holds == false
+    }
+
+    /// Whether an alarm is known to go on: its condition holds, or what would end it is known not to.
+    private func isConfirmed(_ holds: Bool?, until: Bool?) -> Bool {
+        holds == true || (shared.hasUntil ? until != nil : holds != nil)
     }
 
     // MARK: Phases
@@ -337,10 +354,12 @@ struct Watch {
             return goOn(truth(of: condition, known, after), until: untilHolds(known, after), time)
         }
         let holds = truth(of: condition, known, time)
-        if holds == false {
-            (heldSince, suppressed) = (nil, nil)
+        let until = untilHolds(known, time)
+        if holds == false { heldSince = nil }
+        if isOver(holds, until: until) {
+            suppressed = nil
         } else if suppressed != nil {
-            return startSuppressed(at: time, isConfirmed: holds == true)
+            return startSuppressed(at: time, isConfirmed: isConfirmed(holds, until: until))
         } else if let heldSince, time.microseconds(since: heldSince) >= shared.rule.holdFor {
             if holds == true { return reached(at: time) }
             isHoldSpent = true
@@ -389,6 +408,12 @@ struct Watch {
             quietUntil.map({ $0 <= now }) ?? true
         else { return nil }
         return start(at: now)
+    }
+
+    /// Readings that were noted have started its alarm, and the gateway was killed before an event told that. What is polled may
+    /// have ended it since, and decides itself.
+    mutating func startWasLost() {
+        if case .sequence = shared.kind, !shared.rule.hasPolledInput { suppressed = [] }
     }
 
     /// Takes back that the alarm was told, as nobody heard of it: it is told again at once.

@@ -1,9 +1,10 @@
 """A Modbus server with one vice that devices in the field have: field_modbus.py PORT VICE
 
-Register n of every unit holds 100 + n. Frames are those of TCP, or with a VICE that begins with "rtu" those of a line.
+Register n of every unit holds 100 + n until it is written; each write is printed. Frames are those of TCP, or with a VICE that begins with "rtu" those of a line.
 
     closes            closes the connection after each answer
     deaf              closes a new connection without an answer
+    swallows          closes the connection at a write, which it does not do
     as=N              answers under unit N
     length=N          says so as the length of its answer
     rtu-before        a byte of noise before each answer
@@ -24,6 +25,7 @@ from streams import read_exactly
 
 PORT, VICE = int(sys.argv[1]), sys.argv[2]
 answered = 0
+written = {}
 
 
 def body(function, request):
@@ -33,8 +35,13 @@ def body(function, request):
     if VICE == "gateway" and answered % 2 == 0:
         return bytes([function | 0x80, 0x0B])
     if function in (5, 6):
+        print("write", address, count, flush=True)
+        if VICE == "swallows":
+            raise EOFError
+        written[address] = count
         return bytes([function]) + request[:4]
-    return bytes([function, 2 * count]) + struct.pack(f">{count}H", *(100 + address + n for n in range(count)))
+    held = (written.get(address + n, 100 + address + n) for n in range(count))
+    return bytes([function, 2 * count]) + struct.pack(f">{count}H", *held)
 
 
 def serve(client):
