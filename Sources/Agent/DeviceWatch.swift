@@ -19,17 +19,22 @@ struct DeviceWatch {
     let latest: LatestReadings
     let minimising: Minimising
     let warnings: any WarningSink
+    private let intervals: IntervalFile
+    private let sharedLinks: Set<String>
     private let started = ContinuousClock.now
 
     init(
         configuration: Configuration, catalog: Catalog, latest: LatestReadings, minimising: Minimising,
-        warnings: any WarningSink
+        intervals: IntervalFile, warnings: any WarningSink
     ) {
         self.configuration = configuration
         self.catalog = catalog
         self.latest = latest
         self.minimising = minimising
+        self.intervals = intervals
         self.warnings = warnings
+        sharedLinks = Set(
+            configuration.links.filter { if case .mqtt(_, _?, _) = $0.way { true } else { false } }.map(\.name))
     }
 
     /// Until the task is cancelled.
@@ -68,16 +73,17 @@ struct DeviceWatch {
             .map { DeviceNumber(raw: Int32(clamping: $0)) }
     }
 
-    /// Of an MQTT device of which nothing came: its topic may be mistyped, or not allowed by the broker, which does not say so.
+    /// Of an MQTT device of which nothing came, in no earlier run either: its topic may be mistyped, or not allowed by the broker,
+    /// which does not say so. What gateways share one of them may never hear.
     private func warnOfSilence(
         _ configured: Configuration.ConfiguredDevice, _ series: [(SeriesNumber, Series)], _ numbers: [DeviceNumber],
         _ snapshot: LatestReadings.Snapshot
     ) {
-        guard case .topic(let topic) = configured.address else { return }
+        guard case .topic(let topic) = configured.address, !sharedLinks.contains(configured.link) else { return }
         let isHeard =
             series.contains { snapshot.hasBeenRead($0.0) } || numbers.contains { snapshot.states[$0] == .online }
         guard !isHeard else { return warnings.clear(.neverHeard, of: configured.name) }
-        guard started.duration(to: .now) > Self.patience else { return }
+        guard started.duration(to: .now) > Self.patience, !intervals.knows(configured) else { return }
         warnings.warn(
             .neverHeard, of: configured.name, count: 0, "no message on \(topic) has been read since the start",
             next: "compare the topic with what the broker has, and check that it lets the gateway's user read it")

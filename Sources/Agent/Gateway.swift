@@ -110,7 +110,7 @@ public struct Gateway: Sendable {
         self.collectors = collectors
         watch = DeviceWatch(
             configuration: configuration, catalog: outbox.catalog, latest: latest, minimising: minimising,
-            warnings: warnings)
+            intervals: intervals, warnings: warnings)
         view = LiveView(
             configuration: configuration, outbox: outbox, forwarders: forwarders, latest: latest, totals: totals,
             live: live, alarms: alarms, warnings: warnings, monitors: monitors, watch: watch)

@@ -55,7 +55,8 @@ def sent(out, point):
     """(seconds from the start, value, quality, reason), as they were sent."""
     return [(round(float(seconds(one.get("time", event["time"])) - START), 3), rounded(one["value"]),
              one["quality"], one.get("reason"))
-            for event in events_in(out) for one in event["data"].get("readings", []) if one["point"] == point]
+            for event in events_in(out) if event["type"] == "headgate.telemetry.v1"
+            for one in event["data"].get("readings", []) if one["point"] == point]
 
 
 def rounded(value):

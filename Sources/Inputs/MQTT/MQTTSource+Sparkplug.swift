@@ -55,7 +55,7 @@ extension MQTTSource {
         case .tooManyDevices:
             warn(
                 .tooManyDevices, "it is from one more edge node or device than the gateway keeps",
-                next: "name the edge nodes in `node` instead of a wildcard")
+                next: "name the edge nodes, as GROUP/NODE, instead of a +")
             collector.lose(1, .tooManyDevices, at: now.time)
         }
     }
