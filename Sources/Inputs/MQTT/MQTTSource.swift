@@ -239,7 +239,8 @@ public actor MQTTSource {
                 next: "use a separate link for one of the two")
         }
         // What is retained tells a gateway that has just started which devices are gone.
-        try connection.subscribe(filters, isNumbered: isNumbered, wantsRetained: !hasEverSubscribed)
+        let devices = router.cover.filters.count + refusedFilters.count
+        try connection.subscribe(filters, isNumbered: isNumbered, retained: hasEverSubscribed ? 0 : devices)
         hasEverSubscribed = true
     }
 

@@ -153,17 +153,22 @@ public struct MQTTConnection: ~Copyable {
     /// - Parameters:
     ///   - isNumbered: whether each message is to carry the `TopicFilter.identifier` of each filter for which it is sent; needs
     ///     a broker of MQTT 5 that `hasSubscriptionIdentifiers`.
-    ///   - wantsRetained: whether retained messages are wanted also of a subscription that the session has; 3.1.1 sends them.
+    ///   - retained: of how many of the first filters retained messages are wanted although the session has the subscription;
+    ///     with 3.1.1 a broker always sends them.
     public func subscribe(
-        _ filters: [String], isNumbered: Bool = false, wantsRetained: Bool = false
+        _ filters: [String], isNumbered: Bool = false, retained: Int = 0
     ) throws(MQTTError) {
-        guard isNumbered else {
-            return inbox.subscribes([try subscribe(filters, number: nil, wantsRetained: wantsRetained)])
-        }
         var messages: [Int32] = []
-        for filter in filters {
-            let number = UInt32(TopicFilter.identifier(of: filter))
-            messages.append(try subscribe([filter], number: number, wantsRetained: wantsRetained))
+        for (part, wantsRetained) in [(filters.prefix(retained), true), (filters.dropFirst(retained), false)]
+        where !part.isEmpty {
+            guard isNumbered else {
+                messages.append(try subscribe(Array(part), number: nil, wantsRetained: wantsRetained))
+                continue
+            }
+            for filter in part {
+                let number = UInt32(TopicFilter.identifier(of: filter))
+                messages.append(try subscribe([filter], number: number, wantsRetained: wantsRetained))
+            }
         }
         inbox.subscribes(messages)
     }
