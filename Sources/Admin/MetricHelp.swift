@@ -45,6 +45,7 @@ enum MetricHelp {
         "headgate_outbox_max_bytes": "Size beyond which the oldest events go.",
         "headgate_outbox_waiting_events": "Events an output has not settled.",
         "headgate_output_lag_seconds": "Age of the oldest event an output has not settled; 0 where none waits.",
+        "headgate_output_held_events": "Events that wait for a topic that the broker refuses.",
         "headgate_output_up": "1 while an output's last try succeeded.",
         "headgate_device_refusing": "1 while a device answers and refuses every point that it is asked for.",
         "headgate_points_never_read": "Points of a device of which there was no reading since the start.",

@@ -51,7 +51,7 @@ struct DeviceWatch {
         let series = contents.seriesByDevice
         for configured in configuration.devices {
             let numbers = numbers(of: configured, contents)
-            warnOfSilence(configured, numbers.flatMap { series[$0] ?? [] }, numbers, snapshot)
+            warnOfSilence(configured, numbers, series, snapshot)
             let online = numbers.filter { snapshot.states[$0] == .online }
             guard !online.isEmpty else {
                 warnings.clear(.allPointsRefused, of: configured.name)
@@ -76,14 +76,16 @@ struct DeviceWatch {
     /// Of an MQTT device of which nothing came, in no earlier run either: its topic may be mistyped, or not allowed by the broker,
     /// which does not say so. What gateways share one of them may never hear.
     private func warnOfSilence(
-        _ configured: Configuration.ConfiguredDevice, _ series: [(SeriesNumber, Series)], _ numbers: [DeviceNumber],
-        _ snapshot: LatestReadings.Snapshot
+        _ configured: Configuration.ConfiguredDevice, _ numbers: [DeviceNumber],
+        _ series: [DeviceNumber: [(SeriesNumber, Series)]], _ snapshot: LatestReadings.Snapshot
     ) {
         guard case .topic(let topic) = configured.address, !sharedLinks.contains(configured.link) else { return }
-        let isHeard =
-            series.contains { snapshot.hasBeenRead($0.0) } || numbers.contains { snapshot.states[$0] == .online }
+        guard started.duration(to: .now) > Self.patience else { return }
+        let isHeard = numbers.contains { number in
+            snapshot.states[number] == .online || series[number]?.contains { snapshot.hasBeenRead($0.0) } ?? false
+        }
         guard !isHeard else { return warnings.clear(.neverHeard, of: configured.name) }
-        guard started.duration(to: .now) > Self.patience, !intervals.knows(configured) else { return }
+        guard !intervals.knows(configured) else { return }
         warnings.warn(
             .neverHeard, of: configured.name, count: 0, "no message on \(topic) has been read since the start",
             next: "compare the topic with what the broker has, and check that it lets the gateway's user read it")

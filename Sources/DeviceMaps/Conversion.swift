@@ -48,7 +48,7 @@ public struct Conversion: Sendable, Equatable {
         } else if !labels.isEmpty {
             applyLabels(to: &reading, texts: &batch)
         } else if isOfYesAndNo, let number = reading.value.asNumber {
-            // Texts that mean yes and no: a number is none of them, unless it is listed.
+            // The point's texts mean true and false. A number is neither, unless `values` lists it.
             if let value = values[number.plain] { reading.value = value } else { reading.spoil(.bad, .unknownLabel) }
         } else if scales {
             scaling.apply(to: &reading)

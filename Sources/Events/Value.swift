@@ -54,7 +54,7 @@ public enum Value: Hashable, Sendable, BitwiseCopyable {
         }
     }
 
-    /// Whether a number lies in a range: of whole numbers exactly, however large they are. Nil of what is none.
+    /// Whether the value lies in a range. Whole numbers are compared exactly. Nil if the value is not a number.
     @inlinable public func lies(in range: ClosedRange<Double>) -> Bool? {
         guard let number = asNumber else { return nil }
         if isExactNumber || number != range.lowerBound && number != range.upperBound { return range.contains(number) }

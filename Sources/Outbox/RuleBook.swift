@@ -60,7 +60,7 @@ final class RuleBook: Sendable {
         var written: [Note] = []
         var nextRow = firstNote
 
-        /// Lets go of the notes that a state includes; where that is not enough, of the oldest.
+        /// Drops the notes that a state includes and, if the others still need too much memory, the older half of them.
         mutating func makeRoom() {
             if let state { forget { $0.number <= state.notes } }
             if waitingBytes > RuleBook.mostWaiting, let last = waiting.last?.number {

@@ -76,7 +76,7 @@ enum AddressKeys {
         if topic.hasPrefix("$share/") {
             value.problem("is a shared subscription", fix: "write share: NAME at the link, and leave out $share/NAME/")
         }
-        let isWild = topic.contains("+") || topic.contains("#")
+        let isWild = TopicFilter.hasWildcard(topic)
         if isWild, form.id == nil {
             value.problem(
                 "has a wildcard, but \(map.name) does not say which device a message is of",

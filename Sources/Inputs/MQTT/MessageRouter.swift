@@ -46,7 +46,7 @@ package struct MessageRouter {
     private var wild: [Subscription] = []
     /// What is subscribed to.
     package private(set) var cover: SubscriptionCover
-    /// The identifiers of the filters that are subscribed to, and of those that were when the gateway stopped.
+    /// The identifiers of the current subscriptions, and of those that the session had when the gateway stopped.
     private var identifiers: Set<Int> = []
     private let earlier: Set<Int>
     /// By place in `devices`, the devices that there are, by id.
@@ -89,7 +89,7 @@ package struct MessageRouter {
         }
         cover = SubscriptionCover([])
         for subscription in subscriptions {
-            if subscription.filter.utf8.contains(where: Self.isWildcard) {
+            if TopicFilter.hasWildcard(subscription.filter) {
                 wild.append(subscription)
             } else {
                 exact[subscription.filter, default: []].append(subscription)
@@ -318,15 +318,13 @@ package struct MessageRouter {
     ) throws(Refusal) -> (id: String, text: String) {
         // A single device keeps the name that the configuration gives it.
         guard let identity = device.form.id, device.isMany else { return (device.name, device.name) }
-        let isWild = device.topic.utf8.contains(where: Self.isWildcard)
+        let isWild = TopicFilter.hasWildcard(device.topic)
         guard let parts = identity.parts(of: isWild ? message.topic : nil, contents.id) else {
             throw .noID(device: device.name)
         }
         let text = parts.joined(separator: "/")
         return (DeviceID.id(device.naming.map { [$0(text)] } ?? parts, of: device.name), text)
     }
-
-    private static func isWildcard(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "+") || byte == UInt8(ascii: "#") }
 
     /// - Parameter hasReadings: whether something is lost where there is no place for it.
     private mutating func device(
@@ -360,7 +358,7 @@ package struct MessageRouter {
 
     /// Makes room for a device: the one that was not heard of for the longest time goes, where that is long enough.
     private mutating func forgetOne(_ index: Int, _ arrival: Arrival, into batch: inout Batch) -> Bool {
-        // Until then there is none: strangers must not make each message a search.
+        // No device can be forgotten before that time. Otherwise each message of an unknown device would search all devices.
         if let next = nextForgotten[index], arrival.instant < next { return false }
         guard let (id, one) = known[index].min(by: { $0.value.lastMessage < $1.value.lastMessage }) else {
             return false

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import DeviceMaps
+import MQTT
 
 /// The topic filters to subscribe to, so that a broker sends no message twice.
 ///
@@ -20,7 +21,8 @@ public struct SubscriptionCover: Sendable {
     public init(_ wanted: [String]) {
         // A filter without wildcards covers nothing but itself.
         var wild: [String] = []
-        for filter in wanted where Self.hasWildcard(filter) && !wild.contains(where: { Self.covers($0, filter) }) {
+        for filter in wanted where TopicFilter.hasWildcard(filter) && !wild.contains(where: { Self.covers($0, filter) })
+        {
             wild.removeAll { Self.covers(filter, $0) }
             wild.append(filter)
         }
@@ -47,10 +49,6 @@ public struct SubscriptionCover: Sendable {
 
     /// The one of `filters` that brings a filter's messages; nil where none does.
     public func filter(covering filter: String) -> String? { covering[filter] }
-
-    private static func hasWildcard(_ filter: String) -> Bool {
-        filter.utf8.contains(UInt8(ascii: "+")) || filter.utf8.contains(UInt8(ascii: "#"))
-    }
 
     /// Whether a filter matches all that another does.
     public static func covers(_ one: String, _ other: String) -> Bool {

@@ -15,6 +15,10 @@ public enum TopicFilter {
         return mosquitto_topic_matches_sub(filter, topic, &result) == Int32(MOSQ_ERR_SUCCESS.rawValue) && result
     }
 
+    public static func hasWildcard(_ filter: String) -> Bool {
+        filter.utf8.contains { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "#") }
+    }
+
     /// The identifier of its subscription, from 1 to the largest that there may be (MQTT 5.0, 3.8.2.1.2). It depends on the
     /// filter alone: a broker keeps it with the messages that wait in a session, and the configuration may change meanwhile.
     /// A group of clients has the same as one.

@@ -223,7 +223,7 @@ public struct Rules {
         }
     }
 
-    /// A reading that comes late is no news but that its point is not missing.
+    /// A late reading changes only the rules on what is missing: its point sends readings.
     private mutating func hear(_ reading: Reading, _ look: Int, _ now: Timestamp) {
         for watch in looks.watches(look) where watches[watch].isOfMissing && reading.quality == .good {
             guard touchedAt[watch] == nil else { continue }
@@ -286,7 +286,8 @@ public struct Rules {
     private mutating func noticeStep(_ now: Timestamp) {
         guard let last = latest else { return latest = now }
         let step = now.microseconds(since: last)
-        // Between two notes it was looked at, and between the last and the start nobody could: that much time has passed.
+        // While notes are replayed, a step ahead is time that passed: between two notes the clock was read, and between the last
+        // note and the start the gateway was off.
         let isAhead = step > Self.longestStep && !isReplaying
         guard step < -Self.longestStepBack || isAhead else { return latest = max(last, now) }
         latest = now

@@ -433,8 +433,8 @@ struct Watch {
 
     // MARK: Inputs that never count
 
-    /// An input of an unknown condition whose last reading is good, and was too old beside the newest of the rule; nil where
-    /// there is none. That all are silent is no reason: the next reading counts.
+    /// The input that keeps the condition unknown: its last reading is good, and too old beside the newest reading of the rule.
+    /// Nil if no input does. If all inputs are silent, nothing is wrong: the next reading counts.
     func staleInput(_ known: borrowing Looks) -> (look: Int, age: Int64, validity: Int64)? {
         guard active == nil else { return nil }
         let formulas: Range<Int>
