@@ -81,11 +81,20 @@ enum FuzzTarget: String, CaseIterable {
             }
             guard let program else { continue }
             for number in [0, 1, -1e300, .infinity, .nan] {
-                let inputs = [Double](repeating: number, count: program.inputs.count)
+                let inputs = program.inputs.map { isYesOrNo($0) && !number.isNaN ? (number == 0 ? 0 : 1) : number }
                 let result = inputs.withUnsafeBufferPointer(program.evaluate)
                 precondition(!program.isBoolean || result.isNaN || result == 0 || result == 1, "yes is 1 and no is 0")
                 precondition(!result.isInfinite, "what cannot be computed is no number")
             }
+        }
+    }
+
+    /// Whether a formula is given 0 or 1 for it, as rules and derived points do.
+    private static func isYesOrNo(_ input: Program.Input) -> Bool {
+        switch input.look {
+        case .value: input.point == "door"
+        case .equals, .quality, .reason: true
+        case .rate, .change: false
         }
     }
 
