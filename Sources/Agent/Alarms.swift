@@ -20,6 +20,7 @@ final class Alarms: Sendable {
 
     private struct State {
         var rules: Rules
+        var clock = ClockJudge()
         /// How many notes have been written since the start.
         var notes = 0
         /// How much those are that have come since a state was kept.
@@ -53,7 +54,8 @@ final class Alarms: Sendable {
     private let gateway: String
     private let catalog: Catalog
     private let logger: Logger
-    private let now: @Sendable () -> Timestamp
+    /// Nil for the system's.
+    private let toldTime: (@Sendable () -> Timestamp)?
     private let offer: @Sendable (Batch) -> Bool
     private let baselines: BaselineFile?
     private let warnings: any WarningSink
@@ -66,18 +68,19 @@ final class Alarms: Sendable {
     ///   - minimised: what is taken away before rules see it, in a word that is another where that is.
     ///   - warnings: where rules are reported that can raise no alarm.
     ///   - keeper: where what they know is kept; nil for nowhere.
+    ///   - toldTime: what time it is in a trial; nil for what the system's clock says.
     ///   - offer: takes alarms for the critical lane; false where they are lost.
     init(
         rules: [AlarmRule], gateway: String, catalog: Catalog, logger: Logger, baselines: BaselineFile? = nil,
         minimised: String = "", warnings: any WarningSink = NoWarnings(), keeper: Keeper? = nil,
-        now: @escaping @Sendable () -> Timestamp = { .now },
+        toldTime: (@Sendable () -> Timestamp)? = nil,
         offer: @escaping @Sendable (Batch) -> Bool
     ) {
         self.rules = rules
         self.gateway = gateway
         self.catalog = catalog
         self.logger = logger
-        self.now = now
+        self.toldTime = toldTime
         self.offer = offer
         self.baselines = baselines
         self.minimised = minimised
@@ -309,10 +312,23 @@ final class Alarms: Sendable {
         }
     }
 
+    private func now() -> Timestamp { toldTime?() ?? .now }
+
+    /// Notices that the system's clock was set. Comparing it with one that is never set tells that from a pause, of this
+    /// process or of the machine.
+    private func noticeClock(_ state: inout State) {
+        guard toldTime == nil else { return }
+        let (wall, steady, isOneMoment) = SystemClock.readBoth()
+        guard isOneMoment else { return }
+        let step = state.clock.look(wall: wall, steady: steady)
+        if step != 0 { state.rules.clockWasSet(by: step, now: wall) }
+    }
+
     /// What is lost is told again with the next reading.
     private func tell(_ alarms: (inout State) -> Batch) {
         // Told in the order in which it came about.
         let told = state.withLock { state in
+            noticeClock(&state)
             let alarms = alarms(&state)
             if alarms.isEmpty || offer(alarms) { return alarms }
             state.rules.forget(alarms)

@@ -24,6 +24,7 @@ public struct Gateway: Sendable {
     private let alarms: Alarms
     private let view: LiveView
     private let watch: DeviceWatch
+    private let outputWatch: OutputWatch
     private let intervals: IntervalFile
     private let latest: LatestReadings
     private let writes: WriteDesk
@@ -111,6 +112,7 @@ public struct Gateway: Sendable {
         watch = DeviceWatch(
             configuration: configuration, catalog: outbox.catalog, latest: latest, minimising: minimising,
             intervals: intervals, warnings: warnings)
+        outputWatch = OutputWatch(forwarders: forwarders, warnings: warnings)
         view = LiveView(
             configuration: configuration, outbox: outbox, forwarders: forwarders, latest: latest, totals: totals,
             live: live, alarms: alarms, warnings: warnings, monitors: monitors, watch: watch)
@@ -125,7 +127,9 @@ public struct Gateway: Sendable {
         // Named, as a service without a name is called after all it holds: megabytes, and passwords in the log.
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
             .init(service: OutboxService(outbox: outbox), serviceName: "outbox"),
-            .init(service: ForwardersService(outbox: outbox, forwarders: forwarders), serviceName: "outputs"),
+            .init(
+                service: ForwardersService(outbox: outbox, forwarders: forwarders, watch: outputWatch),
+                serviceName: "outputs"),
             .init(
                 service: InputsService(
                     runs: inputs + [alarms.run, watch.run, learning], collectors: collectors, alarms: alarms),

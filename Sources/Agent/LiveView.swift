@@ -53,7 +53,9 @@ struct LiveView: GatewayView {
     }
 
     /// The warnings that `/readyz` lists: inputs or outputs as a whole are affected.
-    private static let kindsOfReadiness: Set<Warning.Kind> = [.eventsLost, .linkDown, .clientIDTaken, .topicRefused]
+    private static let kindsOfReadiness: Set<Warning.Kind> = [
+        .eventsLost, .linkDown, .clientIDTaken, .outputDown, .topicRefused,
+    ]
     private static let mostFindings = 20
 
     func status(withPoints: Bool) async throws -> GatewayStatus {

@@ -56,8 +56,11 @@ struct ForwardersService: Service {
     private static let patienceAfterCancelling = Duration.milliseconds(500)
     let outbox: Outbox
     let forwarders: [Forwarder]
+    let watch: OutputWatch
 
     func run() async throws {
+        let watching = Task { await watch.run() }
+        defer { watching.cancel() }
         let tasks = forwarders.map { forwarder in Task { await forwarder.run() } }
         try? await gracefulShutdown()
         await outbox.flush()

@@ -20,9 +20,7 @@ final class SystemClock: Sendable {
 
     /// Looks at the clock, and asks the kernel of it once a second.
     func look() -> ClockState {
-        let (before, wall, steady) = (Moment.now, Timestamp.now, Moment.now)
-        // Nothing is told by two readings with a pause between.
-        let isOneMoment = steady.nanoseconds(since: before) < 10_000_000
+        let (wall, steady, isOneMoment) = Self.readBoth()
         return mutex.withLock { state in
             if state.askedAt.map({ steady.nanoseconds(since: $0) >= 1_000_000_000 }) ?? true {
                 state.askedAt = steady
@@ -34,6 +32,12 @@ final class SystemClock: Sendable {
             if state.judge.jumps > known { jumps.increment() }
             return state.judge.state(at: steady, isSynchronised: state.isSynchronised)
         }
+    }
+
+    /// The clock, and the one that is never set. Two readings with a pause between cannot be compared.
+    static func readBoth() -> (wall: Timestamp, steady: Moment, isOneMoment: Bool) {
+        let (before, wall, steady) = (Moment.now, Timestamp.now, Moment.now)
+        return (wall, steady, steady.nanoseconds(since: before) < 10_000_000)
     }
 
     /// adjtimex(2): TIME_ERROR while nothing keeps the clock. It is the same in a container.
@@ -58,13 +62,16 @@ struct ClockJudge {
     private var jumpedAt: Moment?
     private(set) var jumps = 0
 
-    mutating func look(wall: Timestamp, steady: Moment) {
+    /// - Returns: how far the clock was set since the last look, ahead or (less than 0) back, in microseconds.
+    @discardableResult
+    mutating func look(wall: Timestamp, steady: Moment) -> Int64 {
         let passed = lookedAt.map { Double(steady.microseconds(since: $0)) } ?? 0
         lookedAt = steady
-        if abs(Double(watch.jump(wall: wall, steady: steady))) > Double(Self.tolerance) + passed / 10 {
-            jumpedAt = steady
-            jumps += 1
-        }
+        let jump = watch.jump(wall: wall, steady: steady)
+        guard abs(Double(jump)) > Double(Self.tolerance) + passed / 10 else { return 0 }
+        jumpedAt = steady
+        jumps += 1
+        return jump
     }
 
     func state(at steady: Moment, isSynchronised: Bool) -> ClockState {

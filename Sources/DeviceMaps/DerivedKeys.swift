@@ -98,6 +98,21 @@ extension Point {
 }
 
 extension Point.Source {
+    /// The numbers that its registers can say, before any scale; nil where there is no bound worth naming.
+    var reach: ClosedRange<Double>? {
+        // A power of ten that the device says moves them.
+        if case .register(let register) = self, register.scaleFactor != nil { return nil }
+        return layout?.reach
+    }
+
+    /// Whether its numbers are whole, before any scale.
+    var isWhole: Bool {
+        if case .register(let register) = self, register.scaleFactor != nil { return false }
+        if let layout { return layout.type.isInteger }
+        if case .message(let message) = self, case .json(_, .integer) = message.payload { return true }
+        return false
+    }
+
     fileprivate var isText: Bool {
         if let layout { return layout.type == .string }
         guard case .message(let message) = self else { return false }

@@ -111,15 +111,42 @@ public struct Point: Sendable {
     /// The unit that events give.
     public var sentUnit: String { report?.unit ?? unit }
 
-    /// Where its good values lie, in `sentUnit`; nil where the map does not say.
-    public var goodValues: ClosedRange<Double>? {
-        guard let range, isNumber else { return nil }
-        guard let report else { return range }
-        let ends = [report.scaling.told(range.lowerBound), report.scaling.told(range.upperBound)]
-        guard let low = ends.min(), let high = ends.max(), low.isFinite, high.isFinite else { return nil }
-        // A value in another unit is rounded to thirteen digits.
-        let slack = max(abs(low), abs(high)) * 1e-12
-        return low - slack...high + slack
+    /// What its good values can be, in `sentUnit`, as far as the map says.
+    public var domain: Program.Domain {
+        var domain = Program.Domain()
+        switch operand {
+        case .boolean: return .truth
+        case .text(let labels):
+            domain.labels = labels
+            return domain
+        case .number: break
+        }
+        let isSentAsRead = !conversion.scales && report == nil
+        if let bounds = bounds.flatMap(told) { domain.bounds = bounds }
+        domain.isWhole = isSentAsRead && source.isWhole
+        return domain
+    }
+
+    /// Where its good values lie, in its own unit: within its range, and within what its registers can say.
+    private var bounds: ClosedRange<Double>? {
+        guard let reach = source.reach.flatMap({ conversion.scales ? scaled($0) : $0 }) else { return range }
+        return range.map { $0.overlaps(reach) ? $0.clamped(to: reach) : $0 } ?? reach
+    }
+
+    private func scaled(_ reach: ClosedRange<Double>) -> ClosedRange<Double>? {
+        Self.between(conversion.scaled(reach.lowerBound), conversion.scaled(reach.upperBound))
+    }
+
+    private func told(_ bounds: ClosedRange<Double>) -> ClosedRange<Double>? {
+        guard let report else { return bounds }
+        return Self.between(report.scaling.told(bounds.lowerBound), report.scaling.told(bounds.upperBound))
+    }
+
+    private static func between(_ one: Double, _ other: Double) -> ClosedRange<Double>? {
+        guard one.isFinite, other.isFinite else { return nil }
+        // What is computed is rounded to thirteen digits.
+        let slack = max(abs(one), abs(other)) * 1e-12
+        return min(one, other) - slack...max(one, other) + slack
     }
 
     /// How it is computed, where it is.

@@ -35,6 +35,10 @@ public struct Warning: Sendable, Equatable {
         case pointNeverRead = "point_never_read"
         /// A device sends an impossible or unreadable time.
         case deviceTime = "device_time_refused"
+        /// A device sends no time, though its map says where it is.
+        case deviceTimeMissing = "device_time_missing"
+        /// An output cannot send.
+        case outputDown = "output_down"
         /// A broker refuses a topic of an output: it is missing, or not allowed.
         case topicRefused = "topic_refused"
         /// Events are lost, and a gap event says which.
@@ -47,10 +51,10 @@ public struct Warning: Sendable, Equatable {
             case .pollsLost, .otherUnitAnswered, .allPointsRefused: "modbus"
             // Of Modbus and MQTT.
             case .linkDown, .neverHeard, .pointNeverRead: "agent"
-            case .topicRefused: "outputs"
+            case .outputDown, .topicRefused: "outputs"
             case .eventsLost: "outbox"
             case .clientIDTaken, .sessionLeft, .subscriptionRefused, .messageRefused, .tooManyDevices, .devicesMerged,
-                .deviceTime:
+                .deviceTime, .deviceTimeMissing:
                 "mqtt"
             }
         }
@@ -61,7 +65,9 @@ public struct Warning: Sendable, Equatable {
             switch self {
             case .messageRefused, .tooManyDevices, .devicesMerged, .deviceTime, .eventsLost: true
             case .ruleInputsStale, .ruleHoldUnknown, .linkDown, .clientIDTaken, .sessionLeft, .subscriptionRefused,
-                .pollsLost, .otherUnitAnswered, .allPointsRefused, .neverHeard, .pointNeverRead, .topicRefused:
+                .pollsLost, .otherUnitAnswered, .allPointsRefused, .neverHeard, .pointNeverRead, .deviceTimeMissing,
+                .outputDown,
+                .topicRefused:
                 false
             }
         }

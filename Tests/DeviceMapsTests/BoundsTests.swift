@@ -7,26 +7,33 @@ import Testing
 
 @Suite("Bounds of formulas")
 struct BoundsTests {
+    private static let labels = ["open", "shut"]
+
     private func program(_ text: String) throws -> Program {
-        try ExpressionCompiler.compile(text, unit: nil, names: ["a", "b", "on"], isRule: true) { input in
+        try ExpressionCompiler.compile(text, unit: nil, names: ["a", "b", "n", "on", "state"], isRule: true) { input in
             switch input.point {
-            case "a", "b": .number(unit: nil)
+            case "a", "b", "n": .number(unit: nil)
             case "on": .boolean
+            case "state": .text(labels: Self.labels)
             default: nil
             }
         }
     }
 
-    /// `a` lies from 0 to 300, `b` from −10 to 10.
-    private func canHold(_ text: String) throws -> Bool {
-        let program = try program(text)
-        return program.canHold(
-            program.inputs.map { input in
-                if case .rate = input.look { return Program.anything }
-                guard case .value = input.look else { return 0...1 }
-                return input.point == "a" ? 0...300 : input.point == "b" ? -10...10 : 0...1
-            })
+    /// `a` lies from 0 to 300, `b` from −10 to 10; `n` is a whole number from 0 to 65,535.
+    private func domain(_ input: Program.Input) -> Program.Domain {
+        var domain = Program.Domain()
+        switch input.point {
+        case "a": domain.bounds = 0...300
+        case "b": domain.bounds = -10...10
+        case "n": (domain.bounds, domain.isWhole) = (0...65_535, true)
+        case "on": domain = .truth
+        default: domain.labels = Self.labels
+        }
+        return domain
     }
+
+    private func canHold(_ text: String) throws -> Bool { try program(text).canHold(domain) }
 
     @Test(
         "a condition that no values within the ranges make true is known",
@@ -34,7 +41,11 @@ struct BoundsTests {
             "a > 300", "a > 400", "a < 0", "a + b > 310", "a > 8 and a < 5", "a == 301", "a * b > 3000", "abs(b) > 11",
             "not (a <= 300)", "max(a, b) > 300", "on and a > 300", "a > 300 or b > 10", "if(on, b, a) > 300",
             "a - a > 301", "b / 2 > 5", "round(b) > 10", "on and not on", "a > 200 and a + b < 190 - 1",
-            "a >= 5 and a < 5",
+            "a >= 5 and a < 5", "n > 3 and n < 4", "n == 3.5", "n > 65535", "n < 0",
+            "state == \"open\" and state == \"shut\"", "state != \"open\" and state != \"shut\"",
+            "quality(a) == \"bad\" and a > 5", "quality(a) != \"good\" and rate(a, 10 's') > 5",
+            "quality(a) == \"bad\" and quality(a) == \"absent\"", "quality(on) == \"bad\" and not on",
+            "reason(a) == \"spike\" and reason(a) == \"stuck\"", "if(quality(a) == \"bad\", a > 5, a > 300)",
         ])
     func never(_ text: String) throws {
         #expect(try !canHold(text))
@@ -51,6 +62,25 @@ struct BoundsTests {
         #expect(try canHold(text), "\(text)")
     }
 
+    @Test("that one condition never holds while another does not is known")
+    func whileNot() throws {
+        func canEnd(_ until: String, _ when: String) throws -> Bool {
+            try program(until).canHold(whileNot: try program(when), domain)
+        }
+        for (until, when) in [
+            ("a > 5", "a > 5"), ("a > 8", "a > 5"), ("on", "on or a > 5"), ("state == \"open\"", "state != \"shut\""),
+            ("quality(a) == \"bad\"", "quality(a) != \"good\""),
+        ] {
+            #expect(try !canEnd(until, when), "\(until) while not \(when)")
+        }
+        for (until, when) in [
+            ("a < 5", "a > 5"), ("a > 5", "a > 8"), ("on", "on and a > 5"), ("b > 5", "a > 5"),
+            ("quality(a) == \"bad\"", "a > 5"), ("state == \"open\"", "state == \"shut\""),
+        ] {
+            #expect(try canEnd(until, when), "\(until) while not \(when)")
+        }
+    }
+
     @Test("whatever values make a random formula true, it is not refused")
     func neverTooNarrow() throws {
         var random = SeededGenerator()
@@ -61,7 +91,7 @@ struct BoundsTests {
             let bounds = program.inputs.map { input -> ClosedRange<Double> in
                 input.point == "a" ? 0...300 : input.point == "b" ? -10...10 : 0...1
             }
-            let canHold = program.canHold(bounds)
+            let canHold = program.canHold(domain)
             if !canHold { refused += 1 }
             for _ in 0..<200 {
                 let values = bounds.map { bounds -> Double in

@@ -244,6 +244,21 @@ def test_a_time_that_cannot_be_is_marked_and_told_once(workshop, told, is_taken)
     gateway.stop()
 
 
+@pytest.mark.parametrize("path, is_right", [("ts", True), ("tss", False)])
+def test_a_time_that_is_in_no_message_is_reported(workshop, path, is_right):
+    broker, _ = workshop.mosquitto()
+    product(workshop, time={"path": path, "format": "unix"})
+    gateway = start(workshop, broker, {"a": {"topic": "hall/a"}})
+    for number in range(12):
+        # A message in between may have no time.
+        publish(broker, "hall/a", {"t": 20 + number, "n": 1} | ({"ts": 1795946400} if number == 10 else {}))
+    wait_for(lambda: len(readings(workshop, "a")) == 12, what="readings")
+    found = warning(gateway, "device_time_missing")
+    assert found is None if is_right else found["subject"] == "a"
+    assert "warning=device_time_missing" in gateway.peer.log.read_text()
+    gateway.stop()
+
+
 @pytest.mark.parametrize("fault", ["port", "login", None])
 def test_a_link_that_does_not_come_up_is_shown_everywhere(workshop, fault):
     passwords = workshop.folder / "passwords"

@@ -132,10 +132,16 @@ def test_a_dead_output_delays_no_other_and_gets_everything_when_it_comes(worksho
     wait_for(lambda: readings(events_in(out)) > 300, what="the file")
     status = gateway.output("late")
     assert not status["isUp"] and status["lastError"]
+
+    def down():
+        return {one["subject"] for one in gateway.status()["warnings"] if one["warning"] == "output_down"}
+    wait_for(lambda: down() == {"late", "nowhere"}, what="the warnings")
+    assert "output_down: nowhere: " in gateway.get("/readyz") and gateway.get("/readyz").startswith("ready\n")
     assert sum(lane["waitingEvents"] for lane in status["lanes"]) > 10
     waited = readings(events_in(out))
     workshop.mosquitto("late", port=late)
     wait_for(lambda: gateway.output("late")["acknowledgedReadings"] >= waited, seconds=60, what="all that waited")
+    wait_for(lambda: down() == {"nowhere"}, what="the end of a warning")
     # Stops soon with a broker that never was there, and keeps for it what it has not had.
     assert gateway.stop() == 0
     waiting = json.loads(headgate("outbox", "status", "--json", "-c", configuration).stdout)

@@ -387,6 +387,9 @@ MISTAKES = [
     ({"when": "hr > 120 and hr < 100"}, "can never hold"),
     ({"sequence": ["hr > 120", "hr < 0"], "within": "60s"}, "can never hold: hr is good from 0 to 300"),
     ({"when": "hr > 120", "until": "hr < 0"}, "its `until` can never hold: hr is good from 0 to 300"),
+    ({"when": 'quality(hr) == "bad" and hr > 120'}, "can never hold"),
+    ({"when": "hr > 120", "until": "hr >= 121"}, "whenever its `until` holds, its condition does, too"),
+    ({"sequence": ["hr > 120", "hr < 60"], "within": "60s", "until": "hr < 50"}, "its last step does, too"),
 ]
 
 

@@ -61,8 +61,8 @@ struct RuleReferenceTests {
     ///   - keeps: whether it then knows of before.
     ///   - isKilled: whether what it knows is from the last step but five, and what was noted since.
     ///   - isOff: whether time passes between a stop and the start. A reading that comes late then finds what time has brought.
-    ///   - unit: microseconds that the stream's numbers stand for. Seconds let more time pass while the gateway is off, and
-    ///     between two readings, than a clock that was not set takes from one look to the next.
+    ///   - unit: microseconds that the stream's numbers stand for. Between two readings, and while the gateway is off, seconds
+    ///     let so much time pass that it could be taken for a clock that was set.
     private static func told(
         _ rule: Rule, _ stream: [Step], stops: Set<Int> = [], keeps: Bool = true, isKilled: Bool = false,
         isOff: Bool = false, unit: Int64 = 1
@@ -90,11 +90,6 @@ struct RuleReferenceTests {
                 told.append("\(alarm.phase.name)\(remark) \(event.time.microseconds / unit)")
             }
         }
-        /// As a gateway does: it looks at the clock again and again.
-        func pass(until end: Int64) {
-            if unit > 1 { for time in stride(from: now, to: end, by: 5) { tell(rules.advance(to: moment(time))) } }
-            now = end
-        }
         var kept = (state: rules.state(isFinal: false), notes: [[UInt8]]())
         for (place, step) in stream.enumerated() {
             if stops.contains(place) {
@@ -110,7 +105,7 @@ struct RuleReferenceTests {
                 // Time passes after a start as before a stop: a reading of the same moment comes first.
                 if now > lastRead { tell(rules.advance(to: moment(now), isLast: true)) }
             }
-            pass(until: step.end)
+            now = step.end
             switch step {
             case .silence(let until): tell(rules.advance(to: moment(until), isLast: true))
             case .readings(let heard, let at):

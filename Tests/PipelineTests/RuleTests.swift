@@ -89,8 +89,15 @@ struct Watched {
 
     mutating func inspect() -> (found: [Rules.Impediment], over: [(rule: String, deviceID: String)]) { rules.inspect() }
 
+    /// No look at the clock comes before.
+    mutating func wakes(at seconds: Double) -> [String] {
+        waited = seconds
+        return told(rules.advance(to: Self.at(seconds)))
+    }
+
     /// The system's clock is set.
     mutating func clockIsSet(to seconds: Double) -> [String] {
+        rules.clockWasSet(by: Self.at(seconds).microseconds(since: Self.at(waited)), now: Self.at(seconds))
         waited = seconds
         return told(rules.advance(to: Self.at(seconds)))
     }
@@ -365,6 +372,14 @@ struct RuleTests {
         #expect(watched.clockIsSet(to: 1_790_000_000).isEmpty)
         #expect(watched.wait(until: 1_790_000_029).isEmpty)
         #expect(watched.wait(until: 1_790_000_031) == ["start"])
+    }
+
+    @Test("time passes while the gateway is frozen")
+    func frozen() throws {
+        var watched = try Watched(when: "a > 8") { $0.holdFor = 30_000_000 }
+        #expect(watched.hear(1, ["a": .number(9)], now: 1).isEmpty)
+        #expect(watched.wakes(at: 40) == ["start"])
+        #expect(watched.times.last == 31)
     }
 
     @Test("a rule may ask for the quality of a reading, and for its reason")

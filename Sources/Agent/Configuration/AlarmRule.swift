@@ -34,19 +34,20 @@ public struct AlarmRule: Sendable {
         var operand: ExpressionCompiler.Operand
         /// How often it is read, in microseconds, where it is asked for.
         var every: Int64?
-        /// Where its good values lie, in the unit that they are sent in; nil where that is not known.
-        var bounds: ClosedRange<Double>?
+        /// What its good values can be, in the unit that they are sent in.
+        var domain = Program.Domain()
         /// The shortest interval at which it came in earlier runs, in microseconds, and of which device, where it is not polled.
         var learned: (every: Int64, device: String)?
 
         init(_ operand: ExpressionCompiler.Operand, every: Int64? = nil) {
             self.operand = operand
             self.every = every
+            if case .boolean = operand { domain = .truth }
         }
 
         init(_ point: Point) {
             self.init(point.operand, every: point.every)
-            bounds = point.goodValues
+            domain = point.domain
         }
     }
 

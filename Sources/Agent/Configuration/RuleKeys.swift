@@ -147,27 +147,32 @@ struct RuleKeys {
             case .sequence(let programs, _): programs
             case .missing: []
             }
-        func never(_ program: Program) -> String? {
-            let bounds = program.inputs.map { input in
-                known(input).map { $0.bounds(of: input.look) } ?? Program.anything
-            }
-            if program.canHold(bounds) { return nil }
+        func domain(_ input: Program.Input) -> Program.Domain { known(input)?.domain ?? Program.Domain() }
+        func ranges(_ program: Program) -> String {
             let ranges = Set(
                 program.inputs.compactMap { input -> String? in
-                    guard case .value = input.look, let range = known(input)?.bounds else { return nil }
-                    return "\(input.point) is good from \(range.lowerBound.plain) to \(range.upperBound.plain)"
+                    guard case .value = input.look, case let bounds = domain(input).bounds, bounds != Program.anything,
+                        bounds != 0...1
+                    else { return nil }
+                    return "\(input.point) is good from \(bounds.lowerBound.plain) to \(bounds.upperBound.plain)"
                 })
             return ranges.isEmpty ? "" : ": " + ranges.sorted().joined(separator: ", ")
         }
-        if let why = conditions.compactMap({ never($0) }).first {
+        if let never = conditions.first(where: { !$0.canHold(domain) }) {
             key.problem(
-                "can never hold\(why)",
+                "can never hold\(ranges(never))",
                 fix:
                     "compare with values that there are; quality(POINT) == \"out_of_range\" holds for those beyond the range"
             )
-        } else if let why = compiled.until.flatMap({ never($0) }) {
+        } else if let until = compiled.until, !until.canHold(domain) {
             key.problem(
-                "ends none of its alarms: its `until` can never hold\(why)", fix: "compare with values that there are")
+                "ends none of its alarms: its `until` can never hold\(ranges(until))",
+                fix: "compare with values that there are")
+        } else if let until = compiled.until, let last = conditions.last, !until.canHold(whileNot: last, domain) {
+            let condition = conditions.count > 1 ? "last step" : "condition"
+            key.problem(
+                "ends none of its alarms: whenever its `until` holds, its \(condition) does, too",
+                fix: "leave `until` out, or write when the alarm is over")
         }
     }
 
@@ -276,18 +281,5 @@ struct RuleKeys {
             return known
         }
         return device.describesItself ? AlarmRule.KnownPoint(.number(unit: nil)) : nil
-    }
-}
-
-extension AlarmRule.KnownPoint {
-    /// What a formula may find for a point.
-    fileprivate func bounds(of look: Program.Input.Look) -> ClosedRange<Double> {
-        switch look {
-        case .value:
-            if case .boolean = operand { return 0...1 }
-            return bounds ?? Program.anything
-        case .equals, .quality, .reason: return 0...1
-        case .rate, .change: return Program.anything
-        }
     }
 }

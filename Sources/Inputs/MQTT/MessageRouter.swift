@@ -41,7 +41,7 @@ package struct MessageRouter {
     let devices: [MQTTDevice]
     private let catalog: Catalog
     private let collector: any Collecting
-    private let warnings: any WarningSink
+    let warnings: any WarningSink
     private var exact: [String: [Subscription]] = [:]
     private var wild: [Subscription] = []
     /// What is subscribed to.
@@ -50,13 +50,15 @@ package struct MessageRouter {
     private var identifiers: Set<Int> = []
     private let earlier: Set<Int>
     /// By place in `devices`, the devices that there are, by id.
-    private var known: [[String: Known]]
+    var known: [[String: Known]]
     /// By place in `devices`, before when no device is forgotten.
     private var nextForgotten: [Int: ContinuousClock.Instant] = [:]
     /// Events of devices that there was no place for, since they were asked for last.
     private var unplaced = 0
     /// Messages whose time was refused, likewise.
-    private var refusedTimes = 0
+    var refusedTimes = 0
+    /// By place in `devices`, how many messages came without a time until the first that had one; nil since then.
+    var withoutTime: [Int?]
 
     /// - Parameter earlier: the filters that the broker's session had when the gateway stopped.
     package init(
@@ -68,6 +70,7 @@ package struct MessageRouter {
         self.catalog = catalog
         self.collector = collector
         self.warnings = warnings
+        withoutTime = Array(repeating: 0, count: devices.count)
         known = devices.map { _ in [:] }
         var subscriptions: [Subscription] = []
         for (index, device) in devices.enumerated() {
@@ -399,37 +402,6 @@ package struct MessageRouter {
     mutating func takeUnplaced() -> Int {
         defer { unplaced = 0 }
         return unplaced
-    }
-
-    // MARK: When it was
-
-    private mutating func time(
-        of message: MQTTMessage, _ contents: MessageLayout.Contents, _ index: Int, _ id: String, _ arrival: Arrival
-    ) -> Timestamp? {
-        let wasRefused = known[index][id]?.isTimeRefused ?? false
-        known[index][id]?.isTimeRefused = false
-        guard let time = devices[index].form.time else { return nil }
-        let why: String
-        switch time.read(time.leaf(of: contents, topic: message.topic), arrival: arrival.time) {
-        case .time(let time):
-            if wasRefused { warnings.clear(.deviceTime, of: id) }
-            return time
-        case .absent: return nil
-        case .unreadable: why = "the device's time does not have the map's format"
-        case .impossible: why = "the device's time is before 2001 or too far in the future"
-        }
-        refusedTimes += 1
-        known[index][id]?.isTimeRefused = true
-        warnings.warn(
-            .deviceTime, of: id, why + ": the time of arrival is used",
-            next: "check `time` in the map (format, zone, max_ahead), or set the device's clock")
-        return nil
-    }
-
-    /// Messages whose time was refused, since the last call.
-    mutating func takeRefusedTimes() -> Int {
-        defer { refusedTimes = 0 }
-        return refusedTimes
     }
 }
 

@@ -149,7 +149,7 @@ public struct Rules {
     public mutating func note(_ batch: Batch, now: Timestamp) -> Batch {
         var alarms = Batch()
         guard !watches.isEmpty else { return alarms }
-        noticeStep(now)
+        noticeStepBack(now)
         for event in batch.events {
             var position = event.readings.lowerBound
             while position < event.readings.upperBound {
@@ -247,15 +247,13 @@ public struct Rules {
 
     /// How late a timer fires where no reading comes, in microseconds: a reading of the same moment may still be on its way.
     private static let grace: Int64 = 250_000
-    /// `advance` is called several times a second: a step of more than that is a clock that was set, and not time.
-    private static let longestStep: Int64 = 10_000_000
     /// Several threads look at the clock: a step back of less than that is none.
     private static let longestStepBack: Int64 = 1_000_000
 
     /// - Parameter isLast: whether nothing more comes, so that nothing is waited for.
     public mutating func advance(to now: Timestamp, isLast: Bool = false) -> Batch {
         var alarms = Batch()
-        noticeStep(now)
+        noticeStepBack(now)
         pass(to: now, isLast: isLast, &alarms)
         for number in timed {
             if let signal = watches[number].remind(at: now) {
@@ -282,17 +280,21 @@ public struct Rules {
         while let signal = watches[number].pass(through: limit, looks) { tell(signal, number, &alarms) }
     }
 
-    /// Notices where the system's clock was set since it was last looked at.
-    private mutating func noticeStep(_ now: Timestamp) {
-        guard let last = latest else { return latest = now }
-        let step = now.microseconds(since: last)
-        // While notes are replayed, a step ahead is time that passed: between two notes the clock was read, and between the last
-        // note and the start the gateway was off.
-        let isAhead = step > Self.longestStep && !isReplaying
-        guard step < -Self.longestStepBack || isAhead else { return latest = max(last, now) }
+    /// The system's clock was set: what was before stays as long ago as it was. That it was set back is noticed without this.
+    /// - Parameters:
+    ///   - step: how far ahead, or (less than 0) back, in microseconds.
+    ///   - now: what it says since.
+    public mutating func clockWasSet(by step: Int64, now: Timestamp) {
         latest = now
         looks.clockWasSet(by: step, now: now)
         for number in watches.indices { watches[number].clockWasSet(by: step, now: now) }
+    }
+
+    private mutating func noticeStepBack(_ now: Timestamp) {
+        guard let last = latest else { return latest = now }
+        let step = now.microseconds(since: last)
+        guard step < -Self.longestStepBack else { return latest = max(last, now) }
+        clockWasSet(by: step, now: now)
     }
 
     // MARK: After a crash
@@ -326,12 +328,12 @@ public struct Rules {
         var untold = Batch()
         for entry in entries {
             guard let came = entry.events.first?.time else { continue }
-            noticeStep(came)
+            noticeStepBack(came)
             // Timers had fired before it came.
             pass(to: came, isLast: false, &untold)
             _ = note(entry, now: came)
         }
-        noticeStep(now)
+        noticeStepBack(now)
         isReplaying = false
         let last = entries.last?.events.first?.time ?? Timestamp(microseconds: 0)
         for (number, active) in told.enumerated() {
