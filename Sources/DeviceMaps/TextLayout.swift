@@ -45,6 +45,31 @@ public struct TextLayout: Sendable, Equatable {
         return decoded(bytes)
     }
 
+    /// Lays a text out in registers, what `text` undoes; nil where they cannot hold it.
+    public func registers(of text: String, count: Int) -> [UInt16]? {
+        guard let bytes = encoded(text) else { return nil }
+        func byte(_ place: Int) -> UInt16 { bytes.indices.contains(place) ? UInt16(bytes[place]) : 0 }
+        let words = (0..<count).map { index in
+            switch order {
+            case .asSent: byte(2 * index) << 8 | byte(2 * index + 1)
+            case .swapped: byte(2 * index + 1) << 8 | byte(2 * index)
+            case .high: byte(index) << 8
+            case .low: byte(index)
+            }
+        }
+        return self.text(words) == text ? words : nil
+    }
+
+    private func encoded(_ text: String) -> [UInt8]? {
+        switch encoding {
+        case .ascii: return text.utf8.allSatisfy { $0 < 0x80 } ? Array(text.utf8) : nil
+        case .utf8: return Array(text.utf8)
+        case .latin1:
+            let bytes = text.unicodeScalars.compactMap { UInt8(exactly: $0.value) }
+            return bytes.count == text.unicodeScalars.count ? bytes : nil
+        }
+    }
+
     /// Whether bytes of two in each register are one character in each: the first is missing, or every second one.
     private static func hasOneInEach(_ bytes: [UInt8]) -> Bool {
         guard bytes.count > 1 else { return false }

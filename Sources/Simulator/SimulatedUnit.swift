@@ -74,11 +74,12 @@ struct SimulatedUnit: Sendable {
         of point: SimulatedPoint, _ layout: RegisterLayout, _ seconds: Double, factor: Double = 1
     ) -> [UInt16] {
         if layout.type == .string {
-            let text = Array("SIM \(point.point.name)".utf8.prefix(layout.length * 2))
-            return (0..<layout.length).map { index in
-                let bytes = [index * 2, index * 2 + 1].map { text.indices.contains($0) ? UInt16(text[$0]) : 0 }
-                return bytes[0] << 8 | bytes[1]
+            let (text, all) = (layout.text ?? TextLayout(), "SIM \(point.point.name)")
+            // As much of it as the registers hold.
+            return (0...all.count).lazy.compactMap {
+                text.registers(of: String(all.dropLast($0)), count: layout.length)
             }
+            .first ?? Array(repeating: 0, count: layout.length)
         }
         let number = point.raw(at: seconds) * factor
         guard let bits = layout.bits else { return layout.registers(of: layout.pattern(of: number) ?? 0) }

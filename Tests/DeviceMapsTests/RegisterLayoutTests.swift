@@ -103,6 +103,19 @@ struct RegisterLayoutTests {
         #expect(decode(layout, [0x4100, 0, 0, 0]).text == "A")
     }
 
+    @Test(
+        "a text is laid out as it is read, where the registers can hold it",
+        arguments: [TextLayout.Order.asSent, .swapped, .high, .low])
+    func textRoundTrip(order: TextLayout.Order) throws {
+        var text = TextLayout()
+        (text.order, text.encoding) = (order, .latin1)
+        let words = try #require(text.registers(of: "Müll", count: 4))
+        #expect(words.count == 4 && text.text(words) == "Müll")
+        #expect(text.registers(of: "123456789", count: 4) == nil, "too long")
+        #expect(text.registers(of: "ab ", count: 4) == nil, "padding is no part of a text")
+        #expect(text.registers(of: "€", count: 4) == nil, "not in the encoding")
+    }
+
     @Test("values that mean none are absent, never a number")
     func absent() {
         let layout = RegisterLayout(type: .int16)
