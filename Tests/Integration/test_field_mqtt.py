@@ -146,18 +146,21 @@ def test_topics_that_cross_are_a_mistake_where_the_protocol_cannot_tell_them_apa
         assert ("hall/+ and +/lamp" in result.stderr + result.stdout) == (code != 0)
 
 
-def test_what_is_no_longer_configured_is_unsubscribed(workshop):
-    broker, _ = workshop.mosquitto()
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_what_is_no_longer_configured_is_unsubscribed(workshop, version):
+    broker, peer = workshop.mosquitto(log_type="all")
     product(workshop)
     devices = {"a": {"topic": "hall/a"}, "b": {"topic": "hall/b"}}
-    gateway = start(workshop, broker, devices)
+    gateway = start(workshop, broker, devices, link={"version": version})
     gateway.stop()
-    gateway = start(workshop, broker, {"a": devices["a"]}, wait=False)
+    gateway = start(workshop, broker, {"a": devices["a"]}, wait=False, link={"version": version})
     wait_for(lambda: gateway.peer.log.read_text().count("subscribed") == 2, what="the subscription")
     for name in ("b", "a"):
         publish(broker, f"hall/{name}", {"t": 20, "n": 1})
     wait_for(lambda: readings(workshop, "a"), what="the reading")
     assert gateway.metric("headgate_mqtt_messages_total", link="hall") == 1
+    # RabbitMQ ends only what the same connection has subscribed to.
+    assert peer.log.read_text().count("hall/b (QoS 1)") == (1 if version == "5" else 2)
     gateway.stop()
     # Under another client id a session is left behind. Only its broker can end it.
     gateway = start(workshop, broker, {"a": devices["a"]}, link={"client_id": "another"})

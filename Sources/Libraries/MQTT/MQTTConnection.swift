@@ -195,9 +195,11 @@ public struct MQTTConnection: ~Copyable {
         return id
     }
 
-    /// Queues the end of subscriptions.
+    /// Queues the end of subscriptions, also of those that the session has from an earlier connection.
     public func unsubscribe(_ filters: [String]) throws(MQTTError) {
         guard !filters.isEmpty else { return }
+        // RabbitMQ 3.10 ends only what the same connection has subscribed to, and speaks MQTT 3.1.1.
+        if settings.version != .v5 { _ = try subscribe(filters, number: nil, wantsRetained: false) }
         let code = Self.withPointers(filters) { pointers, count in
             mosquitto_unsubscribe_multiple(client, nil, count, pointers, nil)
         }
