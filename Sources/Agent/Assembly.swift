@@ -58,12 +58,21 @@ struct Assembly {
                 name: link.name, connection: connection, share: share, sparkplugHost: sparkplugHost,
                 devices: devices.compactMap(mqttDevice), edgeNodes: devices.compactMap(edgeNodes),
                 monitor: monitor(of: link), warnings: warnings,
-                lastSubscriptions: subscriptions.filters(of: link.name, connection, warnings),
+                lastSubscriptions: subscriptions.filters(of: link.name, connection),
                 keepSubscriptions: { [subscriptions] in subscriptions.keep($0, of: link.name, connection) })
             let source = MQTTSource(
                 settings, catalog: catalog, collector: collector, commands: commands, logger: logs["mqtt"])
             return { await source.run() }
         }
+    }
+
+    /// Once all inputs have taken what they go on with.
+    func warnOfSessionsLeft() {
+        let connections = configuration.links.compactMap { link -> (String, MQTTSettings)? in
+            guard case .mqtt(let broker, _, _) = link.way else { return nil }
+            return (link.name, broker.settings)
+        }
+        subscriptions.warnOfSessionsLeft(Dictionary(connections, uniquingKeysWith: { one, _ in one }), warnings)
     }
 
     private func monitor(of link: Configuration.Link) -> LinkMonitor {

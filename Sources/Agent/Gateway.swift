@@ -109,6 +109,7 @@ public struct Gateway: Sendable {
             return run
         }
         self.collectors = collectors
+        assembly.warnOfSessionsLeft()
         watch = DeviceWatch(
             configuration: configuration, catalog: outbox.catalog, latest: latest, minimising: minimising,
             intervals: intervals, warnings: warnings)

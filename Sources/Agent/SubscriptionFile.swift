@@ -12,6 +12,10 @@ struct SubscriptionFile: Sendable {
         var client: String
         var broker: String
         var filters: [String]
+
+        func isOf(_ connection: MQTTSettings) -> Bool {
+            client == connection.clientID && broker == SubscriptionFile.broker(connection)
+        }
     }
 
     private let file: StateFile<[String: Session]>
@@ -20,18 +24,35 @@ struct SubscriptionFile: Sendable {
         file = StateFile("subscriptions", configuration, empty: [:])
     }
 
-    /// The subscriptions in a link's session. The session of another client id cannot be changed: that is a warning.
-    func filters(of link: String, _ connection: MQTTSettings, _ warnings: any WarningSink) -> [String] {
-        guard let known = file.current[link] else { return [] }
+    /// The subscriptions in a link's session.
+    func filters(of link: String, _ connection: MQTTSettings) -> [String] {
+        let known = file.current
         // Also at a broker with another address: it may be the same one, and ends what it does not have without complaint.
-        if known.client == connection.clientID { return known.filters }
-        guard known.broker == Self.broker(connection) else { return [] }
-        warnings.warn(
-            .sessionLeft, of: link,
-            "the broker keeps the session of the former client id \(known.client) and queues messages for it until it "
-                + "expires",
-            next: "remove the session at the broker")
-        return []
+        if let own = known[link], own.client == connection.clientID { return own.filters }
+        // The link may have had another name.
+        return known.values.first { $0.isOf(connection) }?.filters ?? []
+    }
+
+    /// Warns, once, of the sessions that no link uses any more: the gateway cannot change them.
+    /// - Parameter connections: by link.
+    func warnOfSessionsLeft(_ connections: [String: MQTTSettings], _ warnings: any WarningSink) {
+        for (link, known) in file.current {
+            let isMoved = connections[link].map { $0.clientID == known.client || Self.broker($0) != known.broker }
+            guard isMoved != true, !connections.values.contains(where: known.isOf) else { continue }
+            warnings.warn(
+                .sessionLeft, of: link,
+                "the broker \(known.broker) keeps the session of the former client id \(known.client) and queues messages "
+                    + "for it until it expires",
+                next: "remove the session at the broker")
+        }
+        file.change { sessions in
+            let count = sessions.count
+            sessions = sessions.filter { link, known in
+                // What a link goes on with that had another name is kept until it has kept it itself.
+                connections[link] != nil || connections.values.contains(where: known.isOf)
+            }
+            return sessions.count != count
+        }
     }
 
     func keep(_ filters: [String], of link: String, _ connection: MQTTSettings) {

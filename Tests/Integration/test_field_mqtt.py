@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 import subprocess
 import time
 
@@ -166,6 +167,50 @@ def test_what_is_no_longer_configured_is_unsubscribed(workshop, version):
     gateway = start(workshop, broker, {"a": devices["a"]}, link={"client_id": "another"})
     left = wait_for(lambda: warning(gateway, "session_left"), what="the warning")
     assert "test-1-in-hall" in left["text"], left
+    gateway.stop()
+
+
+@pytest.mark.parametrize("client", ["the same", None])
+def test_a_link_that_is_renamed_goes_on_with_its_session_or_is_reported(workshop, client):
+    broker, _ = workshop.mosquitto()
+    product(workshop)
+    devices = {"a": {"topic": "hall/a"}, "b": {"topic": "hall/b"}}
+    link = {"client_id": client} if client else {}
+    start(workshop, broker, devices, link=link).stop()
+    path = workshop.configuration(
+        maps=str(workshop.folder / "maps"), links={"room": {"mqtt": f"mqtt://127.0.0.1:{broker}"} | link},
+        outputs={"f": {"file": str(workshop.folder / "events.jsonl")}}, devices={"a": {"link": "room", "map": "sensor"} | devices["a"]})
+    gateway = workshop.gateway(path)
+    wait_for(lambda: gateway.peer.log.read_text().count("subscribed") == 2, what="the subscription")
+    for name in ("b", "a"):
+        publish(broker, f"hall/{name}", {"t": 20, "n": 1})
+    wait_for(lambda: readings(workshop, "a"), what="the reading")
+    assert gateway.metric("headgate_mqtt_messages_total", link="room") == 1
+    left = warning(gateway, "session_left")
+    assert left is None if client else (left["subject"] == "hall" and "test-1-in-hall" in left["text"]), left
+    gateway.stop()
+    # Once is enough.
+    gateway = workshop.gateway(path)
+    assert warning(gateway, "session_left") is None
+    gateway.stop()
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_a_subscription_that_a_lost_state_folder_leaves_behind_is_reported(workshop, is_lost):
+    broker, _ = workshop.mosquitto()
+    product(workshop)
+    devices = {"a": {"topic": "hall/a"}, "b": {"topic": "hall/b"}}
+    start(workshop, broker, devices).stop()
+    # It waits in the session.
+    publish(broker, "hall/b", {"t": 20, "n": 1})
+    if is_lost:
+        shutil.rmtree(workshop.folder / "state")
+    gateway = start(workshop, broker, {"a": devices["a"]})
+    for name in ("b", "a"):
+        publish(broker, f"hall/{name}", {"t": 20, "n": 1})
+    wait_for(lambda: readings(workshop, "a"), what="the reading")
+    found = warning(gateway, "message_refused")
+    assert ("hall/b" in found["text"] and "test-1-in-hall" in found["next"]) if is_lost else found is None, found
     gateway.stop()
 
 

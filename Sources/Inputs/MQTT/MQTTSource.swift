@@ -340,7 +340,15 @@ public actor MQTTSource {
                 place() + " gave no reading: " + text, next: next)
         }
         switch refusal {
-        case .unmatched, .notOfMap, .notAllowed, .nothing: break
+        case .notOfMap, .notAllowed, .nothing: break
+        case .unmatched:
+            // What was ended may have left messages in the session.
+            let ended = settings.lastSubscriptions.map(TopicFilter.ofOneClient)
+            guard !ended.contains(where: { TopicFilter.matches($0, message.topic) }) else { break }
+            settings.warnings.warn(
+                .messageRefused, of: "\(settings.name) (unmatched)",
+                place() + " is of no configured topic: the session has a subscription from before",
+                next: "remove the session of the client id \(settings.connection.clientID) at the broker")
         case .malformed(let device, let error):
             warn(device, "\(error)", next: "compare the payload with the map, or use another map for the topic")
         case .noID(let device):

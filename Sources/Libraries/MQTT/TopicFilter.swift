@@ -23,9 +23,13 @@ public enum TopicFilter {
     /// filter alone: a broker keeps it with the messages that wait in a session, and the configuration may change meanwhile.
     /// A group of clients has the same as one.
     public static func identifier(of filter: String) -> Int {
+        Int(Spread.hash(of: ofOneClient(filter)) % 268_435_455) + 1
+    }
+
+    /// What `shared` makes a shared filter of.
+    public static func ofOneClient(_ filter: String) -> String {
         let levels = filter.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
-        let own = levels.count == 3 && levels[0] == "$share" ? String(levels[2]) : filter
-        return Int(Spread.hash(of: own) % 268_435_455) + 1
+        return levels.count == 3 && levels[0] == "$share" ? String(levels[2]) : filter
     }
 
     /// What a client of a group subscribes to (MQTT 5.0, 4.8.2).
