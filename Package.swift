@@ -143,7 +143,9 @@ let package = Package(
         tests("DeviceMapsTests", ["DeviceMaps", "Events", "TestSupport", "YAMLText"], excluding: ["Cases"]),
         tests("MapImportTests", ["MapImport", "DeviceMaps", "YAMLText"], excluding: ["Cases"]),
         tests("PipelineTests", ["Pipeline", "DeviceMaps", "Events", "TestSupport"]),
-        tests("InputsTests", ["Inputs", "DeviceMaps", "Events", "MQTT", "Modbus", "Sparkplug", "YAMLText"]),
+        tests(
+            "InputsTests",
+            ["Inputs", "DeviceMaps", "Events", "MQTT", "Modbus", "Sparkplug", "TestSupport", "YAMLText"]),
         tests("OutboxTests", ["Outbox", "Events", "SQLite", "TestSupport", logging]),
         tests("SchemasTests", ["Schemas", "DeviceMaps", "Events"]),
         tests("OutputsTests", ["Outputs", "Events", "Kafka", logging]),

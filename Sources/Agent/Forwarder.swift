@@ -291,7 +291,7 @@ final class Forwarder: Sendable {
         if wasDown { logger.notice("output up") }
     }
 
-    /// An outage is told once, when it begins; after that it is counted.
+    /// An outage is logged once, when it begins; after that it is counted. That it lasts is a warning: see `OutputWatch`.
     private func note(_ failure: OutputFailure) {
         measures.retries.increment()
         let wasUp = state.withLock { state in
@@ -302,7 +302,7 @@ final class Forwarder: Sendable {
             }
             return state.isUp
         }
-        if wasUp { logger.warning("output down", metadata: ["error": "\(failure)"]) }
+        if wasUp { logger.notice("output down", metadata: ["error": "\(failure)"]) }
     }
 }
 

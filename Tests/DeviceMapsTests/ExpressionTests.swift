@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Events
+import TestSupport
 import Testing
 
 @testable import DeviceMaps
@@ -168,7 +169,8 @@ struct ExpressionTests {
             _ = try? compile(text)
         }
         #expect(throws: ExpressionError.self) { try compile(String(repeating: "n+", count: 600) + "n") }
-        var random = SystemRandomNumberGenerator()
+        var random = SeededGenerator()
+        print("HEADGATE_SEED=\(random.seed)")
         let parts = [
             "n", "p", "(", ")", "+", "-", "*", "/", "^", "5", "'V'", "if(", ",", "and", "not", "<", "==", "@a.b",
             "min(", " ", "é",

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Events
+import TestSupport
 import Testing
 
 @testable import DeviceMaps
@@ -90,7 +91,7 @@ struct BisectionTests {
         "whatever a device lacks, all that it has is read in the first round, and nothing is refused in the fourth",
         arguments: 0..<200)
     func anything(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(fixed: seed)
         let types: [RegisterType] = [.uint16, .float32, .float64]
         let sources = (0..<Int.random(in: 1...40, using: &random)).map { _ in
             source(Int.random(in: 0...150, using: &random), types.randomElement(using: &random) ?? .uint16)

@@ -5,6 +5,7 @@ import Events
 import Foundation
 import Logging
 import SQLite
+import TestSupport
 import Testing
 
 @testable import Outbox
@@ -238,7 +239,7 @@ struct OutboxTests {
     func manyDeadLetters() async throws {
         var kept = 0
         do {
-            var random = SystemRandomNumberGenerator()
+            var random = SeededGenerator(fixed: 1)
             let outbox = try open(["one", "two"]) { $0.maxSize = 400_000 }
             for number in 1...100 {
                 // Noise, which does not compress.

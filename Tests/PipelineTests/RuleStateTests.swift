@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Events
+import TestSupport
 import Testing
 
 @testable import DeviceMaps
@@ -172,9 +173,10 @@ struct RuleStateTests {
         var watched = Watched(rule)
         _ = (watched.hear(0, ["a": .number(4), "b": .number(1)]), watched.hear(1, state: "off"))
         let state = watched.rules.state(isFinal: true)
+        var random = SeededGenerator(fixed: 1)
         for place in state.indices {
             var damaged = state
-            damaged[place] ^= UInt8.random(in: 1...255)
+            damaged[place] ^= UInt8.random(in: 1...255, using: &random)
             for bytes in [damaged, Array(state[..<place])] {
                 var rules = Rules()
                 try? rules.restore(bytes, at: Watched.at(3))

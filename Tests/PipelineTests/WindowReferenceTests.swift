@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Events
+import TestSupport
 import Testing
 
 @testable import Pipeline
@@ -17,19 +18,19 @@ struct WindowReferenceTests {
         var b: Double?
     }
 
-    private static func stream() -> [Heard] {
+    private static func stream(_ random: inout SeededGenerator) -> [Heard] {
         var now: Int64 = 1_000
         var counter = 0.0
         return (0..<200).map { _ in
-            now += Int64.random(in: 0...(Int.random(in: 0..<20) == 0 ? 120 : 6))
-            counter += Double(Int.random(in: 0...9))
+            now += Int64.random(in: 0...(Int.random(in: 0..<20, using: &random) == 0 ? 120 : 6), using: &random)
+            counter += Double(Int.random(in: 0...9, using: &random))
             if counter >= 100 { counter -= 100 }
-            if Int.random(in: 0..<40) == 0 { counter = 0 }
-            let isLate = Int.random(in: 0..<4) == 0
+            if Int.random(in: 0..<40, using: &random) == 0 { counter = 0 }
+            let isLate = Int.random(in: 0..<4, using: &random) == 0
             return Heard(
-                time: now - (isLate ? Int64.random(in: 0...30) : 0), now: now,
-                a: Int.random(in: 0..<8) == 0 ? nil : Double.random(in: -50...50),
-                b: Int.random(in: 0..<8) == 0 ? nil : counter)
+                time: now - (isLate ? Int64.random(in: 0...30, using: &random) : 0), now: now,
+                a: Int.random(in: 0..<8, using: &random) == 0 ? nil : Double.random(in: -50...50, using: &random),
+                b: Int.random(in: 0..<8, using: &random) == 0 ? nil : counter)
         }
     }
 
@@ -131,14 +132,16 @@ struct WindowReferenceTests {
         let figures: [Figure] = [
             .min, .max, .mean, .timeMean, .last, .delta, .deviation, .rms, .peak, .crest, .kurtosis,
         ]
+        var random = SeededGenerator()
+        let seed = "HEADGATE_SEED=\(random.seed)"
         for round in 0..<100 {
-            let lateness = Int64.random(in: 0...20)
-            let stream = Self.stream()
+            let lateness = Int64.random(in: 0...20, using: &random)
+            let stream = Self.stream(&random)
             var windowed = Windowed(span, lateness: lateness, figures)
             var told: [Told] = []
             for heard in stream {
                 told += windowed.hear(heard.time, heard.a ?? .nan, b: heard.b ?? .nan, now: heard.now)
-                if Int.random(in: 0..<30) == 0 { try windowed.restart() }
+                if Int.random(in: 0..<30, using: &random) == 0 { try windowed.restart() }
             }
             told += windowed.wait(until: 1_000_000)
             let kept = Self.inTime(stream, span, lateness: lateness)
@@ -152,7 +155,7 @@ struct WindowReferenceTests {
                 }
             }
             let late = told.reduce(0) { $0 + ($1.figures[.late] ?? 0) }
-            try #require(told.count == expected.count, "round \(round)")
+            try #require(told.count == expected.count, "round \(round); \(seed)")
             for (one, other) in zip(told, expected) {
                 let isAlike = other.figures.allSatisfy { figure, value in
                     one.figures[figure].map { abs($0 - value) <= 1e-9 * max(1, abs(value)) } ?? false
@@ -160,7 +163,7 @@ struct WindowReferenceTests {
                 try #require(
                     isAlike && one.from == other.from && one.to == other.to && one.series == other.series
                         && one.figures.keys.filter { $0 != .late }.count == other.figures.count,
-                    "round \(round): \(one) for \(other)")
+                    "round \(round): \(one) for \(other); \(seed)")
             }
             #expect(late <= Double(2 * (stream.count - kept.count)))
         }

@@ -3,6 +3,7 @@
 
 import Events
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Pipeline
@@ -144,19 +145,20 @@ struct WindowTests {
             .session(gap: 8_000_000),
         ])
     func due(span: Window.Span) {
+        var random = SeededGenerator()
         for _ in 0..<200 {
-            var windowed = Windowed(span, lateness: Int64.random(in: 0...20_000_000))
+            var windowed = Windowed(span, lateness: Int64.random(in: 0...20_000_000, using: &random))
             var now: Int64 = 1_000_000_000
             for _ in 0..<20 {
-                now += Int64.random(in: 0...30_000_000)
-                _ = windowed.hear(now - Int64.random(in: 0...5_000_000), 1, now: now)
+                now += Int64.random(in: 0...30_000_000, using: &random)
+                _ = windowed.hear(now - Int64.random(in: 0...5_000_000, using: &random), 1, now: now)
                 var looks = 0
                 while let due = windowed.windows.nextDue, due.microseconds < now + 20_000_000 {
                     _ = windowed.wait(until: due.microseconds)
                     looks += 1
                 }
                 // Each ends a window, but for those that time has overtaken.
-                #expect(looks <= 8)
+                #expect(looks <= 8, "HEADGATE_SEED=\(random.seed)")
             }
         }
     }
@@ -255,15 +257,17 @@ struct WindowTests {
 
     @Test("quantiles are within 1 % of what was there, of all kinds of numbers, together and apart")
     func quantiles() {
-        let kinds: [() -> Double] = [
-            { .random(in: 0...1) }, { .random(in: -1e6...1e6) }, { exp(.random(in: -40...40)) },
-            { -exp(.random(in: -300...300)) }, { Double(Int.random(in: -3...3)) }, { 230 + .random(in: -5...5) },
+        var random = SeededGenerator()
+        let kinds: [(inout SeededGenerator) -> Double] = [
+            { .random(in: 0...1, using: &$0) }, { .random(in: -1e6...1e6, using: &$0) },
+            { exp(.random(in: -40...40, using: &$0)) }, { -exp(.random(in: -300...300, using: &$0)) },
+            { Double(Int.random(in: -3...3, using: &$0)) }, { 230 + .random(in: -5...5, using: &$0) },
         ]
         for kind in kinds {
             for count in [1, 2, 10, 1_000] {
-                let numbers = (0..<count).map { _ in kind() }.sorted()
+                let numbers = (0..<count).map { _ in kind(&random) }.sorted()
                 var (one, other) = (QuantileSketch(), QuantileSketch())
-                for (place, number) in numbers.shuffled().enumerated() {
+                for (place, number) in numbers.shuffled(using: &random).enumerated() {
                     if place.isMultiple(of: 3) { one.add(number) } else { other.add(number) }
                 }
                 one.merge(other)
@@ -274,7 +278,9 @@ struct WindowTests {
                     // What is nothing beside the others is told as the least of what is something.
                     let error = max(abs(exact) * 0.0100001, greatest * 1e-17)
                     let told = one.quantile(share) ?? .nan
-                    #expect(abs(told - exact) <= error, "\(share) of \(count): \(told) for \(exact)")
+                    #expect(
+                        abs(told - exact) <= error,
+                        "\(share) of \(count): \(told) for \(exact); HEADGATE_SEED=\(random.seed)")
                 }
             }
         }
@@ -289,9 +295,10 @@ struct WindowTests {
         }
         try windowed.restart()
         let state = windowed.windows.state
+        var random = SeededGenerator(fixed: 1)
         for place in state.indices {
             var damaged = state
-            damaged[place] ^= UInt8.random(in: 1...255)
+            damaged[place] ^= UInt8.random(in: 1...255, using: &random)
             var other = windowed.windows
             try? other.restore(damaged)
             try? other.restore(Array(state[..<place]))

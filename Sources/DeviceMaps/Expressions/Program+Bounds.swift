@@ -34,7 +34,7 @@ extension Program {
     ///   - domain: what the point of an input can be.
     public func canHold(whileNot other: Program? = nil, _ domain: (Input) -> Domain) -> Bool {
         guard isBoolean else { return true }
-        return Worlds(self, whileNot: other, domain).contains()
+        return self != other && Worlds(self, whileNot: other, domain).contains()
     }
 
     fileprivate var constants: [Double] {
