@@ -242,9 +242,12 @@ extension Outbox {
     /// What a stream loses where events are gone, 0 where the number is unknown; nil where a held range has none to lose.
     /// - Parameter total: how many lie in a held range with them, at the most.
     private func lost(_ count: UInt64, of total: UInt64, _ output: Int, _ lane: Lane, _ stream: Stream) -> UInt64? {
-        guard let topic = stream.topic else { return count }
         let at = Int(lane.rawValue)
-        guard books.outputs[output].positions[at].held(topic) > 0 else { return nil }
+        guard let topic = stream.topic else {
+            books.outputs[output].positions[at].loseUnleft(stream) { _ in count }
+            return count
+        }
+        guard books.outputs[output].positions[at].mayHold(topic) else { return nil }
         return books.outputs[output].positions[at].lose(count, of: total, stream)
     }
 }

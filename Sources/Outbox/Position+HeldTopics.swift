@@ -66,14 +66,41 @@ extension Position {
         }
     }
 
+    /// Notes that another stream lost events before it could leave some of them to the held ranges. Ranges that are ahead of it
+    /// have settled theirs already, and would count them for ever as events that are still to be left. The outbox does not know
+    /// their topics: it assumes all of them, so that no range seems to have less than it has.
+    /// - Parameters:
+    ///   - count: how many events before a block there were, from the stream's cursor on.
+    mutating func loseUnleft<Failure>(
+        _ stream: Stream, count: (_ end: Int64) throws(Failure) -> UInt64
+    ) throws(Failure) {
+        guard stream.topic == nil else { return }
+        let from = cursor(of: stream)
+        for index in replays.indices where replays[index].topic != nil && replays[index].cursor.isBeyond(from) {
+            // What a damaged row says may be anything.
+            replays[index].events += Int(min(try count(replays[index].cursor.end), UInt64(Int32.max)))
+            areReplaysUnsaved = true
+        }
+    }
+
+    /// Whether a held range has settled events that another stream has still to leave to it: the count of its events then says
+    /// nothing.
+    private func isAhead(_ topic: Topic) -> Bool {
+        let others = replays.filter { $0.topic == nil && !$0.isThrough }.map(\.cursor) + [live]
+        return replays.contains { range in range.topic == topic && others.contains(where: range.cursor.isBeyond) }
+    }
+
+    /// Whether events may wait in the held ranges of a topic.
+    func mayHold(_ topic: Topic) -> Bool { held(topic) > 0 || isAhead(topic) }
+
     /// Notes that events are gone among which a held range may have had some. The outbox does not know their topics: it
     /// assumes a share, and at least one event.
     /// - Parameter total: how many events lie in the range with them.
     /// - Returns: how many of them were the range's.
     mutating func lose(_ events: UInt64, of total: UInt64, _ stream: Stream) -> UInt64 {
         guard case .replay(let until, let topic?) = stream else { return events }
-        let held = UInt64(held(topic))
-        guard held > 0, events > 0 else { return 0 }
+        guard mayHold(topic), events > 0 else { return 0 }
+        let held = UInt64(max(1, held(topic)))
         let share = Double(held) * Double(events) / Double(max(total, events))
         let lost = min(events, held, max(1, UInt64(share.rounded(.up))))
         if let range = index(ofReplay: until, topic) {

@@ -107,13 +107,19 @@ struct Retention: ~Copyable {
         let lane = Int(last.lane.rawValue)
         for output in books.outputs.indices {
             let position = books.outputs[output].positions[lane]
-            let replays = position.replays.filter { $0.isReady && $0.cursor.block <= last.id }
-            let ways =
-                replays.map {
-                    (stream: $0.stream, cursor: $0.cursor, end: min(last.id + 1, $0.until))
+            // The held ranges last: what they have follows from what the others lose.
+            let ready = position.replays.filter { $0.isReady && $0.cursor.block <= last.id }
+            let (held, replays) = (ready.filter { $0.topic != nil }, ready.filter { $0.topic == nil })
+            func way(_ replay: Replay) -> (stream: Stream, cursor: Cursor, end: Int64) {
+                (replay.stream, replay.cursor, min(last.id + 1, replay.until))
+            }
+            let live =
+                position.live.block <= last.id
+                ? [(stream: Stream.live, cursor: position.live, end: last.id + 1)] : []
+            for way in replays.map(way) + live + held.map(way) {
+                try books.outputs[output].positions[lane].loseUnleft(way.stream) { end throws(SQLiteError) in
+                    try gap(last.lane, from: way.cursor, to: min(end, way.end), cause, database)?.count ?? 0
                 }
-                + (position.live.block <= last.id ? [(stream: .live, cursor: position.live, end: last.id + 1)] : [])
-            for way in ways {
                 if var gap = try gap(last.lane, from: way.cursor, to: way.end, cause, database) {
                     if case .replay(let until, _?) = way.stream {
                         let whole = try self.gap(last.lane, from: way.cursor, to: until, cause, database)
