@@ -59,7 +59,7 @@ def pipeline_benchmark(bench, windows):
 def rules_benchmark(bench, windows):
     """Each rule looks at two points of each device; none comes true."""
     rules = {
-        f"rule-{number}": {"when": f"r{number % 30:02} > {70_000 + number} and r{(number * 7 + 1) % 30:02} < 5"}
+        f"rule-{number}": {"when": f"r{number % 30:02} > {65_000 + number} and r{(number * 7 + 1) % 30:02} < 5"}
         for number in range(RULES)}
     figures = {"none": [], "all": []}
     with bench.kafka() as kafka:
