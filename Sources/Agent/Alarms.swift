@@ -20,7 +20,8 @@ final class Alarms: Sendable {
 
     private struct State {
         var rules: Rules
-        var clock = ClockJudge()
+        /// How far the system's clock was set until it was last looked at.
+        var clockWasSetBy: Int64 = 0
         /// How many notes have been written since the start.
         var notes = 0
         /// How much those are that have come since a state was kept.
@@ -54,8 +55,9 @@ final class Alarms: Sendable {
     private let gateway: String
     private let catalog: Catalog
     private let logger: Logger
-    /// Nil for the system's.
-    private let toldTime: (@Sendable () -> Timestamp)?
+    private let now: @Sendable () -> Timestamp
+    /// Nil in a trial.
+    private let clock: SystemClock?
     private let offer: @Sendable (Batch) -> Bool
     private let baselines: BaselineFile?
     private let warnings: any WarningSink
@@ -68,19 +70,20 @@ final class Alarms: Sendable {
     ///   - minimised: what is taken away before rules see it, in a word that is another where that is.
     ///   - warnings: where rules are reported that can raise no alarm.
     ///   - keeper: where what they know is kept; nil for nowhere.
-    ///   - toldTime: what time it is in a trial; nil for what the system's clock says.
+    ///   - clock: tells whether the system's clock was set, which collectors look at before they note readings; nil in a trial.
     ///   - offer: takes alarms for the critical lane; false where they are lost.
     init(
         rules: [AlarmRule], gateway: String, catalog: Catalog, logger: Logger, baselines: BaselineFile? = nil,
         minimised: String = "", warnings: any WarningSink = NoWarnings(), keeper: Keeper? = nil,
-        toldTime: (@Sendable () -> Timestamp)? = nil,
+        clock: SystemClock? = nil, now: @escaping @Sendable () -> Timestamp = { .now },
         offer: @escaping @Sendable (Batch) -> Bool
     ) {
         self.rules = rules
         self.gateway = gateway
         self.catalog = catalog
         self.logger = logger
-        self.toldTime = toldTime
+        self.clock = clock
+        self.now = now
         self.offer = offer
         self.baselines = baselines
         self.minimised = minimised
@@ -306,22 +309,20 @@ final class Alarms: Sendable {
     /// - Parameter isLast: whether nothing more comes, so that nothing is waited for.
     func advance(to now: Timestamp, isLast: Bool = false) {
         guard !rules.isEmpty else { return }
+        _ = clock?.look()
         tell { state in
             if !state.changed.isEmpty { bind(&state, now) }
             return state.rules.advance(to: now, isLast: isLast)
         }
     }
 
-    private func now() -> Timestamp { toldTime?() ?? .now }
-
-    /// Notices that the system's clock was set. Comparing it with one that is never set tells that from a pause, of this
-    /// process or of the machine.
+    /// Notices that the system's clock was set, which is no time that has passed.
     private func noticeClock(_ state: inout State) {
-        guard toldTime == nil else { return }
-        let (wall, steady, isOneMoment) = SystemClock.readBoth()
-        guard isOneMoment else { return }
-        let step = state.clock.look(wall: wall, steady: steady)
-        if step != 0 { state.rules.clockWasSet(by: step, now: wall) }
+        guard let clock else { return }
+        let wasSetBy = clock.wasSetBy
+        guard wasSetBy != state.clockWasSetBy else { return }
+        state.rules.clockWasSet(by: wasSetBy &- state.clockWasSetBy, now: now())
+        state.clockWasSetBy = wasSetBy
     }
 
     /// What is lost is told again with the next reading.

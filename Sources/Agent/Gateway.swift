@@ -58,7 +58,7 @@ public struct Gateway: Sendable {
             baselines: BaselineFile(configuration), minimised: configuration.minimise.word,
             warnings: warnings,
             keeper: .init(
-                keep: { outbox.keep(ruleState: $0, notes: $1) }, note: { outbox.note(ruleReadings: $0) })
+                keep: { outbox.keep(ruleState: $0, notes: $1) }, note: { outbox.note(ruleReadings: $0) }), clock: clock
         ) { outbox.intake.offer($0, .critical) }
         let kept = outbox.takeRules()
         alarms.restore(

@@ -20,7 +20,9 @@ final class SystemClock: Sendable {
 
     /// Looks at the clock, and asks the kernel of it once a second.
     func look() -> ClockState {
-        let (wall, steady, isOneMoment) = Self.readBoth()
+        let (before, wall, steady) = (Moment.now, Timestamp.now, Moment.now)
+        // Nothing is told by two readings with a pause between.
+        let isOneMoment = steady.nanoseconds(since: before) < 10_000_000
         return mutex.withLock { state in
             if state.askedAt.map({ steady.nanoseconds(since: $0) >= 1_000_000_000 }) ?? true {
                 state.askedAt = steady
@@ -34,11 +36,8 @@ final class SystemClock: Sendable {
         }
     }
 
-    /// The clock, and the one that is never set. Two readings with a pause between cannot be compared.
-    static func readBoth() -> (wall: Timestamp, steady: Moment, isOneMoment: Bool) {
-        let (before, wall, steady) = (Moment.now, Timestamp.now, Moment.now)
-        return (wall, steady, steady.nanoseconds(since: before) < 10_000_000)
-    }
+    /// How far the clock was set ahead since the start, as far as `look` has noticed it; less than 0 for back. In microseconds.
+    var wasSetBy: Int64 { mutex.withLock { $0.judge.wasSetBy } }
 
     /// adjtimex(2): TIME_ERROR while nothing keeps the clock. It is the same in a container.
     private static var isSynchronised: Bool {
@@ -61,17 +60,17 @@ struct ClockJudge {
     private var lookedAt: Moment?
     private var jumpedAt: Moment?
     private(set) var jumps = 0
+    /// The sum of all jumps, in microseconds.
+    private(set) var wasSetBy: Int64 = 0
 
-    /// - Returns: how far the clock was set since the last look, ahead or (less than 0) back, in microseconds.
-    @discardableResult
-    mutating func look(wall: Timestamp, steady: Moment) -> Int64 {
+    mutating func look(wall: Timestamp, steady: Moment) {
         let passed = lookedAt.map { Double(steady.microseconds(since: $0)) } ?? 0
         lookedAt = steady
         let jump = watch.jump(wall: wall, steady: steady)
-        guard abs(Double(jump)) > Double(Self.tolerance) + passed / 10 else { return 0 }
+        guard abs(Double(jump)) > Double(Self.tolerance) + passed / 10 else { return }
         jumpedAt = steady
         jumps += 1
-        return jump
+        wasSetBy &+= jump
     }
 
     func state(at steady: Moment, isSynchronised: Bool) -> ClockState {

@@ -143,17 +143,17 @@ public struct PointKeys {
                 labels.problem("needs whole numbers", fix: "give the point an integer type")
             }
         }
-        if source?.layout?.type == .string {
-            conversion.absentTexts = (takeOwn("absent")?.sequence() ?? []).compactMap { absentText($0, source?.layout) }
+        if let layout = source?.layout, layout.type == .string {
+            conversion.absentTexts = (takeOwn("absent")?.sequence() ?? []).compactMap { absentText($0, layout) }
         } else if case .message(let message) = source {
             takeMessageConversion(message, into: &conversion)
         }
         return conversion
     }
 
-    private func absentText(_ written: YAMLValue, _ layout: RegisterLayout?) -> String? {
+    private func absentText(_ written: YAMLValue, _ layout: RegisterLayout) -> String? {
         guard let text = written.string() else { return nil }
-        if let layout, (layout.text ?? TextLayout()).registers(of: text, count: layout.length) == nil {
+        if (layout.text ?? TextLayout()).registers(of: text, count: layout.length) == nil {
             written.problem(
                 "is no text that the registers can hold",
                 fix: "write it without the padding at its end, in at most as many characters as there is room for")

@@ -66,8 +66,7 @@ public struct Warning: Sendable, Equatable {
             case .messageRefused, .tooManyDevices, .devicesMerged, .deviceTime, .eventsLost: true
             case .ruleInputsStale, .ruleHoldUnknown, .linkDown, .clientIDTaken, .sessionLeft, .subscriptionRefused,
                 .pollsLost, .otherUnitAnswered, .allPointsRefused, .neverHeard, .pointNeverRead, .deviceTimeMissing,
-                .outputDown,
-                .topicRefused:
+                .outputDown, .topicRefused:
                 false
             }
         }

@@ -27,7 +27,7 @@ struct OutboxModelTests {
     }
 
     @Test(
-        "what a held topic lost is told, also where it had overtaken the others, by blocks or within one",
+        "a loss of a held topic is reported, also if its ranges were ahead of the other streams, by blocks or within one",
         arguments: [3_021_414_822_999_071_039, 17_881_073_635_750_797_669])
     func ahead(seed: UInt64) async throws {
         let model = try OutboxModel(maxSize: 150_000, freshFor: .seconds(10), seed: seed)

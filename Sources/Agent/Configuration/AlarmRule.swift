@@ -34,7 +34,7 @@ public struct AlarmRule: Sendable {
         var operand: ExpressionCompiler.Operand
         /// How often it is read, in microseconds, where it is asked for.
         var every: Int64?
-        /// What its good values can be, in the unit that they are sent in.
+        /// What its good values can be, in the unit that they are sent in, where a map says so.
         var domain = Program.Domain()
         /// The shortest interval at which it came in earlier runs, in microseconds, and of which device, where it is not polled.
         var learned: (every: Int64, device: String)?
@@ -42,12 +42,10 @@ public struct AlarmRule: Sendable {
         init(_ operand: ExpressionCompiler.Operand, every: Int64? = nil) {
             self.operand = operand
             self.every = every
-            if case .boolean = operand { domain = .truth }
         }
 
         init(_ point: Point) {
             self.init(point.operand, every: point.every)
-            domain = point.domain
         }
     }
 

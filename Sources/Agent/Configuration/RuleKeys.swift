@@ -151,8 +151,8 @@ struct RuleKeys {
         func ranges(_ program: Program) -> String {
             let ranges = Set(
                 program.inputs.compactMap { input -> String? in
-                    guard case .value = input.look, case let bounds = domain(input).bounds, bounds != Program.anything,
-                        bounds != 0...1
+                    guard case .value = input.look, let point = known(input), case .number = point.operand,
+                        case let bounds = point.domain.bounds, bounds != Program.anything
                     else { return nil }
                     return "\(input.point) is good from \(bounds.lowerBound.plain) to \(bounds.upperBound.plain)"
                 })
@@ -275,6 +275,7 @@ struct RuleKeys {
         guard let device else { return nil }
         if let point = device.map.points.first(where: { $0.name == input.point }) {
             var known = AlarmRule.KnownPoint(point)
+            known.domain = point.domain
             if point.every == nil, let interval = learned?.interval(of: point.name, device) {
                 known.learned = (interval, device.name)
             }

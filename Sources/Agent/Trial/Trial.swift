@@ -62,7 +62,7 @@ final class Trial {
         logger.logLevel = .error
         alarms = Alarms(
             rules: configuration.rules, gateway: configuration.gateway, catalog: catalog, logger: logger,
-            toldTime: { clock.now }
+            now: { clock.now }
         ) { tray.offer($0, .critical) }
         let computed = Collector(
             intake: tray, catalog: catalog, latest: LatestReadings(), totals: totals, clock: nil,

@@ -49,6 +49,8 @@ public actor MQTTSource {
     private var isClientIDTaken = false
     /// What the broker's session may be subscribed to.
     private var lastSubscriptions: [String]
+    /// The filters that the session had when the gateway started.
+    private let earlierFilters: [String]
     /// Filters of devices that the broker refuses.
     private var refusedFilters: Set<String> = []
 
@@ -69,6 +71,7 @@ public actor MQTTSource {
             settings.devices, catalog: catalog, collector: collector, earlier: settings.lastSubscriptions,
             warnings: settings.warnings)
         lastSubscriptions = settings.lastSubscriptions
+        earlierFilters = settings.lastSubscriptions.map(TopicFilter.ofOneClient)
         sparkplug = SparkplugHost(settings.edgeNodes, catalog: catalog)
     }
 
@@ -342,9 +345,8 @@ public actor MQTTSource {
         switch refusal {
         case .notOfMap, .notAllowed, .nothing: break
         case .unmatched:
-            // What was ended may have left messages in the session.
-            let ended = settings.lastSubscriptions.map(TopicFilter.ofOneClient)
-            guard !ended.contains(where: { TopicFilter.matches($0, message.topic) }) else { break }
+            // A subscription that was ended may have left messages in the session.
+            guard !earlierFilters.contains(where: { TopicFilter.matches($0, message.topic) }) else { break }
             settings.warnings.warn(
                 .messageRefused, of: "\(settings.name) (unmatched)",
                 place() + " is of no configured topic: the session has a subscription from before",

@@ -195,7 +195,7 @@ public struct MQTTConnection: ~Copyable {
         return id
     }
 
-    /// Queues the end of subscriptions, also of those that the session has from an earlier connection.
+    /// Queues UNSUBSCRIBE for filters, also for those to which an earlier connection of the session subscribed.
     public func unsubscribe(_ filters: [String]) throws(MQTTError) {
         guard !filters.isEmpty else { return }
         // RabbitMQ 3.10 ends only what the same connection has subscribed to, and speaks MQTT 3.1.1.
