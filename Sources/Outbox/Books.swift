@@ -74,11 +74,15 @@ struct Books {
             var found =
                 last.map { Next(block: max($0.id + 1, reached), sequence: $0.end) }
                 ?? Self.beginning(at: max(reached, first))
-            if let left = try database.end(lane), left.sequence > found.sequence {
-                ledger.addEnded(
-                    Gap(
-                        cause: .corruptBlock, lane: lane, first: found.sequence, last: left.sequence - 1,
-                        count: left.sequence - found.sequence, since: last?.until ?? .now, until: .now, outputs: []))
+            if let left = try database.end(lane), left.sequence >= found.sequence {
+                if left.sequence > found.sequence {
+                    ledger.addEnded(
+                        Gap(
+                            cause: .corruptBlock, lane: lane, first: found.sequence, last: left.sequence - 1,
+                            count: left.sequence - found.sequence, since: last?.until ?? .now, until: .now, outputs: [])
+                    )
+                }
+                // The number of the newest may be what is damaged.
                 found = Next(block: max(found.block, left.block), sequence: left.sequence)
             }
             next.append(found)

@@ -68,9 +68,16 @@ extension Outbox {
 
     private func live(_ output: Int, _ lane: Lane, bytes: Int, events: Int) throws(SQLiteError) -> Portion? {
         let at = Int(lane.rawValue)
-        return try portion(
-            output, lane, .live, books.outputs[output].positions[at].live, before: books.next[at].block, bytes: bytes,
-            events: events)
+        let end = books.next[at].block
+        if let portion = try portion(
+            output, lane, .live, books.outputs[output].positions[at].live, before: end, bytes: bytes, events: events)
+        {
+            return portion
+        }
+        if books.outputs[output].positions[at].live.block < end {
+            try skipMissing(output, lane, .live, to: end, nil)
+        }
+        return nil
     }
 
     /// - Parameter waiting: of held ranges, the topics that are left for later; nil for the backlog.
@@ -111,7 +118,12 @@ extension Outbox {
     ) throws(SQLiteError) -> Portion? {
         var cursor = cursor
         while cursor.block < end {
-            let blocks = try database.blocks(lane, from: cursor.block, before: end, bytes: bytes, events: events)
+            var blocks = try database.blocks(lane, from: cursor.block, before: end, bytes: bytes, events: events)
+            if blocks.first?.id != cursor.block {
+                // A row whose number is damaged hides those that follow it.
+                let after = try database.blocks(lane, from: cursor.block + 1, before: end, bytes: bytes, events: events)
+                if let found = after.first, found.id < blocks.first?.id ?? .max { blocks = after }
+            }
             guard let first = blocks.first else { return nil }
             if first.id > cursor.block { try skipMissing(output, lane, stream, to: first.id, first) }
             guard first.isTombstone else {
@@ -146,8 +158,8 @@ extension Outbox {
         move(output, lane, stream, to: Cursor(block: id, done: 0))
         // Before what an output begins with, and before what a new database begins with, nothing is missing.
         guard from.block > Cursor.beginning, Books.isSameTurn(from.block, id) else { return }
-        // Where a page leads elsewhere, a search can find what does not lie there.
-        let before = try database.lastBefore(lane, from.block).flatMap { $0.id < from.block ? $0 : nil }
+        // Where a page leads elsewhere, or a row's number is damaged, a search can find what does not lie there.
+        let before = try database.lastBefore(lane, from.block).flatMap { $0.id == from.block - 1 ? $0 : nil }
         guard before == nil || next == nil || before?.end != next?.first else { return }
         let name = books.outputs[output].name
         let between = before.flatMap { before in next.map { $0.first > before.end ? $0.first - before.end : 0 } } ?? 0
@@ -197,15 +209,18 @@ extension Outbox {
         let at = Int(block.lane.rawValue)
         // The columns may be what is damaged: what the neighbours say is what is missing.
         let after = (try? database.head(block.lane, from: block.id + 1))?.first ?? books.next[at].sequence
-        let whole = after > block.first ? min(after - block.first, UInt64(Self.eventsInBlock)) : 0
-        let rest = books.next[at].sequence - min(block.first, books.next[at].sequence)
+        let before = try? database.lastBefore(block.lane, block.id)
+        let first =
+            before.map { Books.isSameTurn($0.id, block.id) ? min($0.end, block.first) : block.first } ?? block.first
+        let whole = after > first ? min(after - first, UInt64(Self.eventsInBlock)) : 0
+        let rest = books.next[at].sequence - min(first, books.next[at].sequence)
         guard let count = lost(whole, of: rest, output, block.lane, stream) else {
             return move(output, block.lane, stream, to: Cursor(block: block.id + 1, done: 0))
         }
         let name = books.outputs[output].name
         books.ledger.add(
             Gap(
-                cause: .corruptBlock, lane: block.lane, first: block.first, last: block.first + max(count, 1) - 1,
+                cause: .corruptBlock, lane: block.lane, first: first, last: first + max(count, 1) - 1,
                 count: count, since: block.since, until: block.until, outputs: [name]))
         move(output, block.lane, stream, to: Cursor(block: block.id + 1, done: 0))
     }

@@ -59,6 +59,29 @@ struct RecoveryTests {
         try await ward.checkRecovery(mostMissing: (3...5).contains(page) ? ward.mostInLane : 3 * 8)
     }
 
+    @Test("a row whose number is damaged costs itself and no more", arguments: 0..<60, [UInt8(0x55), 0x7F])
+    func flippedNumbers(place: Int, flip: UInt8) async throws {
+        try await ward.fill(leavingLog: false)
+        var isThere = false
+        try ward.damage("outbox.db") { bytes in
+            // Leaves of tables (SQLite's file format, 1.6) that have one row each.
+            let leaves = stride(from: 0, to: bytes.count - 4_095, by: 4_096).filter { start in
+                bytes[start] == 13 && bytes[start + 3] == 0 && bytes[start + 4] == 1
+            }
+            guard leaves.indices.contains(place) else { return }
+            isThere = true
+            let start = leaves[place]
+            var at = start + Int(bytes[start + 8]) << 8 + Int(bytes[start + 9])
+            // Past the length of the row to the last byte of its number.
+            while bytes[at] & 0x80 != 0 { at += 1 }
+            at += 1
+            while bytes[at] & 0x80 != 0 { at += 1 }
+            bytes[at] ^= flip
+        }
+        guard isThere else { return }
+        try await ward.checkRecovery(mostMissing: 3 * 8)
+    }
+
     @Test(
         "a header or a list of tables that is damaged costs nothing",
         arguments: [0...99, 100...4_095], 0..<SeededGenerator.rounds(6))
