@@ -43,8 +43,8 @@ struct DeviceWatch {
         while !Task.isCancelled {
             try? await Task.sleep(for: pause)
             let effort = ContinuousClock().measure { look() }
-            // With very many points it takes a while: half a per cent of a core at most.
-            pause = max(Self.interval, effort * 200)
+            // With very many points it takes a while: a tenth of a per cent of a core at most.
+            pause = max(Self.interval, effort * 1_000)
         }
     }
 

@@ -14,25 +14,40 @@ struct Cause {
 /// What rules know of the points they look at.
 struct Looks {
     private struct Look {
-        let kind: Program.Input.Look
-        var late = LateReadings()
         let series: SeriesNumber
+        /// The next look at the same series, or -1.
+        var next: Int32 = -1
         /// Its place in `changes`, which few have: many thousands of looks stay close together.
         var change: Int32 = -1
         /// Its place in `habits`, which what is polled has none in.
         var habit: Int32 = -1
         /// The last reading, with the time that it counts from.
         var last: Cause?
-        var rate: RateOfChange?
+        var late = LateReadings()
         /// Watches that look.
-        var watches: [Int] = []
+        var watches: [Int32] = []
+        let kind: Program.Input.Look
+        var rate: RateOfChange?
+    }
+
+    /// What formulas are given.
+    private struct Current {
+        /// Not a number where the reading is not good.
+        var number = Double.nan
+        /// That it counts from.
+        var time = Timestamp(microseconds: .min)
+        /// How long it counts where a rule does not say, in microseconds.
+        var validity = Rule.validity(interval: 0)
     }
 
     private var slots = SeriesSlots()
-    private var bySlot: [[Int]] = []
+    /// By slot, the first look at the series.
+    private var firsts: [Int32] = []
+    /// By slot, the last moment in which a reading came.
+    private var seenIn: [Int] = []
     private var looks: [Look] = []
-    /// By look, what formulas are given, and the time that it counts from; not a number where the reading is not good.
-    private var current: [(number: Double, time: Timestamp)] = []
+    /// By look.
+    private var current: [Current] = []
     /// What watches look at, those of a watch one after the other.
     private var inputs: [Int32] = []
     private var changes: [ChangeDetector] = []
@@ -42,19 +57,22 @@ struct Looks {
     var remembered: [Place: Memory] = [:]
 
     /// - Parameters:
-    ///   - isPolled: whether it is known how often it is read.
+    ///   - interval: at which it is polled, in microseconds; nil where it is sent when its device likes.
     ///   - baselines: those of earlier runs, by series and the number of readings that they are learnt from.
     /// - Returns: its number.
     mutating func add(
-        _ kind: Program.Input.Look, of series: SeriesNumber, isPolled: Bool, for watch: Int,
+        _ kind: Program.Input.Look, of series: SeriesNumber, every interval: Int64?, for watch: Int,
         baselines: (SeriesNumber, Int) -> Baseline?
     ) -> Int {
         let slot = slots.add(series)
-        if slot == bySlot.count { bySlot.append([]) }
-        let known = bySlot[slot].first { looks[$0].kind == kind }
+        if slot == firsts.count {
+            firsts.append(-1)
+            seenIn.append(0)
+        }
+        let known = self.known(kind, firsts[slot])
         let number = known ?? looks.count
         if known == nil {
-            var look = Look(kind: kind, series: series)
+            var look = Look(series: series, next: firsts[slot], kind: kind)
             switch kind {
             case .rate(let over): look.rate = RateOfChange(over: over)
             case .change(let detector, let learn, let per):
@@ -63,17 +81,31 @@ struct Looks {
                 changes.append(ChangeDetector(detector, learn: learn, per: per, baseline: baseline ?? Baseline()))
             case .value, .equals, .quality, .reason: break
             }
-            if !isPolled {
-                look.habit = Int32(habits.count)
-                habits.append(ReadingHabit())
-            }
             looks.append(look)
-            current.append((.nan, Timestamp(microseconds: .min)))
-            bySlot[slot].append(number)
+            current.append(Current())
+            firsts[slot] = Int32(number)
+            setInterval(interval, number)
             if let memory = remembered.removeValue(forKey: Place(series: series, kind: kind)) { recall(memory, number) }
         }
-        if !looks[number].watches.contains(watch) { looks[number].watches.append(watch) }
+        if known != nil { setInterval(interval, number) }
+        if !looks[number].watches.contains(Int32(watch)) { looks[number].watches.append(Int32(watch)) }
         return number
+    }
+
+    private func known(_ kind: Program.Input.Look, _ first: Int32) -> Int? {
+        var look = first
+        while look >= 0, looks[Int(look)].kind != kind { look = looks[Int(look)].next }
+        return look < 0 ? nil : Int(look)
+    }
+
+    private mutating func setInterval(_ interval: Int64?, _ look: Int) {
+        if let interval {
+            looks[look].habit = -1
+            current[look].validity = Rule.validity(interval: interval)
+        } else if looks[look].habit < 0 {
+            looks[look].habit = Int32(habits.count)
+            habits.append(ReadingHabit())
+        }
     }
 
     /// Keeps what a watch looks at.
@@ -88,14 +120,30 @@ struct Looks {
 
     /// A watch no longer looks.
     mutating func remove(watch: Int) {
-        for number in looks.indices { looks[number].watches.removeAll { $0 == watch } }
+        for number in looks.indices { looks[number].watches.removeAll { $0 == Int32(watch) } }
     }
 
-    /// The looks at a series; nil where there is none.
+    /// The first look at a series; nil where there is none.
     @inline(__always)
-    func of(_ series: SeriesNumber) -> [Int]? { slots[series].map { bySlot[$0] } }
+    func first(of series: SeriesNumber) -> Int? { slots[series].map { Int(firsts[$0]) } }
 
-    func watches(_ look: Int) -> [Int] { looks[look].watches }
+    /// The next look at the same series; nil after the last.
+    @inline(__always)
+    func next(after look: Int) -> Int? {
+        let next = looks[look].next
+        return next < 0 ? nil : Int(next)
+    }
+
+    /// Whether no reading of a series has come in a moment yet; one has from now on.
+    @inline(__always)
+    mutating func isNew(_ series: SeriesNumber, in moment: Int) -> Bool {
+        guard let slot = slots[series] else { return true }
+        if seenIn[slot] == moment { return false }
+        seenIn[slot] = moment
+        return true
+    }
+
+    func watches(_ look: Int) -> [Int32] { looks[look].watches }
 
     func series(_ look: Int) -> SeriesNumber? { looks[look].series }
 
@@ -112,11 +160,14 @@ struct Looks {
             case .setBack: novelty = .setBack
             case .newer:
                 let habit = Int(looks[look].habit)
-                if habit >= 0 { habits[habit].note(reading.time.microseconds(since: last.reading.time)) }
+                if habit >= 0 {
+                    habits[habit].note(reading.time.microseconds(since: last.reading.time))
+                    current[look].validity = Rule.validity(interval: habits[habit].usual ?? 0)
+                }
             }
         }
         looks[look].last = Cause(reading: reading, text: text)
-        current[look] = (number(reading, in: look, text: text), reading.time)
+        (current[look].number, current[look].time) = (number(reading, in: look, text: text), reading.time)
         return novelty
     }
 
@@ -189,10 +240,13 @@ struct Looks {
             guard let sums = memory.sums, changes[Int(looks[look].change)].isLearnt else { return }
             changes[Int(looks[look].change)].sums = sums
         }
-        if looks[look].habit >= 0, let habit = memory.habit { habits[Int(looks[look].habit)] = habit }
+        if looks[look].habit >= 0, let habit = memory.habit {
+            habits[Int(looks[look].habit)] = habit
+            current[look].validity = Rule.validity(interval: habit.usual ?? 0)
+        }
         looks[look].last = memory.last
         looks[look].rate = memory.rate ?? looks[look].rate
-        current[look] = (memory.number, memory.time)
+        (current[look].number, current[look].time) = (memory.number, memory.time)
     }
 
     /// What is known of how a point is while all is well.
@@ -214,11 +268,12 @@ struct Looks {
     }
 
     /// What a formula is given at a time: not a number where the reading is too old, and unknown therefore.
-    /// - Parameter validity: how long a reading counts; 0 for what is usual for it.
+    /// - Parameter within: how long the rule says that a reading counts; 0 where it does not.
     @inline(__always)
-    func number(_ look: Int, at time: Timestamp, validity: Int64) -> Double {
-        let age = time.microseconds(since: current[look].time)
-        return age <= (validity > 0 ? validity : usualValidity(look)) ? current[look].number : .nan
+    func number(_ look: Int, at time: Timestamp, within: Int64) -> Double {
+        let current = current[look]
+        let age = time.microseconds(since: current.time)
+        return age <= (within > 0 ? within : current.validity) ? current.number : .nan
     }
 
     /// Whether the gateway itself reads it again and again.
@@ -228,16 +283,11 @@ struct Looks {
     func time(_ look: Int) -> Timestamp { current[look].time }
 
     /// How long its readings count, in microseconds.
-    func validity(_ look: Int, _ validity: Int64) -> Int64 { validity > 0 ? validity : usualValidity(look) }
+    func validity(_ look: Int, within: Int64) -> Int64 { within > 0 ? within : current[look].validity }
 
     /// The last moment at which its reading counts.
-    func expiry(_ look: Int, validity: Int64) -> Timestamp {
+    func expiry(_ look: Int, within: Int64) -> Timestamp {
         if current[look].time.microseconds == .min { return Timestamp(microseconds: .min) }
-        return current[look].time.advanced(byMicroseconds: self.validity(look, validity))
-    }
-
-    private func usualValidity(_ look: Int) -> Int64 {
-        let habit = Int(looks[look].habit)
-        return habit < 0 ? Rule.validity(interval: 0) : Rule.validity(interval: habits[habit].usual ?? 0)
+        return current[look].time.advanced(byMicroseconds: validity(look, within: within))
     }
 }

@@ -85,21 +85,27 @@ final class SharedRule: Sendable {
         case missing
     }
 
-    let rule: Rule
+    struct Formula {
+        let program: Program
+        /// The places of its inputs among those of the rule.
+        let inputs: Range<Int>
+    }
+
+    // What each look needs comes first.
     let kind: Kind
-    /// By input; see `Rule.validities`.
-    let validities: [Int64]
     let hasUntil: Bool
     /// Those of the condition, then `until`.
-    let formulas: [Program]
+    let formulas: [Formula]
+    /// How long a reading counts, in microseconds; 0 where that follows from how often its point comes.
+    let within: Int64
+    let inputCount: Int
+    let rule: Rule
     /// What it is about, in a word that is another where that is.
     let meaning: String
-    /// By formula, where its inputs begin among those of all; at the end, how many those are.
-    let starts: [Int]
 
     init(_ rule: Rule) {
         self.rule = rule
-        validities = rule.validities
+        within = rule.within ?? 0
         meaning = "\(rule.condition) \(String(describing: rule.until))"
         hasUntil = rule.until != nil
         let steps: [Program]
@@ -108,7 +114,11 @@ final class SharedRule: Sendable {
         case .sequence(let programs, let within): (kind, steps) = (.sequence(within: within), programs)
         case .missing: (kind, steps) = (.missing, [])
         }
-        formulas = steps + (rule.until.map { [$0] } ?? [])
-        starts = rule.inputs.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1.count) }
+        var first = 0
+        formulas = (steps + (rule.until.map { [$0] } ?? [])).map { program in
+            defer { first += program.inputs.count }
+            return Formula(program: program, inputs: first..<first + program.inputs.count)
+        }
+        inputCount = rule.inputs.joined().count
     }
 }

@@ -36,23 +36,27 @@ extension Rules {
             isImpeded += repeatElement(false, count: watches.count - isImpeded.count)
         }
         for number in watches.indices {
-            let watch = watches[number]
-            func impediment(_ cause: Impediment.Cause) -> Impediment {
-                Impediment(rule: watch.shared.rule.name, deviceID: watch.deviceID, cause: cause)
-            }
-            let before = found.count
-            if let stale = watch.staleInput(looks) {
-                staleness[number] = min(staleness[number], .max - 1) + 1
-                if staleness[number] >= Self.fewestStale, let series = looks.series(stale.look) {
-                    found.append(impediment(.stale(series, age: stale.age, validity: stale.validity)))
-                }
-            } else {
-                staleness[number] = 0
-            }
-            if watch.brokenHolds >= Self.fewestBrokenHolds { found.append(impediment(.holdUnknown)) }
-            if isImpeded[number], found.count == before { over.append((watch.shared.rule.name, watch.deviceID)) }
-            isImpeded[number] = found.count > before
+            let causes = impediments(of: number)
+            if causes.isEmpty, !isImpeded[number] { continue }
+            isImpeded[number] = !causes.isEmpty
+            let (rule, device) = (watches[number].shared.rule.name, watches[number].deviceID)
+            if causes.isEmpty { over.append((rule, device)) }
+            found += causes.map { Impediment(rule: rule, deviceID: device, cause: $0) }
         }
         return (found, over)
+    }
+
+    private mutating func impediments(of number: Int) -> [Impediment.Cause] {
+        var causes: [Impediment.Cause] = []
+        if let stale = watches[number].staleInput(looks) {
+            staleness[number] = min(staleness[number], .max - 1) + 1
+            if staleness[number] >= Self.fewestStale, let series = looks.series(stale.look) {
+                causes.append(.stale(series, age: stale.age, validity: stale.validity))
+            }
+        } else {
+            staleness[number] = 0
+        }
+        if watches[number].brokenHolds >= Self.fewestBrokenHolds { causes.append(.holdUnknown) }
+        return causes
     }
 }

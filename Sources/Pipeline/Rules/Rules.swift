@@ -24,19 +24,15 @@ public struct Rules {
     private var shared: [String: [SharedRule]] = [:]
     /// Watches that look at the system's clock.
     private var timed: [Int] = []
-    /// Watches for which time alone changes something, and whether each of all is among them.
+    /// Watches for which time alone changes something.
     private var waiting: [Int] = []
-    private var isWaiting: [Bool] = []
     /// Watches to be looked at, kept from event to event for its room.
     private var touched: [Int] = []
-    /// By watch, the newest time of what it is to be looked at for; nil where it is not.
-    private var touchedAt: [Timestamp?] = []
     /// By watch, for how many inspections in a row an input has been too old.
     var staleness: [UInt8] = []
     /// By watch, whether the last inspection found that it can raise no alarm.
     var isImpeded: [Bool] = []
-    /// By look, in which moment it came last.
-    private var seenIn: [Int] = []
+    /// The number of the moment that is being noted.
     private var moment = 0
     /// The latest that the system's clock said.
     private var latest: Timestamp?
@@ -86,8 +82,8 @@ public struct Rules {
         if isKnown { looks.remove(watch: number) }
         let found = inputs.enumerated().compactMap { place, input in
             input.series.map {
-                let isPolled = rule.intervals.indices.contains(place) && rule.intervals[place] != nil
-                return looks.add(input.look, of: $0, isPolled: isPolled, for: number, baselines: knownBaselines)
+                let interval = rule.intervals.indices.contains(place) ? rule.intervals[place] : nil
+                return looks.add(input.look, of: $0, every: interval, for: number, baselines: knownBaselines)
             }
         }
         var watch = Watch(
@@ -111,17 +107,13 @@ public struct Rules {
         }
         numbers[key] = number
         watches.append(watch)
-        touchedAt.append(nil)
-        isWaiting.append(false)
         if rule.needsClock { timed.append(number) }
         wait(number)
     }
 
     /// Looks after a watch as time passes, where that may change something.
     private mutating func wait(_ number: Int) {
-        guard watches[number].due != Watch.never, !isWaiting[number] else { return }
-        isWaiting[number] = true
-        waiting.append(number)
+        if watches[number].waits() { waiting.append(number) }
     }
 
     private mutating func share(_ rule: Rule) -> SharedRule {
@@ -171,10 +163,9 @@ public struct Rules {
     private mutating func moment(of batch: Batch, in readings: Range<Int>) -> Range<Int> {
         moment += 1
         for position in readings {
-            guard let look = looks.of(batch.readings[position].series)?.first else { continue }
-            if look >= seenIn.count { seenIn += repeatElement(0, count: look - seenIn.count + 1) }
-            if seenIn[look] == moment { return readings.lowerBound..<position }
-            seenIn[look] = moment
+            guard looks.isNew(batch.readings[position].series, in: moment) else {
+                return readings.lowerBound..<position
+            }
         }
         return readings
     }
@@ -185,59 +176,60 @@ public struct Rules {
         for position in moment {
             let reading = batch.readings[position]
             // One that comes late changes nothing, and tells no time.
-            guard let look = looks.of(reading.series)?.first, reading.time >= looks.time(look) else { continue }
+            guard let look = looks.first(of: reading.series), reading.time >= looks.time(look) else { continue }
             newest = max(newest, min(now, reading.time))
         }
         for position in moment {
-            for look in looks.of(batch.readings[position].series) ?? [] {
-                for watch in looks.watches(look) where watches[watch].due < newest {
-                    pass(watch, through: newest.advanced(byMicroseconds: -1), &alarms)
+            var next = looks.first(of: batch.readings[position].series)
+            while let look = next {
+                for watch in looks.watches(look) where watches[Int(watch)].due < newest {
+                    pass(Int(watch), through: newest.advanced(byMicroseconds: -1), &alarms)
                 }
+                next = looks.next(after: look)
             }
         }
     }
 
     private mutating func note(_ reading: Reading, of batch: Batch, _ now: Timestamp) {
-        guard let found = looks.of(reading.series) else { return }
+        var next = looks.first(of: reading.series)
+        guard next != nil else { return }
         var reading = reading
         reading.time = min(reading.time, now)
         let text: String? = if case .text(let index) = reading.value { batch.text(at: index) } else { nil }
-        for look in found {
+        var isNoted = false
+        while let look = next {
+            next = looks.next(after: look)
             let novelty = looks.note(reading, in: look, text: text, now: now)
             if novelty == .late {
                 hear(reading, look, now)
                 continue
             }
-            if hasNotes, look == found[0], !looks.isPolled(look), !isReplaying {
+            if hasNotes, !isNoted, !isReplaying, !looks.isPolled(look) {
                 note.append(Cause(reading: reading, text: text))
+                isNoted = true
             }
             for watch in looks.watches(look) {
-                if novelty == .setBack { watches[watch].clockWasSetBack(looks, now: now) }
-                if let time = touchedAt[watch] {
-                    touchedAt[watch] = max(time, reading.time)
-                } else {
-                    touchedAt[watch] = reading.time
-                    touched.append(watch)
-                }
+                if novelty == .setBack { watches[Int(watch)].clockWasSetBack(looks, now: now) }
+                touch(Int(watch), at: reading.time)
             }
         }
     }
 
     /// A late reading changes only the rules on what is missing: its point sends readings.
     private mutating func hear(_ reading: Reading, _ look: Int, _ now: Timestamp) {
-        for watch in looks.watches(look) where watches[watch].isOfMissing && reading.quality == .good {
-            guard touchedAt[watch] == nil else { continue }
-            touchedAt[watch] = reading.time
-            touched.append(watch)
+        for watch in looks.watches(look) where watches[Int(watch)].isOfMissing && reading.quality == .good {
+            if !watches[Int(watch)].isTouched { touch(Int(watch), at: reading.time) }
         }
+    }
+
+    private mutating func touch(_ watch: Int, at time: Timestamp) {
+        if watches[watch].touch(at: time) { touched.append(watch) }
     }
 
     private mutating func lookAtTouched(_ now: Timestamp, _ alarms: inout Batch) {
         guard !touched.isEmpty else { return }
         for number in touched {
-            guard let time = touchedAt[number] else { continue }
-            touchedAt[number] = nil
-            if let signal = watches[number].look(at: looks, time: time, now: now) { tell(signal, number, &alarms) }
+            if let signal = watches[number].look(at: looks, now: now) { tell(signal, number, &alarms) }
             wait(number)
         }
         touched.removeAll(keepingCapacity: true)
@@ -270,10 +262,7 @@ public struct Rules {
             let time = watches[number].time(at: now)
             pass(number, through: isLast ? time : time.advanced(byMicroseconds: -Self.grace), &alarms)
         }
-        waiting.removeAll { number in
-            isWaiting[number] = watches[number].due != Watch.never
-            return !isWaiting[number]
-        }
+        waiting.removeAll { !watches[$0].stillWaits() }
     }
 
     private mutating func pass(_ number: Int, through limit: Timestamp, _ alarms: inout Batch) {

@@ -39,30 +39,34 @@ struct Watch {
     let shared: SharedRule
     /// Where what its formulas are given begins among the inputs of all.
     let firstInput: Int
+    /// The newest time of the readings that it is to be looked at for.
+    private var touchedAt = untouched
     private var lookedAt = Timestamp(microseconds: .min)
     /// When, in the rule's time, it changes without a reading.
     private(set) var due = Self.never
-    private var heldSince: Timestamp?
-    private var lastHeld: Timestamp?
-    private(set) var active: Active?
-    let device: DeviceNumber
-    let deviceID: String
     /// The newest reading of its inputs, and how far its time was behind the system's clock when it came, in microseconds.
     private var newestRead = Timestamp(microseconds: .min)
     private var lag: Int64 = 0
-    private var quietUntil: Timestamp?
+    private var heldSince: Timestamp?
+    /// Whether the condition was found to be unknown when it had held for long enough.
+    private var isHoldSpent = false
+    /// Whether it is among those that are looked after as time passes.
+    private var isWaiting = false
+    /// Whether the gateway was stopped, and has not read again what it polls: its silence means nothing.
+    private var awaitsPoll = false
+    /// How often the condition held and then was unknown for too long before `for` was over.
+    private(set) var brokenHolds: Int32 = 0
     /// The causes of an alarm that began while it had to be quiet, and that nothing has ended since: it starts when that
     /// is over.
     private var suppressed: [Cause]?
-    /// Whether the condition was found to be unknown when it had held for long enough.
-    private var isHoldSpent = false
-    /// Whether the gateway was stopped, and has not read again what it polls: its silence means nothing.
-    private var awaitsPoll = false
+    private(set) var active: Active?
+    private var lastHeld: Timestamp?
+    let device: DeviceNumber
+    let deviceID: String
+    private var quietUntil: Timestamp?
     private var chain = SequenceChain()
     /// When the last good reading came that must not be missing.
     private var heard: Timestamp
-    /// How often the condition held and then was unknown for too long before `for` was over.
-    private(set) var brokenHolds = 0
 
     init(_ shared: SharedRule, device: DeviceNumber, deviceID: String, firstInput: Int, now: Timestamp) {
         self.shared = shared
@@ -77,6 +81,7 @@ struct Watch {
         active = other.active
         heard = other.heard
         progress = other.progress
+        isWaiting = other.isWaiting
         due = lookedAt
     }
 
@@ -135,11 +140,25 @@ struct Watch {
 
     // MARK: Readings
 
+    /// The `touchedAt` of a rule for which nothing has come that it is not looked at for yet.
+    private static let untouched = Timestamp(microseconds: .min)
+
+    var isTouched: Bool { touchedAt != Self.untouched }
+
+    /// A reading of one of its inputs has come.
+    /// - Returns: whether it is the first since the last look.
+    mutating func touch(at time: Timestamp) -> Bool {
+        defer { touchedAt = max(time, touchedAt) }
+        return !isTouched
+    }
+
+    /// After `touch`.
     /// - Parameters:
     ///   - known: the last readings of all points.
-    ///   - newest: the time of the newest reading that has come.
     ///   - now: the system's clock.
-    mutating func look(at known: borrowing Looks, time newest: Timestamp, now: Timestamp) -> Signal? {
+    mutating func look(at known: borrowing Looks, now: Timestamp) -> Signal? {
+        let newest = touchedAt
+        touchedAt = Self.untouched
         if newest >= newestRead { (newestRead, lag) = (newest, now.microseconds(since: newest)) }
         let time = max(newest, lookedAt)
         lookedAt = time
@@ -202,11 +221,12 @@ struct Watch {
     var isOfMissing: Bool { if case .missing = shared.kind { true } else { false } }
 
     private func inputs(of formula: Int) -> Range<Int> {
-        firstInput + shared.starts[formula]..<firstInput + shared.starts[formula + 1]
+        let inputs = shared.formulas[formula].inputs
+        return firstInput + inputs.lowerBound..<firstInput + inputs.upperBound
     }
 
     /// Of all its formulas.
-    var inputs: Range<Int> { firstInput..<firstInput + (shared.starts.last ?? 0) }
+    var inputs: Range<Int> { firstInput..<firstInput + shared.inputCount }
 
     /// The formulas of a sequence's steps.
     private var steps: Range<Int> { 0..<(shared.formulas.count - (shared.hasUntil ? 1 : 0)) }
@@ -221,9 +241,10 @@ struct Watch {
         return withUnsafeTemporaryAllocation(of: Double.self, capacity: max(1, inputs.count)) { numbers in
             for place in inputs {
                 numbers[place - inputs.lowerBound] = known.number(
-                    known.look(ofInput: place), at: time, validity: shared.validities[place - firstInput])
+                    known.look(ofInput: place), at: time, within: shared.within)
             }
-            let result = shared.formulas[formula].evaluate(UnsafeBufferPointer(rebasing: numbers[..<inputs.count]))
+            let result = shared.formulas[formula].program.evaluate(
+                UnsafeBufferPointer(rebasing: numbers[..<inputs.count]))
             return result.isNaN ? nil : result != 0
         }
     }
@@ -251,7 +272,7 @@ struct Watch {
     }
 
     private func longestValidity(_ known: borrowing Looks) -> Int64 {
-        inputs.map { known.validity(known.look(ofInput: $0), shared.validities[$0 - firstInput]) }.max() ?? 0
+        inputs.map { known.validity(known.look(ofInput: $0), within: shared.within) }.max() ?? 0
     }
 
     /// - Parameter until: unknown where it is not known, and where there is none.
@@ -316,6 +337,19 @@ struct Watch {
     mutating func ended() { active = nil }
 
     // MARK: Time
+
+    /// - Returns: whether it is to be looked after from now on as time passes, because that may change something.
+    mutating func waits() -> Bool {
+        guard due != Self.never, !isWaiting else { return false }
+        isWaiting = true
+        return true
+    }
+
+    /// - Returns: whether time alone may still change something.
+    mutating func stillWaits() -> Bool {
+        isWaiting = due != Self.never
+        return isWaiting
+    }
 
     /// The rule's time, by the system's clock.
     func time(at now: Timestamp) -> Timestamp { now.advanced(byMicroseconds: -lag) }
@@ -387,7 +421,7 @@ struct Watch {
     private func nextExpiry(_ known: borrowing Looks, from first: Timestamp) -> Timestamp {
         var next = Self.never
         for place in inputs {
-            let expiry = known.expiry(known.look(ofInput: place), validity: shared.validities[place - firstInput])
+            let expiry = known.expiry(known.look(ofInput: place), within: shared.within)
             if expiry >= first, expiry < next { next = expiry }
         }
         return next
@@ -443,8 +477,8 @@ struct Watch {
         case .sequence: formulas = steps
         case .missing: return nil
         }
-        for formula in formulas where truth(of: formula, known, newestRead) == nil {
-            if let found = staleInput(of: formula, known) { return found }
+        for formula in formulas {
+            if let found = staleInput(of: formula, known), truth(of: formula, known, newestRead) == nil { return found }
         }
         return nil
     }
@@ -454,10 +488,10 @@ struct Watch {
     ) -> (look: Int, age: Int64, validity: Int64)? {
         for place in inputs(of: formula) {
             let look = known.look(ofInput: place)
-            guard known.last(look)?.reading.quality == .good else { continue }
-            let validity = known.validity(look, shared.validities[place - firstInput])
+            let validity = known.validity(look, within: shared.within)
             let age = newestRead.microseconds(since: known.time(look))
-            if age > validity { return (look, age, validity) }
+            guard age > validity, known.last(look)?.reading.quality == .good else { continue }
+            return (look, age, validity)
         }
         return nil
     }
