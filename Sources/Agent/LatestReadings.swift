@@ -28,21 +28,21 @@ final class LatestReadings: Sendable {
     struct Interval: BitwiseCopyable {
         private static let fewest: UInt8 = 3
         private static let each: UInt8 = 8
-        /// Seconds, of the last eight and of those since.
+        /// Microseconds, of the last eight and of those since.
         private var before = Float.infinity
         private var since = Float.infinity
         private var count: UInt8 = 0
 
         /// Of the last eight to sixteen, in seconds; nil while fewer than three are known.
         var shortest: Float? {
-            count >= Self.fewest || before.isFinite ? min(before, since) : nil
+            count >= Self.fewest || before.isFinite ? min(before, since) / 1_000_000 : nil
         }
 
         /// - Parameter microseconds: since the reading before.
         mutating func note(_ microseconds: Int64) {
             guard microseconds > 0 else { return }
             if count == Self.each { (before, since, count) = (since, .infinity, 0) }
-            since = min(since, Float(microseconds) / 1_000_000)
+            since = min(since, Float(microseconds))
             count += 1
         }
     }
@@ -91,8 +91,9 @@ final class LatestReadings: Sendable {
     func note(_ batch: Batch) {
         let now = Timestamp.now
         state.withLock { state in
-            Self.note(batch, &state.snapshot.readings, &state.snapshot.texts, &state.intervals, now)
-            Self.note(batch, haveBeenRead: &state.snapshot.haveBeenRead)
+            Self.note(
+                batch, &state.snapshot.readings, &state.snapshot.texts, &state.snapshot.haveBeenRead, &state.intervals,
+                now)
             for event in batch.events {
                 if case .status(let status) = event.detail { state.snapshot.states[event.device] = status.state }
             }
@@ -101,30 +102,27 @@ final class LatestReadings: Sendable {
 
     private static func note(
         _ batch: Batch, _ readings: inout [Reading?], _ texts: inout [SeriesNumber: String],
-        _ intervals: inout [Interval], _ now: Timestamp
+        _ haveBeenRead: inout [Bool], _ intervals: inout [Interval], _ now: Timestamp
     ) {
         let last = batch.readings.lazy.map(\.series.index).max() ?? 0
         let missing = last - readings.count + 1
         if missing > 0 {
             readings.append(contentsOf: repeatElement(nil, count: missing))
+            haveBeenRead.append(contentsOf: repeatElement(false, count: missing))
             intervals.append(contentsOf: repeatElement(Interval(), count: missing))
         }
         var known = readings.mutableSpan
         var sinceLast = intervals.mutableSpan
-        for reading in batch.readings where !isPast(reading, known[reading.series.index], now) {
-            if let before = known[reading.series.index], reading.quality == .good {
-                sinceLast[reading.series.index].note(reading.time.microseconds(since: before.time))
+        var isRead = haveBeenRead.mutableSpan
+        for reading in batch.readings {
+            let series = reading.series.index
+            if !reading.isOfSilence { isRead[series] = true }
+            if isPast(reading, known[series], now) { continue }
+            if let before = known[series], reading.quality == .good {
+                sinceLast[series].note(reading.time.microseconds(since: before.time))
             }
-            known[reading.series.index] = reading
+            known[series] = reading
             if case .text(let index) = reading.value { texts[reading.series] = batch.text(at: index) }
-        }
-    }
-
-    private static func note(_ batch: Batch, haveBeenRead: inout [Bool]) {
-        for reading in batch.readings where !reading.isOfSilence {
-            let missing = reading.series.index - haveBeenRead.count + 1
-            if missing > 0 { haveBeenRead.append(contentsOf: repeatElement(false, count: missing)) }
-            haveBeenRead[reading.series.index] = true
         }
     }
 

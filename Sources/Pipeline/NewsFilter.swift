@@ -109,11 +109,14 @@ struct NewsFilter {
     }
 
     private static func hasMoved(_ value: Value, from last: Value, _ deadband: Deadband) -> Bool {
-        guard let new = value.asNumber, let old = last.asNumber, let moved = value.distance(to: last) else {
+        guard let new = value.asNumber, let old = last.asNumber else {
             // Where a text stands in its batch says nothing about it.
             if case .text = value, case .text = last { return false }
             return value != last
         }
+        // Only of larger ones a double does not say exactly how far they are apart.
+        let isExact = max(abs(new), abs(old)) <= 0x1p53
+        let moved = isExact ? abs(new - old) : value.distance(to: last) ?? abs(new - old)
         let band =
             switch deadband {
             case .absolute(let band): band
