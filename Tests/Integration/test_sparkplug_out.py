@@ -44,10 +44,10 @@ class Host:
             return
         payload = KINDS[kind].decode(raw, birth=self.births.get(device) if kind.endswith("DATA") else None)
         metrics = schema.Payload.FromString(raw).metrics
-        self.kinds.append((kind, device))
         if kind == "NDEATH":
             assert self.sessions[-1] == payload.bd_seq_metric.value, "the death of another session"
             self.online = set()
+            self.kinds.append((kind, device))
             return
         if kind == "NBIRTH":
             named = {metric.name: metric.value for metric in payload.metrics}
@@ -65,15 +65,21 @@ class Host:
         elif kind.endswith("DATA"):
             assert device in self.online, "data of what is not there"
             assert not any(metric.name for metric in metrics), "a name where an alias is enough"
-        for metric, plain in zip(getattr(payload, "metrics", ()), metrics):
-            assert metric.timestamp
-            properties = dict(zip(plain.properties.keys, plain.properties.values))
-            self.facts.append({
-                "kind": kind, "device": device, "name": metric.name, "value": metric.value, "at": metric.timestamp,
-                "type": metric.datatype.name, "historical": plain.is_historical, "null": plain.is_null,
-                "quality": properties["Quality"].int_value if "Quality" in properties else None,
-                "unit": properties["engUnit"].string_value if "engUnit" in properties else None,
-                "reason": properties["reason"].string_value if "reason" in properties else None})
+        # All of a message at once: a test looks at them meanwhile.
+        self.facts += [self.fact(kind, device, metric, plain)
+                       for metric, plain in zip(getattr(payload, "metrics", ()), metrics)]
+        self.kinds.append((kind, device))
+
+    @staticmethod
+    def fact(kind, device, metric, plain):
+        assert metric.timestamp
+        properties = dict(zip(plain.properties.keys, plain.properties.values))
+        return {
+            "kind": kind, "device": device, "name": metric.name, "value": metric.value, "at": metric.timestamp,
+            "type": metric.datatype.name, "historical": plain.is_historical, "null": plain.is_null,
+            "quality": properties["Quality"].int_value if "Quality" in properties else None,
+            "unit": properties["engUnit"].string_value if "engUnit" in properties else None,
+            "reason": properties["reason"].string_value if "reason" in properties else None}
 
     def all(self, **wanted):
         return [fact for fact in list(self.facts) if all(fact[key] == value for key, value in wanted.items())]
