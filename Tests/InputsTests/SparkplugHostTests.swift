@@ -18,10 +18,11 @@ struct SparkplugHostTests {
         let start = ContinuousClock.now
         var seconds = 0.0
 
-        init(_ node: String = "n") {
+        init(_ node: String = "n", room: Int = SparkplugRoom.size) {
             let pattern = SparkplugNodeName(group: "g", node: node)
             host = SparkplugHost(
-                [SparkplugDevice(name: "line", pattern: pattern, map: ("sparkplug-b", 3), tags: [])], catalog: catalog)
+                [SparkplugDevice(name: "line", pattern: pattern, map: ("sparkplug-b", 3), tags: [])], catalog: catalog,
+                room: SparkplugRoom(size: room))
         }
 
         var now: MessageRouter.Arrival {
@@ -347,5 +348,56 @@ struct SparkplugHostTests {
         #expect(other.batch.readings.count == 1)
         #expect(other.host.unread == 4)
         #expect(other.hear("NDATA", 1, [SparkplugMetric(name: names[1], type: .int8, raw: .int(1))]) == nil)
+    }
+
+    /// A metric of a type that is not read, with a number.
+    private func unread(_ name: String, alias: UInt64) -> SparkplugMetric {
+        var metric = SparkplugMetric(name: name, type: .double, raw: .double(1))
+        (metric.typeCode, metric.alias) = (16, alias)
+        return metric
+    }
+
+    @Test(
+        "births of ever new nodes and devices, with ever new metrics and numbers, take up no more than there is room for"
+    )
+    func room() throws {
+        let one = Listener("+", room: 1 << 20)
+        var (refused, taken) = (0, 0)
+        for node in 0..<50 {
+            let metrics = (0..<1_000).map { number in
+                unread("metric \(node) \(number)", alias: UInt64(number))
+            }
+            let payload = SparkplugPayload(timestamp: nil, sequence: 0, metrics: metrics)
+            let message = MQTTMessage(topic: "spBv1.0/g/NBIRTH/\(node)", payload: payload.bytes, retained: false)
+            do {
+                _ = try one.host.take(message, at: one.now, into: &one.batch)
+                taken += 1
+            } catch { refused += 1 }
+            one.batch = Batch()
+        }
+        #expect(refused > 0 && taken > 5, "\(refused), \(taken)")
+        // What it had no room for may be what a message speaks of: that is no reason to ask for births for ever.
+        while one.asks() {}
+        var data = SparkplugMetric(name: "", type: .double, raw: .double(2))
+        data.alias = 999
+        let last = SparkplugPayload(timestamp: nil, sequence: 1, metrics: [data])
+        _ = try one.host.take(
+            MQTTMessage(topic: "spBv1.0/g/NDATA/\(taken - 1)", payload: last.bytes, retained: false), at: one.now,
+            into: &one.batch)
+        _ = one.pass(10)
+        #expect(!one.asks())
+    }
+
+    @Test("a node that is born again with other numbers and names takes up no more room than its last birth")
+    func roomOfLastBirth() {
+        let one = Listener(room: 1 << 20)
+        for birth in 0..<20 {
+            let metrics = (0..<1_000).map { number in
+                unread("metric \(number)", alias: UInt64(birth * 1_000 + number))
+            }
+            #expect(one.hear("NBIRTH", 0, metrics + [temperature(Double(birth))]) == nil)
+        }
+        // A birth that knows all its names: what it does not have is asked for.
+        #expect(one.hear("NDATA", 1, [SparkplugMetric(name: "other", type: .double, raw: .double(2))]) == .unborn)
     }
 }

@@ -7,7 +7,8 @@ import paho.mqtt.client as mqtt
 import pytest
 
 from conftest import events_in, headgate, wait_for
-from peers.edge_node import EdgeNode
+from peers.edge_node import EdgeNode, fill, now, schema
+from test_network_faults import memory_mb
 
 OVEN = [
     {"name": "Zone 1/Temperature", "alias": 10, "type": "Float", "value": 180.5, "unit": "°C"},
@@ -284,3 +285,31 @@ def test_mistakes_are_told_before_anything_is_opened(workshop):
     for part in ("is shared", "is a Modbus link", "should be a host id", "should be GROUP/NODE", "leave it out",
                  "listened to already"):
         assert part in result.stderr, (part, result.stderr)
+
+
+def test_births_without_end_take_up_bounded_memory(workshop):
+    """A million metrics of ever new nodes: some that are read, most that are not, and a number for each."""
+    plant = Plant(workshop, nodes="plant/+")
+    gateway = plant.gateway()
+    before = memory_mb(gateway.pid)
+    stranger = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="stranger")
+    stranger.connect("127.0.0.1", plant.port)
+    stranger.loop_start()
+
+    def say(kind, node, metrics, sequence):
+        payload = schema.Payload(timestamp=now(), seq=sequence)
+        for metric in metrics:
+            fill(payload.metrics.add(), born=kind == "NDATA", **metric)
+        stranger.publish(f"spBv1.0/plant/{kind}/node-{node}", payload.SerializeToString(), qos=1).wait_for_publish(30)
+
+    for node in range(250):
+        metrics = [{"name": f"metric {node} {number}", "alias": number, "type": "Double", "value": 1.0} for number in range(4_000)]
+        for metric in metrics[100:]:
+            metric |= {"type": "DataSet"}
+        say("NBIRTH", node, metrics, 0)
+    # Who was there first goes on.
+    say("NDATA", 0, [{"alias": 0, "type": "Double", "value": 21.5}], 1)
+    wait_for(lambda: (21.5, "good") in plant.values("line.node-0", "metric 0 0"), 120, what="the reading")
+    assert memory_mb(gateway.pid) < before + 60
+    stranger.disconnect()
+    stranger.loop_stop()

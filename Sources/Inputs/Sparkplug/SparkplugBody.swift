@@ -34,6 +34,10 @@ struct SparkplugBody {
     /// Metrics of the birth that are not read: of a type that is no value, of a name that is none, or too many.
     private(set) var unreadCount = 0
     private var unread: Set<String> = []
+    /// Whether there are some whose names or numbers are not kept: what no birth has told of may be one of them.
+    private var hasUnkept = false
+    /// Bytes of the room that names and numbers of the last birth take up.
+    private var taken = 0
 
     init(_ device: Device, _ catalog: Catalog, _ room: SparkplugRoom) {
         id = device.id
@@ -52,6 +56,9 @@ struct SparkplugBody {
         aliases = [:]
         unread = []
         unreadCount = 0
+        hasUnkept = false
+        room.giveBack(taken)
+        taken = 0
         for metric in birth { define(metric, in: "", depth: 0) }
         isBorn = true
         return before.filter { metrics[$0.key]?.series != $0.value.series }.map(\.value.series).sorted {
@@ -63,10 +70,14 @@ struct SparkplugBody {
         guard let own = metric.name, !metric.isDefinition else { return }
         let name = group + own
         // Before anything is kept of it, or of what is in it.
-        guard Self.isName(name), depth < Self.deepest else { return leave() }
-        if let alias = metric.alias {
-            aliases[alias] = .some(aliases[alias, default: name] == name ? name : nil)
+        guard Self.isName(name) else {
+            unreadCount += 1
+            // Stands for something that is not read.
+            if let alias = metric.alias { keep(alias, for: "") }
+            return
         }
+        if let alias = metric.alias { keep(alias, for: name) }
+        guard depth < Self.deepest else { return leave(name) }
         guard !Self.isOfProtocol(name), !unread.contains(name) else { return }
         let type = metric.typeCode.flatMap(SparkplugType.init(rawValue:))
         if type == .template {
@@ -83,21 +94,35 @@ struct SparkplugBody {
         }
     }
 
+    private mutating func keep(_ alias: UInt64, for name: String) {
+        guard aliases[alias] != nil || take(SparkplugRoom.alias()) else { return hasUnkept = true }
+        aliases[alias] = .some(aliases[alias, default: name] == name ? name : nil)
+    }
+
     /// Does not read a metric of the birth.
-    private mutating func leave(_ name: String? = nil) {
+    private mutating func leave(_ name: String) {
         unreadCount += 1
-        if let name, unread.count < Self.mostSeries { unread.insert(name) }
+        if unread.count < Self.mostSeries, take(SparkplugRoom.unread(name)) {
+            unread.insert(name)
+        } else {
+            hasUnkept = true
+        }
+    }
+
+    private mutating func take(_ bytes: Int) -> Bool {
+        guard room.take(bytes) else { return false }
+        taken += bytes
+        return true
     }
 
     /// Whether the birth had it, or may have had it, and it is not read.
     private func isUnread(_ name: String) -> Bool {
-        Self.isOfProtocol(name) || unread.contains(name) || !Self.isName(name)
-            || unread.count >= Self.mostSeries
+        hasUnkept || Self.isOfProtocol(name) || unread.contains(name) || !Self.isName(name)
     }
 
     private mutating func number(of name: String, _ unit: String) -> SeriesNumber? {
         if let known = series[[name, unit]] { return known }
-        guard series.count < Self.mostSeries, room.take() else { return nil }
+        guard series.count < Self.mostSeries, room.takeSeries(named: name + unit) else { return nil }
         let number = catalog.number(of: Series(device: self.number, point: name, unit: unit, lane: .normal))
         series[[name, unit]] = number
         return number
@@ -126,7 +151,7 @@ struct SparkplugBody {
     /// - Returns: false where the birth knows no such metric, or another type.
     func read(_ metric: SparkplugMetric, at time: inout MessageTime, isWhole: Bool, into batch: inout Batch) -> Bool {
         let written = metric.name.flatMap { $0.isEmpty ? nil : $0 }
-        guard let name = written ?? metric.alias.flatMap({ aliases[$0] ?? nil }) else { return false }
+        guard let name = written ?? metric.alias.flatMap({ aliases[$0] ?? nil }) else { return hasUnkept }
         return read(metric, name, at: &time, isWhole: isWhole, into: &batch)
     }
 
@@ -161,7 +186,7 @@ struct SparkplugBody {
         defer { time.told = whole }
         return metric.members.reduce(metric.raw == nil) { isKnown, member in
             let whole = member.name.map { name + "/" + $0 } ?? member.alias.flatMap { aliases[$0] ?? nil }
-            guard let whole else { return false }
+            guard let whole else { return hasUnkept }
             var member = member
             member.quality = member.quality ?? metric.quality
             return read(member, whole, at: &time, isWhole: isWhole, into: &batch) && isKnown

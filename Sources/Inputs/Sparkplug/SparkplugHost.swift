@@ -35,13 +35,18 @@ package struct SparkplugHost {
 
     let devices: [SparkplugDevice]
     let catalog: Catalog
-    private let room = SparkplugRoom()
+    private let room: SparkplugRoom
     private var nodes: [SparkplugNodeName: SparkplugNode] = [:]
 
     package init(_ devices: [SparkplugDevice], catalog: Catalog) {
+        self.init(devices, catalog: catalog, room: SparkplugRoom())
+    }
+
+    init(_ devices: [SparkplugDevice], catalog: Catalog, room: SparkplugRoom) {
         // Who is named is not one of the many.
         self.devices = devices.filter { !$0.pattern.isPattern } + devices.filter(\.pattern.isPattern)
         self.catalog = catalog
+        self.room = room
         // Who is named is asked for; of others nobody knows before they speak.
         for device in devices where !device.pattern.isPattern {
             nodes[device.pattern] = SparkplugNode(device.pattern, of: device, catalog, room)
@@ -73,9 +78,9 @@ package struct SparkplugHost {
             throw .malformed
         }
         if nodes[topic.node] == nil {
-            guard nodes.keys.count(where: { device.pattern.matches($0) }) < Self.mostNodes else {
-                throw .tooManyDevices
-            }
+            guard nodes.keys.count(where: { device.pattern.matches($0) }) < Self.mostNodes,
+                room.take(SparkplugRoom.device(named: topic.node.group + topic.node.node))
+            else { throw .tooManyDevices }
             nodes[topic.node] = SparkplugNode(topic.node, of: device, catalog, room)
         }
         guard !message.retained else {
@@ -122,17 +127,5 @@ package struct SparkplugHost {
         var metric = SparkplugMetric(name: "Node Control/Rebirth", type: .boolean, raw: .boolean(true))
         metric.timestamp = now
         return SparkplugPayload(timestamp: now, sequence: nil, metrics: [metric])
-    }
-}
-
-/// How many series what comes over one broker may still bring into being. They are kept for good, and what comes is not
-/// bounded by itself.
-final class SparkplugRoom {
-    private var left = 100_000
-
-    func take() -> Bool {
-        guard left > 0 else { return false }
-        left -= 1
-        return true
     }
 }

@@ -101,7 +101,9 @@ package struct SparkplugNode {
     }
 
     private func newDevice(_ name: String) -> SparkplugBody? {
-        guard devices.count < Self.mostDevices else { return nil }
+        guard devices.count < Self.mostDevices, room.take(SparkplugRoom.device(named: own.id + name)) else {
+            return nil
+        }
         return SparkplugBody(device.described(DeviceID.part(name, of: own.id)), catalog, room)
     }
 

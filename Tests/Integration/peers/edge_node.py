@@ -40,7 +40,7 @@ def fill(metric, name=None, alias=None, type=None, value=None, at=None, quality=
             fill(metric.template_value.metrics.add(), born=born, **member)
     elif null:
         metric.is_null = True
-    elif type is not None:
+    elif type in FIELDS:
         field = FIELDS[type]
         if type.startswith("Int"):
             value %= 1 << (32 if field == "int_value" else 64)
