@@ -15,6 +15,9 @@ public struct AdminClientError: Error, CustomStringConvertible {
 public struct AdminClient: Sendable {
     private typealias Channel = NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
 
+    /// How long an answer, or the next part of one, may take.
+    static let patience = TimeAmount.seconds(5)
+
     private let host: String
     private let port: Int
 
@@ -44,14 +47,18 @@ public struct AdminClient: Sendable {
     }
 
     /// The body of the answer to `POST path`.
-    public func post(_ path: String) async throws -> [UInt8] {
-        try await page(path, .POST).body
+    func post(_ path: String, patience: TimeAmount = Self.patience) async throws -> [UInt8] {
+        try await page(path, .POST, patience: patience).body
     }
 
     /// The body of an answer, and where the next page of it begins.
-    func page(_ path: String, _ method: HTTPMethod = .GET) async throws -> (body: [UInt8], next: String?) {
+    /// - Parameter patience: how long it may take. Where that is long, the gateway is asked first whether it is there.
+    func page(
+        _ path: String, _ method: HTTPMethod = .GET, patience: TimeAmount = Self.patience
+    ) async throws -> (body: [UInt8], next: String?) {
+        if patience > Self.patience { _ = try await page("/healthz") }
         var body: [UInt8] = []
-        let next = try await receive(path, method) { bytes in
+        let next = try await receive(path, method, AnswerDeadline(patience, of: "\(host):\(port)")) { bytes in
             guard body.count < 64 << 20 else { throw AdminClientError(description: "the answer is too long") }
             body += bytes
         }
@@ -62,7 +69,8 @@ public struct AdminClient: Sendable {
     public func events(_ path: String, _ handle: @escaping ([UInt8]) throws -> Void) async throws {
         let prefix = Array("data: ".utf8)
         var rest: [UInt8] = []
-        _ = try await receive(path, .GET) { bytes in
+        _ = try await receive(path, .GET, AnswerDeadline(Self.patience, of: "\(host):\(port)", isStream: true)) {
+            bytes in
             rest += bytes
             while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
                 let line = rest[..<end]
@@ -74,7 +82,8 @@ public struct AdminClient: Sendable {
 
     /// - Returns: where the next page begins.
     private func receive(
-        _ path: String, _ method: HTTPMethod, _ handle: ([UInt8]) throws -> Void
+        _ path: String, _ method: HTTPMethod, _ deadline: @escaping @autoclosure @Sendable () -> AnswerDeadline,
+        _ handle: ([UInt8]) throws -> Void
     ) async throws -> String? {
         let channel: Channel
         do {
@@ -83,6 +92,7 @@ public struct AdminClient: Sendable {
                 .connect(host: host, port: port) { channel in
                     channel.eventLoop.makeCompletedFuture {
                         try channel.pipeline.syncOperations.addHTTPClientHandlers()
+                        try channel.pipeline.syncOperations.addHandler(deadline())
                         return try Channel(wrappingChannelSynchronously: channel)
                     }
                 }
@@ -113,9 +123,57 @@ public struct AdminClient: Sendable {
             guard status == .ok else {
                 let reason = String(decoding: refusal, as: UTF8.self).split(separator: "\n").first.map(String.init)
                 if status == .badRequest, let reason { throw DeskError(reason) }
+                if let reason { throw AdminClientError(description: "\(host):\(port)\(path): \(reason)") }
                 throw AdminClientError(description: "\(host):\(port)\(path) answers \(status)")
             }
             return next
+        }
+    }
+}
+
+/// Gives up where a gateway accepts a request and then is silent: it is stopped, or its machine is.
+private final class AnswerDeadline: ChannelInboundHandler {
+    typealias InboundIn = HTTPClientResponsePart
+    typealias InboundOut = HTTPClientResponsePart
+
+    private let patience: TimeAmount
+    private let address: String
+    /// Whether nothing need come any more once the answer has begun.
+    private let isStream: Bool
+    private var timer: Scheduled<Void>?
+
+    init(_ patience: TimeAmount, of address: String, isStream: Bool = false) {
+        self.patience = patience
+        self.address = address
+        self.isStream = isStream
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        begin(context)
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        timer?.cancel()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if isStream { timer?.cancel() } else { begin(context) }
+        context.fireChannelRead(data)
+    }
+
+    private func begin(_ context: ChannelHandlerContext) {
+        timer?.cancel()
+        let (loop, patience, address) = (context.eventLoop, patience, address)
+        let context = NIOLoopBound(context, eventLoop: loop)
+        timer = loop.scheduleTask(in: patience) {
+            context.value.fireErrorCaught(
+                AdminClientError(
+                    description:
+                        "the gateway on \(address) has not answered for \(patience.nanoseconds / 1_000_000_000) s; "
+                        + "see whether it is stopped or busy, and its log"))
+            context.value.close(promise: nil)
         }
     }
 }

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Events
 import FoundationEssentials
 import Glibc
 import Hummingbird
@@ -43,36 +44,42 @@ public struct AdminError: Error, CustomStringConvertible {
 public struct AdminServer: Service {
     private let host: String
     private let port: Int
+    private let hosts: Set<String>
     private let view: any GatewayView
     let desk: any OutboxDesk
     let writer: any PointWriter
     private let metrics: PrometheusRegistry
+    private let warnings: any WarningSink
     private let logger: Logger
+    private let connections = ConnectionLimit(most: Self.mostConnections)
 
+    /// - Parameter hosts: names under which a proxy forwards to this address, beside its own.
     public init(
-        host: String, port: Int, view: any GatewayView, desk: any OutboxDesk, writer: any PointWriter,
-        metrics: PrometheusRegistry, logger: Logger
+        host: String, port: Int, hosts: [String], view: any GatewayView, desk: any OutboxDesk, writer: any PointWriter,
+        metrics: PrometheusRegistry, warnings: any WarningSink, logger: Logger
     ) {
         self.host = host
         self.port = port
+        self.hosts = Set(hosts.map { $0.lowercased() })
         self.view = view
         self.desk = desk
         self.writer = writer
         self.metrics = metrics
+        self.warnings = warnings
         self.logger = logger
     }
 
-    /// Whoever floods it waits for others who do; file descriptors are left for links and brokers.
-    private static let mostConnections = 64
-    /// For a request that does not come to its end, too.
-    private static let idleTimeout = TimeAmount.seconds(10)
+    /// File descriptors are left for links and brokers: a process has 1,024 of them.
+    private static let mostConnections = 192
+    /// Of those, how many may listen to events.
+    private static let mostStreams = 96
 
     public func run() async throws {
         let application = Application(
-            router: router(), server: .http1(configuration: .init(idleTimeout: Self.idleTimeout)),
-            configuration: .init(
-                address: .hostname(host, port: port), serverName: "headgate",
-                availableConnectionsDelegate: MaximumAvailableConnections(Self.mostConnections)), logger: logger)
+            router: router(),
+            server: .http1(
+                configuration: .init(additionalChannelHandlers: [ConnectionGuard(connections)])),
+            configuration: .init(address: .hostname(host, port: port), serverName: "headgate"), logger: logger)
         do {
             try await application.run()
         } catch let error as IOError {
@@ -84,6 +91,7 @@ public struct AdminServer: Service {
 
     private func router() -> Router<BasicRequestContext> {
         let router = Router()
+        router.add(middleware: OriginGuard(hosts: hosts, warnings: warnings))
         router.get("/healthz") { _, _ in Self.text("ok\n") }
         router.get("/readyz") { [view] _, _ in
             let readiness = await view.readiness()
@@ -102,7 +110,14 @@ public struct AdminServer: Service {
             return Self.response(
                 ByteBuffer(bytes: try encoder.encode(await view.status(withPoints: true))), type: "application/json")
         }
-        router.get("/api/events") { [view] _, _ in Self.stream(view.liveEvents()) }
+        router.get("/api/events") { [view, connections] _, _ in
+            guard connections.streams < Self.mostStreams else {
+                return Self.text(
+                    "\(Self.mostStreams) others are listening to events already: end one of them\n",
+                    status: .serviceUnavailable)
+            }
+            return Self.stream(view.liveEvents())
+        }
         addDesk(to: router)
         addWriter(to: router)
         router.get("/") { _, _ in Self.text(Page.html, type: "text/html; charset=utf-8") }
@@ -139,6 +154,6 @@ public struct AdminServer: Service {
             try await writer.finish(nil)
         }
         return Response(
-            status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-store"], body: body)
+            status: .ok, headers: [.contentType: ConnectionGuard.streamType, .cacheControl: "no-store"], body: body)
     }
 }

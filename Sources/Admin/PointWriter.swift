@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FoundationEssentials
+import NIOCore
 
 /// Somebody wants a point of a device written.
 public struct WriteRequest: Sendable {
@@ -68,6 +69,7 @@ extension AdminClient {
                 ("device", request.device), ("point", request.point), ("value", request.value), ("by", request.by),
                 ("within_ms", "\(request.within)"),
             ])
-        return try JSONDecoder().decode(WriteReport.self, from: Data(await post(path)))
+        let patience = Self.patience + .milliseconds(Int64(clamping: request.within))
+        return try JSONDecoder().decode(WriteReport.self, from: Data(await post(path, patience: patience)))
     }
 }

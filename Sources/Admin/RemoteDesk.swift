@@ -3,9 +3,13 @@
 
 import Events
 import FoundationEssentials
+import NIOCore
 
 /// Asks the running gateway.
 public struct RemoteDesk: OutboxDesk {
+    /// How long a look at the whole outbox, or a change of it, may take.
+    private static let patience = TimeAmount.minutes(10)
+
     private let client: AdminClient
 
     public init(_ client: AdminClient) {
@@ -19,12 +23,12 @@ public struct RemoteDesk: OutboxDesk {
                 [
                     ("id", query.id), ("device", query.device), ("lane", query.lane), ("since", query.since),
                     ("until", query.until), ("from", place),
-                ]))
+                ]), patience: Self.patience)
         return EventPage(lines: body, next: next)
     }
 
     public func verify() async throws -> OutboxVerdict {
-        try decode(await client.get(Self.path("verify", [])))
+        try decode(await client.page(Self.path("verify", []), patience: Self.patience).body)
     }
 
     public func deadLetters() async throws -> [DeadLetterReport] {
@@ -32,16 +36,19 @@ public struct RemoteDesk: OutboxDesk {
     }
 
     public func drop(_ letters: [Int]) async throws -> Count {
-        try decode(await client.post(Self.path("dead/drop", letters.map { ("letter", "\($0)") })))
+        try decode(await change("dead/drop", letters.map { ("letter", "\($0)") }))
     }
 
     public func retry(_ letters: [Int]) async throws -> Count {
-        try decode(await client.post(Self.path("dead/retry", letters.map { ("letter", "\($0)") })))
+        try decode(await change("dead/retry", letters.map { ("letter", "\($0)") }))
     }
 
     public func replay(to output: String, since: String, until: String) async throws -> Count {
-        try decode(
-            await client.post(Self.path("replay", [("output", output), ("since", since), ("until", until)])))
+        try decode(await change("replay", [("output", output), ("since", since), ("until", until)]))
+    }
+
+    private func change(_ name: String, _ parameters: [(name: String, value: String?)]) async throws -> [UInt8] {
+        try await client.post(Self.path(name, parameters), patience: Self.patience)
     }
 
     private func decode<Value: Decodable>(_ bytes: [UInt8]) throws -> Value {

@@ -28,6 +28,7 @@ public struct Gateway: Sendable {
     private let intervals: IntervalFile
     private let latest: LatestReadings
     private let writes: WriteDesk
+    private let warnings: Warnings
     private let metrics: PrometheusRegistry
 
     /// Opens the outbox and makes every part. Nothing is polled or connected yet.
@@ -114,13 +115,15 @@ public struct Gateway: Sendable {
             configuration: configuration, catalog: outbox.catalog, latest: latest, minimising: minimising,
             intervals: intervals, warnings: warnings)
         outputWatch = OutputWatch(forwarders: forwarders, warnings: warnings)
+        self.warnings = warnings
         view = LiveView(
             configuration: configuration, outbox: outbox, forwarders: forwarders, latest: latest, totals: totals,
             live: live, alarms: alarms, warnings: warnings, monitors: monitors, watch: watch)
     }
 
-    /// Runs until SIGTERM, SIGINT or SIGHUP, or until a part fails that cannot go on.
-    public func run() async throws {
+    /// Runs until SIGTERM or SIGINT, or until a part fails that cannot go on.
+    /// - Parameter file: the configuration, which SIGHUP has checked.
+    public func run(checking file: String) async throws {
         signal(SIGPIPE, SIG_IGN)
         let learning: @Sendable () async -> Void = { [intervals, latest, outbox, configuration] in
             await intervals.run(latest, outbox.catalog, configuration)
@@ -138,14 +141,16 @@ public struct Gateway: Sendable {
         ]
         if let admin = configuration.admin {
             let server = AdminServer(
-                host: admin.host, port: admin.port, view: view,
+                host: admin.host, port: admin.port, hosts: configuration.adminHosts, view: view,
                 desk: LocalDesk(outbox: outbox, gateway: configuration.gateway), writer: writes, metrics: metrics,
-                logger: logs["admin"])
+                warnings: warnings, logger: logs["admin"])
             services.append(.init(service: server, serviceName: "admin"))
         }
         services.append(.init(service: WritesService(desk: writes), serviceName: "writes"))
+        services.append(
+            .init(service: HangupService(file: file, logger: logs["agent"]), serviceName: "configuration"))
         var group = ServiceGroupConfiguration(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint, .sighup], logger: logs["agent"])
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logs["agent"])
         group.maximumGracefulShutdownDuration = .milliseconds(4_800)
         logs["agent"].notice(
             "gateway started",

@@ -15,8 +15,11 @@ public struct InUse: Error, CustomStringConvertible {
 
 /// The gateway as a process: what is set once, before anything is opened.
 public enum GatewayProcess {
-    /// Runs until SIGTERM, SIGINT or SIGHUP.
-    public static func run(_ configuration: Configuration) async throws {
+    /// Runs until SIGTERM or SIGINT.
+    /// - Parameter file: where the configuration is from.
+    public static func run(_ configuration: Configuration, file: String) async throws {
+        // Before anything is opened: it would end the process.
+        signal(SIGHUP, SIG_IGN)
         let metrics = PrometheusRegistry()
         MetricsSystem.bootstrap(metrics)
         LoggingSystem.bootstrap(OneLineLog.init)
@@ -30,7 +33,7 @@ public enum GatewayProcess {
             throw InUse(description: error.description)
         }
         do {
-            try await gateway.run()
+            try await gateway.run(checking: file)
         } catch let error as AdminError where error.isInUse {
             throw InUse(description: error.description)
         }

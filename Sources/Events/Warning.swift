@@ -43,6 +43,8 @@ public struct Warning: Sendable, Equatable {
         case topicRefused = "topic_refused"
         /// Events are lost, and a gap event says which.
         case eventsLost = "events_lost"
+        /// A web page, or something else that does not know this gateway, sent a request to the admin address.
+        case adminRequestRefused = "admin_request_refused"
 
         /// The part of the gateway whose log has it.
         public var part: String {
@@ -53,6 +55,7 @@ public struct Warning: Sendable, Equatable {
             case .linkDown, .neverHeard, .pointNeverRead: "agent"
             case .outputDown, .topicRefused: "outputs"
             case .eventsLost: "outbox"
+            case .adminRequestRefused: "admin"
             case .clientIDTaken, .sessionLeft, .subscriptionRefused, .messageRefused, .tooManyDevices, .devicesMerged,
                 .deviceTime, .deviceTimeMissing:
                 "mqtt"
@@ -63,7 +66,7 @@ public struct Warning: Sendable, Equatable {
         /// cleared.
         public var isOfEvents: Bool {
             switch self {
-            case .messageRefused, .tooManyDevices, .devicesMerged, .deviceTime, .eventsLost: true
+            case .messageRefused, .tooManyDevices, .devicesMerged, .deviceTime, .eventsLost, .adminRequestRefused: true
             case .ruleInputsStale, .ruleHoldUnknown, .linkDown, .clientIDTaken, .sessionLeft, .subscriptionRefused,
                 .pollsLost, .otherUnitAnswered, .allPointsRefused, .neverHeard, .pointNeverRead, .deviceTimeMissing,
                 .outputDown, .topicRefused:

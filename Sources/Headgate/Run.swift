@@ -11,7 +11,8 @@ struct Run: AsyncParsableCommand {
         discussion: """
             Starts whatever the state of devices and brokers is, and goes on trying. Logs to standard error, a line an \
             event; levels by part are set under `log:`. Stops within 5 s: devices are let go, what is committed is sent \
-            if its broker takes it, the rest waits in the outbox for the next start.
+            if its broker takes it, the rest waits in the outbox for the next start. SIGHUP checks the configuration and \
+            logs its mistakes; a change of it takes effect at the next start.
             """)
 
     @OptionGroup var options: ConfigurationOption
@@ -19,7 +20,7 @@ struct Run: AsyncParsableCommand {
     func run() async throws {
         let configuration = try options.load()
         do {
-            try await GatewayProcess.run(configuration)
+            try await GatewayProcess.run(configuration, file: options.config)
         } catch let error as InUse {
             throw fail(error.description, EX_TEMPFAIL)
         } catch {

@@ -161,6 +161,8 @@ public struct Configuration: Sendable {
     public var outputs: [ConfiguredOutput] = []
     /// Nil where it is switched off.
     public var admin: Listen?
+    /// Names under which a proxy forwards to the admin address.
+    public var adminHosts: [String] = []
     public var logLevels: [String: Logger.Level] = [:]
 
     public static let defaultAdmin = Listen(host: "127.0.0.1", port: 9_464)

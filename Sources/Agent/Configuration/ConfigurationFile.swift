@@ -124,7 +124,10 @@ public final class ConfigurationFile {
         ).outputs(outputs)
         proveRecords(of: configuration, outputs)
         proveUnits(of: configuration, outputs)
-        if let admin = root.take("admin")?.mapping() { configuration.admin = Self.admin(admin) }
+        if let admin = root.take("admin")?.mapping() {
+            configuration.adminHosts = Self.hosts(admin.take("hosts"))
+            configuration.admin = Self.admin(admin)
+        }
         configuration.logLevels = Self.logLevels(root.take("log"))
         root.finish()
         return configuration
@@ -332,6 +335,24 @@ public final class ConfigurationFile {
                 "should be on this machine only: the page asks for no password", fix: "write 127.0.0.1:\(port)")
         }
         return Configuration.Listen(host: host, port: Int(port))
+    }
+
+    /// Names, and addresses as a URL has them, without a port.
+    private static func hosts(_ value: YAMLValue?) -> [String] {
+        (value?.sequence() ?? []).compactMap { entry in
+            guard let host = entry.string() else { return nil }
+            let isAddress = host.hasPrefix("[") && host.hasSuffix("]")
+            let name = isAddress ? String(host.dropFirst().dropLast().filter { $0 != ":" }) : host
+            let isHost = name.utf8.allSatisfy { byte in
+                let character = Character(Unicode.Scalar(byte))
+                return byte < 128 && (character.isLetter || character.isNumber || ".-".contains(character))
+            }
+            guard isHost, !name.isEmpty, host.utf8.count <= 253 else {
+                entry.problem("is not a host name", fix: "write it without scheme, port and path, as headgate.example")
+                return nil
+            }
+            return host
+        }
     }
 
     private static func logLevels(_ value: YAMLValue?) -> [String: Logger.Level] {
