@@ -46,17 +46,19 @@ public struct AdminClient: Sendable {
         try await page(path).body
     }
 
+    /// Throws unless the gateway answers now: before a request that may take long.
+    func requireAnswer() async throws { _ = try await page("/healthz") }
+
     /// The body of the answer to `POST path`.
     func post(_ path: String, patience: TimeAmount = Self.patience) async throws -> [UInt8] {
         try await page(path, .POST, patience: patience).body
     }
 
     /// The body of an answer, and where the next page of it begins.
-    /// - Parameter patience: how long it may take. Where that is long, the gateway is asked first whether it is there.
+    /// - Parameter patience: how long the answer, or the next part of it, may take.
     func page(
         _ path: String, _ method: HTTPMethod = .GET, patience: TimeAmount = Self.patience
     ) async throws -> (body: [UInt8], next: String?) {
-        if patience > Self.patience { _ = try await page("/healthz") }
         var body: [UInt8] = []
         let next = try await receive(path, method, AnswerDeadline(patience, of: "\(host):\(port)")) { bytes in
             guard body.count < 64 << 20 else { throw AdminClientError(description: "the answer is too long") }
@@ -131,14 +133,14 @@ public struct AdminClient: Sendable {
     }
 }
 
-/// Gives up where a gateway accepts a request and then is silent: it is stopped, or its machine is.
+/// Ends a request that the gateway accepts and does not answer in time, because it is stopped or its machine is.
 private final class AnswerDeadline: ChannelInboundHandler {
     typealias InboundIn = HTTPClientResponsePart
     typealias InboundOut = HTTPClientResponsePart
 
     private let patience: TimeAmount
     private let address: String
-    /// Whether nothing need come any more once the answer has begun.
+    /// Whether the answer may pause once it has begun.
     private let isStream: Bool
     private var timer: Scheduled<Void>?
 
@@ -165,15 +167,13 @@ private final class AnswerDeadline: ChannelInboundHandler {
 
     private func begin(_ context: ChannelHandlerContext) {
         timer?.cancel()
-        let (loop, patience, address) = (context.eventLoop, patience, address)
-        let context = NIOLoopBound(context, eventLoop: loop)
-        timer = loop.scheduleTask(in: patience) {
-            context.value.fireErrorCaught(
+        timer = context.eventLoop.assumeIsolated().scheduleTask(in: patience) { [patience, address] in
+            context.fireErrorCaught(
                 AdminClientError(
                     description:
                         "the gateway on \(address) has not answered for \(patience.nanoseconds / 1_000_000_000) s; "
                         + "see whether it is stopped or busy, and its log"))
-            context.value.close(promise: nil)
+            context.close(promise: nil)
         }
     }
 }

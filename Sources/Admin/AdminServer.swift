@@ -53,7 +53,7 @@ public struct AdminServer: Service {
     private let logger: Logger
     private let connections = ConnectionLimit(most: Self.mostConnections)
 
-    /// - Parameter hosts: names under which a proxy forwards to this address, beside its own.
+    /// - Parameter hosts: the names under which a proxy forwards to this address.
     public init(
         host: String, port: Int, hosts: [String], view: any GatewayView, desk: any OutboxDesk, writer: any PointWriter,
         metrics: PrometheusRegistry, warnings: any WarningSink, logger: Logger
@@ -69,16 +69,15 @@ public struct AdminServer: Service {
         self.logger = logger
     }
 
-    /// File descriptors are left for links and brokers: a process has 1,024 of them.
+    /// The process has 1,024 file descriptors, and links and brokers need most of them.
     private static let mostConnections = 192
-    /// Of those, how many may listen to events.
+    /// The number of clients that can receive events at the same time.
     private static let mostStreams = 96
 
     public func run() async throws {
         let application = Application(
             router: router(),
-            server: .http1(
-                configuration: .init(additionalChannelHandlers: [ConnectionGuard(connections)])),
+            server: .http1(configuration: .init(additionalChannelHandlers: [ConnectionGuard(connections)])),
             configuration: .init(address: .hostname(host, port: port), serverName: "headgate"), logger: logger)
         do {
             try await application.run()
@@ -113,7 +112,7 @@ public struct AdminServer: Service {
         router.get("/api/events") { [view, connections] _, _ in
             guard connections.streams < Self.mostStreams else {
                 return Self.text(
-                    "\(Self.mostStreams) others are listening to events already: end one of them\n",
+                    "\(Self.mostStreams) clients already receive events; stop one of them first\n",
                     status: .serviceUnavailable)
             }
             return Self.stream(view.liveEvents())

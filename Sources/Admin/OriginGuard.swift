@@ -14,8 +14,7 @@ import Hummingbird
 struct OriginGuard: RouterMiddleware {
     typealias Context = BasicRequestContext
 
-    /// What this machine calls itself: no other machine can have these names. A tunnel to it has them, too, and a port of its
-    /// own.
+    /// The loopback names, which no other machine can have. A tunnel uses them with a port of its own.
     private static let ownHosts: Set = ["127.0.0.1", "localhost", "[::1]"]
     private static let ownSites: Set = ["same-origin", "none"]
 
@@ -41,24 +40,24 @@ struct OriginGuard: RouterMiddleware {
             !request.headerFields.contains(where: { $0.name.canonicalName == "host" })
         else {
             return Refusal(
-                text: "a request without a Host header, or with several, was refused", next: "send one Host header")
+                text: "a request was refused: it has no Host header, or several", next: "send one Host header")
         }
         let host = Self.host(of: authority)
         guard Self.ownHosts.contains(host) || hosts.contains(host) else {
             return Refusal(
-                text: "a request to the host \(Self.printable(host)) was refused, which is not a name of this gateway",
-                next: "write the name under admin: { hosts: […] } if a proxy forwards it; otherwise find the web page "
+                text: "a request was refused: its host \(Self.printable(host)) is not a name of this gateway",
+                next: "if a proxy forwards it, write the name under admin: { hosts: […] }; otherwise find the web page "
                     + "that sends it")
         }
         let origins = request.headerFields[values: .origin]
         if let foreign = origins.first(where: { !isOwn(origin: $0.lowercased(), authority) }) {
             return Refusal(
-                text: "a request of the web page \(Self.printable(foreign)) was refused",
+                text: "a request was refused: the web page \(Self.printable(foreign)) sent it",
                 next: "find that page in the browsers of this machine")
         }
         if let site = request.headerFields[.secFetchSite], !Self.ownSites.contains(site) {
             return Refusal(
-                text: "a request of a web page of another site (\(Self.printable(site))) was refused",
+                text: "a request was refused: a web page of another site sent it (\(Self.printable(site)))",
                 next: "type the address into the browser instead of following a link")
         }
         return nil
@@ -72,15 +71,15 @@ struct OriginGuard: RouterMiddleware {
         return String(authority.prefix { $0 != ":" })
     }
 
-    /// Whether the page came from here: another port of this machine is another page. A proxy may put another name into
-    /// `Host` than the browser asked for.
+    /// Whether the page is the gateway's own: another port of this machine is another page. A proxy may send its own `Host`
+    /// instead of the name in the browser.
     private func isOwn(origin: String, _ authority: String) -> Bool {
         guard let scheme = ["http://", "https://"].first(where: origin.hasPrefix) else { return false }
         let asked = String(origin.dropFirst(scheme.count))
         return asked == authority || hosts.contains(Self.host(of: asked))
     }
 
-    /// What a stranger wrote, as a log and a terminal may have it.
+    /// Text from a request with only the characters that are safe in a log and on a terminal.
     private static func printable(_ text: String) -> String {
         let shown = text.unicodeScalars.prefix(100).map { scalar in
             scalar.isASCII && scalar.value > 0x20 && scalar.value < 0x7F ? Character(scalar) : "?"

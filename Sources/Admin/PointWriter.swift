@@ -69,6 +69,7 @@ extension AdminClient {
                 ("device", request.device), ("point", request.point), ("value", request.value), ("by", request.by),
                 ("within_ms", "\(request.within)"),
             ])
+        try await requireAnswer()
         let patience = Self.patience + .milliseconds(Int64(clamping: request.within))
         return try JSONDecoder().decode(WriteReport.self, from: Data(await post(path, patience: patience)))
     }

@@ -7,7 +7,7 @@ import NIOCore
 
 /// Asks the running gateway.
 public struct RemoteDesk: OutboxDesk {
-    /// How long a look at the whole outbox, or a change of it, may take.
+    /// How long it may take to read or change the whole outbox.
     private static let patience = TimeAmount.minutes(10)
 
     private let client: AdminClient
@@ -17,6 +17,7 @@ public struct RemoteDesk: OutboxDesk {
     }
 
     public func events(_ query: EventQuery, from place: String?) async throws -> EventPage {
+        if place == nil { try await client.requireAnswer() }
         let (body, next) = try await client.page(
             Self.path(
                 "events",
@@ -28,7 +29,8 @@ public struct RemoteDesk: OutboxDesk {
     }
 
     public func verify() async throws -> OutboxVerdict {
-        try decode(await client.page(Self.path("verify", []), patience: Self.patience).body)
+        try await client.requireAnswer()
+        return try decode(await client.page(Self.path("verify", []), patience: Self.patience).body)
     }
 
     public func deadLetters() async throws -> [DeadLetterReport] {
@@ -48,7 +50,8 @@ public struct RemoteDesk: OutboxDesk {
     }
 
     private func change(_ name: String, _ parameters: [(name: String, value: String?)]) async throws -> [UInt8] {
-        try await client.post(Self.path(name, parameters), patience: Self.patience)
+        try await client.requireAnswer()
+        return try await client.post(Self.path(name, parameters), patience: Self.patience)
     }
 
     private func decode<Value: Decodable>(_ bytes: [UInt8]) throws -> Value {

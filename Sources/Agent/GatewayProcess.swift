@@ -18,7 +18,7 @@ public enum GatewayProcess {
     /// Runs until SIGTERM or SIGINT.
     /// - Parameter file: where the configuration is from.
     public static func run(_ configuration: Configuration, file: String) async throws {
-        // Before anything is opened: it would end the process.
+        // Until `HangupService` runs, SIGHUP would end the process.
         signal(SIGHUP, SIG_IGN)
         let metrics = PrometheusRegistry()
         MetricsSystem.bootstrap(metrics)

@@ -5,7 +5,7 @@ import Logging
 import ServiceLifecycle
 import UnixSignals
 
-/// Checks the configuration at each SIGHUP and logs what it finds. The gateway goes on with the one that it was started with.
+/// Checks the configuration at each SIGHUP and logs the mistakes. The running gateway keeps its configuration.
 struct HangupService: Service {
     private static let mostLogged = 20
 
@@ -21,14 +21,14 @@ struct HangupService: Service {
         let proof = problems.check(file)
         guard !problems.lines.isEmpty else {
             return logger.notice(
-                "SIGHUP: the configuration has no mistake; a change of it takes effect at the next start",
+                "SIGHUP: the configuration has no mistake; a change takes effect at the next start",
                 metadata: ["file": "\(file)", "found": "\(proof)"])
         }
         for line in problems.lines.prefix(Self.mostLogged) {
             logger.error("SIGHUP: a mistake in the configuration", metadata: ["mistake": "\(line)"])
         }
         logger.error(
-            "SIGHUP: the configuration has mistakes, and the gateway would not start with it; it goes on as it was started",
+            "SIGHUP: the configuration has mistakes; the gateway keeps the configuration that it started with",
             metadata: ["file": "\(file)", "mistakes": "\(problems.lines.count)"])
     }
 }

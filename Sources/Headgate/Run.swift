@@ -12,7 +12,7 @@ struct Run: AsyncParsableCommand {
             Starts whatever the state of devices and brokers is, and goes on trying. Logs to standard error, a line an \
             event; levels by part are set under `log:`. Stops within 5 s: devices are let go, what is committed is sent \
             if its broker takes it, the rest waits in the outbox for the next start. SIGHUP checks the configuration and \
-            logs its mistakes; a change of it takes effect at the next start.
+            logs the mistakes; a change takes effect at the next start.
             """)
 
     @OptionGroup var options: ConfigurationOption

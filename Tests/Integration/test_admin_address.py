@@ -76,7 +76,7 @@ def test_a_web_page_of_another_site_can_read_and_write_nothing(workshop):
     warning = next(one for one in gateway.status()["warnings"] if one["warning"] == "admin_request_refused")
     assert warning["count"] >= len(FOREIGN) and "\n" not in warning["text"]
     assert gateway.metric("headgate_warnings", warning="admin_request_refused") == 1
-    lines = [line for line in gateway.peer.log.read_text().splitlines() if "was refused" in line]
+    lines = [line for line in gateway.peer.log.read_text().splitlines() if "a request was refused" in line]
     assert len(lines) == 1, lines
 
 

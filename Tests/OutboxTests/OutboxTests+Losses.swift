@@ -93,10 +93,7 @@ extension OutboxTests {
     @Test("a damaged block is skipped and told, the others are sent")
     func damagedBlock() async throws {
         let outbox = try open()
-        for part in [1...3, 4...6, 7...9] {
-            outbox.intake.offer(batch(part), .normal)
-            await outbox.flush()
-        }
+        await addThreeBlocks(to: outbox)
         var portion = try #require(await outbox.next(for: 0, bytes: 1 << 20, events: 1))
         await outbox.settle(0, portion.stream, portion.blocks[0], done: 3)
         portion = try #require(await outbox.next(for: 0, bytes: 1 << 20, events: 1))
@@ -131,16 +128,21 @@ extension OutboxTests {
         #expect(contents.count == 2)
     }
 
+    /// Three blocks of three events each.
+    private func addThreeBlocks(to outbox: Outbox) async {
+        for part in [1...3, 4...6, 7...9] {
+            outbox.intake.offer(batch(part), .normal)
+            await outbox.flush()
+        }
+    }
+
     @Test(
         "the loss of a block whose own number is damaged is reported by what its neighbours say",
         arguments: ["first=first+1", "first=first+50", "first=1", "events=1", "last=100"])
     func damagedNumber(damage: String) async throws {
         do {
             let outbox = try open()
-            for part in [1...3, 4...6, 7...9] {
-                outbox.intake.offer(batch(part), .normal)
-                await outbox.flush()
-            }
+            await addThreeBlocks(to: outbox)
             try await close(outbox)
         }
         do {
@@ -179,10 +181,7 @@ extension OutboxTests {
             }
             do {
                 let outbox = try open()
-                for part in [1...3, 4...6, 7...9] {
-                    outbox.intake.offer(batch(part), .normal)
-                    await outbox.flush()
-                }
+                await addThreeBlocks(to: outbox)
                 try await close(outbox)
             }
             do {

@@ -34,9 +34,10 @@ struct SparkplugBody {
     /// Metrics of the birth that are not read: of a type that is no value, of a name that is none, or too many.
     private(set) var unreadCount = 0
     private var unread: Set<String> = []
-    /// Whether there are some whose names or numbers are not kept: what no birth has told of may be one of them.
+    /// Whether the names or aliases of some metrics are not kept, because they would take up too much memory. An unknown
+    /// metric may be one of them.
     private var hasUnkept = false
-    /// Bytes of the room that names and numbers of the last birth take up.
+    /// The bytes that names and aliases of the last birth take up in the room.
     private var taken = 0
 
     init(_ device: Device, _ catalog: Catalog, _ room: SparkplugRoom) {
@@ -72,7 +73,7 @@ struct SparkplugBody {
         // Before anything is kept of it, or of what is in it.
         guard Self.isName(name) else {
             unreadCount += 1
-            // Stands for something that is not read.
+            // The alias of a metric that is not read.
             if let alias = metric.alias { keep(alias, for: "") }
             return
         }
@@ -95,7 +96,7 @@ struct SparkplugBody {
     }
 
     private mutating func keep(_ alias: UInt64, for name: String) {
-        guard aliases[alias] != nil || take(SparkplugRoom.alias()) else { return hasUnkept = true }
+        guard aliases[alias] != nil || take(SparkplugRoom.aliasSize) else { return hasUnkept = true }
         aliases[alias] = .some(aliases[alias, default: name] == name ? name : nil)
     }
 

@@ -1,18 +1,17 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
-/// The memory that messages of one broker may still take up: anybody who may publish there can send births of new nodes,
-/// devices and metrics without end.
+/// The memory that births on one broker may take up: a client can publish births of new nodes, devices and metrics without
+/// end.
 ///
-/// Devices and series are kept for good. What the last birth says beside them is given back with the next.
+/// Devices and series are kept until the gateway stops. The next birth frees the aliases and the unread names of the last.
 final class SparkplugRoom {
-    /// Bytes, and what each thing counts: up to twice what it was seen to take. Names count what they are long, in each of the
-    /// places where they are kept.
+    /// In bytes, as the sizes below, which are up to twice those measured. A name counts once for each copy that is kept.
     static let size = 96 << 20
     private static let copies = 4
     private static let deviceSize = 2_048
     private static let seriesSize = 512
-    private static let aliasSize = 96
+    static let aliasSize = 96
     private static let unreadSize = 96
 
     private static let mostSeries = 100_000
@@ -26,8 +25,6 @@ final class SparkplugRoom {
     }
 
     static func device(named name: String) -> Int { deviceSize + copies * name.utf8.count }
-
-    static func alias() -> Int { aliasSize }
 
     static func unread(_ name: String) -> Int { unreadSize + name.utf8.count }
 

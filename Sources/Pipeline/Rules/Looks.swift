@@ -123,7 +123,7 @@ struct Looks {
         for number in looks.indices { looks[number].watches.removeAll { $0 == Int32(watch) } }
     }
 
-    /// The first look at a series; nil where there is none.
+    /// The first look at a series; nil if no rule looks at it.
     @inline(__always)
     func first(of series: SeriesNumber) -> Int? { slots[series].map { Int(firsts[$0]) } }
 

@@ -201,7 +201,7 @@ public struct Rules {
             next = looks.next(after: look)
             let novelty = looks.note(reading, in: look, text: text, now: now)
             if novelty == .late {
-                hear(reading, look, now)
+                hear(reading, look)
                 continue
             }
             if hasNotes, !isNoted, !isReplaying, !looks.isPolled(look) {
@@ -216,9 +216,10 @@ public struct Rules {
     }
 
     /// A late reading changes only the rules on what is missing: its point sends readings.
-    private mutating func hear(_ reading: Reading, _ look: Int, _ now: Timestamp) {
-        for watch in looks.watches(look) where watches[Int(watch)].isOfMissing && reading.quality == .good {
-            if !watches[Int(watch)].isTouched { touch(Int(watch), at: reading.time) }
+    private mutating func hear(_ reading: Reading, _ look: Int) {
+        guard reading.quality == .good else { return }
+        for watch in looks.watches(look) where watches[Int(watch)].isOfMissing && !watches[Int(watch)].isTouched {
+            touch(Int(watch), at: reading.time)
         }
     }
 
