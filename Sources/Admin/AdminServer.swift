@@ -51,12 +51,16 @@ public struct AdminServer: Service {
     private let metrics: PrometheusRegistry
     private let warnings: any WarningSink
     private let logger: Logger
-    private let connections = ConnectionLimit(most: Self.mostConnections)
+    private let connections: ConnectionLimit
+    /// The number of clients that can receive events at the same time.
+    private let mostStreams: Int
 
-    /// - Parameter hosts: the names under which a proxy forwards to this address.
+    /// - Parameters:
+    ///   - hosts: the names under which a proxy forwards to this address.
+    ///   - spareFiles: how many descriptors links and outputs leave.
     public init(
         host: String, port: Int, hosts: [String], view: any GatewayView, desk: any OutboxDesk, writer: any PointWriter,
-        metrics: PrometheusRegistry, warnings: any WarningSink, logger: Logger
+        metrics: PrometheusRegistry, warnings: any WarningSink, logger: Logger, spareFiles: Int
     ) {
         self.host = host
         self.port = port
@@ -67,12 +71,13 @@ public struct AdminServer: Service {
         self.metrics = metrics
         self.warnings = warnings
         self.logger = logger
+        let most = min(max(spareFiles, Self.fewestConnections), Self.mostConnections)
+        connections = ConnectionLimit(most: most)
+        mostStreams = most / 2
     }
 
     /// The process has 1,024 file descriptors, and links and brokers need most of them.
-    private static let mostConnections = 192
-    /// The number of clients that can receive events at the same time.
-    private static let mostStreams = 96
+    private static let (fewestConnections, mostConnections) = (8, 192)
 
     public func run() async throws {
         let application = Application(
@@ -110,9 +115,9 @@ public struct AdminServer: Service {
                 ByteBuffer(bytes: try encoder.encode(await view.status(withPoints: true))), type: "application/json")
         }
         router.get("/api/events") { [view, connections] _, _ in
-            guard connections.streams < Self.mostStreams else {
+            guard connections.streams < mostStreams else {
                 return Self.text(
-                    "\(Self.mostStreams) clients already receive events; stop one of them first\n",
+                    "\(mostStreams) clients already receive events; stop one of them first\n",
                     status: .serviceUnavailable)
             }
             return Self.stream(view.liveEvents())

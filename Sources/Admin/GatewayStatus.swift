@@ -81,9 +81,12 @@ public struct GatewayStatus: Codable, Sendable {
         /// Why it is down.
         public var reason: String?
         public var lastReceived: String?
+        /// Of a port that a device dials: the number of connections by what became of them.
+        public var dialIns: [String: Int]?
 
         public init(
-            link: String, address: String, isUp: Bool?, since: String?, reason: String?, lastReceived: String?
+            link: String, address: String, isUp: Bool?, since: String?, reason: String?, lastReceived: String?,
+            dialIns: [String: Int]?
         ) {
             self.link = link
             self.address = address
@@ -91,6 +94,7 @@ public struct GatewayStatus: Codable, Sendable {
             self.since = since
             self.reason = reason
             self.lastReceived = lastReceived
+            self.dialIns = dialIns
         }
     }
 

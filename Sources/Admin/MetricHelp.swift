@@ -49,6 +49,7 @@ enum MetricHelp {
         "headgate_output_up": "1 while an output's last try succeeded.",
         "headgate_device_refusing": "1 while a device answers and refuses every point that it is asked for.",
         "headgate_points_never_read": "Points of a device of which there was no reading since the start.",
+        "headgate_dial_in_connections_total": "Connections to a port that a device dials, by what became of them.",
         "headgate_link_up": "1 while a link is up, 0 while it is down.",
         "headgate_mqtt_refused_times_total": "Messages with a time that cannot be read or cannot be.",
         "headgate_device_online": "1 while a device answers, 0 while it is offline.",

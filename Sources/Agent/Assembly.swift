@@ -176,8 +176,8 @@ struct Assembly {
             }
             return MQTTOutput(
                 try broker.revealed(), retain: retain, sparkplug: edgeNode, name: name, logger: logs["outputs"])
-        case .file(let path, let rotate, let keep):
-            return FileOutput(path: path, rotateSize: rotate, keep: keep, name: name)
+        case .file(let path, let rotate, let keep, let mode):
+            return FileOutput(path: path, rotateSize: rotate, keep: keep, mode: mode, name: name)
         case .stdout: return StandardOutput()
         }
     }

@@ -15,8 +15,8 @@ struct BaselineFile {
 
     private let file: StateFile<[String: Entry]>
 
-    init(_ configuration: Configuration) {
-        file = StateFile("baselines", configuration, empty: [:])
+    init(_ configuration: Configuration, damaged: DamagedFiles? = nil) {
+        file = StateFile("baselines", configuration, empty: [:], damaged: damaged)
     }
 
     /// Of another version of a map, or in another unit, it is another point.

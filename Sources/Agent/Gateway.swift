@@ -37,13 +37,18 @@ public struct Gateway: Sendable {
         self.configuration = configuration
         self.metrics = metrics
         logs = Logs(levels: configuration.logLevels)
-        try Self.makeFolder(configuration.state)
+        let opened = try StateFolder.prepare(configuration.state)
+        if opened > 0 {
+            logs["agent"].notice(
+                "the state folder was readable by other users, and is not any more",
+                metadata: ["folder": "\(configuration.state)", "files": "\(opened)"])
+        }
         let totals = Totals()
         let live = LiveEvents()
         let latest = LatestReadings()
         self.latest = latest
-        intervals = IntervalFile(configuration)
         let warnings = Warnings(logs: logs)
+        let damaged = DamagedFiles(state: configuration.state, warnings: warnings)
         let clock = SystemClock()
         let publisher = Publisher(live: live, totals: totals, gateway: configuration.gateway)
         let minimising = try configuration.minimise.revealed()
@@ -54,9 +59,12 @@ public struct Gateway: Sendable {
             onCommit: { publisher.publish($0) }, condenser: { WindowCondenser(windows, $0) })
         publisher.attach(outbox)
         self.outbox = outbox
+        // With the outbox this process alone has the folder.
+        intervals = IntervalFile(configuration, damaged: damaged)
+        SunSpecMaps(state: configuration.state).prove(configuration, damaged)
         let alarms = Alarms(
             rules: configuration.rules, gateway: configuration.gateway, catalog: outbox.catalog, logger: logs["rules"],
-            baselines: BaselineFile(configuration), minimised: configuration.minimise.word,
+            baselines: BaselineFile(configuration, damaged: damaged), minimised: configuration.minimise.word,
             warnings: warnings,
             keeper: .init(
                 keep: { outbox.keep(ruleState: $0, notes: $1) }, note: { outbox.note(ruleReadings: $0) }), clock: clock
@@ -71,11 +79,13 @@ public struct Gateway: Sendable {
                 ($0.name, LinkMonitor(name: $0.name, address: $0.address, warnings: warnings))
             }, uniquingKeysWith: { one, _ in one })
         let assembly = Assembly(
-            configuration: configuration, catalog: outbox.catalog, logs: logs, learned: LearnedFile(configuration),
-            schemaFile: SchemaFile(configuration),
-            connections: StateFile("connections", configuration, empty: [:]), minimising: minimising, latest: latest,
+            configuration: configuration, catalog: outbox.catalog, logs: logs,
+            learned: LearnedFile(configuration, damaged: damaged),
+            schemaFile: SchemaFile(configuration, damaged: damaged),
+            connections: StateFile("connections", configuration, empty: [:], damaged: damaged), minimising: minimising,
+            latest: latest,
             alarms: alarms, writeQueues: configuration.writeQueues(), warnings: warnings,
-            subscriptions: SubscriptionFile(configuration), monitors: monitors)
+            subscriptions: SubscriptionFile(configuration, damaged: damaged), monitors: monitors)
         let logs = logs
         forwarders = try configuration.outputs.enumerated().map { index, configured in
             let (output, renderer) = try assembly.ends(of: configured)
@@ -94,17 +104,24 @@ public struct Gateway: Sendable {
         let computed = collector()
         let formulas = PlantFormulas(configuration, outbox.catalog, collector: computed)
         let writes = assembly.writeDesk(collector: collector())
+        func commandIDs(_ longest: Int64) -> CommandIDs {
+            CommandIDs(path: configuration.state + "/commands.ids", longest: longest, at: .now) { path, reason in
+                damaged.setAside(
+                    path, reason,
+                    next:
+                        "send commands with a deadline later than \(longest / 1_000_000) s from now: earlier ones may be repeats of those in the file and are refused as ids_lost"
+                )
+            }
+        }
         self.writes = writes
         var collectors: [Collector] = [computed]
         inputs = try configuration.links.map { link in
-            let commands = configuration.writes.commands.flatMap { $0.link == link.name ? $0.topic : nil }
+            let commands = configuration.writes.commands.flatMap { $0.link == link.name ? $0 : nil }
             let collector = collector(takesStrangers: configuration.hasEdgeNodes(on: link), formulas)
             let run = try assembly.input(
                 link, collector: collector,
                 commands: commands.map {
-                    CommandTopic(
-                        topic: $0, link: link.name, desk: writes,
-                        seen: CommandIDs(path: configuration.state + "/commands.ids"))
+                    CommandTopic($0, desk: writes, ids: commandIDs($0.longestDeadline))
                 })
             collectors.append(collector)
             return run
@@ -143,7 +160,7 @@ public struct Gateway: Sendable {
             let server = AdminServer(
                 host: admin.host, port: admin.port, hosts: configuration.adminHosts, view: view,
                 desk: LocalDesk(outbox: outbox, gateway: configuration.gateway), writer: writes, metrics: metrics,
-                warnings: warnings, logger: logs["admin"])
+                warnings: warnings, logger: logs["admin"], spareFiles: SystemLimits.spareFiles(configuration))
             services.append(.init(service: server, serviceName: "admin"))
         }
         services.append(.init(service: WritesService(desk: writes), serviceName: "writes"))
@@ -178,16 +195,6 @@ public struct Gateway: Sendable {
     /// What the gateway says of itself, also after it has stopped.
     public func status() async throws -> GatewayStatus {
         try await view.status(withPoints: true)
-    }
-
-    private static func makeFolder(_ path: String) throws(StartError) {
-        var made = ""
-        for part in path.split(separator: "/") {
-            made += (made.isEmpty && !path.hasPrefix("/") ? "" : "/") + part
-            guard mkdir(made, 0o750) == 0 || errno == EEXIST else {
-                throw StartError("state: cannot make \(made): \(String(cString: strerror(errno)))")
-            }
-        }
     }
 }
 

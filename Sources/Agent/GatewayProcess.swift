@@ -15,6 +15,9 @@ public struct InUse: Error, CustomStringConvertible {
 
 /// The gateway as a process: what is set once, before anything is opened.
 public enum GatewayProcess {
+    /// Has every log entry be one line. Once, before anything is logged.
+    public static func prepareLog() { LoggingSystem.bootstrap(OneLineLog.init) }
+
     /// Runs until SIGTERM or SIGINT.
     /// - Parameter file: where the configuration is from.
     public static func run(_ configuration: Configuration, file: String) async throws {
@@ -22,8 +25,8 @@ public enum GatewayProcess {
         signal(SIGHUP, SIG_IGN)
         let metrics = PrometheusRegistry()
         MetricsSystem.bootstrap(metrics)
-        LoggingSystem.bootstrap(OneLineLog.init)
-        limitFiles()
+        StateFolder.keepPrivate()
+        try SystemLimits.prove(configuration)
         limitHeaps()
         if configuration.keepsSecrets { forbidCores() }
         let gateway: Gateway
@@ -37,16 +40,6 @@ public enum GatewayProcess {
         } catch let error as AdminError where error.isInUse {
             throw InUse(description: error.description)
         }
-    }
-
-    /// libmodbus watches sockets with `select` and aborts the whole process when one is numbered 1024 or higher
-    /// (measured with 3.1.6). With the limit there the next link gets an error instead.
-    private static func limitFiles() {
-        var limit = rlimit()
-        let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        guard getrlimit(files, &limit) == 0, limit.rlim_cur > 1_024 else { return }
-        limit.rlim_cur = 1_024
-        setrlimit(files, &limit)
     }
 
     /// What is not to be on a disk is in memory for a moment.

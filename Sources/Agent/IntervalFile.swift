@@ -19,8 +19,8 @@ struct IntervalFile: Sendable {
     private static let mostDevices = 10_000
     private let file: StateFile<[String: Entry]>
 
-    init(_ configuration: Configuration) {
-        file = StateFile("intervals", configuration, empty: [:])
+    init(_ configuration: Configuration, damaged: DamagedFiles? = nil) {
+        file = StateFile("intervals", configuration, empty: [:], damaged: damaged)
     }
 
     /// The shortest interval of a point in microseconds, among the devices of a name; nil where none is known.

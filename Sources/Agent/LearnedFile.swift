@@ -29,8 +29,8 @@ struct LearnedFile {
     /// Of each device that there is.
     private let maps: [String: (name: String, version: Int)]
 
-    init(_ configuration: Configuration) {
-        file = StateFile("learned", configuration, empty: Contents()) { data in
+    init(_ configuration: Configuration, damaged: DamagedFiles? = nil) {
+        file = StateFile("learned", configuration, empty: Contents(), damaged: damaged) { data in
             // Before links had prices there were devices only.
             (try? JSONDecoder().decode([String: Entry].self, from: data)).map { Contents(devices: $0) }
         }

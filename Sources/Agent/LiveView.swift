@@ -80,8 +80,14 @@ struct LiveView: GatewayView {
             let state = monitors[link.name]?.state
             return GatewayStatus.LinkStatus(
                 link: link.name, address: link.address, isUp: state?.isUp, since: state?.since.iso8601,
-                reason: state?.reason, lastReceived: state?.lastReceived?.iso8601)
+                reason: state?.reason, lastReceived: state?.lastReceived?.iso8601,
+                dialIns: state.flatMap(Self.dialIns))
         }
+    }
+
+    private static func dialIns(_ state: LinkMonitor.State) -> [String: Int]? {
+        guard !state.dialIns.isEmpty else { return nil }
+        return Dictionary(uniqueKeysWithValues: state.dialIns.map { ($0.rawValue, $1) })
     }
 
     private var activeAlarms: [GatewayStatus.AlarmStatus] {

@@ -19,34 +19,31 @@ struct OneLineLog: LogHandler {
 
     var metadata: Logger.Metadata {
         get { inner.metadata }
-        set { inner.metadata = newValue }
+        set { inner.metadata = Self.oneLine(newValue) }
     }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { inner[metadataKey: key] }
-        set { inner[metadataKey: key] = newValue }
+        set { inner[metadataKey: PrintableText.line(key)] = newValue.map(Self.oneLine) }
     }
 
     func log(event: LogEvent) {
         var event = event
-        event.message = "\(Self.oneLine(event.message.description))"
-        event.metadata = event.metadata?.mapValues { "\(Self.oneLine($0.description))" }
+        event.message = "\(PrintableText.line(event.message.description))"
+        event.metadata = event.metadata.map(Self.oneLine)
+        if let error = event.error {
+            event.metadata = (event.metadata ?? [:]).merging(["error": "\(PrintableText.line("\(error)"))"]) { $1 }
+            event.error = nil
+        }
         inner.log(event: event)
     }
 
-    /// A text with its control characters written as `\u{…}`.
-    static func oneLine(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: isControl) else { return text }
-        return text.unicodeScalars.reduce(into: "") { line, scalar in
-            line += isControl(scalar) ? scalar.escaped(asASCII: true) : String(scalar)
-        }
+    private static func oneLine(_ metadata: Logger.Metadata) -> Logger.Metadata {
+        Dictionary(
+            metadata.map { (PrintableText.line($0), oneLine($1)) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// Also what ends a line elsewhere, and what turns the direction of writing.
-    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.properties.generalCategory {
-        case .control, .lineSeparator, .paragraphSeparator, .format: true
-        default: false
-        }
+    private static func oneLine(_ value: Logger.MetadataValue) -> Logger.MetadataValue {
+        "\(PrintableText.line(value.description))"
     }
 }

@@ -58,6 +58,7 @@ public struct OutboxOverview: Codable {
     public static func repair(_ configuration: Configuration) async throws -> String {
         var logger = Logger(label: "headgate.outbox")
         logger.logLevel = .notice
+        StateFolder.keepPrivate()
         do {
             let outbox = try Outbox(
                 configuration.outboxSettings(),

@@ -69,6 +69,12 @@ public final class ProblemList {
 
     public var lines: [String] { problems.sorted.map(\.description) }
 
+    /// How many they are, in words.
+    public var count: String {
+        let count = problems.all.count
+        return "\(count) mistake\(count == 1 ? "" : "s")" + (problems.areMore ? ", and more: mend these first" : "")
+    }
+
     public var report: [Entry] {
         problems.sorted.map { Entry(file: $0.file, line: $0.line, column: $0.column, message: $0.message, fix: $0.fix) }
     }
@@ -82,9 +88,20 @@ extension Configuration.Link {
     ]
 
     fileprivate var note: String? {
-        guard case .modbus(.serial(let line), _) = way, !Self.standardSpeeds.contains(line.baud) else { return nil }
-        let nearest = Self.standardSpeeds.min { abs($0 - line.baud) < abs($1 - line.baud) } ?? 9_600
-        return
-            "link \(name): \(line.baud) baud is no standard speed, and not every adapter makes it; the nearest is \(nearest)"
+        let note: String? =
+            switch way {
+            case .modbus(.serial(let line), _): Self.note(of: line)
+            case .modbus(.dialIn(let port), _) where port.ranges.isEmpty && !port.isLoopback:
+                "every machine that reaches \(port.host):\(port.port) can pass for the device; "
+                    + "write where the device dials from, as from: [10.20.0.0/16]"
+            case .modbus, .mqtt: nil
+            }
+        return note.map { "link \(name): \($0)" }
+    }
+
+    private static func note(of line: SerialLine) -> String? {
+        guard !standardSpeeds.contains(line.baud) else { return nil }
+        let nearest = standardSpeeds.min { abs($0 - line.baud) < abs($1 - line.baud) } ?? 9_600
+        return "\(line.baud) baud is no standard speed, and not every adapter makes it; the nearest is \(nearest)"
     }
 }

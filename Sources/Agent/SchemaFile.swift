@@ -8,8 +8,8 @@ import Outputs
 struct SchemaFile {
     private let file: StateFile<[SchemaNumbers.Entry]>
 
-    init(_ configuration: Configuration) {
-        file = StateFile("schemas", configuration, empty: [])
+    init(_ configuration: Configuration, damaged: DamagedFiles? = nil) {
+        file = StateFile("schemas", configuration, empty: [], damaged: damaged)
     }
 
     var known: [SchemaNumbers.Entry] { file.current }

@@ -4,23 +4,51 @@
 import Dispatch
 import FoundationEssentials
 import Synchronization
+import YAMLText
 
-/// Something found out that a start would find out again: a JSON file in the state folder. One that cannot be read is as good
-/// as none, and what the disk does not take is found out anew after the next start.
+/// Something found out that a start would find out again: a JSON file in the state folder. What the disk does not take is found
+/// out anew after the next start.
 final class StateFile<Contents: Codable & Sendable>: Sendable {
     private let path: String
     /// The disk may take its time; who has found something goes on.
     private let queue: DispatchQueue
     private let contents: Mutex<Contents>
+    /// Why the file could not be read; nil if it could be, or is not there.
+    let damage: String?
 
-    /// - Parameter old: what is made of a file of an earlier release; nil where it is none either.
+    /// - Parameters:
+    ///   - old: what is made of a file of an earlier release; nil if it is no such file either.
+    ///   - damaged: takes a file that cannot be read. Nil for readers that leave it where it is.
     init(
-        _ name: String, _ configuration: Configuration, empty: Contents, old: (Data) -> Contents? = { _ in nil }
+        _ name: String, _ configuration: Configuration, empty: Contents, damaged: DamagedFiles? = nil,
+        old: (Data) -> Contents? = { _ in nil }
     ) {
         path = "\(configuration.state)/\(name).json"
         queue = DispatchQueue(label: "headgate.\(name)")
-        let data = (try? Data(contentsOf: URL(filePath: path))) ?? Data()
-        contents = Mutex((try? JSONDecoder().decode(Contents.self, from: data)) ?? old(data) ?? empty)
+        do {
+            contents = Mutex(try Self.read(path, old) ?? empty)
+            damage = nil
+        } catch {
+            contents = Mutex(empty)
+            damage = "\(error)"
+            damaged?.setAside(
+                path, "\(error)", next: "what was in it is found out anew; put a copy in its place, or leave it")
+        }
+    }
+
+    /// More than there ever is in one.
+    private static var largest: Int { 64 << 20 }
+
+    /// - Returns: nil if there is no file.
+    private static func read(_ path: String, _ old: (Data) -> Contents?) throws -> Contents? {
+        guard TextFile.exists(path) else { return nil }
+        let data = Data(try TextFile.read(path, limit: largest).utf8)
+        do {
+            return try JSONDecoder().decode(Contents.self, from: data)
+        } catch {
+            guard let contents = old(data) else { throw TextFileError("it is not JSON of this release") }
+            return contents
+        }
     }
 
     var current: Contents { contents.withLock { $0 } }

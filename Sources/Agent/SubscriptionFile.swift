@@ -20,8 +20,8 @@ struct SubscriptionFile: Sendable {
 
     private let file: StateFile<[String: Session]>
 
-    init(_ configuration: Configuration) {
-        file = StateFile("subscriptions", configuration, empty: [:])
+    init(_ configuration: Configuration, damaged: DamagedFiles? = nil) {
+        file = StateFile("subscriptions", configuration, empty: [:], damaged: damaged)
     }
 
     /// The subscriptions in a link's session.

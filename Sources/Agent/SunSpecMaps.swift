@@ -25,6 +25,22 @@ struct SunSpecMaps {
         return Self.map(text)?.points ?? []
     }
 
+    /// Moves the files away that are no maps.
+    func prove(_ configuration: Configuration, _ damaged: DamagedFiles) {
+        for device in configuration.devices where device.map.name == DeviceMap.sunSpec.name {
+            let path = path(device.name)
+            guard access(path, F_OK) == 0 else { continue }
+            let next = "the device is asked for its models anew; rules on its points work once it has answered"
+            do {
+                if Self.map(try TextFile.read(path)) == nil {
+                    damaged.setAside(path, "it is no device map", next: next)
+                }
+            } catch {
+                damaged.setAside(path, "\(error)", next: next)
+            }
+        }
+    }
+
     /// The map of what a device says, and its file; nil where nothing of it is known here.
     static func map(of device: String, _ found: SunSpecFound) -> (map: DeviceMap, text: String)? {
         let imported = ImportedMap.sunSpec(
@@ -43,7 +59,7 @@ struct SunSpecMaps {
         let (folder, path) = (folder, path(device))
         Self.queue.async {
             guard (try? TextFile.read(path)) != text else { return }
-            mkdir(folder, 0o750)
+            mkdir(folder, 0o700)
             try? Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
         }
     }

@@ -27,6 +27,8 @@ public struct Warning: Sendable, Equatable {
         case pollsLost = "polls_lost"
         /// Another unit answers than the one that is asked.
         case otherUnitAnswered = "other_unit_answered"
+        /// A connection to a port that a device dials is not the device's, or cannot be served.
+        case dialInRefused = "dial_in_refused"
         /// A device rejects every request with an exception.
         case allPointsRefused = "all_points_refused"
         /// No message of a device has come since the start.
@@ -41,6 +43,8 @@ public struct Warning: Sendable, Equatable {
         case outputDown = "output_down"
         /// A broker refuses a topic of an output: it is missing, or not allowed.
         case topicRefused = "topic_refused"
+        /// A file of the state folder cannot be read.
+        case stateFileDamaged = "state_file_damaged"
         /// Events are lost, and a gap event says which.
         case eventsLost = "events_lost"
         /// A web page, or something else that does not know this gateway, sent a request to the admin address.
@@ -50,9 +54,9 @@ public struct Warning: Sendable, Equatable {
         public var part: String {
             switch self {
             case .ruleInputsStale, .ruleHoldUnknown: "rules"
-            case .pollsLost, .otherUnitAnswered, .allPointsRefused: "modbus"
+            case .pollsLost, .otherUnitAnswered, .allPointsRefused, .dialInRefused: "modbus"
             // Of Modbus and MQTT.
-            case .linkDown, .neverHeard, .pointNeverRead: "agent"
+            case .linkDown, .neverHeard, .pointNeverRead, .stateFileDamaged: "agent"
             case .outputDown, .topicRefused: "outputs"
             case .eventsLost: "outbox"
             case .adminRequestRefused: "admin"
@@ -66,7 +70,10 @@ public struct Warning: Sendable, Equatable {
         /// cleared.
         public var isOfEvents: Bool {
             switch self {
-            case .messageRefused, .tooManyDevices, .devicesMerged, .deviceTime, .eventsLost, .adminRequestRefused: true
+            case .messageRefused, .tooManyDevices, .devicesMerged, .deviceTime, .eventsLost, .adminRequestRefused,
+                .dialInRefused,
+                .stateFileDamaged:
+                true
             case .ruleInputsStale, .ruleHoldUnknown, .linkDown, .clientIDTaken, .sessionLeft, .subscriptionRefused,
                 .pollsLost, .otherUnitAnswered, .allPointsRefused, .neverHeard, .pointNeverRead, .deviceTimeMissing,
                 .outputDown, .topicRefused:

@@ -34,7 +34,7 @@ struct Check: AsyncParsableCommand {
             print(
                 problems.lines.isEmpty
                     ? "\(Style.good("ok")): \(proof)"
-                    : "\(problems.lines.count) mistake\(problems.lines.count == 1 ? "" : "s")")
+                    : problems.count)
         }
         guard problems.lines.isEmpty else { throw ExitCode(EX_CONFIG) }
     }

@@ -36,6 +36,36 @@ struct Headgate: AsyncParsableCommand {
             MapCommand.self, SchemaCommand.self, Provision.self, Simulate.self, OutboxCommand.self, Tail.self,
             Status.self,
         ])
+
+    static func main() async {
+        GatewayProcess.prepareLog()
+        do {
+            let command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                var command = command
+                try command.run()
+            }
+            leave(.success)
+        } catch {
+            let (code, message) = (exitCode(for: error), fullMessage(for: error))
+            if !message.isEmpty { code.isSuccess ? print(message) : complain(lines: message) }
+            leave(code)
+        }
+    }
+}
+
+/// Ends the process, with what was printed handed on.
+///
+/// Handlers at exit do not run: those of libcurl and OpenSSL free what their threads use while these still end, which crashed
+/// about one stop of a hundred. What has to last is on the disk before.
+func leave(_ code: ExitCode) -> Never {
+    if fflush(nil) != 0, errno != EPIPE, code.isSuccess {
+        complain("headgate: the output cannot be written: \(String(cString: strerror(errno)))")
+        _exit(EX_IOERR)
+    }
+    _exit(code.rawValue)
 }
 
 /// `--config`, the same for every command.
@@ -53,9 +83,11 @@ struct ConfigurationOption: ParsableArguments {
     }
 }
 
-func complain(_ text: String) {
-    let line = Array((text + "\n").utf8)
-    _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+func complain(_ text: String) { complain(lines: PrintableText.line(text)) }
+
+func complain(lines: String) {
+    let bytes = Array((PrintableText.lines(lines) + "\n").utf8)
+    _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }
 
 /// Makes a folder that is not there, before there is something to put into it.
@@ -68,7 +100,7 @@ func prepareFolder(_ path: String) throws {
 /// Says every mistake of a file, and how many they are.
 func mistakes(_ problems: ProblemList) -> ExitCode {
     for line in problems.lines { complain(line) }
-    complain("\(problems.lines.count) \(problems.lines.count == 1 ? "mistake" : "mistakes")")
+    complain(problems.count)
     return ExitCode(EX_CONFIG)
 }
 

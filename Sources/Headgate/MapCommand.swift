@@ -70,7 +70,7 @@ struct MapCommand: AsyncParsableCommand {
                 try printJSON(Imported(map: map.name, text: text, left: map.left.map { "\($0.what): \($0.why)" }))
                 return
             }
-            guard let output else { return print("# \(map.name).yaml\n\(text)") }
+            guard let output else { return printFile("# \(map.name).yaml\n\(text)\n") }
             try prepareFolder(output)
             let path = "\(output)/\(map.name).yaml"
             try TextFile.create(path, text)
@@ -98,7 +98,7 @@ struct MapCommand: AsyncParsableCommand {
             let pages = problems.pages(of: maps)
             for line in problems.lines { complain(line) }
             guard problems.lines.isEmpty else { throw ExitCode(EX_CONFIG) }
-            print(pages.joined(separator: "\n"), terminator: "")
+            printFile(pages.joined(separator: "\n"))
         }
     }
 }

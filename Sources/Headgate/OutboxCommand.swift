@@ -54,7 +54,7 @@ func withExitCodes(_ body: () async throws -> Void) async throws {
 func printJSON(_ value: some Encodable) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    printJSON(line: String(decoding: try encoder.encode(value), as: UTF8.self))
 }
 
 // MARK: status
@@ -193,7 +193,7 @@ struct OutboxShowCommand: AsyncParsableCommand {
                     return false
                 }
                 shown += 1
-                print(String(decoding: line, as: UTF8.self))
+                printJSON(line: String(decoding: line, as: UTF8.self))
                 try flush()
                 return true
             }
@@ -215,7 +215,7 @@ struct OutboxExportCommand: AsyncParsableCommand {
             var count = 0
             try await events.each(desk, id: nil) { line in
                 count += 1
-                print(String(decoding: line, as: UTF8.self))
+                printJSON(line: String(decoding: line, as: UTF8.self))
                 return true
             }
             try flush()

@@ -43,7 +43,7 @@ struct OutboxDeadCommand: AsyncParsableCommand {
                 guard let letter = try await desk.deadLetters().first(where: { $0.number == number }) else {
                     throw fail("there is no dead letter \(number)", EXIT_FAILURE)
                 }
-                print(letter.event ?? "cannot be read any more")
+                letter.event.map(printJSON(line:)) ?? print("cannot be read any more")
             }
         }
     }

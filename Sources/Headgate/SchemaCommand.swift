@@ -61,7 +61,7 @@ struct SchemaCommand: AsyncParsableCommand {
             let schemas = try schemas()
             guard let folder else {
                 let all = JSONDocument.object(schemas)
-                print(maps.count == 1 ? schemas.first?.1.lines ?? "" : all.lines, terminator: "")
+                printFile(maps.count == 1 ? schemas.first?.1.lines ?? "" : all.lines)
                 return
             }
             try prepareFolder(folder)
@@ -205,7 +205,7 @@ extension SchemaCommand {
         @OptionGroup var options: ConfigurationOption
 
         func run() async throws {
-            print(AsyncAPIDocument(try options.load(provesPlans: false)).document.lines, terminator: "")
+            printFile(AsyncAPIDocument(try options.load(provesPlans: false)).document.lines)
         }
     }
 }

@@ -24,8 +24,8 @@ struct Status: AsyncParsableCommand {
         do {
             repeat {
                 let overview = try await GatewayOverview.read(configuration)
-                if watch, !json, isatty(STDOUT_FILENO) == 1 { print("\u{1B}[H\u{1B}[2J", terminator: "") }
-                print(json ? overview.json : picture(overview))
+                if watch, !json, isatty(STDOUT_FILENO) == 1 { Swift.print("\u{1B}[H\u{1B}[2J", terminator: "") }
+                json ? printJSON(line: overview.json) : print(picture(overview))
                 try flush()
                 if watch { try await Task.sleep(for: .seconds(1)) }
             } while watch

@@ -37,8 +37,11 @@ struct Tail: AsyncParsableCommand {
         do {
             let tail = EventTail(devices: Set(device), points: Set(point))
             try await tail.follow(configuration) { event in
-                let lines = json ? [event.text] : event.lines(style: Style.quality)
-                for line in lines { print(line) }
+                if json {
+                    printJSON(line: event.text)
+                } else {
+                    event.lines(style: Style.quality).forEach(printLine)
+                }
                 try flush()
             }
         } catch let exit as ExitCode {

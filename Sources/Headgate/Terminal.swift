@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Agent
 import ArgumentParser
 import Glibc
 
@@ -40,8 +41,50 @@ enum Style {
     }
 
     private static func colour(_ text: String, _ code: Int) -> String {
-        isOn ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
+        guard isOn, let place = codes.firstIndex(of: code) else { return text }
+        return "\(marks[place])\(text)\(marks[0])"
     }
+
+    private static let codes = [0, 2, 31, 32, 33]
+    /// Characters that stand for the codes until the text is printed: what others have written is escaped before, so that no
+    /// escape sequence but these comes to the terminal. They are of a plane for private use (Unicode, 23.5).
+    private static let marks: [Unicode.Scalar] = ["\u{F0000}", "\u{F0001}", "\u{F0002}", "\u{F0003}", "\u{F0004}"]
+
+    static func isMark(_ character: Character) -> Bool { character.unicodeScalars.contains(where: marks.contains) }
+
+    /// A text as the terminal is to have it.
+    fileprivate static func shown(_ text: String) -> String {
+        guard isOn, text.contains(where: isMark) else { return text }
+        return text.unicodeScalars.reduce(into: "") { shown, scalar in
+            if let place = marks.firstIndex(of: scalar) {
+                shown += "\u{1B}[\(codes[place])m"
+            } else {
+                shown.unicodeScalars.append(scalar)
+            }
+        }
+    }
+}
+
+/// Prints lines. Control characters in them are escaped.
+///
+/// Without a default of its own, or the standard library's function would be preferred to it.
+func print(_ text: String) { print(text, terminator: "\n") }
+
+func print(_ text: String, terminator: String) {
+    Swift.print(Style.shown(PrintableText.lines(text)), terminator: terminator)
+}
+
+/// Prints one line, whatever is in it.
+func printLine(_ text: String) { print(PrintableText.line(text)) }
+
+/// Prints what others are to read as a file: as it is, but on a terminal.
+func printFile(_ text: String) {
+    isatty(STDOUT_FILENO) == 1 ? print(text, terminator: "") : Swift.print(text, terminator: "")
+}
+
+/// Prints JSON that a terminal may have, too.
+func printJSON(line: String) {
+    Swift.print(PrintableText.json(line))
 }
 
 /// Hands on what was printed: a pipe wants it now, not when a buffer is full. Ends the command, quietly, where the reader
@@ -53,6 +96,7 @@ func flush() throws {
 /// Columns that line up.
 enum Table {
     static func text(_ head: [String], _ rows: [[String]], rightAligned: Set<Int> = []) -> String {
+        let rows = rows.map { $0.map(PrintableText.line) }
         let widths = head.indices.map { column in
             ([head] + rows).map { width($0[column]) }.max() ?? 0
         }
@@ -64,17 +108,8 @@ enum Table {
         }.joined(separator: "\n")
     }
 
-    /// Columns on the screen: escape sequences take none.
-    private static func width(_ text: String) -> Int {
-        var width = 0
-        var isEscape = false
-        for character in text {
-            if character == "\u{1B}" { isEscape = true }
-            if !isEscape { width += 1 }
-            if isEscape, character == "m" { isEscape = false }
-        }
-        return width
-    }
+    /// Columns on the screen: what stands for colours takes none.
+    private static func width(_ text: String) -> Int { text.count { !Style.isMark($0) } }
 }
 
 extension String {

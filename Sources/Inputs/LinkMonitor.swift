@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Events
+import Metrics
 import Synchronization
 
 /// The state of a link and the polls of its devices, for the status and the warnings.
@@ -14,6 +15,17 @@ public final class LinkMonitor: Sendable {
         public var reason: String?
         /// When something was received over it last.
         public var lastReceived: Timestamp?
+        /// What became of the connections made to it since the start; empty if no device dials it.
+        public var dialIns: [DialIn: Int] = [:]
+    }
+
+    /// What became of a connection made to a port that a device dials.
+    public enum DialIn: String, Sendable, CaseIterable {
+        /// The device answered over it.
+        case accepted
+        case refused
+        /// Its other end closed it before the device answered.
+        case closed
     }
 
     /// What became of a device's polls since the start.
@@ -81,6 +93,13 @@ public final class LinkMonitor: Sendable {
 
     /// By device.
     public var pollsByDevice: [String: Polls] { polls.withLock { $0 } }
+
+    func dialledIn(_ outcome: DialIn) {
+        current.withLock { $0.dialIns[outcome, default: 0] += 1 }
+        Counter(
+            label: "headgate_dial_in_connections_total", dimensions: [("link", name), ("outcome", outcome.rawValue)]
+        ).increment()
+    }
 
     func received(at time: Timestamp) { current.withLock { $0.lastReceived = time } }
 }

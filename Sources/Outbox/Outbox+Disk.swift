@@ -120,16 +120,26 @@ extension Outbox {
         books.markUnsaved()
         medium = .memory(since: since)
         began(epoch: .random(in: 1...UInt64.max))
-        if trouble == nil {
-            logger.error(
-                "the outbox's disk fails: it goes on in memory, and nothing is acknowledged that only it has",
-                metadata: ["error": "\(reason)"])
-        }
+        if trouble == nil { logLeaving(reason) }
         trouble = reason
         leftDiskAt = .now
         diskPauses.reset()
         nextTry = .now + diskPauses.next(fraction: 1)
         return left
+    }
+
+    private func logLeaving(_ reason: String) {
+        switch diskNews.leaves(at: .now) {
+        case .once:
+            logger.error(
+                "the outbox's disk fails: it goes on in memory, and nothing is acknowledged that only it has",
+                metadata: ["error": "\(reason)"])
+        case .again:
+            logger.error(
+                "the outbox's disk fails again and again: it is logged next once the disk has held for a minute",
+                metadata: ["error": "\(reason)"])
+        case .known: break
+        }
     }
 
     /// A file that says there is no room, on a disk that has room, is damaged: it refers to a page beyond all others.

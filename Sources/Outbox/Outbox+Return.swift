@@ -163,7 +163,7 @@ extension Outbox {
         tellLosses()
         restoreBallast()
         lookAtDiskRoom()
-        logger.notice("the outbox is on the disk again")
+        if diskNews.returns(at: .now) { logger.notice("the outbox is on the disk again") }
         for bell in bells { bell.ring() }
         beginSalvage()
     }

@@ -95,6 +95,7 @@ public actor Outbox {
     var leftDiskAt = ContinuousClock.now
     /// When to look next whether the disk takes something again, or whether there is room for the ballast.
     var nextTry = ContinuousClock.now
+    var diskNews = DiskNews()
     var diskPauses = Backoff(base: .milliseconds(250), cap: .seconds(5))
     private var housekeepingDue: ContinuousClock.Instant?
     /// Set while commits fail: not before is the next tried.
@@ -175,6 +176,7 @@ public actor Outbox {
             if Task.isCancelled { break }
             lookAfterDisk()
             if isDiskWell, diskRoom.nextLook <= .now { lookAtDiskRoom() }
+            if isDiskWell, diskNews.settles(at: .now) { logger.notice("the outbox has been on the disk for a minute") }
             let state = (retryAt ?? .now) <= .now ? ruleState : nil
             // What windows have taken goes with what came with it, also where that failed before; the rules' state with all
             // that was offered before it.

@@ -24,7 +24,7 @@ public actor ModbusServer {
     private var peers: [Int32: Peer] = [:]
     private var linkPath: String?
     /// A gateway that waits to be called, and whether in frames of a line.
-    private var dialled: (host: String, port: UInt16, isRTU: Bool)?
+    private var dialled: DialInPort?
     /// Kept open: a terminal nobody holds reports errors instead of silence.
     private var terminal: Int32 = -1
 
@@ -37,8 +37,8 @@ public actor ModbusServer {
             peers = [try Self.listen(host, port): .listener(isLine: false)]
         case .rtuOverTCP(let host, let port):
             peers = [try Self.listen(host, port): .listener(isLine: true)]
-        case .dialIn(let host, let port, let isRTU):
-            dialled = (host, port, isRTU)
+        case .dialIn(let port):
+            dialled = port
             peers = [:]
         case .serial(let serial):
             let made = try PseudoTerminal.open(at: serial.device)
@@ -72,7 +72,7 @@ public actor ModbusServer {
     }
 
     /// Tries again until the gateway is there.
-    private func dial(_ gateway: (host: String, port: UInt16, isRTU: Bool)) {
+    private func dial(_ gateway: DialInPort) {
         guard let descriptor = try? TCPSocket.connect(host: gateway.host, port: gateway.port, timeout: 200_000) else {
             return
         }

@@ -47,7 +47,7 @@ struct ConfigurationTests {
             "gateway: g\nstate: state\nmaps: maps\noutputs: { f: { file: out.jsonl } }", path: "/etc/x/h.yaml",
             problems: problems)
         #expect(configuration?.state == "/etc/x/state")
-        guard case .file(let path, _, _) = configuration?.outputs.first?.way else {
+        guard case .file(let path, _, _, _) = configuration?.outputs.first?.way else {
             Issue.record("no file output")
             return
         }

@@ -71,7 +71,12 @@ public struct Configuration: Sendable {
         public struct Commands: Sendable {
             public var link: String
             public var topic: String
+            /// How far ahead the deadline of a command may be, in microseconds.
+            public var longestDeadline = Writes.usualDeadline
         }
+
+        /// An hour, in microseconds.
+        public static let usualDeadline: Int64 = 3_600_000_000
 
         public var devices: Set<String> = []
         public var commands: Commands?
@@ -105,8 +110,8 @@ public struct Configuration: Sendable {
         public enum Way: Sendable {
             case kafka(KafkaOutputSettings, password: Secret?)
             case mqtt(Broker, retain: Bool)
-            /// `rotate` in bytes.
-            case file(path: String, rotate: Int, keep: Int)
+            /// `rotate` in bytes, `mode` the permissions of new files.
+            case file(path: String, rotate: Int, keep: Int, mode: UInt32)
             case stdout
         }
 

@@ -120,7 +120,7 @@ public final class ConfigurationFile {
         let outputs = root.take("outputs")
         configuration.outputs = OutputKeys(
             gateway: configuration.gateway, devices: configuration.devices, areAll: !hasUnreadDevices, claims: claims,
-            resolve: resolve
+            resolve: resolve, state: configuration.state, file: path
         ).outputs(outputs)
         proveRecords(of: configuration, outputs)
         proveUnits(of: configuration, outputs)
@@ -273,12 +273,20 @@ public final class ConfigurationFile {
         guard let name = value.string() else { return nil }
         if let known = maps[name] { return known }
         let file = "\(mapsFolder)/\(name).yaml"
-        guard let text = try? TextFile.read(file) else {
+        guard TextFile.exists(file) else {
             let others = TextFile.names(in: mapsFolder).filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }
             let nearest = Spelling.nearest(to: name, among: others)
             value.problem(
                 "has no file \(file)",
                 fix: nearest.map { "did you mean \($0)?" } ?? "put it there, or say where maps are with `maps:`")
+            maps[name] = .some(nil)
+            return nil
+        }
+        let text: String
+        do {
+            text = try TextFile.read(file)
+        } catch {
+            value.problem("cannot be read: \(error)")
             maps[name] = .some(nil)
             return nil
         }

@@ -25,10 +25,20 @@ struct LinkKeys {
             let name = share.flatMap(BrokerKeys.share)
             return broker.map { .mqtt($0, share: name, sparkplugHost: host) }
         }
+        let (from, identity) = (mapping.take("from"), mapping.take("identity"))
+        if listen == nil {
+            for value in [from, identity] {
+                value?.problem("is of links that devices dial", fix: "leave it out, or write `listen`")
+            }
+        }
         let timeout = mapping.take("timeout")?.duration(atLeast: 1_000) ?? 1_000_000
         if let address = tcp ?? listen {
             let isRTU = mapping.take("framing")?.word(["tcp": false, "rtu": true]) ?? false
-            if tcp == nil { return listener(address, isRTU: isRTU).map { .modbus($0, timeout: timeout) } }
+            if tcp == nil {
+                return DialInKeys(claims: claims).port(address, isRTU: isRTU, from: from, identity: identity).map {
+                    .modbus(.dialIn($0), timeout: timeout)
+                }
+            }
             return address.endpoint(defaultPort: 502).map { host, port in
                 .modbus(isRTU ? .rtuOverTCP(host: host, port: port) : .tcp(host: host, port: port), timeout: timeout)
             }
@@ -48,16 +58,6 @@ struct LinkKeys {
         }
         if value.scalar == "any" { return .any }
         return value.integer(in: 0...255, "a unit, or any").map { .number(UInt8($0)) }
-    }
-
-    /// An address of this machine; 0.0.0.0 stands for all of them.
-    private func listener(_ value: YAMLValue, isRTU: Bool) -> ModbusEndpoint? {
-        guard let (host, port) = value.endpoint(defaultPort: nil) else { return nil }
-        if !claims.claim("dial-in", String(port)) {
-            value.problem(
-                "is the port of another link: who dials it could be either's device", fix: "give each its own")
-        }
-        return .dialIn(host: host, port: port, isRTU: isRTU)
     }
 
     private static func line(_ device: String, _ mapping: YAMLMapping) -> SerialLine {

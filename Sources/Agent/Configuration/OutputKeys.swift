@@ -14,6 +14,9 @@ struct OutputKeys {
     let areAll: Bool
     let claims: Claims
     let resolve: (String) -> String
+    let state: String
+    /// The configuration's own file.
+    let file: String
 
     func outputs(_ value: YAMLValue?) -> [Configuration.ConfiguredOutput] {
         (value?.mapping()?.all() ?? []).compactMap { key, value in
@@ -194,10 +197,32 @@ struct OutputKeys {
     private func file(_ value: YAMLValue, _ mapping: YAMLMapping) -> Configuration.ConfiguredOutput.Way? {
         let rotate = mapping.take("rotate")?.bytes() ?? 64 << 20
         let keep = mapping.take("keep")?.integer(in: 0...10_000) ?? 10
+        let mode = mapping.take("mode").flatMap(Self.mode) ?? 0o640
         guard let path = value.string().map(resolve) else { return nil }
-        if !claims.claim("file", path) {
-            value.problem("is another output's file too", fix: "give each a file of its own")
+        if FilePath.isInside(path, state) {
+            value.problem(
+                "is inside the state folder (\(state)), whose files are the gateway's own", fix: "write it elsewhere")
         }
-        return .file(path: path, rotate: Int(clamping: rotate), keep: keep)
+        let resolved = FilePath.resolved(path)
+        if resolved == FilePath.resolved(file) {
+            value.problem("is this configuration", fix: "name another file")
+        }
+        if !([resolved] + (0..<keep).map { "\(resolved).\($0 + 1)" }).allSatisfy({ claims.claim("file", $0) }) {
+            value.problem(
+                "is another output's file too, or one that the other becomes when it is full",
+                fix: "give each a file of its own")
+        }
+        return .file(path: path, rotate: Int(clamping: rotate), keep: keep, mode: mode)
+    }
+
+    /// Permissions as `chmod` has them.
+    private static func mode(_ value: YAMLValue) -> UInt32? {
+        guard let text = value.scalar, (3...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8),
+            mode & 0o600 == 0o600, mode & ~0o666 == 0
+        else {
+            value.problem("should be the permissions of a file", fix: "write mode: 0640, which is the default, or 0600")
+            return nil
+        }
+        return mode
     }
 }

@@ -26,7 +26,10 @@ public enum Secret: Sendable {
             do {
                 var text = try TextFile.read(path)
                 while text.last?.isNewline ?? false { text.removeLast() }
+                guard !text.utf8.contains(0) else { throw StartError("\(path) holds a secret with a NUL character") }
                 return text
+            } catch let error as StartError {
+                throw error
             } catch {
                 throw StartError("secret: \(error)")
             }

@@ -45,8 +45,19 @@ struct WriteKeys {
         let link = mapping.require("link", fix: "name an mqtt link").flatMap(broker)
         let topic = mapping.require("topic", fix: "name the topic: topic: headgate/press-shop-3/commands")
             .flatMap(Self.topic)
+        let longest = mapping.take("max_deadline").flatMap(Self.deadline)
         guard let link, let topic else { return nil }
-        return Configuration.Writes.Commands(link: link, topic: topic)
+        var commands = Configuration.Writes.Commands(link: link, topic: topic)
+        if let longest { commands.longestDeadline = longest }
+        return commands
+    }
+
+    private static func deadline(_ value: YAMLValue) -> Int64? {
+        guard let longest = value.duration(atLeast: 1_000_000) else { return nil }
+        if longest > 7 * 86_400_000_000 {
+            value.problem("should be at most 7d: the gateway keeps the id of each command until its deadline")
+        }
+        return longest
     }
 
     private func broker(_ value: YAMLValue) -> String? {

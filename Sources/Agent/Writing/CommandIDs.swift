@@ -1,63 +1,168 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Events
 import Glibc
 import Synchronization
 import YAMLText
 
-/// The ids of the last commands that were let through, in a file: one that comes again is not done again, whatever has
-/// happened meanwhile.
+/// The ids of the commands that were accepted: `commands.ids` in the state folder. A command that is repeated before its
+/// deadline is a duplicate, also after a restart or a crash.
+///
+/// An id is kept at least until the deadline of its command. After that it goes when its place is needed.
 final class CommandIDs: Sendable {
-    private static let most = 1_024
+    enum Refusal: String, Error {
+        case duplicate
+        /// As many commands as there is room for have a deadline that is still ahead.
+        case tooMany = "too_many_commands"
+        /// The file was damaged, and the command may be one of those that were in it.
+        case lost = "ids_lost"
+        /// The id is not on the disk, so that the command could be done again after a crash.
+        case diskFailed = "disk_failed"
+    }
+
+    /// Of at most 256 bytes each.
+    static let usualMost = 16_384
+    /// Bytes of a line, at most.
+    private static let longestLine = 320
 
     private struct State {
-        var ids: Set<String> = []
-        var order: [String] = []
-        /// Lines in the file.
-        var written = 0
+        var deadlines: [String: Timestamp] = [:]
+        /// Up to here the commands may be in a file that was lost.
+        var lostUntil: Timestamp?
+        /// Lines in the file; nil if it has to be written anew.
+        var lines: Int?
     }
 
     private let path: String
+    private let most: Int
     private let state: Mutex<State>
 
-    init(path: String) {
+    /// - Parameters:
+    ///   - longest: how far ahead a deadline may be, in microseconds.
+    ///   - most: how many are kept at a time.
+    ///   - setAside: is called with a file that cannot be read, and what is wrong with it.
+    init(
+        path: String, longest: Int64, most: Int = usualMost, at now: Timestamp,
+        setAside: (_ path: String, _ reason: String) -> Void
+    ) {
         self.path = path
+        self.most = most
         var state = State()
-        let lines = ((try? TextFile.read(path)) ?? "").split(separator: "\n").map(String.init)
-        for id in lines.suffix(Self.most) where state.ids.insert(id).inserted { state.order.append(id) }
-        state.written = lines.count
+        let last = now.advanced(byMicroseconds: longest)
+        do {
+            guard TextFile.exists(path) else {
+                self.state = Mutex(state)
+                return
+            }
+            state = try Self.state(of: TextFile.read(path, limit: 2 * most * Self.longestLine), last: last)
+        } catch {
+            setAside(path, "\(error)")
+            state = State(lostUntil: last)
+            _ = Self.rewrite(&state, path)
+        }
         self.state = Mutex(state)
     }
 
-    func contains(_ id: String) -> Bool {
-        state.withLock { $0.ids.contains(Self.line(id)) }
-    }
-
-    /// - Returns: false where the disk does not take it: then nobody knows after a crash that it was done.
-    func keep(_ id: String) -> Bool {
+    /// Why a command is not accepted, as far as its id says; nil if it may be.
+    func refusal(of id: String, until deadline: Timestamp) -> Refusal? {
         state.withLock { state in
-            let line = Self.line(id)
-            let isLong = state.written >= 4 * Self.most
-            guard write(isLong ? state.order + [line] : [line], anew: isLong) else { return false }
-            state.written = isLong ? state.order.count + 1 : state.written + 1
-            state.ids.insert(line)
-            state.order.append(line)
-            if state.order.count > Self.most { state.ids.remove(state.order.removeFirst()) }
-            return true
+            if state.deadlines[Self.line(id)] != nil { return .duplicate }
+            if let lostUntil = state.lostUntil, deadline <= lostUntil { return .lost }
+            return nil
         }
     }
 
-    /// A file that is written anew takes the old one's place when it is whole.
-    private func write(_ lines: [String], anew: Bool) -> Bool {
-        let name = anew ? path + ".new" : path
-        let file = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | (anew ? O_TRUNC : O_APPEND), 0o640)
+    /// Keeps the id of a command that is accepted.
+    func keep(_ id: String, until deadline: Timestamp, at now: Timestamp) throws(Refusal) {
+        let refusal: Refusal? = state.withLock { state in
+            if state.deadlines.count >= most {
+                state.deadlines = state.deadlines.filter { $0.value > now }
+                if state.deadlines.count >= most { return .tooMany }
+            }
+            let line = Self.line(id)
+            state.deadlines[line] = deadline
+            guard write(&state, adding: line, deadline) else {
+                state.deadlines[line] = nil
+                return .diskFailed
+            }
+            return nil
+        }
+        if let refusal { throw refusal }
+    }
+
+    // MARK: The file
+
+    /// Its first line; those that follow have a deadline, a blank and an id.
+    private static let head = "headgate command ids 2"
+
+    private struct Damaged: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    private static func state(of text: String, last: Timestamp) throws(Damaged) -> State {
+        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        // A line without its end was not written whole, and its command not begun.
+        let isWhole = lines.popLast()?.isEmpty ?? true
+        var state = State()
+        guard lines.first?.hasPrefix(head) ?? false else {
+            // Of an earlier release, with ids alone.
+            for line in lines { state.deadlines[String(line)] = last }
+            return state
+        }
+        let written = lines.removeFirst().dropFirst(head.count)
+        state.lostUntil = Int64(written.dropFirst()).map(Timestamp.init(microseconds:))
+        for (place, line) in lines.enumerated() {
+            let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, let deadline = Int64(parts[0]) else {
+                throw Damaged(description: "line \(place + 2) is not a deadline and an id")
+            }
+            state.deadlines[String(parts[1])] = Timestamp(microseconds: deadline)
+        }
+        state.lines = isWhole ? lines.count : nil
+        return state
+    }
+
+    /// Adds a line, or writes the file anew if it has too many, or one that is not whole.
+    private func write(_ state: inout State, adding id: String, _ deadline: Timestamp) -> Bool {
+        if let lines = state.lines, lines < 2 * most, Self.write(Self.line(id, deadline), to: path, O_APPEND) {
+            state.lines = lines + 1
+            return true
+        }
+        return Self.rewrite(&state, path)
+    }
+
+    /// The new file takes the old one's place when it is whole.
+    private static func rewrite(_ state: inout State, _ path: String) -> Bool {
+        state.lines = nil
+        let head = Self.head + (state.lostUntil.map { " \($0.microseconds)" } ?? "") + "\n"
+        let fresh = path + ".new"
+        guard write(head + state.deadlines.map(line).joined(), to: fresh, O_TRUNC), rename(fresh, path) == 0,
+            syncFolder(of: path)
+        else { return false }
+        state.lines = state.deadlines.count
+        return true
+    }
+
+    private static func write(_ text: String, to path: String, _ flags: Int32) -> Bool {
+        let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0o600)
         guard file >= 0 else { return false }
         defer { Glibc.close(file) }
-        let bytes = Array(lines.map { $0 + "\n" }.joined().utf8)
+        let bytes = Array(text.utf8)
         let count = bytes.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
-        guard count == bytes.count, fdatasync(file) == 0 else { return false }
-        return !anew || rename(name, path) == 0
+        return count == bytes.count && fdatasync(file) == 0
     }
+
+    /// A file's new name lasts once its folder is on the disk.
+    private static func syncFolder(of path: String) -> Bool {
+        let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+        let file = open(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard file >= 0 else { return false }
+        defer { Glibc.close(file) }
+        return fsync(file) == 0
+    }
+
+    private static func line(_ id: String, _ deadline: Timestamp) -> String { "\(deadline.microseconds) \(id)\n" }
 
     /// On one line.
     private static func line(_ id: String) -> String {

@@ -15,22 +15,26 @@ final class CommandTopic: CommandTaking {
     let topic: String
     private let link: String
     private let desk: WriteDesk
-    private let seen: CommandIDs
+    /// The ids of the commands so far, also before the gateway was started.
+    private let ids: CommandIDs
+    /// How far ahead a deadline may be, in microseconds.
+    private let longestDeadline: Int64
 
-    /// - Parameter seen: the ids that there were, also before the gateway was started.
-    init(topic: String, link: String, desk: WriteDesk, seen: CommandIDs) {
-        self.topic = topic
-        self.link = link
+    init(_ commands: Configuration.Writes.Commands, desk: WriteDesk, ids: CommandIDs) {
+        topic = commands.topic
+        link = commands.link
+        longestDeadline = commands.longestDeadline
         self.desk = desk
-        self.seen = seen
+        self.ids = ids
     }
 
-    private static let longest = 64 << 10
+    /// Bytes.
+    private static let largest = 64 << 10
 
     func take(_ message: MQTTMessage, into batch: inout Batch) -> (@Sendable () -> Void)? {
         let command: Command
         do {
-            guard message.payload.count <= Self.longest else { throw Malformed() }
+            guard message.payload.count <= Self.largest else { throw Malformed() }
             command = try JSONDecoder().decode(Command.self, from: Data(message.payload))
         } catch {
             desk.record(
@@ -45,9 +49,13 @@ final class CommandTopic: CommandTaking {
             guard command.deadline != nil else { throw WriteRefusal("no_deadline", "") }
             guard let id = command.id, !id.isEmpty else { throw WriteRefusal("no_id", "") }
             if Timestamp.now.isUnset { throw WriteRefusal("clock_unset", "") }
-            if seen.contains(id) { throw WriteRefusal("duplicate", "") }
-            let order = try desk.judge(wish)
-            guard seen.keep(id) else { throw WriteRefusal("disk_failed", "") }
+            if let refusal = ids.refusal(of: id, until: wish.deadline) { throw WriteRefusal(refusal.rawValue, "") }
+            let order = try desk.judge(wish, longestDeadline: longestDeadline)
+            do throws(CommandIDs.Refusal) {
+                try ids.keep(id, until: wish.deadline, at: .now)
+            } catch {
+                throw WriteRefusal(error.rawValue, "")
+            }
             desk.record(wish, WriteOutcome(.accepted), into: &batch)
             return { [desk] in desk.begin(wish, order) }
         } catch {

@@ -85,7 +85,10 @@ final class WriteDesk: PointWriter {
     }
 
     /// Whether a wish may be carried out, and as what.
-    func judge(_ wish: WriteWish) throws(WriteRefusal) -> Order {
+    /// - Parameter longestDeadline: how far ahead its deadline may be, in microseconds.
+    func judge(_ wish: WriteWish, longestDeadline: Int64 = Configuration.Writes.usualDeadline) throws(WriteRefusal)
+        -> Order
+    {
         guard let target = targets[wish.device] else {
             guard known.contains(wish.device) else {
                 throw WriteRefusal("unknown_device", "there is no device \(wish.device)")
@@ -103,8 +106,10 @@ final class WriteDesk: PointWriter {
         let left = wish.deadline.microseconds(since: .now)
         guard left > 0 else { throw WriteRefusal("expired", "its deadline has passed") }
         // A gateway whose clock is behind takes what is long over for what is to come.
-        guard left <= WriteWish.longest else {
-            throw WriteRefusal("deadline_too_far", "its deadline is more than an hour ahead by the gateway's clock")
+        guard left <= longestDeadline else {
+            throw WriteRefusal(
+                "deadline_too_far",
+                "its deadline is more than \(longestDeadline / 1_000_000) s ahead by the gateway's clock")
         }
         return Order(
             target: target, point: point,
@@ -180,9 +185,6 @@ struct WriteWish: Sendable {
     var value: AskedValue
     var by: String
     var deadline: Timestamp
-
-    /// Microseconds. No order may wait longer.
-    static let longest: Int64 = 3_600_000_000
 
     static func randomID() -> String { String(UInt64.random(in: .min ... .max), radix: 16, padded: 16) }
 }

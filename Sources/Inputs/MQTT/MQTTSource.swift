@@ -44,8 +44,10 @@ public actor MQTTSource {
     private var lookedForSilence = ContinuousClock.now
     /// When the connection came up; nil while it is not.
     private var connectedAt: ContinuousClock.Instant?
+    /// Whether the connection is logged: not one after another that ended within seconds.
+    private var isWorthALine = true
     /// Connections in a row that ended soon after they came up.
-    private var shortConnections = 0
+    private var shortConnections = ShortConnections()
     private var isClientIDTaken = false
     /// What the broker's session may be subscribed to.
     private var lastSubscriptions: [String]
@@ -108,19 +110,16 @@ public actor MQTTSource {
         return devices + sparkplug.filters + [hostState?.topic, command].compactMap(\.self)
     }
 
-    private static let shortConnection = Duration.seconds(5)
     private static let fewestShortConnections = 3
 
     private func isDown(_ error: MQTTError) {
-        let lasted = connectedAt.map { $0.duration(to: .now) }
+        let wasUp = shortConnections.ends(at: .now) != nil
         connectedAt = nil
         settings.monitor.disconnected(
             error.description, next: "check the link's address, TLS, user and password, and the broker's log")
         // A broker ends the older of two connections of one client id (MQTT 3.1.1, 3.1.4); 5 says so.
         let isTakenOver = error.description.lowercased().contains("taken over")
-        guard let lasted else { return }
-        shortConnections = lasted < Self.shortConnection ? shortConnections + 1 : 0
-        guard isTakenOver || shortConnections >= Self.fewestShortConnections else { return }
+        guard wasUp, isTakenOver || shortConnections.count >= Self.fewestShortConnections else { return }
         isClientIDTaken = true
         settings.warnings.warn(
             .clientIDTaken, of: settings.name,
@@ -164,7 +163,10 @@ public actor MQTTSource {
         connectedAt = .now
         settings.monitor.connected()
         upSince = MessageRouter.Arrival()
-        logger.notice("link up", metadata: ["broker": "\(address)", "session": "\(sessionPresent)"])
+        isWorthALine = shortConnections.begins(at: .now)
+        if isWorthALine {
+            logger.notice("link up", metadata: ["broker": "\(address)", "session": "\(sessionPresent)"])
+        }
         // The first time always: the broker may keep a session from before the configuration changed.
         // And until the broker has answered once: a SUBSCRIBE may be lost with its connection.
         if !sessionPresent { hasSubscribed = false }
@@ -251,7 +253,7 @@ public actor MQTTSource {
         // What an operator may still allow is asked for again.
         hasSubscribed = allowed.allSatisfy { $0 }
         subscribedAt = .now
-        logger.notice("subscribed", metadata: ["topics": "\(allowed.count { $0 })"])
+        if isWorthALine { logger.notice("subscribed", metadata: ["topics": "\(allowed.count { $0 })"]) }
         // What was ended before is ended: the broker answers in order.
         lastSubscriptions = filters
         settings.keepSubscriptions(filters)

@@ -23,26 +23,28 @@ struct ModbusConnection: ~Copyable {
         var gap: Int64?
     }
 
-    private let settings: ModbusLinkSettings
-    private let logger: Logger
+    let settings: ModbusLinkSettings
+    let logger: Logger
     /// Between two frames on a line, in microseconds.
     private let silence: UInt32
-    private var context: ModbusContext?
+    var context: ModbusContext?
     /// How many connections there were.
     private(set) var generation = 0
     /// How many of the connections were made at once, as the device had closed the one before.
     private(set) var renewals = 0
-    /// Where devices dial in; open as long as the link is there.
-    private var listener: DialInListener?
+    /// Who has dialled in; open as long as the link is there.
+    var callers: DialInCallers?
+    /// What the device that has dialled in answered last.
+    var lastAnswered: (request: ReadRequest, unit: UInt8)?
     private var backoff = Backoff(base: .milliseconds(500), cap: .seconds(15))
     private var nextTry = Moment.now
-    private var lastFailure: ModbusError?
+    var lastFailure: ModbusError?
     /// Whether a request was answered over this connection.
     private var hasAnswered = false
-    private var owed = OwedAnswers()
+    var owed = OwedAnswers()
     private(set) var trips: RoundTrips
     /// How many requests in a row, to whatever unit, brought nothing.
-    private var timeouts = 0
+    var timeouts = 0
     /// When something was said on the link last.
     private var idleSince = Moment.now
     /// How long units want to be left alone, as they were polled last: orders keep to it too.
@@ -52,7 +54,7 @@ struct ModbusConnection: ~Copyable {
     /// A TCP connection on which nothing came this often may be dead without either end having been told.
     private static let timeoutsUntilReconnect = 3
     /// A device that has dialled in takes a while to do it again.
-    private static let timeoutsUntilHangUp = 20
+    static let timeoutsUntilHangUp = 20
 
     /// The last registers and bits read.
     private let words = UnsafeMutableBufferPointer<UInt16>.allocate(capacity: ModbusLimits.protocolRegisters)
@@ -102,6 +104,7 @@ struct ModbusConnection: ~Copyable {
             let time = Timestamp.now
             try ask(request, unit: unit)
             timeouts = 0
+            if settings.endpoint.isDialIn { lastAnswered = (request, unit) }
             settings.monitor.received(at: time)
             let took = idleSince.nanoseconds(since: sent)
             // The silence before it is the link's time too.
@@ -133,7 +136,10 @@ struct ModbusConnection: ~Copyable {
         var isSent = false
         defer { idleSince = .now }
         do throws(ModbusError) {
-            _ = try prepare(keep(nil, of: order.unit))
+            let pause = keep(nil, of: order.unit)
+            // What has dialled in and has not answered yet takes no order.
+            if !settings.endpoint.isDialIn { _ = try connectIfNeeded() }
+            _ = keepSilent(pause)
             try renewIfClosed()
             guard context != nil else { throw lastFailure ?? ModbusError(code: ENOTCONN) }
             guard order.deadline > .now else { return .expired }
@@ -156,15 +162,17 @@ struct ModbusConnection: ~Copyable {
 
     /// Before each request.
     /// - Returns: whether that took time.
-    private mutating func prepare(_ pause: Int64) throws(ModbusError) -> Bool {
-        let took = try connectIfNeeded()
-        return keepSilent(pause) || took
-    }
-
     private mutating func prepare(
         _ pause: Int64, _ unit: UInt8, before request: ReadRequest
     ) throws(ModbusError) -> Bool {
-        let took = try prepare(pause)
+        var took = false
+        if case .dialIn(let port) = settings.endpoint {
+            try meetCallers(at: port, for: request, unit: unit, pause: pause)
+            took = true
+        } else {
+            took = try connectIfNeeded()
+        }
+        if keepSilent(pause) { took = true }
         guard !owed.isEmpty, let probe = owed.probe(before: request, unit: unit, at: .now) else { return took }
         try ask(probe, unit: unit)
         _ = keepSilent(pause)
@@ -178,7 +186,7 @@ struct ModbusConnection: ~Copyable {
     }
 
     /// - Returns: whether that took time.
-    private func keepSilent(_ pause: Int64) -> Bool {
+    func keepSilent(_ pause: Int64) -> Bool {
         let needed = max(pause, Int64(silence))
         guard needed > 0 else { return false }
         let left = needed - Moment.now.microseconds(since: idleSince)
@@ -187,7 +195,7 @@ struct ModbusConnection: ~Copyable {
     }
 
     /// Asks what no late answer can be taken for an answer to.
-    private mutating func ask(_ request: ReadRequest, unit: UInt8) throws(ModbusError) {
+    mutating func ask(_ request: ReadRequest, unit: UInt8) throws(ModbusError) {
         defer { idleSince = .now }
         do throws(ModbusError) {
             try transfer(request, unit: unit)
@@ -252,10 +260,6 @@ struct ModbusConnection: ~Copyable {
     /// Connects, or throws what the last try threw while it is too early for the next.
     /// - Returns: whether that took time.
     private mutating func connectIfNeeded() throws(ModbusError) -> Bool {
-        if settings.endpoint.isDialIn {
-            try takeDialIn()
-            return true
-        }
         if context != nil { return false }
         if let lastFailure, .now < nextTry { throw lastFailure }
         do throws(ModbusError) {
@@ -276,7 +280,7 @@ struct ModbusConnection: ~Copyable {
         }
     }
 
-    private static func advice(_ endpoint: ModbusEndpoint) -> String {
+    static func advice(_ endpoint: ModbusEndpoint) -> String {
         switch endpoint {
         case .tcp, .rtuOverTCP:
             "look at the address and the port, and whether the device is on and takes another connection"
@@ -287,44 +291,13 @@ struct ModbusConnection: ~Copyable {
 
     private mutating func use(_ fresh: consuming ModbusContext) {
         context = consume fresh
+        isNew()
+    }
+
+    /// After another connection has come in use.
+    mutating func isNew() {
         hasAnswered = false
         generation += 1
-    }
-
-    /// Takes whoever has dialled last; nobody is waited for.
-    private mutating func takeDialIn() throws(ModbusError) {
-        guard case .dialIn(let host, let port, _) = settings.endpoint else { return }
-        do throws(ModbusError) {
-            if listener == nil { listener = try DialInListener(host: host, port: port) }
-            guard let descriptor = listener?.newest() else {
-                if context != nil { return }
-                throw ModbusError(code: ENOTCONN)
-            }
-            try answer(descriptor)
-            logger.notice("device dialled in", metadata: ["endpoint": "\(settings.endpoint)"])
-            settings.monitor.connected()
-            lastFailure = nil
-        } catch {
-            settings.monitor.disconnected(
-                error.code == ENOTCONN ? "no device has dialled in" : "\(error)", next: Self.advice(settings.endpoint))
-            lastFailure = error
-            throw error
-        }
-    }
-
-    /// What was owed over the connection before does not come over this one.
-    private mutating func answer(_ descriptor: Int32) throws(ModbusError) {
-        do throws(ModbusError) {
-            let fresh = try ModbusContext(
-                settings.endpoint, timeout: UInt32(clamping: settings.timeout), answersAs: settings.answersAs)
-            fresh.adopt(descriptor)
-            use(consume fresh)
-        } catch {
-            Glibc.close(descriptor)
-            throw error
-        }
-        timeouts = 0
-        owed = OwedAnswers()
     }
 
     /// Whether it is time for a new connection, after an answer that did not come. Over a new one no late answer comes
@@ -334,7 +307,7 @@ struct ModbusConnection: ~Copyable {
         return !settings.endpoint.numbersAnswers || timeouts >= Self.timeoutsUntilReconnect
     }
 
-    private mutating func handle(_ error: ModbusError) {
+    mutating func handle(_ error: ModbusError) {
         switch error.kind {
         case .exception, .otherUnit: timeouts = 0
         case .timeout:
@@ -360,5 +333,15 @@ extension RegisterTable {
         case .input: .input
         case .holding: .holding
         }
+    }
+
+    init(_ onTheWire: ModbusTable) {
+        self =
+            switch onTheWire {
+            case .coil: .coil
+            case .discrete: .discrete
+            case .input: .input
+            case .holding: .holding
+            }
     }
 }

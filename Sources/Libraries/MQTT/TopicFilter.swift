@@ -6,8 +6,10 @@ import Waiting
 
 /// Topic filters as the library that speaks to the broker understands them.
 public enum TopicFilter {
+    /// - Returns: false also for control characters, on which a broker may close the connection (MQTT 5.0, 1.5.4).
     public static func isValid(_ filter: String) -> Bool {
-        mosquitto_sub_topic_check(filter) == Int32(MOSQ_ERR_SUCCESS.rawValue)
+        if filter.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) { return false }
+        return mosquitto_sub_topic_check(filter) == Int32(MOSQ_ERR_SUCCESS.rawValue)
     }
 
     public static func matches(_ filter: String, _ topic: String) -> Bool {

@@ -3,9 +3,7 @@
 
 import Glibc
 
-/// Waits for a device that dials in: a modem or a converter behind an address that nobody can call.
-///
-/// One device at a time: who dials again has lost its connection before, whether its other end has been told or not.
+/// Waits for devices that dial in: modems and converters behind an address that cannot be called.
 public struct DialInListener: ~Copyable {
     private let descriptor: Int32
 
@@ -15,18 +13,14 @@ public struct DialInListener: ~Copyable {
 
     deinit { close(descriptor) }
 
-    /// The newest connection that there is; nil where nobody has dialled since the last call.
-    public func newest() -> Int32? {
-        var newest: Int32?
-        while case let accepted = accept(descriptor, nil, nil), accepted >= 0 {
-            if let newest { close(newest) }
-            newest = accepted
-        }
-        guard let newest else { return nil }
+    /// The connection that has waited longest, nil if there is none. It belongs to the caller.
+    public func accept() -> Int32? {
+        let accepted = Glibc.accept(descriptor, nil, nil)
+        guard accepted >= 0 else { return nil }
+        _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
         var on: Int32 = 1
-        setsockopt(newest, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
-        setsockopt(newest, SOL_SOCKET, SO_KEEPALIVE, &on, socklen_t(MemoryLayout<Int32>.size))
-        _ = fcntl(newest, F_SETFD, FD_CLOEXEC)
-        return newest
+        setsockopt(accepted, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+        setsockopt(accepted, SOL_SOCKET, SO_KEEPALIVE, &on, socklen_t(MemoryLayout<Int32>.size))
+        return accepted
     }
 }

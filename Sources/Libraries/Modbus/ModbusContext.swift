@@ -45,15 +45,14 @@ public enum ModbusEndpoint: Sendable, Equatable, CustomStringConvertible {
     /// Frames of a line through a converter that does not know what they are.
     case rtuOverTCP(host: String, port: UInt16)
     case serial(SerialLine)
-    /// An address of this machine that a device dials.
-    case dialIn(host: String, port: UInt16, isRTU: Bool)
+    case dialIn(DialInPort)
 
     public var description: String {
         switch self {
         case .tcp(let host, let port): "\(host):\(port)"
         case .rtuOverTCP(let host, let port): "\(host):\(port) (RTU)"
         case .serial(let line): line.device
-        case .dialIn(let host, let port, let isRTU): "\(host):\(port) (dial-in\(isRTU ? ", RTU" : ""))"
+        case .dialIn(let dialled): "\(dialled.host):\(dialled.port) (dial-in\(dialled.isRTU ? ", RTU" : ""))"
         }
     }
 
@@ -64,8 +63,9 @@ public enum ModbusEndpoint: Sendable, Equatable, CustomStringConvertible {
     /// Whether its answers say which request they are to. On a line the last one that is late can be taken for the next.
     public var numbersAnswers: Bool {
         switch self {
-        case .tcp, .dialIn(_, _, isRTU: false): true
-        case .rtuOverTCP, .serial, .dialIn: false
+        case .tcp: true
+        case .rtuOverTCP, .serial: false
+        case .dialIn(let dialled): !dialled.isRTU
         }
     }
 
@@ -95,10 +95,10 @@ public struct ModbusContext: ~Copyable {
     ) throws(ModbusError) {
         let made: OpaquePointer? =
             switch endpoint {
-            case .tcp(let host, let port), .dialIn(let host, let port, isRTU: false):
-                modbus_new_tcp_pi(host, String(port))
+            case .tcp(let host, let port): modbus_new_tcp_pi(host, String(port))
+            case .dialIn(let dialled) where !dialled.isRTU: modbus_new_tcp_pi(dialled.host, String(dialled.port))
             // A line that is never opened: the frames go through a socket of ours.
-            case .rtuOverTCP, .dialIn(_, _, isRTU: true):
+            case .rtuOverTCP, .dialIn:
                 modbus_new_rtu("tcp", 9_600, SerialLine.Parity.none.letter, 8, 1)
             case .serial(let line):
                 // It knows some speeds only, and takes any other for 9,600: the right one is set once it is open.

@@ -27,6 +27,8 @@ public struct ModbusError: Error, Equatable, CustomStringConvertible {
     public let code: Int32
     /// What is wrong, where that says more than the code.
     private let detail: String?
+    /// What registers hold by which a device is known, where it is another's.
+    public private(set) var otherDevice: [UInt16]?
 
     public init(code: Int32) {
         self.code = code
@@ -46,6 +48,13 @@ public struct ModbusError: Error, Equatable, CustomStringConvertible {
         detail =
             "the line is set to \(wanted) baud, and the adapter makes "
             + (speed == 0 ? "no such speed" : "\(speed) of it") + ": use a speed that both ends can"
+    }
+
+    /// Registers by which a device is known that hold something else (EMBBADDATA).
+    public static func otherDevice(_ words: [UInt16]) -> ModbusError {
+        var error = ModbusError(code: MODBUS_ENOBASE + 13)
+        error.otherDevice = words
+        return error
     }
 
     /// An answer from another unit than the one that was asked (EMBBADSLAVE).

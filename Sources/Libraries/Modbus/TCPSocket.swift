@@ -11,6 +11,10 @@ public enum TCPSocket {
         try first(of: host, port, flags: 0, unknown: EHOSTUNREACH) { connect($0, timeout) }
     }
 
+    /// How many connections the system keeps until they are accepted: as many as it can, so that a flood of them does not keep
+    /// a device out.
+    private static let mostUnaccepted = SOMAXCONN
+
     /// Listens at an address of this machine, without blocking in `accept`.
     public static func listen(host: String, port: UInt16) throws(ModbusError) -> Int32 {
         try first(of: host, port, flags: AI_PASSIVE, unknown: EADDRNOTAVAIL, listen)
@@ -48,7 +52,7 @@ public enum TCPSocket {
         guard descriptor >= 0 else { return (-1, errno) }
         var on: Int32 = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
-        if bind(descriptor, address.ai_addr, address.ai_addrlen) == 0, Glibc.listen(descriptor, 64) == 0 {
+        if bind(descriptor, address.ai_addr, address.ai_addrlen) == 0, Glibc.listen(descriptor, mostUnaccepted) == 0 {
             return (descriptor, 0)
         }
         let code = errno

@@ -24,15 +24,23 @@ public struct Problem: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Gathers every mistake, so that a user mends them in one go.
+/// Gathers the mistakes, so that a user mends them in one go.
 public final class Problems {
+    /// More are not gathered: they are often of one cause, and an endless list hides it.
+    public static let most = 100
+
     public private(set) var all: [Problem] = []
+    /// Whether there are more mistakes than are gathered.
+    public private(set) var areMore = false
 
     public init() {}
 
     public func add(_ problem: Problem) {
-        all.append(problem)
+        if isFull { areMore = true } else { all.append(problem) }
     }
+
+    /// Whether it is of no use to look for further mistakes.
+    public var isFull: Bool { all.count >= Self.most }
 
     public var isEmpty: Bool { all.isEmpty }
 

@@ -4,10 +4,17 @@
 public enum Spelling {
     /// The word most like `word`, where one is like it at all: at most a third of its letters differ.
     public static func nearest(to word: String, among words: [String]) -> String? {
-        let best = words.map { ($0, distance(Array(word.utf8), Array($0.utf8))) }.min { $0.1 < $1.1 }
-        guard let best, best.1 <= max(1, word.utf8.count / 3) else { return nil }
+        guard word.utf8.count <= longest else { return nil }
+        let most = max(1, word.utf8.count / 3)
+        // Letters that are too many or too few differ.
+        let near = words.filter { abs($0.utf8.count - word.utf8.count) <= most }
+        let best = near.map { ($0, distance(Array(word.utf8), Array($0.utf8))) }.min { $0.1 < $1.1 }
+        guard let best, best.1 <= most else { return nil }
         return best.0
     }
+
+    /// No word is longer.
+    private static let longest = 128
 
     /// Letters to insert, leave out, change, or swap with their neighbour (the distance of Damerau and Levenshtein).
     private static func distance(_ one: [UInt8], _ other: [UInt8]) -> Int {

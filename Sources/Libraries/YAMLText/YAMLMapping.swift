@@ -8,6 +8,9 @@ public final class YAMLMapping {
     private let mapping: Node.Mapping
     private let value: YAMLValue
     private var asked: [String] = []
+    private var askedNames: Set<String> = []
+
+    private static let mostListed = 60
 
     init(mapping: Node.Mapping, value: YAMLValue) {
         self.mapping = mapping
@@ -19,7 +22,7 @@ public final class YAMLMapping {
 
     /// The value of a key, or nil where the key is not there.
     public func take(_ key: String) -> YAMLValue? {
-        asked.append(key)
+        know([key])
         guard let node = mapping.first(where: { $0.key.string == key })?.value else { return nil }
         return YAMLValue(
             node: node, file: value.file, problems: value.problems,
@@ -37,7 +40,7 @@ public final class YAMLMapping {
     public func all() -> [(key: YAMLValue, value: YAMLValue)] {
         mapping.map { key, node in
             let name = key.string ?? "?"
-            asked.append(name)
+            know([name])
             let path = value.path.isEmpty ? name : "\(value.path).\(name)"
             return (
                 YAMLValue(node: key, file: value.file, problems: value.problems, path: path),
@@ -48,7 +51,7 @@ public final class YAMLMapping {
 
     /// Says that keys have a meaning here even where nothing asked for them.
     public func know(_ keys: [String]) {
-        asked += keys.filter { !asked.contains($0) }
+        asked += keys.filter { askedNames.insert($0).inserted }
     }
 
     public func problem(_ message: String, fix: String = "") {
@@ -60,7 +63,8 @@ public final class YAMLMapping {
     public func finish(elsewhere: [String] = []) {
         for (key, _) in mapping {
             let name = key.string ?? "?"
-            if asked.contains(name) { continue }
+            if askedNames.contains(name) { continue }
+            if value.problems.isFull { return problem("has further keys that mean nothing") }
             if elsewhere.contains(name) {
                 YAMLValue(node: key, file: value.file, problems: value.problems, path: value.path)
                     .problem("`\(name)` means nothing beside the other keys here", fix: "leave it out")
@@ -70,7 +74,8 @@ public final class YAMLMapping {
             let here = YAMLValue(node: key, file: value.file, problems: value.problems, path: value.path)
             here.problem(
                 "has no key `\(name)`",
-                fix: nearest.map { "did you mean `\($0)`?" } ?? "known keys: \(asked.joined(separator: ", "))")
+                fix: nearest.map { "did you mean `\($0)`?" }
+                    ?? (asked.count <= Self.mostListed ? "known keys: \(asked.joined(separator: ", "))" : ""))
         }
     }
 }

@@ -104,9 +104,14 @@ public struct YAMLValue {
 
     // MARK: Scalars
 
+    /// A text. It has no NUL, at which the libraries in C would take it to end.
     public func string() -> String? {
         guard let scalar else {
             problem("should be a text")
+            return nil
+        }
+        guard !scalar.utf8.contains(0) else {
+            problem("has a NUL character", fix: "leave it out")
             return nil
         }
         return scalar

@@ -23,7 +23,7 @@ struct Ballast {
     /// - Returns: whether it is there.
     func restore() -> Bool {
         if isThere { return true }
-        let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o640)
+        let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard file >= 0 else { return false }
         let isTaken = posix_fallocate(file, 0, off_t(size)) == 0 && fsync(file) == 0
         close(file)

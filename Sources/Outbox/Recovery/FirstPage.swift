@@ -73,7 +73,7 @@ struct FirstPage {
     }
 
     private static func write(_ page: [UInt8], to path: String) -> Bool {
-        let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o640)
+        let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else { return false }
         defer { close(file) }
         return page.withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, 0) } == page.count && fsync(file) == 0

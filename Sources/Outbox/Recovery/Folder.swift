@@ -17,7 +17,7 @@ struct Folder: Sendable {
     /// Makes the folder where somebody took it away.
     /// - Returns: whether it had to be made.
     func restore() -> Bool {
-        mkdir(path, 0o750) == 0
+        mkdir(path, 0o700) == 0
     }
 
     /// A new file's name is safe only once its folder is.
@@ -80,11 +80,11 @@ struct Folder: Sendable {
 
     /// A new folder in the quarantine, with a number above the others'.
     func newAside() throws(OutboxError) -> String {
-        guard mkdir(quarantine, 0o750) == 0 || errno == EEXIST else {
+        guard mkdir(quarantine, 0o700) == 0 || errno == EEXIST else {
             throw OutboxError.system("make \(quarantine)", errno)
         }
         let aside = "\(quarantine)/\((numbered().last ?? 0) + 1)"
-        guard mkdir(aside, 0o750) == 0 else { throw OutboxError.system("make \(aside)", errno) }
+        guard mkdir(aside, 0o700) == 0 else { throw OutboxError.system("make \(aside)", errno) }
         return aside
     }
 
@@ -139,7 +139,7 @@ struct Folder: Sendable {
     }
 
     private static func touch(_ path: String) throws(OutboxError) {
-        let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o640)
+        let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw OutboxError.system("make \(path)", errno) }
         close(file)
         try sync(of: path)
@@ -171,7 +171,7 @@ struct FolderLock: ~Copyable {
 
     /// - Throws: of kind `inUse` while another process has it. A folder in which nothing can be written needs no lock.
     init(_ folder: Folder) throws(OutboxError) {
-        file = open(folder.path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+        file = open(folder.path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0, flock(file, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK else { return }
         close(file)
         throw OutboxError(

@@ -68,7 +68,7 @@ struct RunRecordFile {
     /// Writes a record; its turn is the next.
     func write(_ record: inout RunRecord) throws(OutboxError) {
         record.turn = (slots().map(\.turn).max() ?? record.turn) + 1
-        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw OutboxError.system("open \(path)", errno) }
         defer { close(file) }
         var out = ByteWriter()

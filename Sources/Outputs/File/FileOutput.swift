@@ -18,13 +18,16 @@ public actor FileOutput: Output {
     private let rotateSize: Int
     /// How many full files are kept beside the current one.
     private let keep: Int
+    /// The permissions of new files.
+    private let mode: mode_t
     private var file: OpenFile?
 
-    public init(path: String, rotateSize: Int, keep: Int, name: String) {
+    public init(path: String, rotateSize: Int, keep: Int, mode: UInt32 = 0o640, name: String) {
         executor = BlockingExecutor(label: "file.\(name)")
         self.path = path
         self.rotateSize = rotateSize
         self.keep = keep
+        self.mode = mode
     }
 
     public func send(_ window: Outgoing) -> SendOutcome {
@@ -49,7 +52,7 @@ public actor FileOutput: Output {
         if !(file?.isInPlace ?? true) { file = nil }
         let size = file?.size ?? 0
         if size > 0, size + lines.count > rotateSize { try rotate() }
-        if file == nil { file = try OpenFile(path: path) }
+        if file == nil { file = try OpenFile(path: path, mode: mode) }
         try file?.append(lines)
     }
 
@@ -75,13 +78,20 @@ private struct OpenFile: ~Copyable {
     private let path: String
     private(set) var size: Int
 
-    init(path: String) throws(OutputFailure) {
-        (descriptor, size) = try Self.open(path)
+    init(path: String, mode: mode_t) throws(OutputFailure) {
+        (descriptor, size) = try Self.open(path, mode)
         self.path = path
     }
 
-    private static func open(_ path: String) throws(OutputFailure) -> (descriptor: Int32, size: Int) {
-        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+    private static func open(_ path: String, _ mode: mode_t) throws(OutputFailure) -> (descriptor: Int32, size: Int) {
+        var descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+        if descriptor >= 0 {
+            // The process' umask is for the state folder.
+            fchmod(descriptor, mode)
+        } else if errno == EEXIST {
+            // Where a pipe or a terminal is, nothing is waited for.
+            descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, mode)
+        }
         guard descriptor >= 0 else { throw failure("open \(path)") }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             Glibc.close(descriptor)

@@ -20,6 +20,10 @@ public actor MQTTOutput: Output {
     private let retain: Bool
     private let logger: Logger
     private var connection: MQTTConnection?
+    private var shortConnections = ShortConnections()
+    /// After connections that the broker closed at once.
+    private var pauses = Backoff(base: .milliseconds(250), cap: .seconds(5))
+    private var nextConnection = ContinuousClock.now
     private var suspect = Suspect()
     /// Where it speaks as one.
     private var edgeNode: EdgeNode?
@@ -167,6 +171,15 @@ public actor MQTTOutput: Output {
             do throws(MQTTError) { try exchange(milliseconds: 0) } catch { connection = nil }
         }
         if connection != nil { return }
+        switch shortConnections.ends(at: .now) {
+        case true: nextConnection = .now + pauses.next()
+        case false: pauses.reset()
+        case nil: break
+        }
+        guard nextConnection <= .now else {
+            throw MQTTError(
+                .reconnect, "the broker closed \(shortConnections.count) connections within seconds; see its log")
+        }
         var settings = settings
         if let will = edgeNode?.will() { settings.will = will }
         let fresh = try MQTTConnection(settings)
@@ -187,7 +200,9 @@ public actor MQTTOutput: Output {
         edgeNode?.mostBytes = fresh.maximumPacketSize.map { Int($0) - 512 } ?? .max
         unanswered = []
         connection = consume fresh
-        logger.notice("connected", metadata: ["output": "\(name)", "broker": "\(settings.host):\(settings.port)"])
+        if shortConnections.begins(at: .now) {
+            logger.notice("connected", metadata: ["output": "\(name)", "broker": "\(settings.host):\(settings.port)"])
+        }
         if edgeNode != nil {
             do throws(MQTTError) { try listen(until: deadline) } catch {
                 connection = nil

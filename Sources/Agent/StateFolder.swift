@@ -1,0 +1,70 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Logging
+import YAMLText
+
+/// The folder of what the gateway keeps: readings, alarms, ids of commands. Only the gateway's user can read it.
+enum StateFolder {
+    /// Folders below it, at most: `quarantine/1`.
+    private static let deepest = 2
+    /// What the gateway makes in it, or begins the name of.
+    private static let ownNames = [
+        "outbox.db", "epoch", "lock", "ballast", "quarantine", "sunspec", "commands.ids", "learned.json",
+        "intervals.json", "baselines.json", "subscriptions.json", "schemas.json", "connections.json",
+    ]
+
+    /// Has the files that this process makes be its user's alone, from now on.
+    static func keepPrivate() { umask(0o077) }
+
+    /// Makes the folder if it is not there, and takes from other users what it holds.
+    /// - Returns: how many files and folders others could read.
+    static func prepare(_ path: String) throws(StartError) -> Int {
+        try make(path)
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & 0o077 != 0,
+            let foreign = TextFile.names(in: path).first(where: { name in !ownNames.contains { name.hasPrefix($0) } })
+        {
+            throw StartError(
+                "state: other users can read \(path), and it holds \(foreign), which is not the gateway's: "
+                    + "name a folder of its own, or give this one the mode 0700")
+        }
+        return try close(path, depth: 0)
+    }
+
+    private static func make(_ path: String) throws(StartError) {
+        var made = ""
+        for part in path.split(separator: "/") {
+            made += (made.isEmpty && !path.hasPrefix("/") ? "" : "/") + part
+            guard mkdir(made, 0o700) == 0 || errno == EEXIST else {
+                throw StartError("state: cannot make \(made): \(String(cString: strerror(errno)))")
+            }
+        }
+    }
+
+    private static func close(_ path: String, depth: Int) throws(StartError) -> Int {
+        var status = stat()
+        // A link leads out of the folder, but for the folder itself.
+        guard (depth == 0 ? stat(path, &status) : lstat(path, &status)) == 0 else { return 0 }
+        let isFolder = status.st_mode & S_IFMT == S_IFDIR
+        guard isFolder || status.st_mode & S_IFMT == S_IFREG else { return 0 }
+        var count = 0
+        if status.st_mode & 0o077 != 0 {
+            guard chmod(path, status.st_mode & 0o700) == 0 else {
+                // Nothing is written to a disk that is read-only, and the gateway goes on without it.
+                if errno == EROFS { return 0 }
+                throw StartError(
+                    "state: \(path) can be read by other users, and its mode cannot be changed "
+                        + "(\(String(cString: strerror(errno)))): give it to the gateway's user, with mode \(isFolder ? "0700" : "0600")"
+                )
+            }
+            count = 1
+        }
+        guard isFolder, depth <= deepest else { return count }
+        for name in TextFile.names(in: path) where depth > 0 || ownNames.contains(where: name.hasPrefix) {
+            count += try close("\(path)/\(name)", depth: depth + 1)
+        }
+        return count
+    }
+}

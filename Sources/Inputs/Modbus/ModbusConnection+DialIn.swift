@@ -1,0 +1,167 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import DeviceMaps
+import Events
+import Glibc
+import Logging
+import Modbus
+
+/// On a link that devices dial, the connection in use is one over which the device has answered. Others wait, and one of them
+/// takes its place only if the device does not answer over it any more, and answers over the other.
+extension ModbusConnection {
+    /// Asked before one request. Each may take as long as the longest wait for an answer.
+    private static var mostAsked: Int { 2 }
+
+    /// Sees to it that the connection in use is the device's.
+    mutating func meetCallers(
+        at port: DialInPort, for request: ReadRequest, unit: UInt8, pause: Int64
+    ) throws(ModbusError) {
+        try listen(at: port)
+        callers?.accept()
+        if context != nil {
+            let (hasNew, isEmpty) = (callers?.hasNew ?? false, callers?.isEmpty ?? true)
+            guard hasNew || timeouts > 0 && !isEmpty else { return }
+            if stillAnswers(pause) {
+                callers?.keepAsSpares()
+                return
+            }
+        }
+        for _ in 0..<Self.mostAsked {
+            guard let caller = callers?.next() else { break }
+            if takesOver(caller, port, request, unit, pause) { return }
+        }
+        guard context == nil else { return }
+        let isCalled = !(callers?.isEmpty ?? true)
+        let error = ModbusError(code: isCalled ? ETIMEDOUT : ENOTCONN)
+        settings.monitor.disconnected(
+            isCalled ? "a connection was made, and no device answers over it" : "no device has dialled in",
+            next: Self.advice(settings.endpoint))
+        lastFailure = error
+        throw error
+    }
+
+    private mutating func listen(at port: DialInPort) throws(ModbusError) {
+        guard callers == nil else { return }
+        do throws(ModbusError) {
+            callers = try DialInCallers(port, makeContext: settings.makeContext, refuse: settings.report)
+        } catch {
+            settings.monitor.disconnected("\(error)", next: Self.advice(settings.endpoint))
+            lastFailure = error
+            throw error
+        }
+    }
+
+    /// Whether the device answers over the connection in use what it answered last.
+    private mutating func stillAnswers(_ pause: Int64) -> Bool {
+        guard let (request, unit) = lastAnswered else { return false }
+        do throws(ModbusError) {
+            _ = keepSilent(pause)
+            try ask(request, unit: unit)
+        } catch {
+            guard error.isOfDevice else {
+                handle(error)
+                return false
+            }
+        }
+        timeouts = 0
+        return true
+    }
+
+    /// Has the device answer over another connection, which then comes in use.
+    private mutating func takesOver(
+        _ caller: DialInCaller, _ port: DialInPort, _ request: ReadRequest, _ unit: UInt8, _ pause: Int64
+    ) -> Bool {
+        exchange(with: caller)
+        do throws(ModbusError) {
+            _ = keepSilent(pause)
+            if let identity = port.identity {
+                try prove(identity)
+            } else {
+                try ask(request, unit: unit)
+            }
+        } catch {
+            guard port.identity == nil, error.isOfDevice else {
+                exchange(with: caller)
+                settle(caller, error)
+                return false
+            }
+        }
+        callers?.isDevice(caller)
+        timeouts = 0
+        lastFailure = nil
+        isNew()
+        logger.notice(
+            "device dialled in", metadata: ["endpoint": "\(settings.endpoint)", "from": "\(caller.address)"])
+        settings.monitor.dialledIn(.accepted)
+        settings.monitor.connected()
+        return true
+    }
+
+    /// What is known of a connection goes with it.
+    private mutating func exchange(with caller: DialInCaller) {
+        swap(&context, &caller.context)
+        swap(&owed, &caller.owed)
+        swap(&timeouts, &caller.timeouts)
+    }
+
+    private mutating func prove(_ identity: DialInPort.Identity) throws(ModbusError) {
+        let request = ReadRequest(
+            table: RegisterTable(identity.table), address: identity.address, count: identity.words.count, points: [])
+        try ask(request, unit: identity.unit)
+        let found = words(of: request)
+        if found != identity.words { throw .otherDevice(found) }
+    }
+
+    /// What becomes of a connection over which the device has not answered.
+    private mutating func settle(_ caller: DialInCaller, _ error: ModbusError) {
+        if let found = error.otherDevice { return settings.report(.wrongIdentity(found), caller.address) }
+        guard error.kind != .disconnected, error.kind != .setup else {
+            return settings.report(.closed, caller.address)
+        }
+        caller.timeouts += 1
+        guard caller.timeouts < Self.timeoutsUntilHangUp else {
+            return settings.report(.silent(caller.timeouts), caller.address)
+        }
+        callers?.putBack(caller)
+    }
+}
+
+extension ModbusError {
+    /// Whether it is the device itself that answered so.
+    fileprivate var isOfDevice: Bool { kind == .exception && !isOfGateway }
+}
+
+extension ModbusLinkSettings {
+    fileprivate func makeContext() throws(ModbusError) -> ModbusContext {
+        try ModbusContext(endpoint, timeout: UInt32(clamping: timeout), answersAs: answersAs)
+    }
+
+    /// Reports a connection that is closed.
+    fileprivate func report(_ refusal: DialInCallers.Refusal, _ address: NetworkAddress) {
+        guard let (reason, next) = Self.reason(of: refusal) else { return monitor.dialledIn(.closed) }
+        monitor.dialledIn(.refused)
+        warnings.warn(.dialInRefused, of: name, "\(endpoint): the connection from \(address) \(reason)", next: next)
+    }
+
+    private static func reason(of refusal: DialInCallers.Refusal) -> (reason: String, next: String)? {
+        switch refusal {
+        case .closed: nil
+        case .notInRange:
+            ("is refused: the address is not in `from`", "add its range to `from` if it is the device's")
+        case .tooMany:
+            ("is refused: too many others wait", "write `from`, so that the device's addresses alone are accepted")
+        case .noContext(let error): ("is refused: \(error)", "use fewer links, or raise the limit of open files")
+        case .wrongIdentity(let words):
+            (
+                "is refused: its `identity` registers hold \(words), and not what the configuration says",
+                "look at who connects, and at `identity`"
+            )
+        case .silent(let count):
+            (
+                "is closed: \(count) requests were not answered over it",
+                "look at the device behind it, its unit id and `framing`"
+            )
+        }
+    }
+}
