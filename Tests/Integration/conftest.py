@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import shutil
 import signal
 import socket
 import subprocess
@@ -61,10 +62,19 @@ class Peer:
             try:
                 self.process.wait(seconds)
             except subprocess.TimeoutExpired:
+                self.log_stacks()
                 self.process.kill()
                 self.process.wait()
                 raise
         return self.process.returncode
+
+
+    def log_stacks(self):
+        """Where each of its threads is, for whoever wants to know why it does not end."""
+        if shutil.which("gdb"):
+            with open(self.log, "ab") as output:
+                subprocess.run(["gdb", "-p", str(self.process.pid), "-batch", "-ex", "thread apply all bt 24"],
+                               stdout=output, stderr=output, stdin=subprocess.DEVNULL, timeout=60)
 
 
 MOCK, SERVER = "mock cluster", "real server"

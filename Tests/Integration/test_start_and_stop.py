@@ -1,10 +1,18 @@
 """Starting with everything down, stopping with everything down, two at once, and mistakes."""
 
+import concurrent.futures
 import json
+import os
+import random
 import time
 
-from conftest import Gateway, HEADGATE, events_in, free_port, headgate, readings, wait_for
+import yaml
+
+from conftest import Gateway, HEADGATE, certificates, events_in, free_port, headgate, readings, wait_for
+from registry import Registry
+from test_avro import MACHINE
 from test_forwarding import plant
+from test_mqtt_in import publish
 
 
 def test_starts_and_stops_with_every_device_and_broker_down_and_loses_nothing(workshop):
@@ -99,3 +107,52 @@ def test_tail_shows_what_is_committed_as_it_is(workshop):
     gateway.stop()
     gone = headgate("status", "-c", configuration)
     assert gone.returncode == 69 and "is it running?" in gone.stderr
+
+
+STOPS = int(os.environ.get("HEADGATE_STOPS", 16))
+
+
+def test_after_https_and_tls_every_stop_ends_with_0(workshop):
+    """The libraries behind them have threads and handlers at exit of their own."""
+    seed = int(os.environ.get("HEADGATE_SEED", random.randrange(1 << 32)))
+    print(f"HEADGATE_SEED={seed}")
+    folder = certificates(workshop.folder)
+    secure = free_port()
+    broker, _ = workshop.mosquitto(listener_lines=[
+        f"listener {secure} 127.0.0.1", f"cafile {folder}/ca.pem", f"certfile {folder}/server.pem", f"keyfile {folder}/server.key"])
+    registry = Registry(tls=folder)
+    # Some stops fall into a request, others after it.
+    registry.delay = 0.05
+    kafka = workshop.kafka()
+    maps = workshop.folder / "maps"
+    maps.mkdir()
+    (maps / "machine.yaml").write_text(yaml.safe_dump(MACHINE, sort_keys=False))
+    ends = []
+
+    def stop_again_and_again(name, random):
+        state = workshop.folder / name
+        tls = {"ca": str(folder / "ca.pem")}
+        configuration = workshop.configuration(
+            f"{name}.yaml", gateway=name, state=str(state), maps=str(maps),
+            links={"floor": {"mqtt": f"mqtts://localhost:{secure}"} | tls},
+            devices={"saw-1": {"map": "machine", "link": "floor", "topic": f"{name}/1"}},
+            outputs={"avro": {"kafka": kafka, "topic": f"t-{name}", "format": "avro",
+                              "registry": {"url": registry.url} | tls},
+                     "up": {"mqtt": f"mqtts://localhost:{secure}", "topic": f"up/{name}"} | tls})
+        for _ in range(STOPS // 4):
+            (state / "schemas.json").unlink(missing_ok=True)
+            before = len(registry.requests)
+            gateway = Gateway(workshop, configuration)
+            gateway.await_ready()
+
+            def is_asked():
+                publish(broker, json.dumps({"speed": random.randrange(1000)}), topic=f"{name}/1")
+                return len(registry.requests) > before
+            wait_for(is_asked, what="a request to the registry")
+            time.sleep(random.random() * 0.3)
+            ends.append(gateway.peer.stop())
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for work in [pool.submit(stop_again_and_again, f"g-{number}", random.Random(seed + number)) for number in range(4)]:
+            work.result()
+    registry.close()
+    assert ends == [0] * (STOPS // 4 * 4)
