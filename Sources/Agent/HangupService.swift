@@ -17,7 +17,7 @@ struct HangupService: Service {
     }
 
     private func check() {
-        let problems = ProblemList()
+        let problems = ProblemList(provesEnvironment: true)
         let proof = problems.check(file)
         guard !problems.lines.isEmpty else {
             return logger.notice(

@@ -47,6 +47,14 @@ public struct LinkSurvey: ~Copyable {
         return settings
     }
 
+    /// Why a link cannot be looked at, and what to do about it.
+    public static func explain(_ error: any Error, _ configuration: Configuration, link name: String) -> String {
+        guard let error = error as? ModbusError,
+            case .modbus(let endpoint, _)? = configuration.links.first(where: { $0.name == name })?.way
+        else { return "\(name): \(error)" }
+        return "\(name), \(endpoint): \(error); \(error.advice(at: endpoint))"
+    }
+
     public var state: LinkScan.State { scan.state }
 
     /// One request. Blocks.

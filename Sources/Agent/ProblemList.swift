@@ -16,11 +16,16 @@ public final class ProblemList {
         public var fix: String
     }
 
-    let problems = Problems()
+    let problems: Problems
     /// Hints that are no mistakes.
     public private(set) var notes: [String] = []
 
-    public init() {}
+    /// - Parameters:
+    ///   - provesExamples: whether device maps have to have examples, and those have to be right.
+    ///   - provesEnvironment: whether files of secrets and certificates, folders and serial lines have to be there.
+    public init(provesExamples: Bool = true, provesEnvironment: Bool = false) {
+        problems = Problems(provesExamples: provesExamples, provesEnvironment: provesEnvironment)
+    }
 
     /// - Parameter provesPlans: whether a line that cannot carry its polls is a mistake.
     public func read(_ path: String, provesPlans: Bool = true) -> Configuration? {

@@ -114,13 +114,35 @@ public struct Readout {
             let (words, error) = SingleRead.words(
                 settings, unit: unit, table: source.table, span: (own - 1)..<(own + 5), logger: .silent)
             if words.isEmpty, let error { throw error }
-            return RawDecodings(point, source, RawDecoding.all(of: point, source, words: words))
+            return RawDecodings(
+                point, source, RawDecoding.all(of: point, source, words: words),
+                text: Self.text(source, words, settings, unit))
         }
     }
 
+    /// The registers of a text at a point's address; nil if there is none.
+    private static func text(
+        _ source: RegisterSource, _ words: [Int: UInt16], _ settings: ModbusLinkSettings, _ unit: UInt8
+    ) -> [UInt16]? {
+        let own = Int(source.address)
+        let first = (own..<(own + 2)).compactMap { words[$0] }
+        // What may be the beginning of one: as long as most texts are, the rest is worth a request.
+        guard first.count == 2, first.allSatisfy({ $0 >= 0x2020 && $0 & 0x8080 == 0 }) else { return nil }
+        let more = SingleRead.words(
+            settings, unit: unit, table: source.table, span: own..<(own + mostText), logger: .silent
+        ).words
+        let found = Array((own..<(own + mostText)).lazy.map { more[$0] }.prefix { $0 != nil }.compactMap(\.self))
+        return TextSearch.length(atStartOf: found).map { Array(found.prefix($0)) }
+    }
+
+    /// Registers.
+    private static let mostText = 32
+
     /// As `headgate read` shows it.
     public func rows(patience: Duration) throws -> [ReadoutRow] {
-        try read(patience: patience).map(ReadoutRow.init)
+        let way = configuration.links.first { $0.name == device.link }?.way
+        let endpoint: ModbusEndpoint? = if case .modbus(let endpoint, _) = way { endpoint } else { nil }
+        return try read(patience: patience).map { ReadoutRow($0, at: endpoint) }
     }
 }
 
@@ -134,8 +156,13 @@ public struct ReadoutRow: Encodable {
     public var time: String
     /// The registers in hexadecimal, or the bits.
     public var raw: String
+    /// Of a point that could not be read: why, with the number of an exception, and what to do about it.
+    public var explanation: String?
+    public var next: String?
 
-    init(_ row: SingleRead.Row) {
+    init(_ row: SingleRead.Row, at endpoint: ModbusEndpoint?) {
+        explanation = row.error.map { "\($0)" }
+        next = endpoint.flatMap { row.error?.advice(at: $0) }
         point = row.point.name
         value = ValueText.describe(row.reading.value, text: row.text)
         unit = row.point.sentUnit
@@ -153,7 +180,9 @@ public struct RawDecodings: Encodable {
         public var type: String
         public var order: String
         public var raw: String
-        public var value: Double
+        /// Nil of a text.
+        public var value: Double?
+        public var text: String?
         public var score: Int
         /// Whether the map has it so.
         public var isOfMap: Bool
@@ -165,19 +194,28 @@ public struct RawDecodings: Encodable {
     /// The likeliest first.
     public var ways: [Way]
 
-    init(_ point: Point, _ source: RegisterSource, _ decodings: [RawDecoding]) {
+    init(_ point: Point, _ source: RegisterSource, _ decodings: [RawDecoding], text: [UInt16]?) {
         self.point = point.name
         table = source.table.rawValue
         unit = point.unit
         ways = decodings.map { one in
             Way(
                 address: one.address, type: one.type.rawValue, order: one.order.rawValue,
-                raw: one.words.map { "0x" + String($0, radix: 16, padded: 4) }.joined(separator: " "), value: one.value,
-                score: one.score,
+                raw: Self.hexadecimal(one.words), value: one.value, score: one.score,
                 isOfMap: one.address == Int(source.address) && one.type == source.layout.type
                     && (one.order == source.layout.order
                         || one.type.registers == 1 && one.order.swapsBytes == source.layout.order.swapsBytes)
             )
         }
+        guard let text, let shown = TextLayout().text(text) else { return }
+        let isOfMap = source.layout.type == .string && source.layout.length == text.count
+        ways.insert(
+            Way(
+                address: Int(source.address), type: "string, length \(text.count)", order: "ABCD",
+                raw: Self.hexadecimal(text), text: shown, score: 100, isOfMap: isOfMap), at: 0)
+    }
+
+    private static func hexadecimal(_ words: [UInt16]) -> String {
+        words.map { "0x" + String($0, radix: 16, padded: 4) }.joined(separator: " ")
     }
 }

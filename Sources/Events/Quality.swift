@@ -85,6 +85,26 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case notText = 33
     /// Another unit answered than the one that was asked.
     case otherUnit = 34
+    /// No address of the device's host is known.
+    case unknownHost = 35
+    /// The host is there, and nothing listens at the port.
+    case connectionRefused = 36
+    /// The connection was not answered in time.
+    case connectTimeout = 37
+    /// There is no way to the host.
+    case hostUnreachable = 38
+    /// No device has dialled in.
+    case notConnected = 39
+    /// The serial line is not there.
+    case noSuchDevice = 40
+    /// The gateway may not use the serial line.
+    case permissionDenied = 41
+    /// The system allows no more open files.
+    case noFileDescriptors = 42
+    /// Exceptions 5, 7 and 8 of Modbus.
+    case acknowledge = 43
+    case negativeAcknowledge = 44
+    case memoryParity = 45
 
     /// The word that stands in events.
     public var name: StaticString {
@@ -124,6 +144,17 @@ public enum Reason: UInt8, Sendable, BitwiseCopyable, CaseIterable {
         case .imprecise: "imprecise"
         case .notText: "not_text"
         case .otherUnit: "other_unit"
+        case .unknownHost: "unknown_host"
+        case .connectionRefused: "connection_refused"
+        case .connectTimeout: "connect_timeout"
+        case .hostUnreachable: "host_unreachable"
+        case .notConnected: "not_connected"
+        case .noSuchDevice: "no_such_device"
+        case .permissionDenied: "permission_denied"
+        case .noFileDescriptors: "no_file_descriptors"
+        case .acknowledge: "acknowledge"
+        case .negativeAcknowledge: "negative_acknowledge"
+        case .memoryParity: "memory_parity"
         }
     }
 }

@@ -74,8 +74,9 @@ struct ConfigurationOption: ParsableArguments {
     var config = "/etc/headgate/headgate.yaml"
 
     /// The configuration, or every mistake on standard error and exit code 78.
-    func load(provesPlans: Bool = true) throws -> Configuration {
-        let problems = ProblemList()
+    /// - Parameter provesExamples: false for commands that show what examples are made of.
+    func load(provesPlans: Bool = true, provesExamples: Bool = true) throws -> Configuration {
+        let problems = ProblemList(provesExamples: provesExamples)
         guard let configuration = problems.read(config, provesPlans: provesPlans) else {
             throw mistakes(problems)
         }

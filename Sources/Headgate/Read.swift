@@ -38,7 +38,7 @@ struct Read: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let configuration = try options.load()
+        let configuration = try options.load(provesExamples: false)
         if raw { return try showDecodings(configuration) }
         let rows: [ReadoutRow]
         do {
@@ -58,12 +58,22 @@ struct Read: AsyncParsableCommand {
                     rows.map { [$0.point, $0.value, $0.unit, Style.quality($0.quality, $0.reason), $0.raw] },
                     rightAligned: [1]))
         }
-        if rows.allSatisfy({ $0.quality == "bad" }) {
+        let isBad = rows.allSatisfy { $0.quality == "bad" }
+        if isBad {
             let link = configuration.devices.first { $0.name == device }?.link
             let at = link.flatMap { link in configuration.links.first { $0.name == link }?.address }
-            throw fail(
-                "\(device) does not answer\(at.map { " at \($0)" } ?? "") (\(rows[0].reason ?? "no reason"))",
-                EX_UNAVAILABLE)
+            complain("headgate: \(device) cannot be read\(at.map { " at \($0)" } ?? "")")
+        }
+        explain(rows)
+        if isBad { throw ExitCode(EX_UNAVAILABLE) }
+    }
+
+    /// Each cause once.
+    private func explain(_ rows: [ReadoutRow]) {
+        var explained: Set<String> = []
+        for row in rows {
+            guard let explanation = row.explanation, explained.insert(explanation).inserted else { continue }
+            complain("\(row.reason ?? "bad"): \(explanation)\(row.next.map { "; \($0)" } ?? "")")
         }
     }
 
@@ -83,7 +93,8 @@ struct Read: AsyncParsableCommand {
             }
             let rows = one.ways.prefix(max(1, ways)).map {
                 [
-                    "\($0.value)", one.unit, $0.type, $0.order, "\(one.table) \($0.address)", $0.raw, "\($0.score)",
+                    $0.text ?? $0.value.map { "\($0)" } ?? "", one.unit, $0.type, $0.order,
+                    "\(one.table) \($0.address)", $0.raw, "\($0.score)",
                     $0.isOfMap ? Style.good("the map") : "",
                 ]
             }

@@ -64,7 +64,7 @@ struct Scan: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let configuration = try options.load(provesPlans: false)
+        let configuration = try options.load(provesPlans: false, provesExamples: false)
         let wish = LinkScan.Wish(
             units: try numbers(units, upTo: 255, "--units").map(UInt8.init).filter { $0 <= 247 || $0 == 255 },
             tables: try tables.split(separator: ",").map {
@@ -82,7 +82,7 @@ struct Scan: AsyncParsableCommand {
         } catch let exit as ExitCode {
             throw exit
         } catch {
-            throw fail("\(link): \(error)", EX_UNAVAILABLE)
+            throw fail(LinkSurvey.explain(error, configuration, link: link), EX_UNAVAILABLE)
         }
     }
 
@@ -147,6 +147,11 @@ struct Scan: AsyncParsableCommand {
         }
         if let output { try writeMaps(state.found, output) }
         if state.found.isEmpty { throw fail("\(link): no unit answers", EX_UNAVAILABLE) }
+        guard state.found.contains(where: { !$0.spans.isEmpty || !$0.models.isEmpty }) else {
+            throw fail(
+                "\(link): units answer, and no register could be read: name the unit, its tables and its addresses from the "
+                    + "manual (--units 7 --tables holding,input --addresses 4000-4999)", EX_UNAVAILABLE)
+        }
     }
 
     private static func spans(of unit: LinkScan.Unit) -> String {

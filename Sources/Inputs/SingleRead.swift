@@ -15,8 +15,11 @@ public enum SingleRead {
         public var text: String?
         /// The registers or bits as they came; empty for messages.
         public var raw: [UInt16]
+        /// Why nothing came.
+        public var error: ModbusError?
 
-        public init(point: Point, reading: Reading, text: String?, raw: [UInt16]) {
+        public init(point: Point, reading: Reading, text: String?, raw: [UInt16], error: ModbusError? = nil) {
+            self.error = error
             self.point = point
             self.reading = reading
             self.text = text
@@ -108,7 +111,8 @@ public enum SingleRead {
         var batch = Batch()
         let series = SeriesNumber(raw: 0)
         if let error = answer.error {
-            return Row(point: point, reading: .bad(series, time: answer.time, Reason(error)), text: nil, raw: [])
+            return Row(
+                point: point, reading: .bad(series, time: answer.time, Reason(error)), text: nil, raw: [], error: error)
         }
         let words = connection.words(of: request)
         func part(_ span: Range<Int>) -> ArraySlice<UInt16> {

@@ -17,13 +17,27 @@ extension ImportedMap {
         for span in spans {
             var place = 0
             while place < span.words.count {
-                let point = guess(span.table, span.address + place, span.words[place...])
-                place += point.type.registers
+                let words = span.words[place...]
+                let point =
+                    text(span.table, span.address + place, words) ?? guess(span.table, span.address + place, words)
+                place += point.length ?? point.type.registers
                 map.points.append(point)
             }
         }
         return map
     }
+
+    private static func text(_ table: RegisterTable, _ address: Int, _ words: ArraySlice<UInt16>) -> ImportedPoint? {
+        // The zeros behind a text may be registers of their own: few of them are taken.
+        guard !table.holdsBits, let length = TextSearch.length(atStartOf: words.prefix(mostText)) else { return nil }
+        var point = ImportedPoint("\(table.rawValue)_\(address)", table, address, .string)
+        point.length = length
+        point.doubt = "was \(TextLayout().text(words.prefix(length)) ?? "")"
+        return point
+    }
+
+    /// Registers, as most devices have for a name.
+    private static var mostText: Int { 16 }
 
     /// A float where the pattern of two registers is that of a number of a usual size, which others seldom are.
     private static func guess(_ table: RegisterTable, _ address: Int, _ words: ArraySlice<UInt16>) -> ImportedPoint {

@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 import shutil
-import shutil
 import signal
 import socket
 import subprocess
@@ -67,7 +66,6 @@ class Peer:
                 self.process.wait()
                 raise
         return self.process.returncode
-
 
     def log_stacks(self):
         """Where each of its threads is, for whoever wants to know why it does not end."""

@@ -6,7 +6,9 @@ import signal
 import struct
 import subprocess
 
-from conftest import HEADGATE, headgate, wait_for, free_port
+import pytest
+
+from conftest import HEADGATE, accepts, free_port, headgate, wait_for
 from test_modbus_peer import read, serve, serve_line, write_map
 
 
@@ -144,3 +146,130 @@ def test_the_setting_of_a_line_is_found(workshop):
     assert list(found) == [3] and spans(found[3]) == {("holding", 0): 3, ("input", 0): 1}
     result = headgate("scan", "a", "-c", configuration, "--units", "8-9", cwd=workshop.folder)
     assert result.returncode == 69 and "no unit answers" in result.stderr
+
+
+def gateway_of_units(workshop, name, code, units):
+    """A gateway of Modbus that gives an exception for units that are not there."""
+    port = free_port()
+    workshop.python(name, "strict_gateway.py", port, code, json.dumps(units))
+    wait_for(lambda: accepts(port), what="the gateway of units")
+    return port
+
+
+TEXT = list(struct.unpack(">6H", b"Meter X-12\0\0"))
+
+
+@pytest.mark.parametrize("code", [1, 2, 4, 6])
+@pytest.mark.parametrize("first", [0, 100, 4096])
+def test_exceptions_for_units_that_are_not_there_hide_none_that_is(workshop, code, first):
+    port = gateway_of_units(workshop, "strict", code, {7: {first: [230, 231, *TEXT, 5]}})
+    configuration = workshop.configuration(links={"a": {"tcp": f"127.0.0.1:{port}"}})
+    found, result = scan(configuration, "a", "--units", "1-20", "--output", workshop.folder / "made", folder=workshop.folder)
+    assert result.returncode == 0, result.stderr
+    assert list(found) == [7] and spans(found[7]) == {("holding", first): 9}
+    # What is a text is seen as one.
+    made = (workshop.folder / "made/a-unit-7.yaml").read_text()
+    assert f"holding_{first + 2}: " in made and "type: string, length: 6" in made and "Meter X-12" in made
+
+
+def test_a_device_by_itself_is_looked_at_once(workshop):
+    units = {unit: {4000: [1, 2, 3]} for unit in range(256)}
+    port = gateway_of_units(workshop, "alone", 2, units)
+    configuration = workshop.configuration(links={"a": {"tcp": f"127.0.0.1:{port}"}})
+    found, result = scan(configuration, "a", folder=workshop.folder)
+    assert result.returncode == 0 and list(found) == [1] and spans(found[1]) == {("holding", 4000): 3}
+    assert "answers to every unit" in found[1]["notes"][0]
+
+
+def test_a_scan_that_has_found_no_register_says_so_and_ends_with_an_error(workshop):
+    port = gateway_of_units(workshop, "empty", 2, {7: {4710: [1]}})
+    configuration = workshop.configuration(links={"a": {"tcp": f"127.0.0.1:{port}"}})
+    found, result = scan(configuration, "a", "--addresses", "0-499", folder=workshop.folder)
+    assert result.returncode == 69 and "no register could be read" in result.stderr and "--units 7" in result.stderr
+    found, result = scan(configuration, "a", "--units", "5-9", "--addresses", "4700-4720", folder=workshop.folder)
+    assert result.returncode == 0 and spans(found[7]) == {("holding", 4710): 1}
+    for unit in (5, 6, 8, 9):
+        assert unit not in found or not found[unit]["spans"]
+
+
+def test_a_first_map_without_examples_can_be_read(workshop):
+    port = gateway_of_units(workshop, "meter", 2, {7: {100: [230, 231, *TEXT, 5]}})
+    maps = workshop.folder / "maps"
+    maps.mkdir()
+    (maps / "new.yaml").write_text(
+        "map: new\nversion: 1\ntitle: t\nsource: s\nmodbus: { defaults: { table: holding, type: uint16, every: 1s } }\n"
+        "points: { volts: { address: 100 }, name: { address: 102 }, gone: { address: 5 } }\n")
+    configuration = workshop.configuration(
+        maps=str(maps), links={"a": {"tcp": f"127.0.0.1:{port}"}}, devices={"d": {"map": "new", "link": "a", "unit": 7}})
+    assert "examples" in headgate("check", "-c", configuration).stderr
+    assert headgate("run", "-c", configuration).returncode == 78
+    rows, result = read(configuration, "d")
+    assert rows["volts"]["value"] == "230" and rows["gone"]["reason"] == "illegal_address"
+    assert rows["gone"]["explanation"].startswith("exception 2") and "unit id" in rows["gone"]["next"]
+    shown = headgate("read", "d", "name", "--raw", "-c", configuration).stdout
+    assert "Meter X-12" in shown and "string, length 6" in shown
+
+
+@pytest.mark.parametrize("link, reason, advice", [
+    ({"tcp": "no-such-host.invalid:502"}, "unknown_host", "name service"),
+    ({"tcp": "127.0.0.1:1"}, "connection_refused", "nothing listens"),
+    ({"rtu": "/dev/no-such-line"}, "no_such_device", "/dev/serial/by-id"),
+    ({"rtu": "/dev/null"}, "no_such_device", "/dev/serial/by-id"),
+    ("silent", "timeout", "unit id"), ("closes", "disconnected", "how many connections"), ("garbled", "garbled_answer", "`framing`"),
+    (4, "device_failure", "fault of its own"), (5, "acknowledge", "poll less often"), (7, "negative_acknowledge", "poll less often"),
+    (8, "memory_parity", "fault of its own"), (10, "gateway_path", "unit id"), (11, "gateway_target", "unit id"),
+    (0x80, "exception", "manual")])
+def test_each_cause_has_a_reason_and_a_next_step(workshop, link, reason, advice):
+    if not isinstance(link, dict):
+        port = gateway_of_units(workshop, "odd", link, {})
+        link = {"tcp": f"127.0.0.1:{port}", "timeout": "300ms"}
+    points = {"p": "{ address: 0, table: holding, type: uint16, every: 100ms }"}
+    configuration = workshop.configuration(
+        maps=write_map(workshop, "one", points), links={"a": link}, devices={"d": {"map": "one", "link": "a", "unit": 7}})
+    rows, result = read(configuration, "d")
+    assert result.returncode == 69 and rows["p"]["reason"] == reason, rows
+    assert advice in rows["p"]["next"] and reason in result.stderr and advice in result.stderr
+    if reason == "exception":
+        assert "exception 128" in rows["p"]["explanation"]
+    gateway = workshop.gateway(configuration)
+    wait_for(lambda: gateway.metric("headgate_modbus_errors_total", device="d", cause=reason), what="the cause")
+
+
+@pytest.mark.parametrize("broker, reason", [
+    ("mqtt://no-such-host.invalid", "no address of the host"), ("mqtt://127.0.0.1:1", "no broker listens at port 1")])
+def test_a_broker_that_is_not_there_has_a_cause_too(workshop, broker, reason):
+    maps = workshop.folder / "maps"
+    maps.mkdir()
+    (maps / "m.yaml").write_text("map: m\nversion: 1\ntitle: t\nsource: s\nmqtt: { payload: json }\npoints: { v: { path: v } }\n")
+    configuration = workshop.configuration(
+        maps=str(maps), links={"a": {"mqtt": broker}}, devices={"d": {"map": "m", "link": "a", "topic": "t"}})
+    result = headgate("read", "d", "-c", configuration, "--wait", "3")
+    assert result.returncode == 69 and reason in result.stderr
+
+
+def test_check_looks_at_what_the_configuration_needs_of_the_system(workshop):
+    folder = workshop.folder
+    (folder / "open").write_text("s3cret")
+    (folder / "open").chmod(0o644)
+    (folder / "closed").write_text("s3cret")
+    (folder / "closed").chmod(0o600)
+    (folder / "text").write_text("no certificate")
+
+    def check(*arguments, output=None, state=None, **link):
+        link = {"mqtt": "mqtts://broker.example", "username": "u", "password": {"file": str(folder / "closed")}} | link
+        configuration = workshop.configuration(
+            links={"a": link}, outputs={"o": output or {"file": str(folder / "x.jsonl")}}, **({"state": state} if state else {}))
+        return headgate("check", "-c", configuration, *arguments, env=os.environ | {"HEADGATE_S": "x"})
+    assert check().returncode == 0
+    assert check(password={"env": "HEADGATE_S"}).returncode == 0
+    for mistake, where in [
+            ({"password": {"file": "/no/such"}}, "links.a.password"), ({"password": {"file": str(folder / "open")}}, "links.a.password"),
+            ({"password": {"env": "NO_SUCH"}}, "links.a.password"), ({"ca": "/no/such.pem"}, "links.a.ca"),
+            ({"ca": str(folder / "text")}, "links.a.ca"),
+            ({"certificate": "/no/c.pem", "key": "/no/k.pem"}, "links.a.certificate"),
+            ({"output": {"file": "/no/such/folder/x.jsonl"}}, "outputs.o.file"),
+            ({"output": {"kafka": "k:9093", "topic": "t", "tls": {"ca": "/no/such.pem"}}}, "outputs.o.tls.ca"),
+            ({"state": str(folder / "text/state")}, "state")]:
+        checked = check(**mistake)
+        assert checked.returncode == 78 and f"`{where}`" in checked.stderr, (mistake, checked.stderr)
+        assert check("--no-environment", **mistake).returncode == 0, mistake

@@ -29,7 +29,7 @@ struct BrokerKeys {
         let password = secret.flatMap { SecretKeys.secret($0, resolve) }
         let keepAlive = mapping.take("keep_alive")?.duration(atLeast: 15_000_000)
         let expiry = keepsSession ? mapping.take("session_expiry")?.duration(atLeast: 1_000_000) : nil
-        let ca = mapping.take("ca")?.string().map(resolve)
+        let ca = mapping.take("ca")?.pemFile(resolve)
         let (certificate, key) = (mapping.take("certificate"), mapping.take("key"))
         if (certificate == nil) != (key == nil) {
             (certificate ?? key)?.problem("needs `certificate` and `key` together")
@@ -47,7 +47,7 @@ struct BrokerKeys {
         if keepsSession { settings.sessionExpiry = UInt32(clamping: (expiry ?? 604_800_000_000) / 1_000_000) }
         if isSecure {
             settings.tls = MQTTSettings.TLS(
-                ca: ca, certificate: certificate?.string().map(resolve), key: key?.string().map(resolve))
+                ca: ca, certificate: certificate?.pemFile(resolve), key: key?.pemFile(resolve))
         } else if ca != nil || certificate != nil {
             url.problem("is not encrypted, though certificates are given", fix: "write mqtts://")
         }
@@ -98,12 +98,14 @@ enum SecretKeys {
         }
         defer { mapping.finish() }
         let (file, environment) = (mapping.take("file"), mapping.take("env"))
-        switch (file, environment) {
-        case (let file?, nil): return file.string().map { .file(resolve($0)) }
-        case (nil, let environment?): return environment.string().map { .environment($0) }
-        default:
-            value.problem("needs one of `file` and `env`")
-            return nil
-        }
+        let secret: Secret? =
+            switch (file, environment) {
+            case (let file?, nil): file.string().map { .file(resolve($0)) }
+            case (nil, let environment?): environment.string().map { .environment($0) }
+            default: nil
+            }
+        if (file == nil) == (environment == nil) { value.problem("needs one of `file` and `env`") }
+        if let secret { value.prove(secret) }
+        return secret
     }
 }

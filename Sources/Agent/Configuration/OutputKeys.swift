@@ -181,8 +181,8 @@ struct OutputKeys {
             value.problem("needs `certificate` and `key` together")
         }
         return .init(
-            ca: mapping.take("ca")?.string().map(resolve), certificate: certificate?.string().map(resolve),
-            key: key?.string().map(resolve))
+            ca: mapping.take("ca")?.pemFile(resolve), certificate: certificate?.pemFile(resolve),
+            key: key?.pemFile(resolve))
     }
 
     private func mqtt(
@@ -212,6 +212,7 @@ struct OutputKeys {
                 "is another output's file too, or one that the other becomes when it is full",
                 fix: "give each a file of its own")
         }
+        value.proveFolder(of: path)
         return .file(path: path, rotate: Int(clamping: rotate), keep: keep, mode: mode)
     }
 

@@ -29,13 +29,13 @@ struct RegistryKeys {
         var http = HTTPClient.Settings()
         http.username = username
         let ca = mapping.take("ca")
-        http.ca = ca?.string().map(resolve)
+        http.ca = ca?.pemFile(resolve)
         let (certificate, key) = (mapping.take("certificate"), mapping.take("key"))
         if (certificate == nil) != (key == nil) {
             (certificate ?? key)?.problem("needs `certificate` and `key` together")
         }
-        http.certificate = certificate?.string().map(resolve)
-        http.key = key?.string().map(resolve)
+        http.certificate = certificate?.pemFile(resolve)
+        http.key = key?.pemFile(resolve)
         if let timeout = mapping.take("timeout")?.duration(atLeast: 1_000) { http.timeout = timeout }
         let password = secret.flatMap { SecretKeys.secret($0, resolve) }
         guard let url, let address = Self.address(url) else { return nil }

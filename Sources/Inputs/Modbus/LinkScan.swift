@@ -58,6 +58,11 @@ public struct LinkScan: ~Copyable {
         public var found: [Unit] = []
         public var requests = 0
         fileprivate var todo: [Ask] = []
+        /// What the units answered that hardly any bus has, by place in `LinkScan.probes`: as a gateway that gives an exception
+        /// for units that are not there. Nil if they are silent.
+        fileprivate var strangers: [[Outcome]]?
+        /// Units that answered like those.
+        fileprivate var doubtful: [UInt8] = []
         /// In requests, about.
         fileprivate var done = 0
 
@@ -68,6 +73,7 @@ public struct LinkScan: ~Copyable {
             todo.allSatisfy { ask in
                 (0...65_535).contains(ask.address) && (1...LinkScan.most).contains(ask.count)
                     && (0...65_536).contains(ask.rest) && ask.search.isSound
+                    && (0...LinkScan.mostProbes).contains(ask.probe)
             } && (0...1_000_000_000).contains(requests) && (0...1_000_000_000).contains(done)
                 && found.allSatisfy { $0.spans.allSatisfy { (0...65_535).contains($0.address) } }
         }
@@ -81,6 +87,20 @@ public struct LinkScan: ~Copyable {
         public var next: String { todo.last.map(\.description) ?? "" }
     }
 
+    /// What came of a request.
+    fileprivate enum Outcome: Codable, Equatable {
+        case data, silence
+        case exception(Int32)
+
+        init(_ error: ModbusError?) {
+            guard let error else {
+                self = .data
+                return
+            }
+            self = if let code = error.exceptionCode, !error.isOfGateway { .exception(code) } else { .silence }
+        }
+    }
+
     fileprivate struct Ask: Codable, CustomStringConvertible {
         enum Kind: String, Codable { case anybody, unit, sunSpec, registers }
 
@@ -92,6 +112,8 @@ public struct LinkScan: ~Copyable {
         /// Registers behind it that are asked for next.
         var rest = 0
         var search = SunSpecSearch()
+        /// Of `LinkScan.probes`.
+        var probe = 0
 
         var weight: Int { kind == .registers ? (count + rest + 124) / 125 : 1 }
 
@@ -112,12 +134,23 @@ public struct LinkScan: ~Copyable {
     // Split where it becomes worth a request for each: a whole answer, an eighth of it, single registers.
     fileprivate static let most = ModbusLimits.protocolRegisters
     private static let few = 16
-    /// Units that hardly any bus has: who answers for these answers for all.
+    /// Units that hardly any bus has: who gives data for both of these is a device by itself.
     private static let unlikely: [UInt8] = [213, 199]
+    /// Registers that tell a unit from those that are not there, where these answer too: where many devices have some, and
+    /// where SunSpec begins.
+    private static let probed = [0, 1, 100, 256, 512, 1_000, 2_000, 3_000, 4_000, 4_096, 8_192, 30_000, 40_000, 50_000]
+    /// So many are looked at in full although none is told from those that are not there.
+    private static let fewUnits = 8
+
+    fileprivate static let mostProbes = 4 * (probed.count + 1)
+
+    private let probes: [(table: RegisterTable, address: Int)]
 
     /// - Parameter state: of an earlier run that was stopped; nil to begin.
     public init(_ settings: ModbusLinkSettings, _ wish: Wish, from state: State?, logger: Logger) {
         self.wish = wish
+        let addresses = [wish.addresses.lowerBound] + Self.probed.filter { $0 != wish.addresses.lowerBound }
+        probes = addresses.flatMap { address in wish.tables.map { ($0, address) } }
         isLine = !settings.endpoint.numbersAnswers
         connection = ModbusConnection(settings, logger: logger)
         if let state {
@@ -125,7 +158,9 @@ public struct LinkScan: ~Copyable {
         } else {
             self.state = State()
             self.state.todo = wish.units.reversed().map { Ask(kind: .unit, unit: $0) }
-            if !isLine, wish.units.count > 1 { self.state.todo.append(Ask(kind: .anybody, unit: Self.unlikely[0])) }
+            if !isLine, wish.units.count > 1, !probes.isEmpty {
+                self.state.todo.append(Ask(kind: .anybody, unit: Self.unlikely[0]))
+            }
         }
     }
 
@@ -136,39 +171,86 @@ public struct LinkScan: ~Copyable {
         usleep(UInt32(clamping: wish.pause.microseconds))
         state.requests += 1
         state.done += ask.weight
-        let request =
-            (ask.kind == .sunSpec ? ask.search.request : nil)
-            ?? ReadRequest(table: ask.table, address: UInt16(ask.address), count: ask.count, points: [])
+        let request = request(of: ask)
         let answer = connection.read(request, unit: ask.unit)
         if let error = answer.error, error.kind == .setup || error.kind == .disconnected {
             state.todo.append(ask)
             throw error
         }
         switch ask.kind {
-        case .anybody: lookAtAnybody(ask, answer.error)
-        case .unit: if Self.isThere(answer.error) { begin(ask.unit) }
+        case .anybody: lookAtAnybody(ask, Outcome(answer.error))
+        case .unit: lookAtUnit(ask, Outcome(answer.error))
         case .sunSpec: goOn(ask, answer.error == nil ? connection.words(of: request) : nil)
         case .registers: take(ask, answer.error, connection.words(of: request))
         }
+        if state.todo.isEmpty { beginDoubtful() }
     }
 
-    /// An exception is an answer too, unless a gateway in between gives it.
-    private static func isThere(_ error: ModbusError?) -> Bool {
-        guard let error else { return true }
-        return error.kind == .exception && !error.isOfGateway
+    private func request(of ask: Ask) -> ReadRequest {
+        let plain = ReadRequest(table: ask.table, address: UInt16(ask.address), count: ask.count, points: [])
+        return switch ask.kind {
+        case .sunSpec: ask.search.request ?? plain
+        case .anybody: probe(ask.probe)
+        case .unit: state.strangers == nil ? plain : probe(ask.probe)
+        case .registers: plain
+        }
+    }
+
+    private func probe(_ place: Int) -> ReadRequest {
+        let probe = probes.indices.contains(place) ? probes[place] : (.holding, 0)
+        return ReadRequest(table: probe.table, address: UInt16(clamping: probe.address), count: 1, points: [])
     }
 
     // MARK: Units
 
-    /// A device by itself often answers to every number.
-    private mutating func lookAtAnybody(_ ask: Ask, _ error: ModbusError?) {
-        guard Self.isThere(error) else { return }
-        if ask.unit == Self.unlikely[0] {
-            state.todo.append(Ask(kind: .anybody, unit: Self.unlikely[1]))
-            return
+    /// A device by itself often gives data for every number. An exception says less: some gateways give one for each unit
+    /// that is not there.
+    private mutating func lookAtAnybody(_ ask: Ask, _ outcome: Outcome) {
+        let place = Self.unlikely.firstIndex(of: ask.unit) ?? 0
+        if place == 0, ask.probe == 0, outcome == .silence { return }
+        var strangers = state.strangers ?? [[], []]
+        strangers[place].append(outcome)
+        state.strangers = strangers
+        var next = ask
+        if place == 0 {
+            next.unit = Self.unlikely[1]
+        } else {
+            if strangers[0].last == .data, outcome == .data { return beginAlone() }
+            next.unit = Self.unlikely[0]
+            next.probe += 1
         }
+        if next.probe < probes.count { state.todo.append(next) }
+    }
+
+    private mutating func beginAlone() {
+        state.strangers = nil
         state.todo = [Ask(kind: .unit, unit: wish.units[0])]
         note("answers to every unit: it is a device by itself", of: wish.units[0])
+    }
+
+    /// An exception is an answer too, unless units that are not there give the same.
+    private mutating func lookAtUnit(_ ask: Ask, _ outcome: Outcome) {
+        guard let strangers = state.strangers else {
+            if outcome != .silence { begin(ask.unit) }
+            return
+        }
+        guard outcome != .silence else { return }
+        let known = strangers.compactMap { $0.indices.contains(ask.probe) ? $0[ask.probe] : nil }
+        guard known.contains(outcome) else { return begin(ask.unit) }
+        var next = ask
+        next.probe += 1
+        if next.probe < probes.count { state.todo.append(next) } else { state.doubtful.append(ask.unit) }
+    }
+
+    /// Where nothing tells a unit from those that are not there, registers do.
+    private mutating func beginDoubtful() {
+        guard state.found.isEmpty, !state.doubtful.isEmpty else { return }
+        let units = state.doubtful.count <= Self.fewUnits ? state.doubtful : Array(state.doubtful.prefix(1))
+        for unit in units.reversed() {
+            begin(unit)
+            note("is answered like units that are not there: it is a device by itself, or there is none", of: unit)
+        }
+        state.doubtful = []
     }
 
     private mutating func begin(_ unit: UInt8) {

@@ -36,7 +36,7 @@ extension ModbusConnection {
         let error = ModbusError(code: isCalled ? ETIMEDOUT : ENOTCONN)
         settings.monitor.disconnected(
             isCalled ? "a connection was made, and no device answers over it" : "no device has dialled in",
-            next: Self.advice(settings.endpoint))
+            next: error.advice(at: settings.endpoint))
         lastFailure = error
         throw error
     }
@@ -46,7 +46,7 @@ extension ModbusConnection {
         do throws(ModbusError) {
             callers = try DialInCallers(port, makeContext: settings.makeContext, refuse: settings.report)
         } catch {
-            settings.monitor.disconnected("\(error)", next: Self.advice(settings.endpoint))
+            settings.monitor.disconnected("\(error)", next: error.advice(at: settings.endpoint))
             lastFailure = error
             throw error
         }

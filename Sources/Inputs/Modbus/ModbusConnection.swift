@@ -273,19 +273,10 @@ struct ModbusConnection: ~Copyable {
             backoff.reset()
             return true
         } catch {
-            settings.monitor.disconnected("\(error)", next: Self.advice(settings.endpoint))
+            settings.monitor.disconnected("\(error)", next: error.advice(at: settings.endpoint))
             lastFailure = error
             nextTry = .now + backoff.next()
             throw error
-        }
-    }
-
-    static func advice(_ endpoint: ModbusEndpoint) -> String {
-        switch endpoint {
-        case .tcp, .rtuOverTCP:
-            "look at the address and the port, and whether the device is on and takes another connection"
-        case .serial: "look at the device file, its permissions (group dialout) and the speed"
-        case .dialIn: "look at the address and the port that the device dials"
         }
     }
 

@@ -6,24 +6,32 @@ import Modbus
 
 extension Reason {
     init(_ error: ModbusError) {
-        switch error.kind {
-        case .timeout: self = .timeout
-        case .garbled: self = .garbledAnswer
-        case .otherUnit: self = .otherUnit
-        case .disconnected: self = .disconnected
-        case .setup: self = .linkSetup
-        case .exception:
-            self =
-                switch error.exceptionCode {
-                case 1: .illegalFunction
-                case 2: .illegalAddress
-                case 3: .illegalValue
-                case 4: .deviceFailure
-                case 6: .deviceBusy
-                case 10: .gatewayPath
-                case 11: .gatewayTarget
-                default: .exception
-                }
-        }
+        self =
+            switch error.cause {
+            case .unknownHost: .unknownHost
+            case .connectionRefused: .connectionRefused
+            case .connectTimeout: .connectTimeout
+            case .hostUnreachable: .hostUnreachable
+            case .notConnected: .notConnected
+            case .disconnected: .disconnected
+            case .noSuchDevice: .noSuchDevice
+            case .permissionDenied: .permissionDenied
+            case .noDescriptors: .noFileDescriptors
+            case .setup: .linkSetup
+            case .timeout: .timeout
+            case .garbledAnswer: .garbledAnswer
+            case .otherUnit: .otherUnit
+            case .illegalFunction: .illegalFunction
+            case .illegalAddress: .illegalAddress
+            case .illegalValue: .illegalValue
+            case .deviceFailure: .deviceFailure
+            case .acknowledge: .acknowledge
+            case .deviceBusy: .deviceBusy
+            case .negativeAcknowledge: .negativeAcknowledge
+            case .memoryParity: .memoryParity
+            case .gatewayPath: .gatewayPath
+            case .gatewayTarget: .gatewayTarget
+            case .exception: .exception
+            }
     }
 }

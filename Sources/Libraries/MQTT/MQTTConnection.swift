@@ -59,6 +59,10 @@ public struct MQTTConnection: ~Copyable {
         if let tls = settings.tls {
             // libmosquitto wants one of the two; the folder is where Debian keeps the system's certificates.
             let folder = tls.ca == nil ? "/etc/ssl/certs" : nil
+            let files = [tls.ca, tls.certificate, tls.key].compactMap(\.self)
+            if let missing = files.first(where: { access($0, R_OK) != 0 }) {
+                throw MQTTError(.setup, "\(missing) cannot be read: \(String(cString: strerror(errno)))")
+            }
             try check(mosquitto_tls_set(client, tls.ca, folder, tls.certificate, tls.key, nil), .setup)
         }
     }
@@ -251,13 +255,31 @@ public struct MQTTConnection: ~Copyable {
     /// Of a connection that the broker refused or closed, its own reason says more than the library's error; of TLS, the
     /// library's log.
     private func checkConnection(_ code: Int32) throws(MQTTError) {
+        let error = errno
         if code != Int32(MOSQ_ERR_SUCCESS.rawValue), let complaint = inbox.complaint {
             throw MQTTError(.reconnect, "TLS: \(complaint)")
         }
+        if let reason = reason(of: code, error) { throw MQTTError(.reconnect, reason) }
         if code != Int32(MOSQ_ERR_SUCCESS.rawValue), case .disconnected(let reason) = inbox.state {
             throw MQTTError(.reconnect, reason)
         }
         try Self.check(code, .reconnect)
+    }
+
+    /// What an error means for the way to the broker, where the library's own words do not say it.
+    private func reason(of code: Int32, _ error: Int32) -> String? {
+        if code == Int32(MOSQ_ERR_EAI.rawValue) {
+            return
+                "no address of the host “\(settings.host)” is known; check its spelling and this machine's name service"
+        }
+        guard code == Int32(MOSQ_ERR_ERRNO.rawValue) else { return nil }
+        let text = String(cString: strerror(error))
+        return switch error {
+        case ECONNREFUSED: "\(text): the host is there, and no broker listens at port \(settings.port)"
+        case ETIMEDOUT: "\(text): check the address, the network between, and firewalls"
+        case EHOSTUNREACH, ENETUNREACH: "\(text): check the address, and this machine's network and routes"
+        default: nil
+        }
     }
 
     private static func check(_ code: Int32, _ kind: MQTTError.Kind) throws(MQTTError) {

@@ -118,12 +118,17 @@ public struct ModbusContext: ~Copyable {
     }
 
     public func connect() throws(ModbusError) {
-        if case .rtuOverTCP(let host, let port) = endpoint {
+        switch endpoint {
+        // libmodbus gives one and the same error for a host that is not known, one that refuses and one that is silent.
+        case .tcp(let host, let port), .rtuOverTCP(let host, let port):
             modbus_set_socket(context, try TCPSocket.connect(host: host, port: port, timeout: timeout))
-            return
+        case .serial(let line):
+            guard modbus_connect(context) == 0 else {
+                throw errno == ENOTTY ? .noTerminal(line.device) : ModbusError(code: errno)
+            }
+            try setSpeed(line.baud)
+        case .dialIn: throw ModbusError(code: ENOTCONN)
         }
-        guard modbus_connect(context) == 0 else { throw ModbusError(code: errno) }
-        if case .serial(let line) = endpoint { try setSpeed(line.baud) }
     }
 
     /// Adapters make the nearest speed that they can; beyond 2 % bytes are no longer understood.

@@ -8,7 +8,7 @@ public enum TCPSocket {
     /// - Parameter timeout: for each address of the name, in microseconds.
     public static func connect(host: String, port: UInt16, timeout: UInt32) throws(ModbusError) -> Int32 {
         // A name that is not known now may be later.
-        try first(of: host, port, flags: 0, unknown: EHOSTUNREACH) { connect($0, timeout) }
+        try first(of: host, port, flags: 0) { connect($0, timeout) }
     }
 
     /// How many connections the system keeps until they are accepted: as many as it can, so that a flood of them does not keep
@@ -17,21 +17,21 @@ public enum TCPSocket {
 
     /// Listens at an address of this machine, without blocking in `accept`.
     public static func listen(host: String, port: UInt16) throws(ModbusError) -> Int32 {
-        try first(of: host, port, flags: AI_PASSIVE, unknown: EADDRNOTAVAIL, listen)
+        try first(of: host, port, flags: AI_PASSIVE, listen)
     }
 
     /// Tries each address of a name in turn.
     private static func first(
-        of host: String, _ port: UInt16, flags: Int32, unknown: Int32,
+        of host: String, _ port: UInt16, flags: Int32,
         _ open: (addrinfo) -> (descriptor: Int32, code: Int32)
     ) throws(ModbusError) -> Int32 {
         var hints = addrinfo()
         hints.ai_flags = flags
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         var found: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(host, String(port), &hints, &found) == 0 else { throw ModbusError(code: unknown) }
+        guard getaddrinfo(host, String(port), &hints, &found) == 0 else { throw .unknownHost(host) }
         defer { freeaddrinfo(found) }
-        var failure = unknown
+        var failure = EADDRNOTAVAIL
         var next = found
         while let address = next?.pointee {
             let (descriptor, code) = open(address)
@@ -39,7 +39,7 @@ public enum TCPSocket {
             failure = code
             next = address.ai_next
         }
-        throw ModbusError(code: failure)
+        throw failure == ETIMEDOUT ? .connectTimeout : ModbusError(code: failure)
     }
 
     private static func make(_ address: addrinfo) -> Int32 {
@@ -79,7 +79,7 @@ public enum TCPSocket {
     private static func outcome(_ descriptor: Int32, _ timeout: UInt32) -> Int32 {
         guard errno == EINPROGRESS else { return errno }
         var watched = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        guard poll(&watched, 1, Int32(clamping: timeout / 1_000)) > 0 else { return ECONNREFUSED }
+        guard poll(&watched, 1, Int32(clamping: timeout / 1_000)) > 0 else { return ETIMEDOUT }
         var code: Int32 = 0
         var size = socklen_t(MemoryLayout<Int32>.size)
         getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &size)

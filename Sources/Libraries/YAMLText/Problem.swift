@@ -33,7 +33,15 @@ public final class Problems {
     /// Whether there are more mistakes than are gathered.
     public private(set) var areMore = false
 
-    public init() {}
+    /// Whether a device map has to have examples, and they have to be right.
+    public let provesExamples: Bool
+    /// Whether what the system has is looked at too: files of secrets and certificates, folders, serial lines.
+    public let provesEnvironment: Bool
+
+    public init(provesExamples: Bool = true, provesEnvironment: Bool = false) {
+        self.provesExamples = provesExamples
+        self.provesEnvironment = provesEnvironment
+    }
 
     public func add(_ problem: Problem) {
         if isFull { areMore = true } else { all.append(problem) }

@@ -17,6 +17,8 @@ public final class YAMLMapping {
         self.value = value
     }
 
+    public var provesExamples: Bool { value.provesExamples }
+
     /// Whether a key is there, without reading it.
     public func has(_ key: String) -> Bool { mapping.contains { $0.key.string == key } }
 

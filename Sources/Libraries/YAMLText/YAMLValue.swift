@@ -55,6 +55,9 @@ public struct YAMLValue {
                 file: file, line: mark?.line ?? 1, column: mark?.column ?? 1, message: subject + message, fix: fix))
     }
 
+    public var provesExamples: Bool { problems.provesExamples }
+    public var provesEnvironment: Bool { problems.provesEnvironment }
+
     /// From 1.
     public var line: Int { node.mark?.line ?? 1 }
 

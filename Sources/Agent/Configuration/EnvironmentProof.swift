@@ -1,0 +1,61 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import YAMLText
+
+/// What a configuration needs of the system that the gateway is to run on: `check` looks at it unless it is told not to.
+extension YAMLValue {
+    /// The path of a file of certificates or of a key.
+    func pemFile(_ resolve: (String) -> String) -> String? {
+        guard let path = string().map(resolve) else { return nil }
+        guard provesEnvironment else { return path }
+        do {
+            if !(try TextFile.read(path)).contains("-----BEGIN ") {
+                problem("names \(path), which is no PEM file", fix: "convert it: openssl x509 -in FILE -out FILE.pem")
+            }
+        } catch {
+            problem("cannot be read: \(error)", fix: "put the file there, or check with --no-environment elsewhere")
+        }
+        return path
+    }
+
+    func prove(_ secret: Secret) {
+        guard provesEnvironment else { return }
+        do {
+            _ = try secret.reveal()
+        } catch {
+            problem("cannot be had: \(error)", fix: "see to it, or check with --no-environment elsewhere")
+        }
+    }
+
+    /// The folder of a file that is to be written has to be there.
+    func proveFolder(of path: String) {
+        let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+        proveFolder(folder.isEmpty ? (path.hasPrefix("/") ? "/" : ".") : folder)
+    }
+
+    private func proveFolder(_ folder: String) {
+        guard provesEnvironment, let reason = Self.reasonNotWritable(folder) else { return }
+        problem("needs the folder \(folder): \(reason)", fix: "make it, or give it to the gateway's user")
+    }
+
+    /// A folder that the gateway makes if it is not there.
+    func proveMakeable(_ folder: String) {
+        guard provesEnvironment, !folder.isEmpty else { return }
+        var nearest = folder[...]
+        while !nearest.isEmpty, !TextFile.exists(String(nearest)) {
+            nearest = nearest.lastIndex(of: "/").map { nearest[..<$0] } ?? ""
+        }
+        let existing = nearest.isEmpty ? (folder.hasPrefix("/") ? "/" : ".") : String(nearest)
+        guard let reason = Self.reasonNotWritable(existing) else { return }
+        problem("cannot be made or written: \(existing): \(reason)", fix: "make it, and give it to the gateway's user")
+    }
+
+    private static func reasonNotWritable(_ folder: String) -> String? {
+        var status = stat()
+        guard stat(folder, &status) == 0 else { return String(cString: strerror(errno)) }
+        guard status.st_mode & S_IFMT == S_IFDIR else { return "it is not a folder" }
+        return access(folder, W_OK | X_OK) == 0 ? nil : String(cString: strerror(errno))
+    }
+}
