@@ -28,6 +28,7 @@ enum EdgeXProfile {
                 }
                 map.points.append(point)
             } catch {
+                resource.dismiss()
                 map.leave(name, error.why)
             }
         }
@@ -62,6 +63,9 @@ enum EdgeXProfile {
             try layout(&point, type.lowercased(), attributes, bit: bit)
         }
         try scale(&point, values, isInteger: !type.lowercased().hasPrefix("float"))
+        // In the layouts before 2.0 they say of themselves that they are texts that are read.
+        for key in ["type", "readWrite"] { _ = properties.child("units")?.text(key) }
+        for key in ["type", "size"] { _ = values.text(key) }
         let units = properties.child("units")?.text("defaultValue") ?? properties.text("units")
         if let units { point.take(unit: units) }
         if mode.contains("W"), table == .holding, let low = values.number("minimum"),
@@ -150,6 +154,8 @@ enum EdgeXProfile {
     private static func labels(_ root: YAMLMapping) -> [String: [Int: String]] {
         var labels: [String: [Int: String]] = [:]
         for command in root.children("deviceCommands") {
+            // Commands put resources together: each is a point by itself here.
+            for key in ["name", "readWrite", "isHidden"] { _ = command.take(key) }
             for operation in command.children("resourceOperations") + command.children("get") {
                 guard let resource = operation.text("deviceResource") ?? operation.text("object"),
                     let mappings = operation.child("mappings")

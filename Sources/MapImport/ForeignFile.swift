@@ -33,7 +33,7 @@ public enum ForeignFile {
     public static func maps(of text: String, name: String, format: ForeignFormat?) throws(ImportError) -> [ImportedMap]
     {
         let isTOML = format == .telegraf || format == nil && (name.hasSuffix(".conf") || name.hasSuffix(".toml"))
-        let problems = Problems()
+        let problems = Problems(recordsKeys: true)
         let tree = isTOML ? try json(ofTOML: text, name) : text
         guard let root = YAMLValue.mapping(of: tree, file: name, problems: problems) else {
             throw ImportError(description: problems.sorted.map(\.description).joined(separator: "\n"))
@@ -54,10 +54,34 @@ public enum ForeignFile {
         guard !maps.isEmpty else {
             throw ImportError(description: "\(name): there is no Modbus point in this \(format.title)")
         }
+        maps[0].left += unread(root, format)
         for place in maps.indices {
             maps[place].source = "imported from \(format.title) \(name.split(separator: "/").last ?? "")"
         }
         return ImportedMap.named(maps)
+    }
+
+    /// Every key that no reader has asked for: what it meant is missing here.
+    private static func unread(_ root: YAMLMapping, _ format: ForeignFormat) -> [ImportedMap.Left] {
+        var counts: [(path: String, values: [String?])] = []
+        var places: [String: Int] = [:]
+        for key in root.keysNotRead() {
+            if let place = places[key.path] {
+                counts[place].values.append(key.value)
+            } else {
+                places[key.path] = counts.count
+                counts.append((key.path, [key.value]))
+            }
+        }
+        return counts.map { path, values in
+            let name = path.split(separator: ".").last.map { String($0.filter { !"[]".contains($0) }) } ?? path
+            let why = KeysLeft.reasons[name] ?? "nothing here corresponds to it"
+            let written = Set(values.compactMap(\.self)).sorted()
+            let was =
+                written.isEmpty
+                ? "" : " (was \(written.prefix(3).joined(separator: ", "))\(written.count > 3 ? ", …" : ""))"
+            return ImportedMap.Left(what: path + (values.count > 1 ? " (\(values.count) times)" : ""), why: why + was)
+        }
     }
 
     private static func json(ofTOML text: String, _ name: String) throws(ImportError) -> String {
@@ -71,7 +95,8 @@ public enum ForeignFile {
     private static func detect(_ root: YAMLMapping) -> ForeignFormat? {
         if root.take("deviceResources") != nil { return .edgex }
         if root.take("inputs") != nil { return .telegraf }
-        if ["master", "server", "servers", "configurationJson"].contains(where: { root.take($0) != nil }) {
+        let connector = ThingsBoardConnector.connector(root)
+        if ["master", "server", "servers"].contains(where: { connector.take($0) != nil }) {
             return .thingsboard
         }
         if ["tags", "groups", "nodes"].contains(where: { root.take($0) != nil }) { return .neuron }

@@ -21,6 +21,10 @@ public struct ImportedMap: Sendable {
     /// What the configuration needs: a link, and a device with this map.
     public var link: String?
     public var unit: Int?
+    /// What the device's tags are there, by name.
+    public var tags: [(name: String, value: String)] = []
+    /// Between two requests, in milliseconds.
+    public var pause: Int?
 
     init(name: String, title: String) {
         self.name = name
@@ -89,6 +93,8 @@ public struct ImportedPoint: Sendable {
     public var order = ByteOrder.ABCD
     public var bits: ClosedRange<Int>?
     public var length: Int?
+    /// Of a text: as `order` of a map says it; nil for two characters a register, in the order in which they are sent.
+    public var textOrder: String?
     public var scale = 1.0
     public var offset = 0.0
     /// Where the device has the power of ten.

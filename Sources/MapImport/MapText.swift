@@ -38,15 +38,20 @@ public enum MapText {
         if let link = map.link {
             lines += [
                 "# In headgate.yaml:", "#   links:   { line-1: \(link.printable) }",
-                "#   devices: { device-1: { map: \(map.name), link: line-1, unit: \(map.unit ?? 1) } }",
+                "#   devices: { device-1: { map: \(map.name), link: line-1, unit: \(map.unit ?? 1)\(tags(of: map)) } }",
             ]
+        } else if !map.tags.isEmpty {
+            lines.append("# In headgate.yaml, at the device:\(tags(of: map).dropFirst())")
         }
         lines += [
             "map: \(map.name)", "version: 1", "title: \(quoted(map.title))", "source: \(quoted(map.source))", "",
         ]
         lines += map.doubts.map { "# To be looked at: \($0.printable)" }
         // What belongs together is read together, its scale factors included.
-        let limits = map.points.contains { $0.scaleFactor != nil } ? ", limits: { gap: 24 }" : ""
+        let limit = [
+            map.points.contains { $0.scaleFactor != nil } ? "gap: 24" : nil, map.pause.map { "pause: \($0)ms" },
+        ].compactMap(\.self)
+        let limits = limit.isEmpty ? "" : ", limits: { \(limit.joined(separator: ", ")) }"
         lines += ["modbus: { addressing: zero-based\(limits) }", ""]
         lines += map.left.map { "# Left out: \($0.what): \($0.why)".printable }
         guard !map.points.isEmpty else { return (lines + ["points: {}"], lines.count + 2) }
@@ -65,6 +70,11 @@ public enum MapText {
         return (lines, firstPoint)
     }
 
+    private static func tags(of map: ImportedMap) -> String {
+        guard !map.tags.isEmpty else { return "" }
+        return ", tags: { \(map.tags.map { "\(quoted($0.name)): \(quoted($0.value))" }.joined(separator: ", ")) }"
+    }
+
     private static func keys(of point: ImportedPoint) -> [String] {
         var keys = ["table: \(point.table.rawValue)", "address: \(point.address)"]
         if !point.table.holdsBits { keys.append("type: \(point.type.rawValue)") }
@@ -73,6 +83,7 @@ public enum MapText {
             keys.append(bits.count == 1 ? "bit: \(bits.lowerBound)" : "bits: [\(bits.lowerBound), \(bits.upperBound)]")
         }
         if let length = point.length { keys.append("length: \(length)") }
+        if let order = point.textOrder { keys.append("order: \(order)") }
         if point.scale != 1 { keys.append("scale: \(point.scale.plain)") }
         if point.offset != 0 { keys.append("offset: \(point.offset.plain)") }
         if let factor = point.scaleFactor { keys.append("scale_factor: \(factor)") }

@@ -30,8 +30,14 @@ enum NeuronTags {
     private struct Drivers {
         private(set) var maps: [ImportedMap] = []
 
+        /// By driver: Modbus TCP, Modbus RTU.
+        private var plugins: [String: String] = [:]
+
         mutating func add(_ driver: YAMLMapping, name: String, params: YAMLMapping?) {
+            plugins[name] = driver.text("plugin")
             for group in driver.children("groups") {
+                // The names of groups are in no event.
+                _ = group.text("group")
                 add(group.children("tags"), to: name, every: group.integer("interval"), params)
             }
             add(driver.children("tags").filter { $0.take("tags") == nil }, to: name, every: nil, params)
@@ -58,6 +64,7 @@ enum NeuronTags {
                     point.every = every
                     maps[place].points.append(point)
                 } catch {
+                    tag.dismiss()
                     maps[place].leave(name, error.why)
                 }
             }
@@ -68,8 +75,10 @@ enum NeuronTags {
             var map = ImportedMap(name: driver, title: "\(driver), unit \(unit)")
             map.unit = unit
             if let host = params?.text("host"), let port = params?.integer("port") {
-                map.link = "{ tcp: \"\(host):\(port)\" }"
+                let isRTU = plugins[driver]?.uppercased().contains("RTU") ?? false
+                map.link = ImportedLink.tcp("\(host):\(port)", isRTU: isRTU, timeout: params?.integer("timeout"))
             }
+            map.pause = params?.integer("interval").flatMap { $0 > 0 ? $0 : nil }
             maps.append(map)
             return maps.count - 1
         }
@@ -90,6 +99,8 @@ enum NeuronTags {
         }
         var point = ImportedPoint(name, table, parts.number - base, .uint16)
         guard !table.holdsBits else {
+            // Its type can only be that of a bit.
+            _ = tag.integer("type")
             point.isWritable = attribute & 2 != 0 && table == .coil
             return point
         }
@@ -134,8 +145,9 @@ enum NeuronTags {
         guard let bytes = Int(digits), (1...250).contains(bytes), let part else { throw NotCarried("says no length") }
         switch part.dropFirst(digits.count) {
         case "H": break
+        case "L": point.textOrder = "BADC"
         case "": point.doubt = "in Neuron's documents a text without H has its bytes swapped, in its code it has not"
-        default: throw NotCarried("a text with its bytes swapped, or one a register")
+        default: throw NotCarried("how the text \(part) lies is not known here")
         }
         point.length = (bytes + 1) / 2
     }

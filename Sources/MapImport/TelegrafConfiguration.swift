@@ -8,8 +8,9 @@ import YAMLText
 /// they go over the wire; there are no units.
 enum TelegrafConfiguration {
     static func maps(_ root: YAMLMapping, _ stem: String) -> [ImportedMap] {
-        (root.child("inputs")?.children("modbus") ?? []).flatMap { plugin in
-            let reader = Plugin(plugin, stem)
+        let agent = root.child("agent")?.text("interval")
+        return (root.child("inputs")?.children("modbus") ?? []).flatMap { plugin in
+            let reader = Plugin(plugin, stem, interval: agent)
             return switch plugin.text("configuration_type") ?? "register" {
             case "request": reader.requests(plugin.children("request"), ofMetrics: false)
             case "metric": reader.requests(plugin.children("metric"), ofMetrics: true)
@@ -23,21 +24,44 @@ enum TelegrafConfiguration {
         let plugin: YAMLMapping
         let name: String
         let every: Int?
-        let link: String?
+        private let link: String?
+        /// Why there is none.
+        private let noLink: String?
+        private let tags: [(name: String, value: String)]
+        private let pause: Int?
+        /// Which byte of a register is a character: lower, upper or both.
+        private let textBytes: String
 
-        init(_ plugin: YAMLMapping, _ stem: String) {
+        /// - Parameter interval: the agent's, for inputs without their own.
+        init(_ plugin: YAMLMapping, _ stem: String, interval: String?) {
             self.plugin = plugin
             name = plugin.text("name") ?? stem
-            every = plugin.text("interval").flatMap(Self.milliseconds)
-            link = Self.link(plugin)
+            every = (plugin.text("interval") ?? interval).flatMap(Self.milliseconds)
+            (link, noLink) = Self.link(plugin)
+            tags = Self.tags(plugin)
+            let workarounds = plugin.child("workarounds")
+            pause = workarounds?.text("pause_between_requests").flatMap(Self.milliseconds)
+            textBytes = workarounds?.text("string_register_location") ?? "both"
+        }
+
+        private static func tags(_ mapping: YAMLMapping) -> [(name: String, value: String)] {
+            (mapping.child("tags")?.all() ?? []).compactMap { key, value in
+                key.scalar.flatMap { name in value.scalar.map { (name, $0) } }
+            }
+        }
+
+        /// What all of its maps have in common.
+        private func map(_ title: String, unit: Int?) -> ImportedMap {
+            var map = ImportedMap(name: name, title: title)
+            (map.link, map.unit, map.tags, map.pause) = (link, unit, tags, pause)
+            if let noLink { map.leave("controller", noLink) }
+            return map
         }
 
         // MARK: Register style
 
         func registers() -> ImportedMap {
-            var map = ImportedMap(name: name, title: name)
-            map.link = link
-            map.unit = plugin.integer("slave_id")
+            var map = map(name, unit: plugin.integer("slave_id"))
             let lists: KeyValuePairs<String, RegisterTable> = [
                 "discrete_inputs": .discrete, "coils": .coil, "holding_registers": .holding, "input_registers": .input,
             ]
@@ -61,11 +85,11 @@ enum TelegrafConfiguration {
             guard !table.holdsBits else { return point }
             let type = field.text("data_type") ?? ""
             point.order = try order(field.text("byte_order") ?? "")
-            try Self.setType(&point, try fixed(type, addresses.count), length: addresses.count, field.integer("bit"))
+            try setType(&point, try fixed(type, addresses.count), length: addresses.count, field.integer("bit"))
             guard point.type == .string || point.type.registers == addresses.count else {
                 throw NotCarried("\(addresses.count) registers are no \(type)")
             }
-            if point.type != .string, point.bits == nil { point.scale = field.number("scale") ?? 1 }
+            if let scale = field.number("scale"), scale != 0 { try take(scale: scale, &point) }
             if type == "FLOAT32" {
                 point.doubt = "no float in this style of Telegraf; where one was meant: type: float32"
             }
@@ -96,19 +120,22 @@ enum TelegrafConfiguration {
             for request in requests {
                 let unit = request.integer("slave_id") ?? 0
                 if maps[unit] == nil { units.append(unit) }
-                var map = maps[unit] ?? ImportedMap(name: name, title: "\(name), unit \(unit)")
-                map.link = link
-                map.unit = unit
-                for field in request.children("fields") where !field.flag("omit") {
+                var map = maps[unit] ?? map("\(name), unit \(unit)", unit: unit)
+                for field in request.children("fields") {
+                    if field.flag("omit") {
+                        field.dismiss()
+                        map.leave(
+                            field.text("name") ?? "unnamed, at \(field.text("address") ?? "no address")",
+                            "is read and left out there (omit = true)")
+                        continue
+                    }
                     take(field, into: &map) { () throws(NotCarried) in
                         let register = (ofMetrics ? field : request).text("register") ?? "holding"
                         return try self.field(field, register, request.text("byte_order") ?? "ABCD")
                     }
                 }
-                if let tags = request.child("tags")?.all(), !tags.isEmpty {
-                    map.doubt(
-                        "tags belong to the device in headgate.yaml: \(tags.compactMap(\.key.scalar).joined(separator: ", "))"
-                    )
+                for tag in Self.tags(request) where !map.tags.contains(where: { $0.name == tag.name }) {
+                    map.tags.append(tag)
                 }
                 maps[unit] = map
             }
@@ -126,8 +153,8 @@ enum TelegrafConfiguration {
             guard !table.holdsBits else { return point }
             point.order = try self.order(order)
             let type = field.text("type") ?? ""
-            try Self.setType(&point, type, length: field.integer("length") ?? 1, field.integer("bit"))
-            if let scale = field.number("scale"), scale != 0, point.bits == nil { point.scale = scale }
+            try setType(&point, type, length: field.integer("length") ?? 1, field.integer("bit"))
+            if let scale = field.number("scale"), scale != 0 { try take(scale: scale, &point) }
             if let output = field.text("output"), output.contains("INT"), point.scale != point.scale.rounded() {
                 point.doubt = "\(output) in Telegraf, which cuts off the fraction"
             }
@@ -145,11 +172,21 @@ enum TelegrafConfiguration {
                 point.every = every
                 map.points.append(point)
             } catch {
+                field.dismiss()
                 map.leave(name, error.why)
             }
         }
 
-        private static func setType(
+        /// A part of a register has a scale as a whole one has; one bit and a text have none.
+        private func take(scale: Double, _ point: inout ImportedPoint) throws(NotCarried) {
+            guard scale != 1 else { return }
+            guard point.type != .string, point.bits?.count != 1 else {
+                throw NotCarried("a bit or a text with the scale \(scale.plain)")
+            }
+            point.scale = scale
+        }
+
+        private func setType(
             _ point: inout ImportedPoint, _ type: String, length: Int, _ bit: Int?
         ) throws(NotCarried) {
             let types: [String: RegisterType] = [
@@ -161,7 +198,13 @@ enum TelegrafConfiguration {
             case "UINT8L": point.bits = 0...7
             case "UINT8H": point.bits = 8...15
             case "STRING":
-                guard !point.order.swapsBytes else { throw NotCarried("a text with its bytes swapped") }
+                let orders = ["both": point.order.swapsBytes ? "BADC" : nil, "upper": "high", "lower": "low"]
+                guard let order = orders[textBytes] else {
+                    throw NotCarried("string_register_location \"\(textBytes)\" is none")
+                }
+                // The location counts after the bytes are in their order.
+                point.textOrder =
+                    point.order.swapsBytes && textBytes != "both" ? (order == "high" ? "low" : "high") : order
                 point.type = .string
                 point.length = length
             default:
@@ -190,16 +233,30 @@ enum TelegrafConfiguration {
             return nil
         }
 
-        private static func link(_ plugin: YAMLMapping) -> String? {
-            guard let controller = plugin.text("controller") else { return nil }
-            if controller.hasPrefix("tcp://") {
-                let framing = plugin.text("transmission_mode") == "RTUoverTCP" ? ", framing: rtu" : ""
-                return "{ tcp: \"\(controller.dropFirst(6))\"\(framing) }"
+        /// - Returns: the link, or why there is none.
+        private static func link(_ plugin: YAMLMapping) -> (link: String?, reason: String?) {
+            guard let controller = plugin.text("controller") else { return (nil, nil) }
+            let mode = plugin.text("transmission_mode") ?? ""
+            let timeout = plugin.text("timeout").flatMap(milliseconds)
+            guard !mode.uppercased().hasPrefix("ASCII") else {
+                return (nil, "Modbus ASCII is not spoken here: \(controller)")
             }
-            guard controller.hasPrefix("file://") else { return nil }
-            let parity = ["N": "none", "E": "even", "O": "odd"][plugin.text("parity") ?? "N"] ?? "none"
-            return
-                "{ rtu: \(controller.dropFirst(7)), baud: \(plugin.integer("baud_rate") ?? 9_600), parity: \(parity) }"
+            if controller.hasPrefix("tcp://") {
+                guard ["", "auto", "TCP", "RTUoverTCP"].contains(mode) else {
+                    return (nil, "transmission_mode \(mode) is not known here: \(controller)")
+                }
+                let address = String(controller.dropFirst(6))
+                return (ImportedLink.tcp(address, isRTU: mode == "RTUoverTCP", timeout: timeout), nil)
+            }
+            guard controller.hasPrefix("file://") else {
+                return (nil, "\(controller) is neither TCP nor a serial line of Linux")
+            }
+            // Telegraf's own defaults.
+            let link = ImportedLink.serial(
+                String(controller.dropFirst(7)), baud: plugin.integer("baud_rate") ?? 9_600,
+                parity: plugin.text("parity") ?? "N", dataBits: plugin.integer("data_bits"),
+                stopBits: plugin.integer("stop_bits"), timeout: timeout)
+            return (link, nil)
         }
     }
 }

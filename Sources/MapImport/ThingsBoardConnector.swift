@@ -8,7 +8,7 @@ import YAMLText
 /// configurations). Addresses are as they go over the wire; there are no units. A map for each device.
 enum ThingsBoardConnector {
     static func maps(_ root: YAMLMapping, _ stem: String) -> [ImportedMap] {
-        let root = root.child("configurationJson") ?? root
+        let root = connector(root)
         if let master = root.child("master") {
             // Version 3 has both orders little where nothing is said.
             return master.children("slaves").map { map(of: $0, server: nil, stem, words: "LITTLE") }
@@ -19,13 +19,24 @@ enum ThingsBoardConnector {
         }
     }
 
+    /// A file of the gateway has the connector by itself, or in one wrapper or two: `{"Modbus": {"configurationJson": …}}`.
+    static func connector(_ root: YAMLMapping) -> YAMLMapping {
+        if let inner = root.child("configurationJson") { return inner }
+        for key in ["Modbus", "modbus", "MODBUS"] {
+            if let wrapped = root.child(key) { return connector(wrapped) }
+        }
+        return root
+    }
+
     private static func map(
         of device: YAMLMapping, server: YAMLMapping?, _ stem: String, words: String
     ) -> ImportedMap {
         let name = device.text("deviceName") ?? stem
         var map = ImportedMap(name: name, title: name)
         map.unit = device.integer("unitId")
-        map.link = link(device, server)
+        let (link, reason) = link(device, server)
+        map.link = link
+        if let reason { map.leave("\(name): the connection", reason) }
         let bytes = device.text("byteOrder") ?? server?.text("byteOrder")
         let given = device.text("wordOrder") ?? server?.text("wordOrder")
         if bytes == nil { map.doubt("no byteOrder is given: taken for LITTLE, as the gateway does") }
@@ -41,11 +52,13 @@ enum ThingsBoardConnector {
                         map.points.append(point)
                     }
                 } catch {
+                    entry.dismiss()
                     map.leave(name, error.why)
                 }
             }
         }
         for list in ["attributeUpdates", "rpc"] where !device.children(list).isEmpty {
+            device.children(list).forEach { $0.dismiss() }
             map.leave(
                 "\(list) (\(device.children(list).count))",
                 "say at a point what may be written: writable: { range: [0, 1] }")
@@ -53,15 +66,29 @@ enum ThingsBoardConnector {
         return map
     }
 
-    private static func link(_ device: YAMLMapping, _ server: YAMLMapping?) -> String? {
+    /// - Returns: the link, or why there is none.
+    private static func link(_ device: YAMLMapping, _ server: YAMLMapping?) -> (link: String?, reason: String?) {
         func text(_ key: String) -> String? { device.text(key) ?? server?.text(key) }
-        guard let port = text("port") else { return nil }
-        if text("type") == "serial" {
-            let parity = ["N": "none", "E": "even", "O": "odd"][text("parity") ?? "N"] ?? "none"
-            return "{ rtu: \(port), baud: \(text("baudrate") ?? "19200"), parity: \(parity) }"
+        func integer(_ key: String) -> Int? { device.integer(key) ?? server?.integer(key) }
+        guard let port = text("port") else { return (nil, "has no port") }
+        let (type, method) = (text("type") ?? "tcp", text("method") ?? "socket")
+        let host = text("host")
+        let timeout = (device.number("timeout") ?? server?.number("timeout")).flatMap {
+            Int(exactly: ($0 * 1_000).rounded())
         }
-        let framing = text("method") == "rtu" ? ", framing: rtu" : ""
-        return text("host").map { "{ tcp: \"\($0):\(port)\"\(framing) }" }
+        guard method != "ascii" else { return (nil, "Modbus ASCII is not spoken here") }
+        switch type {
+        case "serial":
+            // The gateway's own defaults.
+            let link = ImportedLink.serial(
+                port, baud: integer("baudrate") ?? 19_200, parity: text("parity") ?? "N", dataBits: integer("bytesize"),
+                stopBits: integer("stopbits"), timeout: timeout)
+            return (link, nil)
+        case "tcp":
+            guard let host else { return (nil, "has no host") }
+            return (ImportedLink.tcp("\(host):\(port)", isRTU: method == "rtu", timeout: timeout), nil)
+        default: return (nil, "Modbus over \(type) is not spoken here")
+        }
     }
 
     // MARK: Points
@@ -122,7 +149,7 @@ enum ThingsBoardConnector {
         }
         var point = ImportedPoint(name, table, address, .uint16)
         try setType(&point, type, count, entry.integer("bit"))
-        if point.type != .string, point.bits == nil {
+        if point.type != .string, point.bits?.count != 1 {
             point.order = Self.order(
                 entry.text("byteOrder") ?? order.bytes, entry.text("wordOrder") ?? order.words)
             let divider = entry.number("divider") ?? 0

@@ -38,7 +38,17 @@ public final class Problems {
     /// Whether what the system has is looked at too: files of secrets and certificates, folders, serial lines.
     public let provesEnvironment: Bool
 
-    public init(provesExamples: Bool = true, provesEnvironment: Bool = false) {
+    /// The keys that were read, by line and column; nil if nobody wants to know.
+    var keysRead: Set<Place>?
+
+    struct Place: Hashable {
+        var line: Int
+        var column: Int
+    }
+
+    /// - Parameter recordsKeys: whether `YAMLMapping.keysNotRead` is to be asked later.
+    public init(provesExamples: Bool = true, provesEnvironment: Bool = false, recordsKeys: Bool = false) {
+        keysRead = recordsKeys ? [] : nil
         self.provesExamples = provesExamples
         self.provesEnvironment = provesEnvironment
     }

@@ -25,7 +25,8 @@ public final class YAMLMapping {
     /// The value of a key, or nil where the key is not there.
     public func take(_ key: String) -> YAMLValue? {
         know([key])
-        guard let node = mapping.first(where: { $0.key.string == key })?.value else { return nil }
+        guard let (keyNode, node) = mapping.first(where: { $0.key.string == key }) else { return nil }
+        record(keyNode)
         return YAMLValue(
             node: node, file: value.file, problems: value.problems,
             path: value.path.isEmpty ? key : "\(value.path).\(key)")
@@ -43,11 +44,67 @@ public final class YAMLMapping {
         mapping.map { key, node in
             let name = key.string ?? "?"
             know([name])
+            record(key)
             let path = value.path.isEmpty ? name : "\(value.path).\(name)"
             return (
                 YAMLValue(node: key, file: value.file, problems: value.problems, path: path),
                 YAMLValue(node: node, file: value.file, problems: value.problems, path: path)
             )
+        }
+    }
+
+    private func record(_ key: Node) {
+        guard value.problems.keysRead != nil, let mark = key.mark else { return }
+        value.problems.keysRead?.insert(Problems.Place(line: mark.line, column: mark.column))
+    }
+
+    /// Takes everything in it and below it for read: it is left out as a whole, which is said of it.
+    public func dismiss() {
+        guard value.problems.keysRead != nil else { return }
+        dismiss(.mapping(mapping))
+    }
+
+    private func dismiss(_ node: Node) {
+        switch node {
+        case .mapping(let mapping):
+            for (key, node) in mapping {
+                record(key)
+                dismiss(node)
+            }
+        case .sequence(let sequence): sequence.forEach(dismiss)
+        case .scalar, .alias: break
+        }
+    }
+
+    /// A key that nothing has asked for.
+    public struct KeyNotRead {
+        /// From this mapping on, `[]` for any entry of a list: `inputs.modbus[].timeout`.
+        public var path: String
+        /// Of a scalar, as it is written.
+        public var value: String?
+    }
+
+    /// The keys in it and below it that were not read. Of a key that was not, nothing below it is named.
+    public func keysNotRead() -> [KeyNotRead] {
+        var found: [KeyNotRead] = []
+        collect(.mapping(mapping), "", &found)
+        return found
+    }
+
+    private func collect(_ node: Node, _ path: String, _ found: inout [KeyNotRead]) {
+        switch node {
+        case .mapping(let mapping):
+            for (key, node) in mapping {
+                let path = (path.isEmpty ? "" : path + ".") + (key.string ?? "?")
+                let place = key.mark.map { Problems.Place(line: $0.line, column: $0.column) }
+                if let place, value.problems.keysRead?.contains(place) ?? true {
+                    collect(node, path, &found)
+                } else {
+                    found.append(KeyNotRead(path: path, value: node.scalar?.string))
+                }
+            }
+        case .sequence(let sequence): for node in sequence { collect(node, path + "[]", &found) }
+        case .scalar, .alias: break
         }
     }
 

@@ -1,0 +1,49 @@
+// Headgate
+// SPDX-License-Identifier: Apache-2.0
+
+/// Why keys of other gateways that are often there are left out.
+enum KeysLeft {
+    static let reasons: [String: String] = [
+        // Where values go.
+        "measurement": "events are named after the device, its map and the point",
+        "outputs": "where events go is said under `outputs` in headgate.yaml",
+        "processors": "see `filters`, `windows` and `rules` in headgate.yaml",
+        "aggregators": "see `windows` in headgate.yaml",
+        "name_override": "events are named after the device, its map and the point",
+        "name_prefix": "events are named after the device, its map and the point",
+        "name_suffix": "events are named after the device, its map and the point",
+        "deviceType": "write it as a tag of the device in headgate.yaml: tags: { type: … }",
+        "sendDataOnlyOnChange": "see `filters` in headgate.yaml: deadband: 0",
+        "reportStrategy": "see `filters` in headgate.yaml",
+        // How a device is asked.
+        "optimization": "the gateway plans its requests itself; headgate plan shows them",
+        "optimization_max_register_fill": "the gateway plans its requests itself: limits: { gap: … } in the map",
+        "one_request_per_field": "the gateway plans its requests itself: limits: { gap: 0 } in the map",
+        "read_coils_starting_at_zero": "the gateway plans its requests itself",
+        "busy_retries": "the gateway asks a busy device again with its next poll",
+        "busy_retries_wait": "the gateway asks a busy device again with its next poll",
+        "retries": "the gateway asks a silent device again with its next poll",
+        "retryOnEmpty": "the gateway asks a silent device again with its next poll",
+        "retryOnInvalid": "the gateway asks a silent device again with its next poll",
+        "connectAttemptTimeMs": "the gateway connects again by itself, later and later",
+        "connectAttemptCount": "the gateway connects again by itself, without end",
+        "waitAfterFailedAttemptsMs": "the gateway connects again by itself, later and later",
+        "max_retries": "the gateway asks a silent device again with its next poll",
+        "retry_interval": "the gateway asks a silent device again with its next poll",
+        "close_connection_after_gather": "the gateway keeps its connections open",
+        "pause_after_connect":
+            "the gateway learns from what a device does not answer; a map may have limits: { pause: … }",
+        "exclude_register_type_tag": "events have no such tag",
+        "debug_connection": "see `log` in headgate.yaml: modbus: debug",
+        "rs485": "the adapter's driver switches the direction",
+        "slave": "the gateway is no Modbus server",
+        // Of devices and profiles.
+        "labels": "write them as tags of the device in headgate.yaml",
+        "description": "a map has one line of description: `title`",
+        "apiVersion": "of the file's own layout",
+        "defaultValue": "only values that were read are sent",
+        "assertion": "see `rules` in headgate.yaml",
+        "mediaType": "a map has no binary values",
+        "isHidden": "write `allow` at an output in headgate.yaml",
+    ]
+}
