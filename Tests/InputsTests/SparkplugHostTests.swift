@@ -166,7 +166,7 @@ struct SparkplugHostTests {
         let one = Listener()
         var other = SparkplugMetric(name: "u", type: .double, raw: .double(9))
         other.alias = 1
-        _ = one.hear("NBIRTH", 0, [])
+        _ = one.hear("NBIRTH", 0, [session])
         _ = one.hear("DBIRTH", 1, [temperature(0, alias: 1, isBirth: true)], device: "d")
         _ = one.hear("DBIRTH", 2, [other], device: "e")
         #expect(one.hear("DDATA", 3, [temperature(1, alias: 1)], device: "d") == nil)
@@ -271,10 +271,10 @@ struct SparkplugHostTests {
     @Test("a device that is not born again after its node is gone")
     func notBornAgain() {
         let one = Listener()
-        _ = one.hear("NBIRTH", 0, [])
+        _ = one.hear("NBIRTH", 0, [session])
         _ = one.hear("DBIRTH", 1, [temperature(1)], device: "d")
         _ = one.hear("DBIRTH", 2, [temperature(2)], device: "e")
-        _ = one.hear("NBIRTH", 0, [])
+        _ = one.hear("NBIRTH", 0, [session])
         #expect(one.hear("DDATA", 1, [temperature(3)], device: "d") == .unborn)
         _ = one.hear("DBIRTH", 2, [temperature(4)], device: "e")
         _ = one.pass(29)
@@ -327,12 +327,30 @@ struct SparkplugHostTests {
                 == [1_795_251_600_000_000, 1_700_000_000_000_000, 1_795_251_600_000_000])
     }
 
+    /// What is in each birth of an edge node.
+    private var session: SparkplugMetric { SparkplugMetric(name: "bdSeq", type: .int64, raw: .long(0)) }
+
+    @Test(
+        "a birth or data without a metric, as what is compressed looks, withdraws nothing, and a birth is asked for",
+        arguments: ["NBIRTH", "DBIRTH", "NDATA", "DDATA"])
+    func unreadable(kind: String) {
+        let one = Listener()
+        _ = one.hear("NBIRTH", 0, [session, temperature(1, alias: 1, isBirth: true)])
+        _ = one.hear("DBIRTH", 1, [temperature(2, alias: 2, isBirth: true)], device: "d")
+        _ = one.asks()
+        let before = one.readings("t")
+        let isOfDevice = kind.hasPrefix("D")
+        #expect(one.hear(kind, 2, [], device: isOfDevice ? "d" : nil) == .unreadable)
+        #expect(one.readings("t") == before)
+        #expect(one.asks())
+    }
+
     @Test("nodes beyond a thousand, and names that no screen should show, are refused")
     func bounds() {
         let one = Listener("+")
         var refused = 0
         for number in 0..<1_005 {
-            let payload = SparkplugPayload(timestamp: nil, sequence: 0, metrics: [])
+            let payload = SparkplugPayload(timestamp: nil, sequence: 0, metrics: [session])
             let message = MQTTMessage(topic: "spBv1.0/g/NBIRTH/\(number)", payload: payload.bytes, retained: false)
             do { _ = try one.host.take(message, at: one.now, into: &one.batch) } catch { refused += 1 }
         }

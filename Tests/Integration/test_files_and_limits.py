@@ -143,6 +143,7 @@ def test_an_output_file_that_would_damage_another_file_is_a_mistake(workshop):
     for one, other in [("a.jsonl", "./a.jsonl"), ("a.jsonl", "a.jsonl.1"), ("a.jsonl.3", "a.jsonl")]:
         configuration = polled(workshop, outputs={"f": {"file": one}, "g": {"file": other}})
         assert headgate("check", "-c", configuration).returncode == 78, (one, other)
+    (workshop.folder / "states").mkdir()
     for file in ["states/x.jsonl", "state.jsonl", str(workshop.folder / "x.jsonl")]:
         assert headgate("check", "-c", polled(workshop, outputs={"f": {"file": file}})).returncode == 0, file
 

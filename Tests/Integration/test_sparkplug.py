@@ -2,6 +2,9 @@
 
 import json
 import signal
+import socket
+import threading
+import time
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -265,9 +268,76 @@ def test_nodes_are_told_whether_their_primary_host_is_there(plant):
     # Somebody, or a will that comes late, says that it is gone.
     watcher.publish("spBv1.0/STATE/headgate-1", json.dumps(told[1][0]), qos=1, retain=True)
     wait_for(lambda: told[-1][0]["online"] and len(told) == 5, what="the truth")
+    stopped = time.time() * 1000
     assert gateway.stop() == 0
     wait_for(lambda: not told[-1][0]["online"], what="the good-bye")
+    assert stopped - 1000 <= told[-1][0]["timestamp"] <= time.time() * 1000
     watcher.loop_stop()
+
+
+class StrictBroker:
+    """Answers CONNECT and, when it is told to, SUBSCRIBE, with one code for each filter; keeps what it was sent in order."""
+
+    def __init__(self, code):
+        self.code, self.packets, self.clean, self.answers = code, [], None, threading.Event()
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        try:
+            connection, _ = self.server.accept()
+            while head := connection.recv(1):
+                length, shift = 0, 0
+                while True:
+                    byte = connection.recv(1)[0]
+                    length |= (byte & 127) << shift
+                    shift += 7
+                    if byte < 128:
+                        break
+                body = connection.recv(length, socket.MSG_WAITALL) if length else b""
+                self.take(connection, head[0] >> 4, head[0], body)
+        except OSError:
+            pass
+
+    def take(self, connection, kind, head, body):
+        if kind == 1:
+            self.clean = bool(body[7] & 2)
+            connection.sendall(b"\x20\x03\x00\x00\x00")
+        elif kind == 8:
+            self.packets.append("SUBSCRIBE")
+            rest, count = body[3 + body[2]:], 0
+            while rest:
+                rest, count = rest[2 + int.from_bytes(rest[:2], "big") + 1:], count + 1
+            self.answers.wait(10)
+            self.packets.append("SUBACK")
+            connection.sendall(bytes([0x90, 3 + count]) + body[:2] + b"\0" + bytes([self.code]) * count)
+        elif kind == 3:
+            topic = body[2:2 + int.from_bytes(body[:2], "big")].decode()
+            self.packets.append(topic)
+            if head & 6:
+                connection.sendall(b"\x40\x02" + body[2 + len(topic):4 + len(topic)])
+        elif kind == 12:
+            connection.sendall(b"\xd0\x00")
+
+
+@pytest.mark.parametrize("code, is_online", [(1, True), (0x87, False)])
+def test_a_host_is_online_once_it_is_subscribed(workshop, code, is_online):
+    broker = StrictBroker(code)
+    gateway = workshop.gateway(workshop.configuration(
+        links={"b": {"mqtt": f"mqtt://127.0.0.1:{broker.port}", "sparkplug_host": "headgate-1"}},
+        devices={"line": {"link": "b", "sparkplug": "plant/+"}}, outputs={"f": {"file": str(workshop.folder / "x.jsonl")}}))
+    wait_for(lambda: broker.packets, what="the subscription")
+    time.sleep(1)
+    assert broker.packets == ["SUBSCRIBE"] and broker.clean
+    broker.answers.set()
+    wait_for(lambda: "SUBACK" in broker.packets, what="the answer")
+    if is_online:
+        wait_for(lambda: broker.packets == ["SUBSCRIBE", "SUBACK", "spBv1.0/STATE/headgate-1"], what="that it is online")
+    else:
+        time.sleep(1)
+        assert "spBv1.0/STATE/headgate-1" not in broker.packets
+        wait_for(lambda: any(one["warning"] == "subscription_refused" for one in gateway.status()["warnings"]), what="the warning")
 
 
 def test_mistakes_are_told_before_anything_is_opened(workshop):

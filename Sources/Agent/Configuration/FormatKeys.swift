@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import MQTT
 import Outputs
 import Sparkplug
 import YAMLText
@@ -13,9 +14,11 @@ struct FormatKeys {
     private let registry: YAMLValue?
     private let sparkplug: YAMLValue?
     private let wait: YAMLValue?
+    private let claims: Claims
     let word: Word
 
-    init(_ mapping: YAMLMapping) {
+    init(_ mapping: YAMLMapping, claims: Claims) {
+        self.claims = claims
         format = mapping.take("format")
         registry = mapping.take("registry")
         sparkplug = mapping.take("sparkplug")
@@ -102,6 +105,13 @@ struct FormatKeys {
         let node = mapping.take("node").map { SparkplugKeys.level($0, "the name of an edge node") } ?? gateway
         let host = mapping.take("primary_host").map { SparkplugKeys.level($0, "the id of a host") }
         guard let group, let node else { return nil }
+        if case .mqtt(let broker, _) = output.way,
+            !claims.claim("edge node", broker.settings.host, String(broker.settings.port), group, node)
+        {
+            sparkplug.problem(
+                "is the edge node of another output at this broker: their births and numbers would mix",
+                fix: "give one of them another node")
+        }
         return .sparkplug(SparkplugNodeName(group: group, node: node), primaryHost: host ?? nil)
     }
 }

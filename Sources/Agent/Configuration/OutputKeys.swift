@@ -26,7 +26,7 @@ struct OutputKeys {
             let (file, stdout) = (mapping.take("file"), mapping.take("stdout"))
             let isInOrder = mapping.take("backlog")?.word(["behind": false, "in_order": true])
             let maxRate = mapping.take("max_rate")?.integer(in: 1...1_000_000)
-            let format = FormatKeys(mapping)
+            let format = FormatKeys(mapping, claims: claims)
             let units = mapping.take("units").map(Self.units)
             let (allow, allowTags) = (mapping.take("allow"), mapping.take("allow_tags"))
             let topics = kafka.flatMap { _ in mapping.take("topics") }?.mapping().map(self.topics)

@@ -13,14 +13,23 @@ extension MQTTSource {
     func tellState(isOnline: Bool, _ connection: borrowing MQTTConnection) throws(MQTTError) {
         guard let hostState else { return }
         isStateDoubted = false
-        try connection.publish(
-            topic: hostState.topic, payload: hostState.payload(isOnline: isOnline), qos: 1, retain: true)
+        isStateTold = isOnline
+        // A death by intent has a time of its own; that of the will is the birth's.
+        let state = isOnline ? hostState : hostState.ended(at: .now)
+        try connection.publish(topic: state.topic, payload: state.payload(isOnline: isOnline), qos: 1, retain: true)
+    }
+
+    /// Only a host that hears its nodes is online: they send it then what they kept.
+    func tellState(granted: Set<String>, _ connection: borrowing MQTTConnection) throws(MQTTError) {
+        guard let hostState else { return }
+        let isListening = (sparkplug.filters + [hostState.topic]).allSatisfy(granted.contains)
+        if isListening != isStateTold { try tellState(isOnline: isListening, connection) }
     }
 
     /// - Returns: whether the message was for this.
     func takeOfNodes(_ message: MQTTMessage, _ now: MessageRouter.Arrival, into batch: inout Batch) -> Bool {
         if let hostState, message.topic == hostState.topic {
-            isStateDoubted = !String(decoding: message.payload.prefix(256), as: UTF8.self).contains("true")
+            isStateDoubted = isStateTold && hostState.isContradicted(by: message.payload)
             return true
         }
         guard nodeMeasures != nil else { return false }
@@ -48,6 +57,10 @@ extension MQTTSource {
         case .unborn, .staleBirth, .staleDeath: break
         case .malformed:
             warn(.messageRefused, "it is not a Sparkplug B payload", next: "check what else publishes on this topic")
+        case .unreadable:
+            warn(
+                .messageRefused, "it has no metric that can be read; the edge node is asked for its birth",
+                next: "have the edge node send its payloads without compression")
         case .retained:
             warn(
                 .messageRefused, "it was retained, and how old it is is unknown",

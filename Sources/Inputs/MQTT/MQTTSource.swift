@@ -28,6 +28,8 @@ public actor MQTTSource {
     var sparkplug: SparkplugHost
     /// What edge nodes are told of this connection; nil where it is nobody's primary host.
     var hostState: SparkplugState?
+    /// Whether they have been told on this connection that this host is online.
+    var isStateTold = false
     /// Whether the broker has told them something else.
     var isStateDoubted = false
     var lookedForNodes = ContinuousClock.now
@@ -153,8 +155,13 @@ public actor MQTTSource {
 
     private func listen(whenUp: () -> Void) async throws(MQTTError) {
         hostState = settings.sparkplugHost.map { SparkplugState(host: $0, at: .now) }
+        isStateTold = false
         var connecting = settings.connection
-        connecting.will = hostState?.will
+        if hostState != nil {
+            // A host begins anew with each connection (Sparkplug 3.0.0, 4.2.9).
+            (connecting.will, connecting.sessionExpiry) = (hostState?.will, nil)
+            hasSubscribed = false
+        }
         let connection = try MQTTConnection(connecting)
         try connection.connect()
         let sessionPresent = try Self.awaitConnection(connection)
@@ -172,7 +179,6 @@ public actor MQTTSource {
         if !sessionPresent { hasSubscribed = false }
         if !hasSubscribed { try subscribe(connection) }
         sparkplug.connected(at: .now)
-        try tellState(isOnline: true, connection)
         while !Task.isCancelled {
             if case .disconnected(let reason) = connection.state { throw MQTTError(.reconnect, reason) }
             connection.wait(milliseconds: 200)
@@ -257,6 +263,7 @@ public actor MQTTSource {
         // What was ended before is ended: the broker answers in order.
         lastSubscriptions = filters
         settings.keepSubscriptions(filters)
+        try tellState(granted: Set(zip(filters, allowed).filter(\.1).map(\.0)), connection)
         for (filter, isAllowed) in zip(filters, allowed) {
             let subject = "\(settings.name): \(filter)"
             if isAllowed {

@@ -75,6 +75,9 @@ package struct SparkplugHost {
         do {
             payload = try SparkplugPayload(message.payload)
         } catch {
+            if topic.kind == .nodeBirth || topic.kind == .deviceBirth {
+                nodes[topic.node]?.rebirth.want(at: now.instant)
+            }
             throw .malformed
         }
         if nodes[topic.node] == nil {

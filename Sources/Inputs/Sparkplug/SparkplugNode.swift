@@ -9,6 +9,8 @@ package struct SparkplugNode {
     /// Why a message gave nothing, or not all.
     package enum Refusal: String, Error, CaseIterable {
         case malformed
+        /// A birth or data without any metric: what is compressed looks so (Sparkplug 3.0.0, 6.4.4, uuid and body).
+        case unreadable
         /// Kept by a broker for nobody knows how long, which Sparkplug does not allow (Sparkplug 3.0.0, 5.17).
         case retained
         /// It says something of what no birth has told of.
@@ -65,6 +67,11 @@ package struct SparkplugNode {
     ) throws(Refusal) {
         if topic.kind == .nodeDeath { return try die(payload, at: now, into: &batch) }
         heard = now.instant
+        guard !payload.metrics.isEmpty || topic.kind == .deviceDeath else {
+            // As an empty birth it would withdraw every metric.
+            rebirth.want(at: now.instant)
+            throw .unreadable
+        }
         if topic.kind == .nodeBirth {
             try beginLife(payload, at: now.instant)
         } else if let number = payload.sequence {
@@ -75,7 +82,9 @@ package struct SparkplugNode {
         guard var body = body(of: topic.device) else { throw .tooManyDevices }
         defer { keep(body, of: topic.device) }
         switch topic.kind {
-        case .deviceDeath: body.cutOff(since: now.time, .death, at: now.time, into: &batch)
+        case .deviceDeath:
+            let since = SparkplugBody.MessageTime(payload, arrival: now.time).told
+            body.cutOff(since: since, .death, at: now.time, into: &batch)
         case .nodeBirth, .deviceBirth:
             let time = SparkplugBody.MessageTime(payload, arrival: now.time).told
             for series in body.bear(payload.metrics) { batch.readings.append(.bad(series, time: time, .withdrawn)) }

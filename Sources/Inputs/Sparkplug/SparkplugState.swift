@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Events
+import FoundationEssentials
 import MQTT
 import Sparkplug
 
@@ -15,6 +16,24 @@ struct SparkplugState {
     init(host: String, at time: Timestamp) {
         topic = SparkplugTopic.state(of: host)
         timestamp = time.microseconds / 1_000
+    }
+
+    private init(topic: String, timestamp: Int64) {
+        (self.topic, self.timestamp) = (topic, timestamp)
+    }
+
+    /// What is said at a stop.
+    func ended(at time: Timestamp) -> SparkplugState {
+        SparkplugState(topic: topic, timestamp: max(timestamp, time.microseconds / 1_000))
+    }
+
+    private struct Told: Decodable {
+        var online: Bool
+    }
+
+    /// Whether edge nodes take this host for gone after a message on its topic, as the will of an earlier connection is.
+    func isContradicted(by payload: [UInt8]) -> Bool {
+        (try? JSONDecoder().decode(Told.self, from: Data(payload)))?.online != true
     }
 
     func payload(isOnline: Bool) -> [UInt8] {

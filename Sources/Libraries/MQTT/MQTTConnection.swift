@@ -101,9 +101,19 @@ public struct MQTTConnection: ~Copyable {
         mosquitto_property_free_all(&properties)
     }
 
-    public func disconnect() {
-        mosquitto_disconnect(client)
+    /// - Parameter publishesWill: whether the broker is to publish the will, as if the connection was lost (MQTT 5, 3.14.2.1,
+    ///   reason 4).
+    /// - Returns: whether the broker does: MQTT 3.1.1 has no way to say so.
+    @discardableResult
+    public func disconnect(publishesWill: Bool = false) -> Bool {
+        let asksForWill = publishesWill && settings.version == .v5
+        if asksForWill {
+            mosquitto_disconnect_v5(client, Int32(MQTT_RC_DISCONNECT_WITH_WILL_MSG.rawValue), nil)
+        } else {
+            mosquitto_disconnect(client)
+        }
         mosquitto_loop_write(client, 1)
+        return asksForWill
     }
 
     // MARK: The loop

@@ -136,6 +136,7 @@ extension SparkplugMetric {
             case ("Quality", .intValue(let code)): quality = code
             case ("Quality", .longValue(let code)): quality = UInt32(clamping: code)
             case ("engUnit", .stringValue(let text)): unit = text
+            case ("reason", .stringValue(let text)): reason = text
             default: break
             }
         }

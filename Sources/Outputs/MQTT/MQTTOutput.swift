@@ -67,6 +67,7 @@ public actor MQTTOutput: Output {
         do throws(MQTTError) {
             try publish(window, &verdicts)
             for message in edgeNode?.farewells() ?? [] { try publish(message) }
+            for message in edgeNode?.deaths(at: .now, isThrough: false) ?? [] { try publish(message) }
             do throws(MQTTError) { try obey() } catch {
                 // What the host did not see any more is told again.
                 verdicts = verdicts.map { _ in nil }
@@ -229,6 +230,7 @@ public actor MQTTOutput: Output {
             try exchange(milliseconds: 0)
             _ = try takeSettled()
             try obey()
+            for message in edgeNode?.deaths(at: .now, isThrough: true) ?? [] { try publish(message) }
             absence.withLock { $0 = edgeNode?.hindrance }
         } catch {
             connection = nil
@@ -239,9 +241,7 @@ public actor MQTTOutput: Output {
     nonisolated public var trouble: String? { absence.withLock { $0 } }
 
     public func close() {
-        if let death = edgeNode?.death() { try? publish(death) }
-        try? exchange(milliseconds: 0)
-        connection?.disconnect()
+        leave()
         connection = nil
     }
 }
@@ -324,21 +324,30 @@ extension MQTTOutput {
 
     /// Does what the edge node was told since.
     private func obey() throws(MQTTError) {
+        var isRebirthWanted = false
         for message in connection?.takeMessages() ?? [] {
             switch edgeNode?.order(message) {
-            // While its host is not there nothing is sent, whoever asks.
-            case .rebirth where edgeNode?.hindrance == nil:
-                logger.info("born again, as asked")
-                for message in edgeNode?.births() ?? [] { try publish(message) }
+            case .rebirth: isRebirthWanted = true
             case .hostIsOnline(true): try appear()
             case .hostIsOnline(false):
                 // It is gone for everybody until the host is back.
-                if let death = edgeNode?.death() { try publish(death) }
-                try exchange(milliseconds: 0)
-                connection?.disconnect()
+                leave()
                 throw MQTTError(.reconnect, "the primary host went offline")
-            case .rebirth, nil: break
+            case nil: break
             }
         }
+        // However often it was asked. While its host is not there nothing is sent, whoever asks.
+        guard isRebirthWanted, edgeNode?.hindrance == nil else { return }
+        logger.info("born again, as asked")
+        for message in edgeNode?.births() ?? [] { try publish(message) }
+    }
+
+    /// Ends the connection, and with it the session of an edge node that was born: the broker says its death, or it does so
+    /// itself.
+    private func leave() {
+        let death = edgeNode?.isBorn ?? false ? edgeNode?.death() : nil
+        if let death, settings.version == .v311 { try? publish(death) }
+        try? exchange(milliseconds: 0)
+        connection?.disconnect(publishesWill: death != nil)
     }
 }

@@ -50,17 +50,40 @@ struct EdgeNode {
 
     let metrics: SparkplugMetrics
     private let primaryHost: String?
-    /// Of the connection, in its birth and in its death, so that a death that comes late is told from a new one.
-    private var connection: UInt8
+    /// Of the last session, in its birth and in its death, so that a death that comes late is told from a new one.
+    private var lastSession: UInt8
+    /// Of this one: a connection that the broker refuses is none.
+    private var session: UInt8
     private let keep: @Sendable (UInt8) -> Void
     private var sequence: UInt8 = 0
     private(set) var isBorn = false
-    /// Of what its own birth tells.
-    private var version = 0
     /// The largest payload that the broker takes.
     var mostBytes = Int.max
-    /// The devices that are born, each with the version of its birth.
-    private var devices: [String: Int] = [:]
+    /// What a birth has said.
+    private struct Birth {
+        var version: Int
+        /// The time of each metric, by alias, in milliseconds.
+        var times: [UInt64: UInt64]
+        var newest: UInt64
+
+        init(_ version: Int, _ metrics: [SparkplugMetric]) {
+            self.version = version
+            times = Dictionary(
+                metrics.compactMap { metric in metric.alias.flatMap { alias in metric.timestamp.map { (alias, $0) } } },
+                uniquingKeysWith: { $1 })
+            newest = times.values.max() ?? 0
+        }
+    }
+
+    /// The devices that are born.
+    private var devices: [String: Birth] = [:]
+    private var own: Birth?
+    /// Devices whose death has come since the start, and no birth since.
+    private var dead: Set<String> = []
+    /// Those of them whose death is not said yet: until what was read before is said.
+    private var dying: [String: ContinuousClock.Instant] = [:]
+    /// Their events may be in lanes that the death has overtaken, and not be committed yet.
+    private static let (shortestDying, longestDying) = (Duration.milliseconds(500), Duration.seconds(2))
     /// Those that are not online, born for what is told of earlier.
     private var revived: Set<String> = []
     private var hostTime = Int64.min
@@ -69,7 +92,8 @@ struct EdgeNode {
     init(_ settings: EdgeNodeSettings) {
         metrics = settings.metrics
         primaryHost = settings.primaryHost
-        connection = settings.lastConnection ?? 255
+        lastSession = settings.lastConnection ?? 255
+        session = lastSession
         keep = settings.keepConnection
         isHostOnline = primaryHost == nil
     }
@@ -78,15 +102,18 @@ struct EdgeNode {
 
     /// Before a connection: what the broker says once that is lost.
     mutating func will() -> MQTTSettings.Will {
-        connection &+= 1
-        (isBorn, devices, revived) = (false, [:], [])
+        session = lastSession &+ 1
+        (isBorn, own, devices, dying, revived) = (false, nil, [:], [:], [])
         (hostTime, isHostOnline) = (.min, primaryHost == nil)
         let death = death()
         return MQTTSettings.Will(topic: death.topic, payload: death.payload, isRetained: false)
     }
 
     /// The broker has its will.
-    func connected() { keep(connection) }
+    mutating func connected() {
+        lastSession = session
+        keep(session)
+    }
 
     var filters: [String] { [metrics.node.commandTopic] + (primaryHost.map { [SparkplugTopic.state(of: $0)] } ?? []) }
 
@@ -97,11 +124,14 @@ struct EdgeNode {
 
     /// What is said last before a connection is ended; the broker says it by itself where one is lost.
     func death() -> Message {
-        Message(topic: SparkplugTopic(.nodeDeath, metrics.node).text, payload: Self.payload([connectionNumber]))
+        var number = sessionNumber
+        number.timestamp = Timestamp.now.milliseconds
+        let payload = SparkplugPayload(timestamp: number.timestamp, sequence: nil, metrics: [number])
+        return Message(topic: SparkplugTopic(.nodeDeath, metrics.node).text, payload: payload.bytes)
     }
 
-    private var connectionNumber: SparkplugMetric {
-        SparkplugMetric(name: "bdSeq", type: .int64, raw: .long(UInt64(connection)))
+    private var sessionNumber: SparkplugMetric {
+        SparkplugMetric(name: "bdSeq", type: .int64, raw: .long(UInt64(session)))
     }
 
     // MARK: Births
@@ -111,10 +141,11 @@ struct EdgeNode {
         sequence = 0
         isBorn = true
         devices = [:]
+        dying = [:]
         let rebirth = SparkplugMetric(name: "Node Control/Rebirth", type: .boolean, raw: .boolean(false))
         let own = metrics.birth(of: "")
-        version = own.version
-        let birth = message(.nodeBirth, nil, Self.payload([connectionNumber, rebirth] + own.metrics))
+        self.own = Birth(own.version, own.metrics)
+        let birth = message(.nodeBirth, nil, Self.payload([sessionNumber, rebirth] + own.metrics))
         return [birth] + metrics.online().sorted().compactMap { self.birth(of: $0) }
     }
 
@@ -123,16 +154,15 @@ struct EdgeNode {
         let (metrics, version) = metrics.birth(of: device)
         let payload = Self.payload(metrics)
         guard payload.count <= mostBytes else { return nil }
-        devices[device] = version
+        devices[device] = Birth(version, metrics)
         return message(.deviceBirth, device, payload)
     }
 
     /// As of now, as far as nothing is said of the time.
     private static func payload(_ metrics: [SparkplugMetric]) -> [UInt8] {
-        var payload = SparkplugPayload(timestamp: Timestamp.now.milliseconds, sequence: nil, metrics: metrics)
-        for place in metrics.indices where metrics[place].timestamp == nil {
-            payload.metrics[place].timestamp = payload.timestamp
-        }
+        var payload = SparkplugPayload(timestamp: nil, sequence: nil, metrics: metrics)
+        let now = Timestamp.now.milliseconds
+        for place in metrics.indices where metrics[place].timestamp == nil { payload.metrics[place].timestamp = now }
         return payload.bytes
     }
 
@@ -144,28 +174,73 @@ struct EdgeNode {
         for role: SparkplugRole, payload: [UInt8], isBacklog: Bool
     ) -> [Message]? {
         switch role {
-        case .data("", let version, _):
-            return (version > self.version ? births() : []) + [message(.nodeData, nil, payload)]
-        case .data(let device, let version, let isNews):
+        case .data("", let version, _, _, let oldest):
+            let births = version > own?.version ?? -1 ? births() : []
+            return births + [message(.nodeData, nil, asHistory(payload, after: own, oldest))]
+        case .data(let device, let version, let isNews, let isHistorical, let oldest):
             var messages: [Message] = []
-            if devices[device] == nil, isBacklog || !metrics.online().contains(device) {
-                // It is dead, and its points with it.
-                guard isNews || isBacklog else { return [] }
-                revived.insert(device)
+            if devices[device] == nil {
+                if isBacklog || !metrics.online().contains(device) {
+                    // It is dead, and its points with it.
+                    guard isNews || isBacklog else { return [] }
+                    if dead.contains(device), !isBacklog, !isHistorical {
+                        // As its own it would need a birth, which says that it is back.
+                        guard let late = late(payload, of: device) else { return [] }
+                        return [message(.nodeData, nil, late)]
+                    }
+                    revived.insert(device)
+                }
             }
-            if devices[device] ?? -1 < version {
+            if devices[device]?.version ?? -1 < version {
                 guard let birth = birth(of: device) else { return nil }
                 messages.append(birth)
             }
-            return messages + [message(.deviceData, device, payload)]
+            return messages + [message(.deviceData, device, asHistory(payload, after: devices[device], oldest))]
         case .birth(let device):
             revived.remove(device)
+            dead.remove(device)
+            var messages: [Message] = []
+            if dying[device] != nil { messages.append(death(of: device)) }
             guard devices[device] == nil else { return [] }
-            return birth(of: device).map { [$0] }
+            guard let birth = birth(of: device) else { return nil }
+            return messages + [birth]
         case .death(let device):
             revived.remove(device)
-            return devices[device] == nil ? [] : [death(of: device)]
+            dead.insert(device)
+            if devices[device] != nil { dying[device] = dying[device] ?? .now }
+            return []
         }
+    }
+
+    /// The deaths that are due: a death overtakes what was read before it, as it is more urgent.
+    /// - Parameter isThrough: whether nothing waits to be sent.
+    mutating func deaths(at now: ContinuousClock.Instant, isThrough: Bool) -> [Message] {
+        let due = dying.filter { _, since in
+            since.duration(to: now) >= (isThrough ? Self.shortestDying : Self.longestDying)
+        }
+        return due.keys.sorted().map { death(of: $0) }
+    }
+
+    /// Metrics that are older than the birth has told are history: a host that takes them for news goes back in time.
+    private func asHistory(_ payload: [UInt8], after birth: Birth?, _ oldest: UInt64) -> [UInt8] {
+        guard let birth, oldest < birth.newest, var told = try? SparkplugPayload(payload) else { return payload }
+        var isChanged = false
+        for place in told.metrics.indices where !told.metrics[place].isHistorical {
+            let metric = told.metrics[place]
+            guard let alias = metric.alias, let time = metric.timestamp, let known = birth.times[alias], time < known
+            else { continue }
+            told.metrics[place].isHistorical = true
+            isChanged = true
+        }
+        return isChanged ? told.bytes : payload
+    }
+
+    /// What is told of a device after its death, as of a window that was open then: as history of the edge node, in JSON.
+    private func late(_ payload: [UInt8], of device: String) -> [UInt8]? {
+        guard let told = try? SparkplugPayload(payload), let metric = metrics.late(told.metrics, of: device) else {
+            return nil
+        }
+        return SparkplugPayload(timestamp: nil, sequence: nil, metrics: [metric]).bytes
     }
 
     /// What was born for the sake of what is told of earlier goes again: nobody is to take it for being online.
@@ -176,13 +251,16 @@ struct EdgeNode {
 
     private mutating func death(of device: String) -> Message {
         devices[device] = nil
+        dying[device] = nil
         return message(.deviceDeath, device, Self.payload([]))
     }
 
-    /// With the sequence number: fields of a message of protobuf may stand in any order, and this one is the last.
+    /// With the sequence number and the time at which it is sent: fields of a message of protobuf may stand in any order, and these
+    /// are the last.
     private mutating func message(_ kind: SparkplugTopic.Kind, _ device: String?, _ payload: [UInt8]) -> Message {
         defer { sequence &+= 1 }
-        let number = SparkplugPayload(timestamp: nil, sequence: UInt64(sequence), metrics: [])
+        let number = SparkplugPayload(
+            timestamp: Timestamp.now.milliseconds, sequence: UInt64(sequence), metrics: [])
         return Message(
             topic: SparkplugTopic(kind, metrics.node, device: device).text, payload: payload + number.bytes)
     }

@@ -10,7 +10,9 @@ public enum SparkplugRole: Sendable {
     ///   - device: empty for the edge node itself.
     ///   - version: of the birth that tells of its metrics.
     ///   - isNews: whether it says more than the death of a device does.
-    case data(device: String, version: Int, isNews: Bool)
+    ///   - isHistorical: whether it is marked as history already.
+    ///   - oldest: the time of its oldest metric, in milliseconds.
+    case data(device: String, version: Int, isNews: Bool, isHistorical: Bool, oldest: UInt64)
     case birth(device: String)
     case death(device: String)
 }
@@ -44,10 +46,12 @@ struct SparkplugMessages {
         }
         let (told, version) = metrics.metrics(
             facts, of: device, texts: texts, isHistorical: isReplayed, areReadings: event.kind == .telemetry)
-        let payload = SparkplugPayload(timestamp: event.time.milliseconds, sequence: nil, metrics: told)
+        // The time at which it is sent is added then.
+        let payload = SparkplugPayload(timestamp: nil, sequence: nil, metrics: told)
+        let oldest = told.compactMap(\.timestamp).min() ?? 0
         let isNews = event.kind != .telemetry || facts.contains { $0.value != .none }
         return (
-            .data(device: device?.id ?? "", version: version, isNews: isNews),
+            .data(device: device?.id ?? "", version: version, isNews: isNews, isHistorical: isReplayed, oldest: oldest),
             topic(device == nil ? .nodeData : .deviceData, device?.id), payload.bytes
         )
     }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Events
+import FoundationEssentials
 import Sparkplug
 import Synchronization
 
@@ -13,6 +14,9 @@ import Synchronization
 public final class SparkplugMetrics: Sendable {
     /// What events say that is no reading: the event as JSON.
     static let events = "Headgate/events"
+
+    /// What is told of a device after its death, as JSON: a metric of the edge node.
+    static let late = "Headgate/late"
 
     /// What says whether a rule's alarm is on.
     static func alarm(of rule: String) -> String { "Headgate/alarms/\(rule)" }
@@ -151,6 +155,29 @@ public final class SparkplugMetrics: Sendable {
         }
     }
 
+    /// Metrics of a device that is dead, as one of the edge node.
+    func late(_ metrics: [SparkplugMetric], of device: String) -> SparkplugMetric? {
+        let (names, alias) = state.withLock { state in
+            _ = open(nil, &state)
+            let declared = state.devices[device]?.declared ?? []
+            return (
+                Dictionary(declared.map { ($0.alias, ($0.name, $0.form == .unsigned)) }, uniquingKeysWith: { $1 }),
+                state.devices[""]?.declared.first { $0.name == Self.late }?.alias
+            )
+        }
+        guard let alias else { return nil }
+        let told = LateMetrics(
+            device: device,
+            metrics: metrics.compactMap { metric in
+                metric.alias.flatMap { names[$0] }.map { LateMetrics.One(name: $0, isUnsigned: $1, metric) }
+            })
+        guard let json = try? JSONEncoder().encode(told) else { return nil }
+        var metric = SparkplugMetric(alias: alias, raw: .string(String(decoding: json, as: UTF8.self)))
+        metric.timestamp = metrics.compactMap(\.timestamp).max()
+        metric.isHistorical = true
+        return metric
+    }
+
     // MARK: Births
 
     /// All metrics of a device, with what is known of each last.
@@ -227,6 +254,10 @@ public final class SparkplugMetrics: Sendable {
         let events = Self.add(Self.events, unit: "", .text, to: &known, &state.aliases)
         // That nothing has been told yet is as it should be.
         known.declared[events].said = SparkplugMetric(alias: known.declared[events].alias, raw: nil)
+        if device == nil {
+            let late = Self.add(Self.late, unit: "", .text, to: &known, &state.aliases)
+            known.declared[late].said = SparkplugMetric(alias: known.declared[late].alias, raw: nil)
+        }
         for rule in alarms(device).keys.sorted() {
             _ = Self.add(Self.alarm(of: rule), unit: "", .boolean, to: &known, &state.aliases)
         }
