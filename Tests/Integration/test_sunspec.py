@@ -76,7 +76,7 @@ def test_a_device_is_read_by_what_it_says_that_it_has(workshop):
 def test_a_device_that_comes_back_as_another_is_asked_anew(workshop):
     port = free_port()
     gateway, configuration, out = gateway_for(workshop, port)
-    wait_for(lambda: states(out) == [("offline", "disconnected")], seconds=60, what="offline")
+    wait_for(lambda: states(out) == [("offline", "connection_refused")], seconds=60, what="offline")
     first = server(workshop, port, {"1": {"holding": sunspec()}})
     wait_for(lambda: values(out, "inverter_w"), seconds=60, what="a reading")
     first.stop()
