@@ -167,9 +167,9 @@ struct Assembly {
             return KafkaOutput(settings, name: name, logger: logs["outputs"])
         case .mqtt(let broker, let retain):
             var edgeNode: EdgeNodeSettings?
-            if case .sparkplug(let metrics) = format, case .sparkplug(_, let host) = configured.format {
+            if case .sparkplug(let metrics) = format, case .sparkplug(_, let host, let qos) = configured.format {
                 edgeNode = EdgeNodeSettings(
-                    metrics, primaryHost: host, lastConnection: connections.current[name],
+                    metrics, primaryHost: host, qos: qos, lastConnection: connections.current[name],
                     keepConnection: { [connections] number in
                         connections.change { $0.updateValue(number, forKey: name) != number }
                     })
@@ -201,7 +201,7 @@ struct Assembly {
                 SchemaNumbers(
                     try registry.revealed(), registry.strategy, schemas: records.byName.mapValues(\.text),
                     known: schemaFile.known, keep: { [schemaFile] in schemaFile.keep($0) }))
-        case .sparkplug(let node, _):
+        case .sparkplug(let node, _, _):
             return .sparkplug(
                 SparkplugMetrics(
                     node: node, catalog: catalog, fields: records.fields, allowed: configured.allowList,
@@ -212,6 +212,7 @@ struct Assembly {
                     alarms: { [configuration, alarms, catalog] device in
                         configuration.alarms(of: device, alarms, catalog.contents)
                     },
+                    figures: { [configuration] in configuration.figures(of: $0) },
                     latest: { [latest, catalog] in latest.batch(of: $0, catalog.contents) },
                     online: { [latest, catalog] in latest.online(catalog.contents) }))
         }
@@ -219,6 +220,19 @@ struct Assembly {
 }
 
 extension Configuration {
+    /// What windows give of a device: of one whose map says what it has.
+    fileprivate func figures(of device: Device) -> [SparkplugMetrics.WindowFigure] {
+        let points = devices.named(device.id)?.map.points ?? []
+        return windows.flatMap { one in
+            points.filter { one.isMeant(for: $0, of: device) }.flatMap { point in
+                one.window.told.map {
+                    SparkplugMetrics.WindowFigure(
+                        point: point.name, unit: point.sentUnit, window: one.window.name, figure: $0)
+                }
+            }
+        }
+    }
+
     /// The alarms that there may be of a device, or of the gateway, by rule. What devices have that describe themselves is not
     /// known so early.
     fileprivate func alarms(

@@ -24,7 +24,7 @@ public struct AsyncAPIDocument {
             servers.append((output.name, server))
             switch output.format {
             case .json, .avro: describe(output)
-            case .sparkplug(let node, _): describe(node, output)
+            case .sparkplug(let node, _, _): describe(node, output)
             case .block: describeBlocks(output)
             }
         }

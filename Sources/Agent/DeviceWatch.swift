@@ -160,7 +160,9 @@ struct DeviceWatch {
         for (number, _) in series {
             guard let (reading, _) = snapshot.reading(number) else { continue }
             switch reading.reason {
-            case .illegalFunction, .illegalAddress, .illegalValue, .deviceFailure, .exception: count += 1
+            case .illegalFunction, .illegalAddress, .illegalValue, .deviceFailure, .exception, .acknowledge,
+                .negativeAcknowledge, .memoryParity:
+                count += 1
             default: return false
             }
         }

@@ -77,7 +77,7 @@ public final class ProblemList {
     /// How many they are, in words.
     public var count: String {
         let count = problems.all.count
-        return "\(count) mistake\(count == 1 ? "" : "s")" + (problems.areMore ? ", and more: mend these first" : "")
+        return "\(count) mistake\(count == 1 ? "" : "s")" + (problems.areMore ? ", and more; fix these first" : "")
     }
 
     public var report: [Entry] {
@@ -97,7 +97,7 @@ extension Configuration.Link {
             switch way {
             case .modbus(.serial(let line), _): Self.note(of: line)
             case .modbus(.dialIn(let port), _) where port.ranges.isEmpty && !port.isLoopback:
-                "every machine that reaches \(port.host):\(port.port) can pass for the device; "
+                "any host that can connect to \(port.host):\(port.port) is accepted as the device; "
                     + "write where the device dials from, as from: [10.20.0.0/16]"
             case .modbus, .mqtt: nil
             }

@@ -13,8 +13,6 @@ final class StateFile<Contents: Codable & Sendable>: Sendable {
     /// The disk may take its time; who has found something goes on.
     private let queue: DispatchQueue
     private let contents: Mutex<Contents>
-    /// Why the file could not be read; nil if it could be, or is not there.
-    let damage: String?
 
     /// - Parameters:
     ///   - old: what is made of a file of an earlier release; nil if it is no such file either.
@@ -27,10 +25,8 @@ final class StateFile<Contents: Codable & Sendable>: Sendable {
         queue = DispatchQueue(label: "headgate.\(name)")
         do {
             contents = Mutex(try Self.read(path, old) ?? empty)
-            damage = nil
         } catch {
             contents = Mutex(empty)
-            damage = "\(error)"
             damaged?.setAside(
                 path, "\(error)", next: "what was in it is found out anew; put a copy in its place, or leave it")
         }

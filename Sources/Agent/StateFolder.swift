@@ -24,7 +24,10 @@ enum StateFolder {
         try make(path)
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & 0o077 != 0,
-            let foreign = TextFile.names(in: path).first(where: { name in !ownNames.contains { name.hasPrefix($0) } })
+            let foreign = TextFile.names(in: path).first(where: { name in
+                // In the root of a file system of its own.
+                name != "lost+found" && !ownNames.contains { name.hasPrefix($0) }
+            })
         {
             throw StartError(
                 "state: other users can read \(path), and it holds \(foreign), which is not the gateway's: "
@@ -54,6 +57,8 @@ enum StateFolder {
             guard chmod(path, status.st_mode & 0o700) == 0 else {
                 // Nothing is written to a disk that is read-only, and the gateway goes on without it.
                 if errno == EROFS { return 0 }
+                // A folder that an administrator gives to a group stays so; what the gateway makes in it is its own alone.
+                if errno == EPERM, status.st_mode & 0o007 == 0 { return 0 }
                 throw StartError(
                     "state: \(path) can be read by other users, and its mode cannot be changed "
                         + "(\(String(cString: strerror(errno)))): give it to the gateway's user, with mode \(isFolder ? "0700" : "0600")"

@@ -21,8 +21,8 @@ enum SystemLimits {
     /// Log, outbox, admin address and what the libraries have open: 34 were counted of a gateway without links and outputs.
     private static let ownFiles = 64
     private static let filesPerLink = 2
-    /// The port, the connection in use, and one that waits.
-    private static let filesPerListener = 3
+    /// The port, the connection in use, and those that wait.
+    private static let filesPerListener = 6
     private static let filesPerOutput = 8
 
     private static func neededFiles(_ configuration: Configuration) -> Int {

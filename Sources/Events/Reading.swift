@@ -35,8 +35,8 @@ public struct Reading: Sendable, BitwiseCopyable, Equatable {
         guard quality == .bad else { return false }
         switch reason {
         case .timeout, .disconnected, .garbledAnswer, .linkSetup, .gatewayPath, .gatewayTarget, .offline, .silent,
-            .death,
-            .otherUnit:
+            .death, .otherUnit, .unknownHost, .connectionRefused, .connectTimeout, .hostUnreachable, .notConnected,
+            .noSuchDevice, .permissionDenied, .noFileDescriptors:
             return true
         default: return false
         }

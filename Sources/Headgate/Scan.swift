@@ -145,6 +145,12 @@ struct Scan: AsyncParsableCommand {
             }
             print(Table.text(["unit", "SunSpec models", "registers", ""], rows, rightAligned: [0]))
         }
+        if !state.unknownUnits.isEmpty {
+            let units = state.unknownUnits
+            complain(
+                "\(units.count) unit IDs answered the same as unit IDs without a device (\(units.prefix(8).map { "\($0)" }.joined(separator: ", "))"
+                    + "\(units.count > 8 ? ", …" : "")): to look at one in full, write --units \(units[0])")
+        }
         if let output { try writeMaps(state.found, output) }
         if state.found.isEmpty { throw fail("\(link): no unit answers", EX_UNAVAILABLE) }
         guard state.found.contains(where: { !$0.spans.isEmpty || !$0.models.isEmpty }) else {

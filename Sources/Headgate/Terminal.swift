@@ -48,7 +48,11 @@ enum Style {
     private static let codes = [0, 2, 31, 32, 33]
     /// Characters that stand for the codes until the text is printed: what others have written is escaped before, so that no
     /// escape sequence but these comes to the terminal. They are of a plane for private use (Unicode, 23.5).
-    private static let marks: [Unicode.Scalar] = ["\u{F0000}", "\u{F0001}", "\u{F0002}", "\u{F0003}", "\u{F0004}"]
+    private static let marks: [Unicode.Scalar] = {
+        // Not always the same ones: a device cannot send them.
+        let first = UInt32.random(in: 0xF0000...0xFFF00)
+        return codes.indices.compactMap { Unicode.Scalar(first + UInt32($0)) }
+    }()
 
     static func isMark(_ character: Character) -> Bool { character.unicodeScalars.contains(where: marks.contains) }
 

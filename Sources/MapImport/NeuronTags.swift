@@ -147,7 +147,7 @@ enum NeuronTags {
         case "H": break
         case "L": point.textOrder = "BADC"
         case "": point.doubt = "in Neuron's documents a text without H has its bytes swapped, in its code it has not"
-        default: throw NotCarried("how the text \(part) lies is not known here")
+        default: throw NotCarried("unknown byte order of the text \(part)")
         }
         point.length = (bytes + 1) / 2
     }

@@ -200,7 +200,7 @@ enum TelegrafConfiguration {
             case "STRING":
                 let orders = ["both": point.order.swapsBytes ? "BADC" : nil, "upper": "high", "lower": "low"]
                 guard let order = orders[textBytes] else {
-                    throw NotCarried("string_register_location \"\(textBytes)\" is none")
+                    throw NotCarried("unknown string_register_location \"\(textBytes)\"")
                 }
                 // The location counts after the bytes are in their order.
                 point.textOrder =
@@ -223,14 +223,20 @@ enum TelegrafConfiguration {
             }
         }
 
-        /// "10s", "500ms", "1m".
+        /// "10s", "500ms", "1m30s": a duration of Go.
         private static func milliseconds(_ text: String) -> Int? {
-            for (unit, factor) in [("ms", 1.0), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)]
-            where text.hasSuffix(unit) {
-                guard let number = Double(text.dropLast(unit.count)), number > 0, number < 1e6 else { return nil }
-                return Int(number * factor)
+            var (rest, total) = (text[...], 0.0)
+            while !rest.isEmpty {
+                let digits = rest.prefix { $0.isNumber || $0 == "." }
+                rest = rest.dropFirst(digits.count)
+                let units = [("ms", 1.0), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)]
+                guard let number = Double(digits), number < 1e6,
+                    let (unit, factor) = units.first(where: { rest.hasPrefix($0.0) })
+                else { return nil }
+                rest = rest.dropFirst(unit.count)
+                total += number * factor
             }
-            return nil
+            return total > 0 && total < 1e9 ? Int(total) : nil
         }
 
         /// - Returns: the link, or why there is none.
@@ -239,7 +245,7 @@ enum TelegrafConfiguration {
             let mode = plugin.text("transmission_mode") ?? ""
             let timeout = plugin.text("timeout").flatMap(milliseconds)
             guard !mode.uppercased().hasPrefix("ASCII") else {
-                return (nil, "Modbus ASCII is not spoken here: \(controller)")
+                return (nil, "Modbus ASCII is not supported: \(controller)")
             }
             if controller.hasPrefix("tcp://") {
                 guard ["", "auto", "TCP", "RTUoverTCP"].contains(mode) else {

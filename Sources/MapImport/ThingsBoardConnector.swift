@@ -76,7 +76,7 @@ enum ThingsBoardConnector {
         let timeout = (device.number("timeout") ?? server?.number("timeout")).flatMap {
             Int(exactly: ($0 * 1_000).rounded())
         }
-        guard method != "ascii" else { return (nil, "Modbus ASCII is not spoken here") }
+        guard method != "ascii" else { return (nil, "Modbus ASCII is not supported") }
         switch type {
         case "serial":
             // The gateway's own defaults.
@@ -87,7 +87,7 @@ enum ThingsBoardConnector {
         case "tcp":
             guard let host else { return (nil, "has no host") }
             return (ImportedLink.tcp("\(host):\(port)", isRTU: method == "rtu", timeout: timeout), nil)
-        default: return (nil, "Modbus over \(type) is not spoken here")
+        default: return (nil, "Modbus over \(type) is not supported")
         }
     }
 

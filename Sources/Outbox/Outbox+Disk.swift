@@ -136,7 +136,7 @@ extension Outbox {
                 metadata: ["error": "\(reason)"])
         case .again:
             logger.error(
-                "the outbox's disk fails again and again: it is logged next once the disk has held for a minute",
+                "the outbox's disk fails again and again: further failures are not logged until it has worked for 60 s",
                 metadata: ["error": "\(reason)"])
         case .known: break
         }

@@ -331,18 +331,35 @@ struct SparkplugHostTests {
     private var session: SparkplugMetric { SparkplugMetric(name: "bdSeq", type: .int64, raw: .long(0)) }
 
     @Test(
-        "a birth or data without a metric, as what is compressed looks, withdraws nothing, and a birth is asked for",
-        arguments: ["NBIRTH", "DBIRTH", "NDATA", "DDATA"])
-    func unreadable(kind: String) {
+        "a compressed payload withdraws nothing, is counted as unreadable, and a birth is asked for",
+        arguments: ["NBIRTH", "DBIRTH/d", "NDATA", "DDATA/d"])
+    func unreadable(topic: String) throws {
         let one = Listener()
         _ = one.hear("NBIRTH", 0, [session, temperature(1, alias: 1, isBirth: true)])
         _ = one.hear("DBIRTH", 1, [temperature(2, alias: 2, isBirth: true)], device: "d")
         _ = one.asks()
         let before = one.readings("t")
-        let isOfDevice = kind.hasPrefix("D")
-        #expect(one.hear(kind, 2, [], device: isOfDevice ? "d" : nil) == .unreadable)
+        // The fields `uuid` (4) and `body` (5).
+        let body: [UInt8] = [0x22, 3] + Array("GZP".utf8) + [0x2A, 2, 0x1F, 0x8B]
+        let payload = SparkplugPayload(timestamp: nil, sequence: 2, metrics: []).bytes + body
+        let parts = topic.split(separator: "/")
+        let full = "spBv1.0/g/\(parts[0])/n" + (parts.count > 1 ? "/d" : "")
+        let message = MQTTMessage(topic: full, payload: payload, retained: false)
+        #expect(throws: SparkplugNode.Refusal.unreadable) { try one.host.take(message, at: one.now, into: &one.batch) }
         #expect(one.readings("t") == before)
         #expect(one.asks())
+    }
+
+    @Test("data without a metric is no gap, and a device may have none")
+    func empty() {
+        let one = Listener()
+        _ = one.hear("NBIRTH", 0, [session, temperature(1, alias: 1, isBirth: true)])
+        _ = one.asks()
+        #expect(one.hear("NDATA", 1, []) == nil)
+        #expect(one.hear("DBIRTH", 2, [], device: "d") == nil)
+        _ = one.hear("NDATA", 3, [temperature(4, alias: 1)])
+        #expect(one.pass(5) == 0)
+        #expect(one.readings("t").last == "4.0 good")
     }
 
     @Test("nodes beyond a thousand, and names that no screen should show, are refused")

@@ -3,6 +3,7 @@
 import socket
 import struct
 import threading
+import time
 
 import pytest
 
@@ -119,6 +120,34 @@ def test_a_stranger_takes_nothing_from_a_device_that_answers(workshop, framing):
     device.socket.close()
     wait_for(lambda: port.values()[-1] == 666, what="readings of the other", seconds=30)
     del silent
+
+
+def test_a_late_answer_is_not_taken_for_another_request_s(workshop):
+    """A modem of which every third answer comes 1.3 timeouts late, and others that make the gateway ask beside its polls."""
+    points = {name: f"{{ address: {place}, table: holding, type: uint16, every: 300ms }}"
+              for name, place in [("a", 0), ("b", 50), ("c", 90)]}
+    port = Port(workshop, points, "rtu")
+
+    class Slow(Modem):
+        def answer(self, request):
+            if self.asked > 6 and self.asked % 3 == 0:
+                time.sleep(0.26)
+            count = struct.unpack(">H", request[4:6])[0]
+            address = struct.unpack(">H", request[2:4])[0]
+            frame = bytes([1, 3, 2 * count]) + b"".join(struct.pack(">H", 1000 + address + i) for i in range(count))
+            self.socket.sendall(frame + crc(frame))
+    slow = Slow(port.number, "rtu", 0)
+    wait_for(lambda: slow.asked > 6, what="the modem's place")
+    others = []
+    deadline = time.monotonic() + 12
+    while time.monotonic() < deadline:
+        time.sleep(1)
+        others.append(socket.create_connection(("127.0.0.1", port.number)))
+    right = {"a": 1000, "b": 1050, "c": 1090}
+    read = [(one["point"], one["value"]) for event in events_in(port.out) for one in event["data"].get("readings", [])
+            if one["quality"] == "good"]
+    assert all(value == right[point] for point, value in read), read
+    assert slow.asked > 20 and len(read) > 20
 
 
 def test_a_flood_of_connections_does_not_keep_a_device_out(workshop):

@@ -209,7 +209,6 @@ def test_an_edge_node_is_born_again_when_it_is_asked_to_be(plant):
     host.rebirth("another")
     host.rebirth()
     wait_for(lambda: len(host.sessions) == 2, what="the second birth")
-    # Figures of a window are metrics that want a birth of their own.
     wait_for(lambda: host.kinds.count(("DBIRTH", "saw-1")) >= 2, what="the device's second birth")
     assert host.all(kind="DBIRTH", name="parts")[-1]["value"] == 1
     assert host.sessions == [host.sessions[0]] * 2, "the session is the same"
@@ -502,3 +501,27 @@ def test_two_outputs_are_not_one_edge_node(plant):
     assert refused.returncode == 78 and "outputs.b.sparkplug" in refused.stderr
     for other in [{"sparkplug": {"group": "g", "node": "n"}}, {"sparkplug": {"group": "h"}}, {"mqtt": "mqtt://127.0.0.2"}]:
         assert headgate("check", "-c", plant.workshop.configuration(outputs={"a": output, "b": output | other})).returncode == 0
+
+
+def test_the_first_birth_declares_the_figures_of_windows(plant):
+    plant.broker()
+    host = plant.host()
+    plant.gateway()
+    plant.parts(1)
+    wait_for(lambda: host.values("parts/w/max"), what="the window")
+    assert host.kinds.count(("DBIRTH", "saw-1")) == 1
+    first = {fact["name"]: fact for fact in host.all(kind="DBIRTH", device="saw-1")}
+    assert {f"parts/w/{figure}" for figure in ("count", "unusable", "late", "max")} <= set(first)
+    assert first["parts/w/max"]["null"]
+
+
+def test_with_qos_0_messages_go_as_the_specification_has_them(plant):
+    plant.broker()
+    host = plant.host()
+    levels = []
+    host.client.message_callback_add("spBv1.0/plant/DDATA/#", lambda client, data, message: levels.append(message.qos))
+    gateway = plant.gateway(qos=0)
+    plant.parts(1, 2, 3)
+    wait_for(lambda: len(levels) >= 3, what="data")
+    assert set(levels) == {0}
+    wait_for(lambda: gateway.output("scada")["acknowledgedReadings"] >= 3, what="that they are sent")

@@ -120,7 +120,7 @@ public struct Configuration: Sendable {
             case json
             case avro(ConfiguredRegistry)
             /// As an edge node, which waits for its primary host where it has one.
-            case sparkplug(SparkplugNodeName, primaryHost: String?)
+            case sparkplug(SparkplugNodeName, primaryHost: String?, qos: Int)
             /// By columns, of events that come within a time of one another.
             case block(wait: Duration)
         }

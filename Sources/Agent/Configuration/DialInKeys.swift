@@ -13,7 +13,7 @@ struct DialInKeys {
         guard let (host, port) = address.endpoint(defaultPort: nil) else { return nil }
         if !claims.claim("dial-in", String(port)) {
             address.problem(
-                "is the port of another link: who dials it could be either's device", fix: "give each its own")
+                "is the port of another link: two links cannot listen on the same port", fix: "give each its own")
         }
         return DialInPort(
             host: host, port: port, isRTU: isRTU, ranges: from.map(Self.ranges) ?? [],

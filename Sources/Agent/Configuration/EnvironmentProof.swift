@@ -15,7 +15,7 @@ extension YAMLValue {
                 problem("names \(path), which is no PEM file", fix: "convert it: openssl x509 -in FILE -out FILE.pem")
             }
         } catch {
-            problem("cannot be read: \(error)", fix: "put the file there, or check with --no-environment elsewhere")
+            problem("cannot be read: \(error)", fix: "create it, or run check --no-environment on another machine")
         }
         return path
     }
@@ -25,7 +25,7 @@ extension YAMLValue {
         do {
             _ = try secret.reveal()
         } catch {
-            problem("cannot be had: \(error)", fix: "see to it, or check with --no-environment elsewhere")
+            problem("cannot be read: \(error)", fix: "create it, or run check --no-environment on another machine")
         }
     }
 

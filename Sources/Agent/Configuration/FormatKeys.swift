@@ -104,6 +104,7 @@ struct FormatKeys {
             .flatMap { SparkplugKeys.level($0, "the name of a group") }
         let node = mapping.take("node").map { SparkplugKeys.level($0, "the name of an edge node") } ?? gateway
         let host = mapping.take("primary_host").map { SparkplugKeys.level($0, "the id of a host") }
+        let qos = mapping.take("qos")?.integer(in: 0...1, "a quality of service") ?? 1
         guard let group, let node else { return nil }
         if case .mqtt(let broker, _) = output.way,
             !claims.claim("edge node", broker.settings.host, String(broker.settings.port), group, node)
@@ -112,6 +113,6 @@ struct FormatKeys {
                 "is the edge node of another output at this broker: their births and numbers would mix",
                 fix: "give one of them another node")
         }
-        return .sparkplug(SparkplugNodeName(group: group, node: node), primaryHost: host ?? nil)
+        return .sparkplug(SparkplugNodeName(group: group, node: node), primaryHost: host ?? nil, qos: qos)
     }
 }

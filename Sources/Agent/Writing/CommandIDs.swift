@@ -30,6 +30,8 @@ final class CommandIDs: Sendable {
         var deadlines: [String: Timestamp] = [:]
         /// Up to here the commands may be in a file that was lost.
         var lostUntil: Timestamp?
+        /// The file was lost while the clock was not set: how far ahead a deadline may be, in microseconds.
+        var lostFor: Int64?
         /// Lines in the file; nil if it has to be written anew.
         var lines: Int?
     }
@@ -58,16 +60,21 @@ final class CommandIDs: Sendable {
             state = try Self.state(of: TextFile.read(path, limit: 2 * most * Self.longestLine), last: last)
         } catch {
             setAside(path, "\(error)")
-            state = State(lostUntil: last)
+            state = now.isUnset ? State(lostFor: longest) : State(lostUntil: last)
             _ = Self.rewrite(&state, path)
         }
         self.state = Mutex(state)
     }
 
     /// Why a command is not accepted, as far as its id says; nil if it may be.
-    func refusal(of id: String, until deadline: Timestamp) -> Refusal? {
+    func refusal(of id: String, until deadline: Timestamp, at now: Timestamp) -> Refusal? {
         state.withLock { state in
+            if let longest = state.lostFor, !now.isUnset {
+                (state.lostUntil, state.lostFor) = (now.advanced(byMicroseconds: longest), nil)
+                _ = Self.rewrite(&state, path)
+            }
             if state.deadlines[Self.line(id)] != nil { return .duplicate }
+            if state.lostFor != nil { return .lost }
             if let lostUntil = state.lostUntil, deadline <= lostUntil { return .lost }
             return nil
         }
@@ -101,26 +108,38 @@ final class CommandIDs: Sendable {
     }
 
     private static func state(of text: String, last: Timestamp) throws(Damaged) -> State {
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        // By bytes: what stands behind a blank or the end of a line may be a character together with it.
+        var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map {
+            String(Substring($0))
+        }
         // A line without its end was not written whole, and its command not begun.
         let isWhole = lines.popLast()?.isEmpty ?? true
         var state = State()
         guard lines.first?.hasPrefix(head) ?? false else {
-            // Of an earlier release, with ids alone.
-            for line in lines { state.deadlines[String(line)] = last }
+            // Of an earlier release, with ids alone; one of this release has a deadline in each line.
+            guard !lines.isEmpty, !lines.contains(where: { parts(of: $0) != nil }) else {
+                throw Damaged(description: "its first line is missing")
+            }
+            for line in lines { state.deadlines[line] = last }
             return state
         }
         let written = lines.removeFirst().dropFirst(head.count)
         state.lostUntil = Int64(written.dropFirst()).map(Timestamp.init(microseconds:))
         for (place, line) in lines.enumerated() {
-            let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2, let deadline = Int64(parts[0]) else {
+            guard let (deadline, id) = parts(of: line) else {
                 throw Damaged(description: "line \(place + 2) is not a deadline and an id")
             }
-            state.deadlines[String(parts[1])] = Timestamp(microseconds: deadline)
+            state.deadlines[id] = Timestamp(microseconds: deadline)
         }
         state.lines = isWhole ? lines.count : nil
         return state
+    }
+
+    private static func parts(of line: String) -> (deadline: Int64, id: String)? {
+        guard let blank = line.utf8.firstIndex(of: UInt8(ascii: " ")),
+            let deadline = Int64(line[..<blank]), deadline > 1_000_000_000_000_000
+        else { return nil }
+        return (deadline, String(line[line.utf8.index(after: blank)...]))
     }
 
     /// Adds a line, or writes the file anew if it has too many, or one that is not whole.

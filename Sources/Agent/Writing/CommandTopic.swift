@@ -49,7 +49,9 @@ final class CommandTopic: CommandTaking {
             guard command.deadline != nil else { throw WriteRefusal("no_deadline", "") }
             guard let id = command.id, !id.isEmpty else { throw WriteRefusal("no_id", "") }
             if Timestamp.now.isUnset { throw WriteRefusal("clock_unset", "") }
-            if let refusal = ids.refusal(of: id, until: wish.deadline) { throw WriteRefusal(refusal.rawValue, "") }
+            if let refusal = ids.refusal(of: id, until: wish.deadline, at: .now) {
+                throw WriteRefusal(refusal.rawValue, "")
+            }
             let order = try desk.judge(wish, longestDeadline: longestDeadline)
             do throws(CommandIDs.Refusal) {
                 try ids.keep(id, until: wish.deadline, at: .now)

@@ -26,25 +26,25 @@ final class DialInCaller {
 struct DialInCallers: ~Copyable {
     /// Why a connection is closed.
     enum Refusal {
-        case notInRange, tooMany, noContext(ModbusError), wrongIdentity([UInt16]), silent(Int), closed
+        case notInRange, tooMany, failed(ModbusError), wrongIdentity, unproven(Int, ModbusError), closed
     }
 
     /// Waiting at a time: each takes a file descriptor.
-    private static let most = 8
+    private static let most = 4
     /// Taken from the system before a request; the rest waits for the next.
     private static let mostAtOnce = 256
 
     private let listener: DialInListener
     private let port: DialInPort
     private let makeContext: () throws(ModbusError) -> ModbusContext
-    private let refuse: (Refusal, NetworkAddress) -> Void
+    private let refuse: (Refusal, NetworkAddress?) -> Void
     private var waiting: [DialInCaller] = []
     /// From where the device dialled last.
     private var known: NetworkAddress?
 
     init(
         _ port: DialInPort, makeContext: @escaping () throws(ModbusError) -> ModbusContext,
-        refuse: @escaping (Refusal, NetworkAddress) -> Void
+        refuse: @escaping (Refusal, NetworkAddress?) -> Void
     ) throws(ModbusError) {
         listener = try DialInListener(host: port.host, port: port.port)
         self.port = port
@@ -61,7 +61,13 @@ struct DialInCallers: ~Copyable {
     mutating func accept() {
         dropClosed()
         for _ in 0..<Self.mostAtOnce {
-            guard let descriptor = listener.accept() else { return }
+            let accepted: Int32?
+            do throws(ModbusError) {
+                accepted = try listener.accept()
+            } catch {
+                return refuse(.failed(error), nil)
+            }
+            guard let descriptor = accepted else { return }
             guard let address = NetworkAddress(peerOf: descriptor) else {
                 close(descriptor)
                 continue
@@ -89,19 +95,25 @@ struct DialInCallers: ~Copyable {
             context.adopt(descriptor)
             let caller = DialInCaller(address, context)
             if caller.context?.isClosedByPeer ?? true { return refuse(.closed, address) }
-            guard makeRoom() else { return refuse(.tooMany, address) }
+            guard makeRoom(for: address) else { return refuse(.tooMany, address) }
             waiting.append(caller)
         } catch {
             close(descriptor)
-            refuse(.noContext(error), address)
+            refuse(.failed(error), address)
         }
     }
 
-    /// A spare one goes for one that may be the device's; one of them that may be it does not go for another.
-    private mutating func makeRoom() -> Bool {
+    /// One makes room over which the device answers elsewhere, or one that was asked in vain, from the same address first: a
+    /// device that dials again may have left its last connection open. One that was not asked yet stays.
+    private mutating func makeRoom(for address: NetworkAddress) -> Bool {
         guard waiting.count >= Self.most else { return true }
-        guard let spare = waiting.firstIndex(where: \.isSpare) else { return false }
-        refuse(.tooMany, waiting.remove(at: spare).address)
+        func worth(_ caller: DialInCaller) -> (Int, Int, Int) {
+            (caller.isSpare ? 0 : 1, caller.address == address ? 0 : 1, -caller.timeouts)
+        }
+        let place = waiting.indices.filter { waiting[$0].isSpare || waiting[$0].timeouts > 0 }
+            .min { worth(waiting[$0]) < worth(waiting[$1]) }
+        guard let place else { return false }
+        refuse(.tooMany, waiting.remove(at: place).address)
         return true
     }
 

@@ -63,6 +63,7 @@ public struct LinkScan: ~Copyable {
         fileprivate var strangers: [[Outcome]]?
         /// Units that answered like those.
         fileprivate var doubtful: [UInt8] = []
+        fileprivate var hasBegunDoubtful = false
         /// In requests, about.
         fileprivate var done = 0
 
@@ -75,8 +76,12 @@ public struct LinkScan: ~Copyable {
                     && (0...65_536).contains(ask.rest) && ask.search.isSound
                     && (0...LinkScan.mostProbes).contains(ask.probe)
             } && (0...1_000_000_000).contains(requests) && (0...1_000_000_000).contains(done)
+                && strangers.map { $0.count == 2 && $0.allSatisfy { $0.count <= LinkScan.mostProbes } } ?? true
                 && found.allSatisfy { $0.spans.allSatisfy { (0...65_535).contains($0.address) } }
         }
+
+        /// Units that answered the same as unit IDs without a device, and were not looked at further.
+        public var unknownUnits: [UInt8] { isDone ? doubtful : [] }
 
         /// 0 to 1; what is found makes more to be asked.
         public var progress: Double {
@@ -244,13 +249,14 @@ public struct LinkScan: ~Copyable {
 
     /// Where nothing tells a unit from those that are not there, registers do.
     private mutating func beginDoubtful() {
-        guard state.found.isEmpty, !state.doubtful.isEmpty else { return }
+        guard state.found.isEmpty, !state.doubtful.isEmpty, !state.hasBegunDoubtful else { return }
+        state.hasBegunDoubtful = true
         let units = state.doubtful.count <= Self.fewUnits ? state.doubtful : Array(state.doubtful.prefix(1))
         for unit in units.reversed() {
             begin(unit)
-            note("is answered like units that are not there: it is a device by itself, or there is none", of: unit)
+            note("answers the same as unit IDs without a device: it may be the only device, or absent", of: unit)
         }
-        state.doubtful = []
+        state.doubtful.removeAll { units.contains($0) }
     }
 
     private mutating func begin(_ unit: UInt8) {

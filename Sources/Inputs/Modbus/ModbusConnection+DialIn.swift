@@ -56,10 +56,9 @@ extension ModbusConnection {
     private mutating func stillAnswers(_ pause: Int64) -> Bool {
         guard let (request, unit) = lastAnswered else { return false }
         do throws(ModbusError) {
-            _ = keepSilent(pause)
-            try ask(request, unit: unit)
+            try askBeside(request, unit: unit, pause: pause)
         } catch {
-            guard error.isOfDevice else {
+            guard error.kind == .exception else {
                 handle(error)
                 return false
             }
@@ -74,14 +73,14 @@ extension ModbusConnection {
     ) -> Bool {
         exchange(with: caller)
         do throws(ModbusError) {
-            _ = keepSilent(pause)
             if let identity = port.identity {
-                try prove(identity)
+                try prove(identity, pause)
             } else {
-                try ask(request, unit: unit)
+                try askBeside(request, unit: unit, pause: pause)
             }
         } catch {
-            guard port.identity == nil, error.isOfDevice else {
+            // An exception is an answer, also that of a converter whose device is off.
+            guard port.identity == nil, error.kind == .exception else {
                 exchange(with: caller)
                 settle(caller, error)
                 return false
@@ -105,31 +104,26 @@ extension ModbusConnection {
         swap(&timeouts, &caller.timeouts)
     }
 
-    private mutating func prove(_ identity: DialInPort.Identity) throws(ModbusError) {
+    private mutating func prove(_ identity: DialInPort.Identity, _ pause: Int64) throws(ModbusError) {
         let request = ReadRequest(
             table: RegisterTable(identity.table), address: identity.address, count: identity.words.count, points: [])
-        try ask(request, unit: identity.unit)
+        try askBeside(request, unit: identity.unit, pause: pause)
         let found = words(of: request)
         if found != identity.words { throw .otherDevice(found) }
     }
 
     /// What becomes of a connection over which the device has not answered.
     private mutating func settle(_ caller: DialInCaller, _ error: ModbusError) {
-        if let found = error.otherDevice { return settings.report(.wrongIdentity(found), caller.address) }
+        if error.otherDevice != nil { return settings.report(.wrongIdentity, caller.address) }
         guard error.kind != .disconnected, error.kind != .setup else {
             return settings.report(.closed, caller.address)
         }
         caller.timeouts += 1
         guard caller.timeouts < Self.timeoutsUntilHangUp else {
-            return settings.report(.silent(caller.timeouts), caller.address)
+            return settings.report(.unproven(caller.timeouts, error), caller.address)
         }
         callers?.putBack(caller)
     }
-}
-
-extension ModbusError {
-    /// Whether it is the device itself that answered so.
-    fileprivate var isOfDevice: Bool { kind == .exception && !isOfGateway }
 }
 
 extension ModbusLinkSettings {
@@ -138,10 +132,11 @@ extension ModbusLinkSettings {
     }
 
     /// Reports a connection that is closed.
-    fileprivate func report(_ refusal: DialInCallers.Refusal, _ address: NetworkAddress) {
+    fileprivate func report(_ refusal: DialInCallers.Refusal, _ address: NetworkAddress?) {
         guard let (reason, next) = Self.reason(of: refusal) else { return monitor.dialledIn(.closed) }
         monitor.dialledIn(.refused)
-        warnings.warn(.dialInRefused, of: name, "\(endpoint): the connection from \(address) \(reason)", next: next)
+        let connection = address.map { "the connection from \($0)" } ?? "a connection"
+        warnings.warn(.dialInRefused, of: name, "\(endpoint): \(connection) \(reason)", next: next)
     }
 
     private static func reason(of refusal: DialInCallers.Refusal) -> (reason: String, next: String)? {
@@ -151,16 +146,16 @@ extension ModbusLinkSettings {
             ("is refused: the address is not in `from`", "add its range to `from` if it is the device's")
         case .tooMany:
             ("is refused: too many others wait", "write `from`, so that the device's addresses alone are accepted")
-        case .noContext(let error): ("is refused: \(error)", "use fewer links, or raise the limit of open files")
-        case .wrongIdentity(let words):
+        case .failed(let error): ("is refused: \(error)", "use fewer links, or raise the limit of open files")
+        case .wrongIdentity:
             (
-                "is refused: its `identity` registers hold \(words), and not what the configuration says",
-                "look at who connects, and at `identity`"
+                "is refused: the `identity` registers do not match the configuration",
+                "check which device connects, and `identity`"
             )
-        case .silent(let count):
+        case .unproven(let count, let error):
             (
-                "is closed: \(count) requests were not answered over it",
-                "look at the device behind it, its unit id and `framing`"
+                "is closed: \(count) requests over it failed, the last with: \(error)",
+                "check the device behind it, its unit id and `framing`"
             )
         }
     }

@@ -173,10 +173,25 @@ struct ModbusConnection: ~Copyable {
             took = try connectIfNeeded()
         }
         if keepSilent(pause) { took = true }
-        guard !owed.isEmpty, let probe = owed.probe(before: request, unit: unit, at: .now) else { return took }
+        return try askProbe(before: request, unit: unit, pause: pause) || took
+    }
+
+    /// Asks something else first if a late answer could be taken for the one to `request`.
+    /// - Returns: whether that took time.
+    private mutating func askProbe(
+        before request: ReadRequest, unit: UInt8, pause: Int64
+    ) throws(ModbusError) -> Bool {
+        guard !owed.isEmpty, let probe = owed.probe(before: request, unit: unit, at: .now) else { return false }
         try ask(probe, unit: unit)
         _ = keepSilent(pause)
         return true
+    }
+
+    /// Asks beside the polls: whether a connection is the device's.
+    mutating func askBeside(_ request: ReadRequest, unit: UInt8, pause: Int64) throws(ModbusError) {
+        _ = keepSilent(pause)
+        _ = try askProbe(before: request, unit: unit, pause: pause)
+        try ask(request, unit: unit)
     }
 
     private mutating func keep(_ pause: Int64?, of unit: UInt8) -> Int64 {
@@ -186,7 +201,7 @@ struct ModbusConnection: ~Copyable {
     }
 
     /// - Returns: whether that took time.
-    func keepSilent(_ pause: Int64) -> Bool {
+    private func keepSilent(_ pause: Int64) -> Bool {
         let needed = max(pause, Int64(silence))
         guard needed > 0 else { return false }
         let left = needed - Moment.now.microseconds(since: idleSince)
@@ -195,7 +210,7 @@ struct ModbusConnection: ~Copyable {
     }
 
     /// Asks what no late answer can be taken for an answer to.
-    mutating func ask(_ request: ReadRequest, unit: UInt8) throws(ModbusError) {
+    private mutating func ask(_ request: ReadRequest, unit: UInt8) throws(ModbusError) {
         defer { idleSince = .now }
         do throws(ModbusError) {
             try transfer(request, unit: unit)

@@ -9,7 +9,7 @@ package struct SparkplugNode {
     /// Why a message gave nothing, or not all.
     package enum Refusal: String, Error, CaseIterable {
         case malformed
-        /// A birth or data without any metric: what is compressed looks so (Sparkplug 3.0.0, 6.4.4, uuid and body).
+        /// A compressed payload: it has a body instead of metrics (Sparkplug 3.0.0, 6.4.4).
         case unreadable
         /// Kept by a broker for nobody knows how long, which Sparkplug does not allow (Sparkplug 3.0.0, 5.17).
         case retained
@@ -67,16 +67,15 @@ package struct SparkplugNode {
     ) throws(Refusal) {
         if topic.kind == .nodeDeath { return try die(payload, at: now, into: &batch) }
         heard = now.instant
-        guard !payload.metrics.isEmpty || topic.kind == .deviceDeath else {
+        if topic.kind != .nodeBirth, let number = payload.sequence {
+            sequence.note(UInt8(truncatingIfNeeded: number), at: now.instant)
+        }
+        guard !payload.isOpaque else {
             // As an empty birth it would withdraw every metric.
             rebirth.want(at: now.instant)
             throw .unreadable
         }
-        if topic.kind == .nodeBirth {
-            try beginLife(payload, at: now.instant)
-        } else if let number = payload.sequence {
-            sequence.note(UInt8(truncatingIfNeeded: number), at: now.instant)
-        }
+        if topic.kind == .nodeBirth { try beginLife(payload, at: now.instant) }
         let isNew = topic.device.map { devices[$0] == nil } ?? false
         guard own.isBorn, !isNew || topic.kind == .deviceBirth else { throw unborn(at: now.instant) }
         guard var body = body(of: topic.device) else { throw .tooManyDevices }

@@ -14,9 +14,13 @@ public struct DialInListener: ~Copyable {
     deinit { close(descriptor) }
 
     /// The connection that has waited longest, nil if there is none. It belongs to the caller.
-    public func accept() -> Int32? {
+    /// - Throws: if the system allows no more open files.
+    public func accept() throws(ModbusError) -> Int32? {
         let accepted = Glibc.accept(descriptor, nil, nil)
-        guard accepted >= 0 else { return nil }
+        guard accepted >= 0 else {
+            if errno == EMFILE || errno == ENFILE { throw ModbusError(code: errno) }
+            return nil
+        }
         _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
         var on: Int32 = 1
         setsockopt(accepted, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))

@@ -197,9 +197,20 @@ extension ModbusError {
     /// A short stable name, for metrics and the `reason` of a bad reading.
     public var name: String { cause.rawValue }
 
+    /// Of a port at which the gateway itself listens.
+    private var adviceOfPort: String? {
+        switch code {
+        case EACCES, EPERM: "ports below 1024 need the capability CAP_NET_BIND_SERVICE: use a port above"
+        case EADDRINUSE: "another process listens at the port: use another port"
+        case EADDRNOTAVAIL: "the address is not one of this machine (ip addr): use 0.0.0.0 for all of them"
+        default: nil
+        }
+    }
+
     /// What to do about it.
     public func advice(at endpoint: ModbusEndpoint) -> String {
-        switch cause {
+        if endpoint.isDialIn, let advice = adviceOfPort { return advice }
+        return switch cause {
         case .unknownHost:
             "check the spelling of the host and this machine's name service, or write the address in numbers"
         case .connectionRefused:
@@ -230,7 +241,7 @@ extension ModbusError {
         case .deviceFailure, .memoryParity: "look at the device: it reports a fault of its own"
         case .acknowledge, .deviceBusy, .negativeAcknowledge: "poll less often, or write a `pause` in the map"
         case .gatewayPath, .gatewayTarget:
-            "the gateway before the device answers, and not the device: check the unit id and its line"
+            "the Modbus gateway answered; the device behind it did not: check the unit id and its line"
         case .exception: "look the number up in the device's manual"
         }
     }

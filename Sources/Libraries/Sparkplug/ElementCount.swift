@@ -33,6 +33,24 @@ struct ElementCount {
         return counter.count(bytes[...], .payload, depth: 0)
     }
 
+    /// Whether a message has a field, by number, at its own level.
+    static func hasField(_ number: UInt64, in bytes: [UInt8]) -> Bool {
+        var rest = bytes[...]
+        while let tag = varint(&rest) {
+            if tag >> 3 == number { return true }
+            switch tag & 7 {
+            case 0: guard varint(&rest) != nil else { return false }
+            case 1: guard skip(8, &rest) else { return false }
+            case 5: guard skip(4, &rest) else { return false }
+            case 2:
+                guard let length = varint(&rest), length <= UInt64(rest.count) else { return false }
+                rest = rest.dropFirst(Int(length))
+            default: return false
+            }
+        }
+        return false
+    }
+
     private mutating func count(_ bytes: ArraySlice<UInt8>, _ message: Message, depth: Int) -> Bool {
         guard depth <= Self.deepest else { return false }
         var rest = bytes

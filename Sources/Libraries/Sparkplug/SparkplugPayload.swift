@@ -13,6 +13,8 @@ public struct SparkplugPayload: Sendable {
     /// 0 to 255, counted over all that an edge node and its devices send.
     public var sequence: UInt64?
     public var metrics: [SparkplugMetric]
+    /// Whether it has a `body`, as a compressed payload has instead of metrics (ibid., 6.4.4 and 6.4.31).
+    public private(set) var isOpaque = false
 
     public init(timestamp: UInt64?, sequence: UInt64?, metrics: [SparkplugMetric]) {
         self.timestamp = timestamp
@@ -30,6 +32,7 @@ public struct SparkplugPayload: Sendable {
         timestamp = payload.hasTimestamp ? payload.timestamp : nil
         sequence = payload.hasSeq ? payload.seq : nil
         metrics = payload.metrics.map(SparkplugMetric.init)
+        isOpaque = metrics.isEmpty && ElementCount.hasField(5, in: bytes)
     }
 
     /// As it goes over the wire; templates are left out.

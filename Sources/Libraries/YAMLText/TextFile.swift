@@ -37,7 +37,7 @@ public enum TextFile {
     }
 
     private static func bytes(of file: Int32, _ path: String, _ limit: Int) throws(TextFileError) -> [UInt8] {
-        let deadline = ContinuousClock.now + .milliseconds(patience)
+        var deadline = ContinuousClock.now + .milliseconds(patience)
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65_536)
         while true {
@@ -52,6 +52,7 @@ public enum TextFile {
             if count < 0, errno == EAGAIN || errno == EINTR { continue }
             guard count >= 0 else { throw TextFileError("\(path): \(String(cString: strerror(errno)))") }
             if count == 0 { return bytes }
+            deadline = .now + .milliseconds(patience)
             bytes.append(contentsOf: chunk[..<count])
             guard bytes.count <= limit else { throw TextFileError("\(path): larger than \(limit) bytes") }
         }

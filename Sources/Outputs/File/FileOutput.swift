@@ -84,13 +84,12 @@ private struct OpenFile: ~Copyable {
     }
 
     private static func open(_ path: String, _ mode: mode_t) throws(OutputFailure) -> (descriptor: Int32, size: Int) {
-        var descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode)
-        if descriptor >= 0 {
+        // A pipe or a terminal in its place is not waited for.
+        var descriptor = Glibc.open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK)
+        if descriptor < 0, errno == ENOENT {
+            descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, mode)
             // The process' umask is for the state folder.
-            fchmod(descriptor, mode)
-        } else if errno == EEXIST {
-            // Where a pipe or a terminal is, nothing is waited for.
-            descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, mode)
+            if descriptor >= 0 { fchmod(descriptor, mode) }
         }
         guard descriptor >= 0 else { throw failure("open \(path)") }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {

@@ -60,7 +60,7 @@ public actor MQTTOutput: Output {
             try connectIfNeeded()
             try obey()
         } catch {
-            connection = nil
+            drop()
             return SendOutcome(settled: 0, failure: OutputFailure(error.description))
         }
         if let hindrance = edgeNode?.hindrance { return SendOutcome(settled: 0, failure: OutputFailure(hindrance)) }
@@ -77,7 +77,7 @@ public actor MQTTOutput: Output {
             suspect.clear()
             return SendOutcome(verdicts, failure: nil)
         } catch {
-            connection = nil
+            drop()
             let outcome = SendOutcome(verdicts, failure: OutputFailure(Self.refusal(verdicts) ?? error.description))
             guard error.kind != .silence else { return outcome }
             // MQTT 5 tells what it does not take; with 3.1.1 a closed connection may be the only word.
@@ -169,14 +169,9 @@ public actor MQTTOutput: Output {
 
     private func connectIfNeeded() throws(MQTTError) {
         if connection != nil {
-            do throws(MQTTError) { try exchange(milliseconds: 0) } catch { connection = nil }
+            do throws(MQTTError) { try exchange(milliseconds: 0) } catch { drop() }
         }
         if connection != nil { return }
-        switch shortConnections.ends(at: .now) {
-        case true: nextConnection = .now + pauses.next()
-        case false: pauses.reset()
-        case nil: break
-        }
         guard nextConnection <= .now else {
             throw MQTTError(
                 .reconnect, "the broker closed \(shortConnections.count) connections within seconds; see its log")
@@ -206,9 +201,19 @@ public actor MQTTOutput: Output {
         }
         if edgeNode != nil {
             do throws(MQTTError) { try listen(until: deadline) } catch {
-                connection = nil
+                drop()
                 throw error
             }
+        }
+    }
+
+    /// The connection is over.
+    private func drop() {
+        connection = nil
+        switch shortConnections.ends(at: .now) {
+        case true: nextConnection = .now + pauses.next()
+        case false: pauses.reset()
+        case nil: break
         }
     }
 
@@ -233,7 +238,7 @@ public actor MQTTOutput: Output {
             for message in edgeNode?.deaths(at: .now, isThrough: true) ?? [] { try publish(message) }
             absence.withLock { $0 = edgeNode?.hindrance }
         } catch {
-            connection = nil
+            drop()
             if edgeNode != nil { absence.withLock { $0 = error.description } }
         }
     }
@@ -242,7 +247,7 @@ public actor MQTTOutput: Output {
 
     public func close() {
         leave()
-        connection = nil
+        drop()
     }
 }
 
@@ -263,7 +268,8 @@ extension MQTTOutput {
     private func send(_ message: EdgeNode.Message) throws(MQTTError) -> Int32? {
         try message.payload.withUnsafeBufferPointer { payload throws(MQTTError) in
             try connection?.publish(
-                topic: message.topic, payload: UnsafeRawBufferPointer(payload), retain: false, contentType: nil)
+                topic: message.topic, payload: UnsafeRawBufferPointer(payload), qos: edgeNode?.qos ?? 1, retain: false,
+                contentType: nil)
         }
     }
 

@@ -11,16 +11,19 @@ public struct EdgeNodeSettings: Sendable {
     let metrics: SparkplugMetrics
     /// The host that it waits for; nil for none.
     let primaryHost: String?
+    /// Of births, data and deaths.
+    let qos: Int
     /// The number of the last connection, of an earlier run.
     let lastConnection: UInt8?
     let keepConnection: @Sendable (UInt8) -> Void
 
     public init(
-        _ metrics: SparkplugMetrics, primaryHost: String?, lastConnection: UInt8?,
+        _ metrics: SparkplugMetrics, primaryHost: String?, qos: Int = 1, lastConnection: UInt8?,
         keepConnection: @escaping @Sendable (UInt8) -> Void
     ) {
         self.metrics = metrics
         self.primaryHost = primaryHost
+        self.qos = qos
         self.lastConnection = lastConnection
         self.keepConnection = keepConnection
     }
@@ -29,7 +32,8 @@ public struct EdgeNodeSettings: Sendable {
 /// The session of an edge node with its broker (Sparkplug 3.0.0, 5): what has been born on this connection, and the number
 /// that the next message has.
 ///
-/// Messages go at QoS 1, not at 0 as the specification has it: what nobody acknowledges is not known to have arrived.
+/// Messages go at QoS 1 unless the configuration says 0, as the specification has it: what is not acknowledged is not known to
+/// have arrived.
 struct EdgeNode {
     struct Message {
         var topic: String
@@ -49,6 +53,7 @@ struct EdgeNode {
     }
 
     let metrics: SparkplugMetrics
+    let qos: Int32
     private let primaryHost: String?
     /// Of the last session, in its birth and in its death, so that a death that comes late is told from a new one.
     private var lastSession: UInt8
@@ -68,8 +73,11 @@ struct EdgeNode {
 
         init(_ version: Int, _ metrics: [SparkplugMetric]) {
             self.version = version
+            // What is the gateway's own has the time of the birth, and not of what it says.
+            let ofDevice = metrics.filter { !($0.name?.hasPrefix(SparkplugMetrics.ownPrefix) ?? false) }
             times = Dictionary(
-                metrics.compactMap { metric in metric.alias.flatMap { alias in metric.timestamp.map { (alias, $0) } } },
+                ofDevice.compactMap { metric in metric.alias.flatMap { alias in metric.timestamp.map { (alias, $0) } }
+                },
                 uniquingKeysWith: { $1 })
             newest = times.values.max() ?? 0
         }
@@ -92,6 +100,7 @@ struct EdgeNode {
     init(_ settings: EdgeNodeSettings) {
         metrics = settings.metrics
         primaryHost = settings.primaryHost
+        qos = Int32(clamping: settings.qos)
         lastSession = settings.lastConnection ?? 255
         session = lastSession
         keep = settings.keepConnection
@@ -151,11 +160,18 @@ struct EdgeNode {
 
     /// Nil where it is larger than the broker takes.
     private mutating func birth(of device: String) -> Message? {
+        prepareBirth(of: device).map { birth(of: device, $0) }
+    }
+
+    private func prepareBirth(of device: String) -> (birth: Birth, payload: [UInt8])? {
         let (metrics, version) = metrics.birth(of: device)
         let payload = Self.payload(metrics)
-        guard payload.count <= mostBytes else { return nil }
-        devices[device] = Birth(version, metrics)
-        return message(.deviceBirth, device, payload)
+        return payload.count <= mostBytes ? (Birth(version, metrics), payload) : nil
+    }
+
+    private mutating func birth(of device: String, _ prepared: (birth: Birth, payload: [UInt8])) -> Message {
+        devices[device] = prepared.birth
+        return message(.deviceBirth, device, prepared.payload)
     }
 
     /// As of now, as far as nothing is said of the time.
@@ -185,7 +201,7 @@ struct EdgeNode {
                     guard isNews || isBacklog else { return [] }
                     if dead.contains(device), !isBacklog, !isHistorical {
                         // As its own it would need a birth, which says that it is back.
-                        guard let late = late(payload, of: device) else { return [] }
+                        guard let late = late(payload, of: device) else { return nil }
                         return [message(.nodeData, nil, late)]
                     }
                     revived.insert(device)
@@ -199,11 +215,10 @@ struct EdgeNode {
         case .birth(let device):
             revived.remove(device)
             dead.remove(device)
-            var messages: [Message] = []
-            if dying[device] != nil { messages.append(death(of: device)) }
-            guard devices[device] == nil else { return [] }
-            guard let birth = birth(of: device) else { return nil }
-            return messages + [birth]
+            guard devices[device] == nil || dying[device] != nil else { return [] }
+            guard let prepared = prepareBirth(of: device) else { return nil }
+            let messages = dying[device] == nil ? [] : [death(of: device)]
+            return messages + [birth(of: device, prepared)]
         case .death(let device):
             revived.remove(device)
             dead.insert(device)
@@ -223,7 +238,10 @@ struct EdgeNode {
 
     /// Metrics that are older than the birth has told are history: a host that takes them for news goes back in time.
     private func asHistory(_ payload: [UInt8], after birth: Birth?, _ oldest: UInt64) -> [UInt8] {
-        guard let birth, oldest < birth.newest, var told = try? SparkplugPayload(payload) else { return payload }
+        // A clock that was set back makes nothing old.
+        guard let birth, oldest < birth.newest, birth.newest <= Timestamp.now.milliseconds,
+            var told = try? SparkplugPayload(payload)
+        else { return payload }
         var isChanged = false
         for place in told.metrics.indices where !told.metrics[place].isHistorical {
             let metric = told.metrics[place]
@@ -235,7 +253,8 @@ struct EdgeNode {
         return isChanged ? told.bytes : payload
     }
 
-    /// What is told of a device after its death, as of a window that was open then: as history of the edge node, in JSON.
+    /// What is told of a device after its death, as a metric of the edge node in JSON: what was read, as a window that was open
+    /// then, is history; an alarm is an event of now.
     private func late(_ payload: [UInt8], of device: String) -> [UInt8]? {
         guard let told = try? SparkplugPayload(payload), let metric = metrics.late(told.metrics, of: device) else {
             return nil

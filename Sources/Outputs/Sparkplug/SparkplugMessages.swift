@@ -77,7 +77,7 @@ struct SparkplugMessages {
         }
     }
 
-    /// `POINT/WINDOW/FIGURE`, of the time that the window ends.
+    /// Of the time that the window ends.
     private func figures(
         _ aggregate: Aggregate, _ readings: Range<Int>, _ batch: Batch, _ contents: Catalog.Contents
     ) -> [SparkplugMetrics.Fact] {
@@ -90,7 +90,7 @@ struct SparkplugMessages {
             // That there were none is not said elsewhere.
             if value == .none, figure == .unusable || figure == .late { value = .integer(0) }
             return SparkplugMetrics.Fact(
-                name: "\(series.point)/\(aggregate.window)/\(figure.name)", unit: unit, value: value,
+                name: SparkplugMetrics.name(of: figure, aggregate.window, series.point), unit: unit, value: value,
                 // Of part of a window it is another number than of the whole.
                 time: aggregate.to, quality: value == .none ? .absent : aggregate.isPartial ? .uncertain : .good)
         }

@@ -12,6 +12,9 @@ import Synchronization
 /// Whoever renders events declares here what they speak of; who holds the connection asks for births. Numbers last as long
 /// as the process.
 public final class SparkplugMetrics: Sendable {
+    /// Of the metrics that are no device's.
+    static let ownPrefix = "Headgate/"
+
     /// What events say that is no reading: the event as JSON.
     static let events = "Headgate/events"
 
@@ -56,6 +59,7 @@ public final class SparkplugMetrics: Sendable {
     private let isTold: @Sendable (_ point: String, Device) -> Bool
     private let latest: @Sendable (_ device: String) -> Batch
     private let alarms: @Sendable (Device?) -> [String: AlarmState]
+    private let figures: @Sendable (Device) -> [WindowFigure]
     /// The devices that are there now.
     let online: @Sendable () -> Set<String>
     private let state = Mutex(State())
@@ -66,12 +70,14 @@ public final class SparkplugMetrics: Sendable {
     ///   - units: by the unit that something is in, another that it is told in.
     ///   - isTold: whether readings of a point are told, and not only what they amount to.
     ///   - alarms: those that there may be of a device, or of the gateway, by rule.
+    ///   - figures: those that windows give of a device.
     ///   - latest: an event with what is known last of each point of a device.
     ///   - online: the devices that are there now.
     public init(
         node: SparkplugNodeName, catalog: Catalog, fields: [String: [PointField]], allowed: AllowList?,
         units: [String: UnitChange], isTold: @escaping @Sendable (_ point: String, Device) -> Bool,
         alarms: @escaping @Sendable (Device?) -> [String: AlarmState],
+        figures: @escaping @Sendable (Device) -> [WindowFigure],
         latest: @escaping @Sendable (_ device: String) -> Batch,
         online: @escaping @Sendable () -> Set<String>
     ) {
@@ -82,8 +88,26 @@ public final class SparkplugMetrics: Sendable {
         self.units = units
         self.isTold = isTold
         self.alarms = alarms
+        self.figures = figures
         self.latest = latest
         self.online = online
+    }
+
+    /// A figure that a window gives of a point.
+    public struct WindowFigure: Sendable {
+        var point: String
+        /// Of the point.
+        var unit: String
+        var window: String
+        var figure: Figure
+
+        public init(point: String, unit: String, window: String, figure: Figure) {
+            (self.point, self.unit, self.window, self.figure) = (point, unit, window, figure)
+        }
+    }
+
+    static func name(of figure: Figure, _ window: String, _ point: String) -> String {
+        "\(point)/\(window)/\(figure.name)"
     }
 
     /// How it is with an alarm now.
@@ -157,21 +181,31 @@ public final class SparkplugMetrics: Sendable {
 
     /// Metrics of a device that is dead, as one of the edge node.
     func late(_ metrics: [SparkplugMetric], of device: String) -> SparkplugMetric? {
-        let (names, alias) = state.withLock { state in
+        let (names, own) = state.withLock { state in
             _ = open(nil, &state)
             let declared = state.devices[device]?.declared ?? []
+            let own = state.devices[""]?.declared ?? []
             return (
                 Dictionary(declared.map { ($0.alias, ($0.name, $0.form == .unsigned)) }, uniquingKeysWith: { $1 }),
-                state.devices[""]?.declared.first { $0.name == Self.late }?.alias
+                Dictionary(own.map { ($0.name, $0.alias) }, uniquingKeysWith: { first, _ in first })
             )
         }
-        guard let alias else { return nil }
+        let event = metrics.first { $0.alias.flatMap { names[$0]?.0 } == Self.events }
+        if let event, let alias = own[Self.events] {
+            var metric = SparkplugMetric(alias: alias, raw: event.raw)
+            metric.timestamp = event.timestamp
+            return metric
+        }
+        guard let alias = own[Self.late] else { return nil }
         let told = LateMetrics(
             device: device,
             metrics: metrics.compactMap { metric in
                 metric.alias.flatMap { names[$0] }.map { LateMetrics.One(name: $0, isUnsigned: $1, metric) }
             })
-        guard let json = try? JSONEncoder().encode(told) else { return nil }
+        let encoder = JSONEncoder()
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        guard let json = try? encoder.encode(told) else { return nil }
         var metric = SparkplugMetric(alias: alias, raw: .string(String(decoding: json, as: UTF8.self)))
         metric.timestamp = metrics.compactMap(\.timestamp).max()
         metric.isHistorical = true
@@ -250,6 +284,11 @@ public final class SparkplugMetrics: Sendable {
             let isWanted = device.map { allowed?.isAllowed(field.point, $0) ?? true && isTold(field.point, $0) }
             guard isWanted ?? false else { continue }
             _ = Self.add(field.point, unit: field.unit, field.form, to: &known, &state.aliases)
+        }
+        for one in device.map(figures) ?? [] where device.map({ allowed?.isAllowed(one.point, $0) ?? true }) ?? false {
+            let unit = one.figure.isOfUnit ? units[one.unit]?.unit ?? one.unit : ""
+            _ = Self.add(
+                Self.name(of: one.figure, one.window, one.point), unit: unit, .number, to: &known, &state.aliases)
         }
         let events = Self.add(Self.events, unit: "", .text, to: &known, &state.aliases)
         // That nothing has been told yet is as it should be.
