@@ -22,7 +22,7 @@ public final class ProblemList {
 
     /// - Parameters:
     ///   - provesExamples: whether device maps have to have examples, and those have to be right.
-    ///   - provesEnvironment: whether files of secrets and certificates, folders and serial lines have to be there.
+    ///   - provesEnvironment: whether files of secrets and certificates, and folders have to be there.
     public init(provesExamples: Bool = true, provesEnvironment: Bool = false) {
         problems = Problems(provesExamples: provesExamples, provesEnvironment: provesEnvironment)
     }

@@ -120,7 +120,7 @@ public struct Readout {
         }
     }
 
-    /// The registers of a text at a point's address; nil if there is none.
+    /// The registers of a text at a point's address; nil if they hold no text.
     private static func text(
         _ source: RegisterSource, _ words: [Int: UInt16], _ settings: ModbusLinkSettings, _ unit: UInt8
     ) -> [UInt16]? {

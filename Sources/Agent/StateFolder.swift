@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-import Logging
 import YAMLText
 
 /// The folder of what the gateway keeps: readings, alarms, ids of commands. Only the gateway's user can read it.

@@ -29,7 +29,7 @@ struct SunSpecMaps {
     func prove(_ configuration: Configuration, _ damaged: DamagedFiles) {
         for device in configuration.devices where device.map.name == DeviceMap.sunSpec.name {
             let path = path(device.name)
-            guard access(path, F_OK) == 0 else { continue }
+            guard TextFile.exists(path) else { continue }
             let next = "the device is asked for its models anew; rules on its points work once it has answered"
             do {
                 if Self.map(try TextFile.read(path)) == nil {

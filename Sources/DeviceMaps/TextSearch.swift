@@ -1,7 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
-/// Finds texts in registers that nobody has explained: names, serial numbers, versions.
+/// Finds texts in registers that no map describes: names, serial numbers, versions.
 public enum TextSearch {
     /// Registers of letters; numbers look like two now and then.
     private static let fewest = 3

@@ -27,8 +27,8 @@ struct Headgate: AsyncParsableCommand {
               headgate status --watch                    what a running gateway does
 
             Exit codes: 0 done, 1 something is wrong with what was asked about, 64 wrong usage, 65 and 66 a \
-            file that is another or is not there, 69 a device, a broker or the gateway does not answer, 75 in use by \
-            another process, 78 the configuration has mistakes.
+            file that is another or is not there, 69 a device, a broker or the gateway does not answer, 73 and 74 \
+            a file cannot be made or the output not written, 75 in use by another process, 78 the configuration has mistakes.
             """,
         version: Gateway.version,
         subcommands: [

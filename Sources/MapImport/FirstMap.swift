@@ -5,7 +5,7 @@ import DeviceMaps
 import Events
 
 extension ImportedMap {
-    /// A map to begin with, of registers that nobody has explained: each as it looks most like.
+    /// A map to begin with, of registers that no map describes: each as it looks most like.
     /// - Parameter spans: what was read, by table and address.
     public static func first(
         name: String, title: String, source: String, spans: [(table: RegisterTable, address: Int, words: [UInt16])]

@@ -54,7 +54,7 @@ public enum ForeignFile {
         guard !maps.isEmpty else {
             throw ImportError(description: "\(name): there is no Modbus point in this \(format.title)")
         }
-        maps[0].left += unread(root, format)
+        maps[0].left += keysLeft(root)
         for place in maps.indices {
             maps[place].source = "imported from \(format.title) \(name.split(separator: "/").last ?? "")"
         }
@@ -62,7 +62,7 @@ public enum ForeignFile {
     }
 
     /// Every key that no reader has asked for: what it meant is missing here.
-    private static func unread(_ root: YAMLMapping, _ format: ForeignFormat) -> [ImportedMap.Left] {
+    private static func keysLeft(_ root: YAMLMapping) -> [ImportedMap.Left] {
         var counts: [(path: String, values: [String?])] = []
         var places: [String: Int] = [:]
         for key in root.keysNotRead() {

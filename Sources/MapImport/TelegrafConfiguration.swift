@@ -25,7 +25,7 @@ enum TelegrafConfiguration {
         let name: String
         let every: Int?
         private let link: String?
-        /// Why there is none.
+        /// Why the link cannot be imported.
         private let noLink: String?
         private let tags: [(name: String, value: String)]
         private let pause: Int?
@@ -239,7 +239,7 @@ enum TelegrafConfiguration {
             return total > 0 && total < 1e9 ? Int(total) : nil
         }
 
-        /// - Returns: the link, or why there is none.
+        /// - Returns: the link, or why it cannot be imported.
         private static func link(_ plugin: YAMLMapping) -> (link: String?, reason: String?) {
             guard let controller = plugin.text("controller") else { return (nil, nil) }
             let mode = plugin.text("transmission_mode") ?? ""

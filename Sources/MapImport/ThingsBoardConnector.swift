@@ -66,7 +66,7 @@ enum ThingsBoardConnector {
         return map
     }
 
-    /// - Returns: the link, or why there is none.
+    /// - Returns: the link, or why it cannot be imported.
     private static func link(_ device: YAMLMapping, _ server: YAMLMapping?) -> (link: String?, reason: String?) {
         func text(_ key: String) -> String? { device.text(key) ?? server?.text(key) }
         func integer(_ key: String) -> Int? { device.integer(key) ?? server?.integer(key) }

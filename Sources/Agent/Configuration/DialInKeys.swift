@@ -63,9 +63,12 @@ struct DialInKeys {
     private static func words(_ value: YAMLValue) -> [UInt16] {
         let words: [UInt16]
         if value.isSequence {
-            words = (value.sequence() ?? []).compactMap {
+            let registers = value.sequence() ?? []
+            words = registers.compactMap {
                 $0.integer(in: 0...65_535, "a register").map { UInt16(clamping: $0) }
             }
+            // One mistake is told once.
+            guard words.count == registers.count else { return [] }
         } else {
             let bytes = Array((value.string() ?? "").utf8)
             words = stride(from: 0, to: bytes.count, by: 2).map {

@@ -4,7 +4,7 @@
 import Glibc
 import YAMLText
 
-/// What a configuration needs of the system that the gateway is to run on: `check` looks at it unless it is told not to.
+/// What a configuration needs of the system that the gateway is to run on: `check` looks at it, without `--no-environment`.
 extension YAMLValue {
     /// The path of a file of certificates or of a key.
     func pemFile(_ resolve: (String) -> String) -> String? {
@@ -31,11 +31,7 @@ extension YAMLValue {
 
     /// The folder of a file that is to be written has to be there.
     func proveFolder(of path: String) {
-        let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-        proveFolder(folder.isEmpty ? (path.hasPrefix("/") ? "/" : ".") : folder)
-    }
-
-    private func proveFolder(_ folder: String) {
+        let folder = TextFile.folder(of: path)
         guard provesEnvironment, let reason = Self.reasonNotWritable(folder) else { return }
         problem("needs the folder \(folder): \(reason)", fix: "make it, or give it to the gateway's user")
     }

@@ -15,7 +15,7 @@ final class CommandIDs: Sendable {
         case duplicate
         /// As many commands as there is room for have a deadline that is still ahead.
         case tooMany = "too_many_commands"
-        /// The file was damaged, and the command may be one of those that were in it.
+        /// The file was damaged, and the command may be a repeat of one whose id was in it.
         case lost = "ids_lost"
         /// The id is not on the disk, so that the command could be done again after a crash.
         case diskFailed = "disk_failed"
@@ -174,8 +174,7 @@ final class CommandIDs: Sendable {
 
     /// A file's new name lasts once its folder is on the disk.
     private static func syncFolder(of path: String) -> Bool {
-        let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-        let file = open(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let file = open(TextFile.folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard file >= 0 else { return false }
         defer { Glibc.close(file) }
         return fsync(file) == 0

@@ -57,13 +57,13 @@ public struct LinkScan: ~Copyable {
     public struct State: Codable, Sendable {
         public var found: [Unit] = []
         public var requests = 0
-        fileprivate var todo: [Ask] = []
+        var todo: [Ask] = []
         /// What the units answered that hardly any bus has, by place in `LinkScan.probes`: as a gateway that gives an exception
         /// for units that are not there. Nil if they are silent.
-        fileprivate var strangers: [[Outcome]]?
+        var strangers: [[Outcome]]?
         /// Units that answered like those.
-        fileprivate var doubtful: [UInt8] = []
-        fileprivate var hasBegunDoubtful = false
+        var doubtful: [UInt8] = []
+        var hasBegunDoubtful = false
         /// In requests, about.
         fileprivate var done = 0
 
@@ -93,7 +93,7 @@ public struct LinkScan: ~Copyable {
     }
 
     /// What came of a request.
-    fileprivate enum Outcome: Codable, Equatable {
+    enum Outcome: Codable, Equatable {
         case data, silence
         case exception(Int32)
 
@@ -106,7 +106,7 @@ public struct LinkScan: ~Copyable {
         }
     }
 
-    fileprivate struct Ask: Codable, CustomStringConvertible {
+    struct Ask: Codable, CustomStringConvertible {
         enum Kind: String, Codable { case anybody, unit, sunSpec, registers }
 
         var kind: Kind
@@ -131,25 +131,16 @@ public struct LinkScan: ~Copyable {
         }
     }
 
-    private let wish: Wish
+    let wish: Wish
     private let isLine: Bool
     private var connection: ModbusConnection
-    public private(set) var state: State
+    public internal(set) var state: State
 
     // Split where it becomes worth a request for each: a whole answer, an eighth of it, single registers.
     fileprivate static let most = ModbusLimits.protocolRegisters
     private static let few = 16
-    /// Units that hardly any bus has: who gives data for both of these is a device by itself.
-    private static let unlikely: [UInt8] = [213, 199]
-    /// Registers that tell a unit from those that are not there, where these answer too: where many devices have some, and
-    /// where SunSpec begins.
-    private static let probed = [0, 1, 100, 256, 512, 1_000, 2_000, 3_000, 4_000, 4_096, 8_192, 30_000, 40_000, 50_000]
-    /// So many are looked at in full although none is told from those that are not there.
-    private static let fewUnits = 8
 
-    fileprivate static let mostProbes = 4 * (probed.count + 1)
-
-    private let probes: [(table: RegisterTable, address: Int)]
+    let probes: [(table: RegisterTable, address: Int)]
 
     /// - Parameter state: of an earlier run that was stopped; nil to begin.
     public init(_ settings: ModbusLinkSettings, _ wish: Wish, from state: State?, logger: Logger) {
@@ -201,65 +192,9 @@ public struct LinkScan: ~Copyable {
         }
     }
 
-    private func probe(_ place: Int) -> ReadRequest {
-        let probe = probes.indices.contains(place) ? probes[place] : (.holding, 0)
-        return ReadRequest(table: probe.table, address: UInt16(clamping: probe.address), count: 1, points: [])
-    }
-
     // MARK: Units
 
-    /// A device by itself often gives data for every number. An exception says less: some gateways give one for each unit
-    /// that is not there.
-    private mutating func lookAtAnybody(_ ask: Ask, _ outcome: Outcome) {
-        let place = Self.unlikely.firstIndex(of: ask.unit) ?? 0
-        if place == 0, ask.probe == 0, outcome == .silence { return }
-        var strangers = state.strangers ?? [[], []]
-        strangers[place].append(outcome)
-        state.strangers = strangers
-        var next = ask
-        if place == 0 {
-            next.unit = Self.unlikely[1]
-        } else {
-            if strangers[0].last == .data, outcome == .data { return beginAlone() }
-            next.unit = Self.unlikely[0]
-            next.probe += 1
-        }
-        if next.probe < probes.count { state.todo.append(next) }
-    }
-
-    private mutating func beginAlone() {
-        state.strangers = nil
-        state.todo = [Ask(kind: .unit, unit: wish.units[0])]
-        note("answers to every unit: it is a device by itself", of: wish.units[0])
-    }
-
-    /// An exception is an answer too, unless units that are not there give the same.
-    private mutating func lookAtUnit(_ ask: Ask, _ outcome: Outcome) {
-        guard let strangers = state.strangers else {
-            if outcome != .silence { begin(ask.unit) }
-            return
-        }
-        guard outcome != .silence else { return }
-        let known = strangers.compactMap { $0.indices.contains(ask.probe) ? $0[ask.probe] : nil }
-        guard known.contains(outcome) else { return begin(ask.unit) }
-        var next = ask
-        next.probe += 1
-        if next.probe < probes.count { state.todo.append(next) } else { state.doubtful.append(ask.unit) }
-    }
-
-    /// Where nothing tells a unit from those that are not there, registers do.
-    private mutating func beginDoubtful() {
-        guard state.found.isEmpty, !state.doubtful.isEmpty, !state.hasBegunDoubtful else { return }
-        state.hasBegunDoubtful = true
-        let units = state.doubtful.count <= Self.fewUnits ? state.doubtful : Array(state.doubtful.prefix(1))
-        for unit in units.reversed() {
-            begin(unit)
-            note("answers the same as unit IDs without a device: it may be the only device, or absent", of: unit)
-        }
-        state.doubtful.removeAll { units.contains($0) }
-    }
-
-    private mutating func begin(_ unit: UInt8) {
+    mutating func begin(_ unit: UInt8) {
         change(unit) { _ in }
         for table in wish.tables.reversed() {
             push(
@@ -280,7 +215,7 @@ public struct LinkScan: ~Copyable {
         }
     }
 
-    private mutating func note(_ text: String, of unit: UInt8) {
+    mutating func note(_ text: String, of unit: UInt8) {
         change(unit) { if !$0.notes.contains(text) { $0.notes.append(text) } }
     }
 

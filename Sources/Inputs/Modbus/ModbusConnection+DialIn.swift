@@ -108,13 +108,12 @@ extension ModbusConnection {
         let request = ReadRequest(
             table: RegisterTable(identity.table), address: identity.address, count: identity.words.count, points: [])
         try askBeside(request, unit: identity.unit, pause: pause)
-        let found = words(of: request)
-        if found != identity.words { throw .otherDevice(found) }
+        if words(of: request) != identity.words { throw .anotherDevice }
     }
 
     /// What becomes of a connection over which the device has not answered.
     private mutating func settle(_ caller: DialInCaller, _ error: ModbusError) {
-        if error.otherDevice != nil { return settings.report(.wrongIdentity, caller.address) }
+        if error.isOfAnotherDevice { return settings.report(.wrongIdentity, caller.address) }
         guard error.kind != .disconnected, error.kind != .setup else {
             return settings.report(.closed, caller.address)
         }

@@ -103,17 +103,14 @@ public struct MQTTConnection: ~Copyable {
 
     /// - Parameter publishesWill: whether the broker is to publish the will, as if the connection was lost (MQTT 5, 3.14.2.1,
     ///   reason 4).
-    /// - Returns: whether the broker does: MQTT 3.1.1 has no way to say so.
-    @discardableResult
-    public func disconnect(publishesWill: Bool = false) -> Bool {
-        let asksForWill = publishesWill && settings.version == .v5
-        if asksForWill {
+    public func disconnect(publishesWill: Bool = false) {
+        // MQTT 3.1.1 has no way to say so.
+        if publishesWill, settings.version == .v5 {
             mosquitto_disconnect_v5(client, Int32(MQTT_RC_DISCONNECT_WITH_WILL_MSG.rawValue), nil)
         } else {
             mosquitto_disconnect(client)
         }
         mosquitto_loop_write(client, 1)
-        return asksForWill
     }
 
     // MARK: The loop

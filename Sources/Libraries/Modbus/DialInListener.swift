@@ -13,7 +13,7 @@ public struct DialInListener: ~Copyable {
 
     deinit { close(descriptor) }
 
-    /// The connection that has waited longest, nil if there is none. It belongs to the caller.
+    /// The connection that has waited longest, nil if no connection waits. It belongs to the caller.
     /// - Throws: if the system allows no more open files.
     public func accept() throws(ModbusError) -> Int32? {
         let accepted = Glibc.accept(descriptor, nil, nil)

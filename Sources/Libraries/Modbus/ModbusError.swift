@@ -23,14 +23,14 @@ public struct ModbusError: Error, Equatable, CustomStringConvertible {
     }
 
     public let kind: Kind
-    /// The `errno` libmodbus left, or one of `ownCodes`.
+    /// The `errno` libmodbus left, or a code of this file's.
     public let code: Int32
     /// The exception code of the answer (MODBUS Application Protocol V1.1b3, 7), or nil if there was none.
     public private(set) var exceptionCode: Int32?
     /// What is wrong, where that says more than the code.
     private let detail: String?
-    /// What registers hold by which a device is known, where it is another's.
-    public private(set) var otherDevice: [UInt16]?
+    /// Whether registers by which a device is known hold what they should not.
+    public private(set) var isOfAnotherDevice = false
 
     public init(code: Int32) {
         self.init(code: code, Self.kind(of: code))
@@ -78,9 +78,9 @@ public struct ModbusError: Error, Equatable, CustomStringConvertible {
     }
 
     /// Registers by which a device is known that hold something else (EMBBADDATA).
-    public static func otherDevice(_ words: [UInt16]) -> ModbusError {
+    public static var anotherDevice: ModbusError {
         var error = ModbusError(code: MODBUS_ENOBASE + 13)
-        error.otherDevice = words
+        error.isOfAnotherDevice = true
         return error
     }
 

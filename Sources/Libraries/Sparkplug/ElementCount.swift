@@ -38,15 +38,7 @@ struct ElementCount {
         var rest = bytes[...]
         while let tag = varint(&rest) {
             if tag >> 3 == number { return true }
-            switch tag & 7 {
-            case 0: guard varint(&rest) != nil else { return false }
-            case 1: guard skip(8, &rest) else { return false }
-            case 5: guard skip(4, &rest) else { return false }
-            case 2:
-                guard let length = varint(&rest), length <= UInt64(rest.count) else { return false }
-                rest = rest.dropFirst(Int(length))
-            default: return false
-            }
+            guard content(tag, &rest) != nil else { return false }
         }
         return false
     }
@@ -55,29 +47,36 @@ struct ElementCount {
         guard depth <= Self.deepest else { return false }
         var rest = bytes
         while !rest.isEmpty {
-            guard let tag = Self.varint(&rest) else { return false }
-            switch tag & 7 {
-            case 0: guard Self.varint(&rest) != nil else { return false }
-            case 1: guard Self.skip(8, &rest) else { return false }
-            case 5: guard Self.skip(4, &rest) else { return false }
-            case 2:
-                guard let length = Self.varint(&rest), length <= UInt64(rest.count) else { return false }
-                let inner = rest.prefix(Int(length))
-                rest = rest.dropFirst(Int(length))
-                guard let element = message.element(tag >> 3) else { continue }
-                if element == nil { properties += 1 } else { metrics += 1 }
-                guard metrics <= Self.mostMetrics, properties <= Self.mostProperties else { return false }
-                if let element, !count(inner, element, depth: depth + 1) { return false }
-            default: return false
-            }
+            guard let tag = Self.varint(&rest), let inner = Self.content(tag, &rest) else { return false }
+            guard tag & 7 == Self.withLength, let element = message.element(tag >> 3) else { continue }
+            if element == nil { properties += 1 } else { metrics += 1 }
+            guard metrics <= Self.mostMetrics, properties <= Self.mostProperties else { return false }
+            if let element, !count(inner, element, depth: depth + 1) { return false }
         }
         return true
     }
 
-    private static func skip(_ bytes: Int, _ rest: inout ArraySlice<UInt8>) -> Bool {
-        guard rest.count >= bytes else { return false }
-        rest = rest.dropFirst(bytes)
-        return true
+    /// The wire type of texts, bytes and messages.
+    private static let withLength: UInt64 = 2
+
+    /// The bytes behind a tag, without their length; nil if they are cut off, or of a type that nothing here has.
+    private static func content(_ tag: UInt64, _ rest: inout ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+        let length: UInt64
+        switch tag & 7 {
+        case 0:
+            let whole = rest
+            guard varint(&rest) != nil else { return nil }
+            return whole.prefix(whole.count - rest.count)
+        case 1: length = 8
+        case withLength:
+            guard let written = varint(&rest) else { return nil }
+            length = written
+        case 5: length = 4
+        default: return nil
+        }
+        guard length <= UInt64(rest.count) else { return nil }
+        defer { rest = rest.dropFirst(Int(length)) }
+        return rest.prefix(Int(length))
     }
 
     private static func varint(_ rest: inout ArraySlice<UInt8>) -> UInt64? {

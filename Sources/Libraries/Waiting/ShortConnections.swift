@@ -4,7 +4,7 @@
 /// The connections to one peer that ended soon after they were made: a peer that accepts and closes is not worth a line in the
 /// log each time.
 public struct ShortConnections: Sendable {
-    /// A connection that lasts as long is none of them.
+    /// A connection that lasts this long is not short.
     private static let short = Duration.seconds(5)
     /// A broker that is restarted may close one or two.
     private static let mostLogged = 3
@@ -22,7 +22,7 @@ public struct ShortConnections: Sendable {
     }
 
     /// The connection has ended, if there was one.
-    /// - Returns: whether it was short; nil if there was none.
+    /// - Returns: whether it was short; nil if no connection had been made.
     @discardableResult
     public mutating func ends(at now: ContinuousClock.Instant) -> Bool? {
         guard let began else { return nil }

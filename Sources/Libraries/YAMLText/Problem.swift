@@ -35,10 +35,10 @@ public final class Problems {
 
     /// Whether a device map has to have examples, and they have to be right.
     public let provesExamples: Bool
-    /// Whether what the system has is looked at too: files of secrets and certificates, folders, serial lines.
+    /// Whether what the system has is looked at too: files of secrets and certificates, folders.
     public let provesEnvironment: Bool
 
-    /// The keys that were read, by line and column; nil if nobody wants to know.
+    /// The keys that were read, by line and column; nil where they are not counted.
     var keysRead: Set<Place>?
 
     struct Place: Hashable {

@@ -36,6 +36,12 @@ public enum TextFile {
         return text
     }
 
+    /// The folder that a file is in, as its path says.
+    public static func folder(of path: String) -> String {
+        let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+        return folder.isEmpty ? (path.hasPrefix("/") ? "/" : ".") : folder
+    }
+
     private static func bytes(of file: Int32, _ path: String, _ limit: Int) throws(TextFileError) -> [UInt8] {
         var deadline = ContinuousClock.now + .milliseconds(patience)
         var bytes: [UInt8] = []

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import FoundationEssentials
 import Sparkplug
 
 /// Metrics of a device that are told after its death, as `Headgate/late` has them: JSON.
@@ -41,4 +42,12 @@ struct LateMetrics: Encodable {
 
     var device: String
     var metrics: [One]
+
+    /// JSON has no numbers for what is infinite: those are texts.
+    var json: String? {
+        let encoder = JSONEncoder()
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) }
+    }
 }

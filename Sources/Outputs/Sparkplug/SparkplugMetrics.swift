@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Events
-import FoundationEssentials
 import Sparkplug
 import Synchronization
 
@@ -16,13 +15,13 @@ public final class SparkplugMetrics: Sendable {
     static let ownPrefix = "Headgate/"
 
     /// What events say that is no reading: the event as JSON.
-    static let events = "Headgate/events"
+    static let events = ownPrefix + "events"
 
     /// What is told of a device after its death, as JSON: a metric of the edge node.
-    static let late = "Headgate/late"
+    static let late = ownPrefix + "late"
 
     /// What says whether a rule's alarm is on.
-    static func alarm(of rule: String) -> String { "Headgate/alarms/\(rule)" }
+    static func alarm(of rule: String) -> String { ownPrefix + "alarms/\(rule)" }
 
     private struct Declared {
         var name: String
@@ -202,11 +201,8 @@ public final class SparkplugMetrics: Sendable {
             metrics: metrics.compactMap { metric in
                 metric.alias.flatMap { names[$0] }.map { LateMetrics.One(name: $0, isUnsigned: $1, metric) }
             })
-        let encoder = JSONEncoder()
-        encoder.nonConformingFloatEncodingStrategy = .convertToString(
-            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-        guard let json = try? encoder.encode(told) else { return nil }
-        var metric = SparkplugMetric(alias: alias, raw: .string(String(decoding: json, as: UTF8.self)))
+        guard let json = told.json else { return nil }
+        var metric = SparkplugMetric(alias: alias, raw: .string(json))
         metric.timestamp = metrics.compactMap(\.timestamp).max()
         metric.isHistorical = true
         return metric
