@@ -165,7 +165,7 @@ struct Assembly {
         case .kafka(var settings, let password):
             settings.sasl?.password = try password?.reveal() ?? ""
             return KafkaOutput(settings, name: name, logger: logs["outputs"])
-        case .mqtt(let broker, let retain):
+        case .mqtt(let brokers, let retain):
             var edgeNode: EdgeNodeSettings?
             if case .sparkplug(let metrics) = format, case .sparkplug(_, let host, let qos) = configured.format {
                 edgeNode = EdgeNodeSettings(
@@ -175,7 +175,7 @@ struct Assembly {
                     })
             }
             return MQTTOutput(
-                try broker.revealed(), retain: retain, sparkplug: edgeNode, name: name, logger: logs["outputs"])
+                try brokers.map { try $0.revealed() }, retain: retain, sparkplug: edgeNode, name: name, logger: logs["outputs"])
         case .file(let path, let rotate, let keep, let mode):
             return FileOutput(path: path, rotateSize: rotate, keep: keep, mode: mode, name: name)
         case .stdout: return StandardOutput()

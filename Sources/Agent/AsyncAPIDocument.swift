@@ -47,20 +47,25 @@ public struct AsyncAPIDocument {
     private static func server(of output: Configuration.ConfiguredOutput) -> JSONDocument? {
         switch output.way {
         case .kafka(let settings, _):
-            let others = settings.brokers.dropFirst().joined(separator: ", ")
-            return [
-                "host": .string(settings.brokers.first ?? ""),
-                "protocol": settings.tls == nil ? "kafka" : "kafka-secure",
-                "description": .string(others.isEmpty ? "The broker." : "And \(others)."),
-            ]
-        case .mqtt(let broker, _):
-            return [
-                "host": .string("\(broker.settings.host):\(broker.settings.port)"),
-                "protocol": broker.settings.tls == nil ? "mqtt" : "secure-mqtt",
-                "protocolVersion": broker.settings.version == .v5 ? "5" : "3.1.1",
-            ]
+            var server = server(settings.brokers)
+            server.set("protocol", settings.tls == nil ? "kafka" : "kafka-secure")
+            return server
+        case .mqtt(let brokers, _):
+            var server = server(brokers.map { "\($0.settings.host):\($0.settings.port)" })
+            let first = brokers.first?.settings
+            server.set("protocol", first?.tls == nil ? "mqtt" : "secure-mqtt")
+            server.set("protocolVersion", first?.version == .v5 ? "5" : "3.1.1")
+            return server
         case .file, .stdout: return nil
         }
+    }
+
+    private static func server(_ brokers: [String]) -> JSONDocument {
+        let others = brokers.dropFirst().joined(separator: ", ")
+        return [
+            "host": .string(brokers.first ?? ""),
+            "description": .string(others.isEmpty ? "The broker." : "And \(others)."),
+        ]
     }
 
     // MARK: Topics

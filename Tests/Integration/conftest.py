@@ -94,8 +94,8 @@ class Workshop:
         self.peers.append(peer)
         return peer
 
-    def proxy(self, target):
-        proxy = Proxy(target)
+    def proxy(self, target, kind=Proxy):
+        proxy = kind(target)
         self.proxies.append(proxy)
         return proxy
 

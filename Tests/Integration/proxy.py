@@ -52,6 +52,9 @@ class Proxy:
             for source, sink, is_reply in ((client, server, False), (server, client, True)):
                 threading.Thread(target=self.pump, args=(source, sink, is_reply), daemon=True).start()
 
+    def passes(self, client, data, is_reply):
+        """Called with each piece before it is passed on."""
+
     def pump(self, source, sink, is_reply):
         try:
             while True:
@@ -68,6 +71,7 @@ class Proxy:
                     continue
                 if is_reply:
                     self.passed += len(data)
+                self.passes(sink if is_reply else source, data, is_reply)
                 sink.sendall(data)
                 if is_reply and self.closes:
                     break

@@ -16,10 +16,29 @@ struct BrokerKeys {
         self.resolve = resolve
     }
 
-    /// - Parameters:
-    ///   - url: mqtt://host:port or mqtts://host:port.
-    ///   - keepsSession: whether the broker should keep what comes while the gateway is away.
-    func broker(_ url: YAMLValue, clientID: String, keepsSession: Bool) -> Configuration.Broker? {
+    /// The broker of a link, which keeps what comes while the gateway is away.
+    /// - Parameter url: mqtt://host:port or mqtts://host:port.
+    func broker(_ url: YAMLValue, clientID: String) -> Configuration.Broker? {
+        if url.isSequence {
+            url.problem("should be one broker: a link reads one", fix: "make a link of each")
+            return nil
+        }
+        return brokers([url], clientID: clientID, keepsSession: true)?.first
+    }
+
+    /// The brokers of an output, one or several, with the same keys.
+    func brokers(_ value: YAMLValue, clientID: String) -> [Configuration.Broker]? {
+        guard value.isSequence else { return brokers([value], clientID: clientID, keepsSession: false) }
+        let urls = value.sequence() ?? []
+        if urls.isEmpty { value.problem("needs at least one broker", fix: "write mqtt: [mqtts://a, mqtts://b]") }
+        return brokers(urls, clientID: clientID, keepsSession: false)
+    }
+
+    /// - Parameter keepsSession: whether the broker should keep what comes while the gateway is away.
+    /// - Returns: nil where one of them has a mistake.
+    private func brokers(
+        _ urls: [YAMLValue], clientID: String, keepsSession: Bool
+    ) -> [Configuration.Broker]? {
         let chosenID = mapping.take("client_id")
         let clientID = chosenID?.string() ?? clientID
         let version = mapping.take("version")?.word(["3.1.1": MQTTSettings.Version.v311, "5": .v5]) ?? .v5
@@ -34,24 +53,32 @@ struct BrokerKeys {
         if (certificate == nil) != (key == nil) {
             (certificate ?? key)?.problem("needs `certificate` and `key` together")
         }
-        guard let (isSecure, host, port) = Self.parse(url) else { return nil }
-        if !claims.claim("mqtt", host, String(port), clientID) {
-            (chosenID ?? url).problem(
-                "`\(clientID)` is the client id of another link or output at this broker, which would end its session",
-                fix: "give each a client_id of its own")
+        let tls = MQTTSettings.TLS(ca: ca, certificate: certificate?.pemFile(resolve), key: key?.pemFile(resolve))
+        var listed: Set<String> = []
+        let brokers = urls.compactMap { url -> Configuration.Broker? in
+            guard let (isSecure, host, port) = Self.parse(url) else { return nil }
+            guard listed.insert("\(host):\(port)").inserted else {
+                url.problem("is in the list already", fix: "leave it out")
+                return nil
+            }
+            if !claims.claim("mqtt", host, String(port), clientID) {
+                (chosenID ?? url).problem(
+                    "`\(clientID)` is the client id of another link or output at this broker, which would end its session",
+                    fix: "give each a client_id of its own")
+            }
+            var settings = MQTTSettings(host: host, port: port, clientID: clientID, version: version)
+            settings.username = username
+            if let keepAlive { settings.keepAlive = UInt16(clamping: keepAlive / 1_000_000) }
+            // A week, unless said: as long as the outbox keeps what it has.
+            if keepsSession { settings.sessionExpiry = UInt32(clamping: (expiry ?? 604_800_000_000) / 1_000_000) }
+            if isSecure {
+                settings.tls = tls
+            } else if ca != nil || certificate != nil {
+                url.problem("is not encrypted, though certificates are given", fix: "write mqtts://")
+            }
+            return Configuration.Broker(settings: settings, password: password)
         }
-        var settings = MQTTSettings(host: host, port: port, clientID: clientID, version: version)
-        settings.username = username
-        if let keepAlive { settings.keepAlive = UInt16(clamping: keepAlive / 1_000_000) }
-        // A week, unless said: as long as the outbox keeps what it has.
-        if keepsSession { settings.sessionExpiry = UInt32(clamping: (expiry ?? 604_800_000_000) / 1_000_000) }
-        if isSecure {
-            settings.tls = MQTTSettings.TLS(
-                ca: ca, certificate: certificate?.pemFile(resolve), key: key?.pemFile(resolve))
-        } else if ca != nil || certificate != nil {
-            url.problem("is not encrypted, though certificates are given", fix: "write mqtts://")
-        }
-        return Configuration.Broker(settings: settings, password: password)
+        return brokers.isEmpty || brokers.count < urls.count ? nil : brokers
     }
 
     /// The name of a shared subscription (MQTT 5.0, 4.8.2).

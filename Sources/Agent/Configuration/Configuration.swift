@@ -109,7 +109,8 @@ public struct Configuration: Sendable {
     public struct ConfiguredOutput: Sendable {
         public enum Way: Sendable {
             case kafka(KafkaOutputSettings, password: Secret?)
-            case mqtt(Broker, retain: Bool)
+            /// The output uses the first broker that can be used.
+            case mqtt([Broker], retain: Bool)
             /// `rotate` in bytes, `mode` the permissions of new files.
             case file(path: String, rotate: Int, keep: Int, mode: UInt32)
             case stdout

@@ -89,7 +89,7 @@ struct FormatKeys {
     private func edgeNode(
         _ output: Configuration.ConfiguredOutput, _ gateway: String
     ) -> Configuration.ConfiguredOutput.Format? {
-        guard case .mqtt(_, let retain) = output.way else {
+        guard case .mqtt(let brokers, let retain) = output.way else {
             format?.problem("is for `mqtt`", fix: "name a broker: mqtt: mqtt://host")
             return nil
         }
@@ -106,9 +106,10 @@ struct FormatKeys {
         let host = mapping.take("primary_host").map { SparkplugKeys.level($0, "the id of a host") }
         let qos = mapping.take("qos")?.integer(in: 0...1, "a quality of service") ?? 1
         guard let group, let node else { return nil }
-        if case .mqtt(let broker, _) = output.way,
-            !claims.claim("edge node", broker.settings.host, String(broker.settings.port), group, node)
-        {
+        let isAlone = brokers.map {
+            claims.claim("edge node", $0.settings.host, String($0.settings.port), group, node)
+        }
+        if isAlone.contains(false) {
             sparkplug.problem(
                 "is the edge node of another output at this broker: their births and numbers would mix",
                 fix: "give one of them another node")

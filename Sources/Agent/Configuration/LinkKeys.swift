@@ -20,7 +20,7 @@ struct LinkKeys {
             let share = mapping.take("share")
             let host = mapping.take("sparkplug_host").flatMap { SparkplugKeys.level($0, "a host id") }
             let broker = BrokerKeys(mapping, claims: claims, resolve: resolve)
-                .broker(mqtt, clientID: clientID, keepsSession: true)
+                .broker(mqtt, clientID: clientID)
             if broker?.settings.version == .v311 { share?.problem("is of MQTT 5", fix: "write version: 5") }
             let name = share.flatMap(BrokerKeys.share)
             return broker.map { .mqtt($0, share: name, sparkplugHost: host) }

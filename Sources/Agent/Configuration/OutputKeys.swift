@@ -191,7 +191,7 @@ struct OutputKeys {
         let retain = mapping.take("retain")?.boolean() ?? false
         // The broker keeps nothing for a client that only sends.
         return BrokerKeys(mapping, claims: claims, resolve: resolve)
-            .broker(url, clientID: "\(gateway)-out-\(name)", keepsSession: false).map { .mqtt($0, retain: retain) }
+            .brokers(url, clientID: "\(gateway)-out-\(name)").map { .mqtt($0, retain: retain) }
     }
 
     private func file(_ value: YAMLValue, _ mapping: YAMLMapping) -> Configuration.ConfiguredOutput.Way? {

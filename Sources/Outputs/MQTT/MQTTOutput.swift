@@ -7,7 +7,7 @@ import MQTT
 import Synchronization
 import Waiting
 
-/// Sends events to an MQTT broker at QoS 1; an event is settled by its PUBACK.
+/// Sends events to an MQTT broker, or to one of several, at QoS 1; an event is settled by its PUBACK.
 ///
 /// Serialises the connection, on a queue of its own. A connection that ends is not mended but made anew, and the
 /// window is sent again from its first unsettled event, with the same ids.
@@ -16,14 +16,10 @@ public actor MQTTOutput: Output {
     nonisolated public var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private let name: String
-    private let settings: MQTTSettings
     private let retain: Bool
     private let logger: Logger
+    private var brokers: BrokerWalk
     private var connection: MQTTConnection?
-    private var shortConnections = ShortConnections()
-    /// After connections that the broker closed at once.
-    private var pauses = Backoff(base: .milliseconds(250), cap: .seconds(5))
-    private var nextConnection = ContinuousClock.now
     private var suspect = Suspect()
     /// Where it speaks as one.
     private var edgeNode: EdgeNode?
@@ -36,16 +32,17 @@ public actor MQTTOutput: Output {
     nonisolated public let tendInterval: Duration
 
     /// - Parameters:
+    ///   - brokers: at least one; the output uses the first that can be used.
     ///   - sparkplug: where messages are of Sparkplug B, what it says, and the host it waits for.
     public init(
-        _ settings: MQTTSettings, retain: Bool, sparkplug: EdgeNodeSettings? = nil,
+        _ brokers: [MQTTSettings], retain: Bool, sparkplug: EdgeNodeSettings? = nil,
         name: String, logger: Logger
     ) {
         edgeNode = sparkplug.map { EdgeNode($0) }
         tendInterval = sparkplug == nil ? .seconds(5) : .milliseconds(250)
         executor = BlockingExecutor(label: "mqtt-output.\(name)")
         self.name = name
-        self.settings = settings
+        self.brokers = BrokerWalk(brokers)
         self.retain = retain
         self.logger = logger
     }
@@ -81,7 +78,7 @@ public actor MQTTOutput: Output {
             let outcome = SendOutcome(verdicts, failure: OutputFailure(Self.refusal(verdicts) ?? error.description))
             guard error.kind != .silence else { return outcome }
             // MQTT 5 tells what it does not take; with 3.1.1 a closed connection may be the only word.
-            return settings.version == .v311 ? suspect.judge(outcome, window) : outcome
+            return brokers.current.settings.version == .v311 ? suspect.judge(outcome, window) : outcome
         }
     }
 
@@ -172,49 +169,73 @@ public actor MQTTOutput: Output {
             do throws(MQTTError) { try exchange(milliseconds: 0) } catch { drop() }
         }
         if connection != nil { return }
-        guard nextConnection <= .now else {
-            throw MQTTError(
-                .reconnect, "the broker closed \(shortConnections.count) connections within seconds; see its log")
+        var failures: [String] = []
+        for _ in 0..<brokers.count where !Task.isCancelled {
+            do throws(MQTTError) { return try connect() } catch {
+                if brokers.count == 1 { throw error }
+                failures.append("\(brokers.current.address): \(error)")
+                if brokers.failed(error.description) {
+                    logger.warning(
+                        "broker not used, the next one is tried",
+                        metadata: [
+                            "output": "\(name)", "broker": "\(brokers.current.address)", "reason": "\(error)",
+                        ])
+                }
+                brokers.goOn()
+            }
         }
-        var settings = settings
+        throw MQTTError(.reconnect, failures.joined(separator: "; "))
+    }
+
+    /// Connects to the current broker.
+    private func connect() throws(MQTTError) {
+        if let reason = brokers.pause(at: .now) { throw MQTTError(.reconnect, reason) }
+        let deadline = ContinuousClock.now + Self.connectTimeout
+        let fresh = try established(until: deadline)
+        edgeNode?.connected()
+        // Header, packet id, topic and properties of ours take fewer.
+        edgeNode?.mostBytes = fresh.maximumPacketSize.map { Int($0) - 512 } ?? .max
+        unanswered = []
+        connection = consume fresh
+        let isLogged = brokers.connected(at: .now)
+        if edgeNode != nil {
+            do throws(MQTTError) { try listen(until: deadline) } catch {
+                drop()
+                throw error
+            }
+            if brokers.count > 1, let hindrance = edgeNode?.hindrance {
+                leave()
+                drop()
+                brokers.left(at: .now, hindrance)
+                throw MQTTError(.reconnect, hindrance)
+            }
+        }
+        if isLogged {
+            logger.notice("connected", metadata: ["output": "\(name)", "broker": "\(brokers.current.address)"])
+        }
+    }
+
+    private func established(until deadline: ContinuousClock.Instant) throws(MQTTError) -> MQTTConnection {
+        var settings = brokers.current.settings
         if let will = edgeNode?.will() { settings.will = will }
         let fresh = try MQTTConnection(settings)
         try fresh.connect()
-        let deadline = ContinuousClock.now + Self.connectTimeout
         while true {
             fresh.wait(milliseconds: 20)
             try fresh.read(packets: 1)
-            if case .connected = fresh.state { break }
+            if case .connected = fresh.state { return fresh }
             if case .disconnected(let reason) = fresh.state { throw MQTTError(.reconnect, reason) }
             if ContinuousClock.now > deadline || Task.isCancelled {
                 throw MQTTError(.reconnect, "no answer to CONNECT")
             }
             try fresh.write()
         }
-        edgeNode?.connected()
-        // Header, packet id, topic and properties of ours take fewer.
-        edgeNode?.mostBytes = fresh.maximumPacketSize.map { Int($0) - 512 } ?? .max
-        unanswered = []
-        connection = consume fresh
-        if shortConnections.begins(at: .now) {
-            logger.notice("connected", metadata: ["output": "\(name)", "broker": "\(settings.host):\(settings.port)"])
-        }
-        if edgeNode != nil {
-            do throws(MQTTError) { try listen(until: deadline) } catch {
-                drop()
-                throw error
-            }
-        }
     }
 
     /// The connection is over.
     private func drop() {
         connection = nil
-        switch shortConnections.ends(at: .now) {
-        case true: nextConnection = .now + pauses.next()
-        case false: pauses.reset()
-        case nil: break
-        }
+        brokers.ended(at: .now)
     }
 
     private func exchange(milliseconds: Int32) throws(MQTTError) {
@@ -336,8 +357,10 @@ extension MQTTOutput {
             case .rebirth: isRebirthWanted = true
             case .hostIsOnline(true): try appear()
             case .hostIsOnline(false):
-                // It is gone for everybody until the host is back.
+                // The edge node is offline until the host is back, here or at another broker.
                 leave()
+                drop()
+                brokers.goOn()
                 throw MQTTError(.reconnect, "the primary host went offline")
             case nil: break
             }
@@ -352,7 +375,7 @@ extension MQTTOutput {
     /// itself.
     private func leave() {
         let death = edgeNode?.isBorn ?? false ? edgeNode?.death() : nil
-        if let death, settings.version == .v311 { try? publish(death) }
+        if let death, brokers.current.settings.version == .v311 { try? publish(death) }
         try? exchange(milliseconds: 0)
         connection?.disconnect(publishesWill: death != nil)
     }
