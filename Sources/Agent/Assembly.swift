@@ -144,9 +144,11 @@ struct Assembly {
     }
 
     func edgeNodes(_ device: Configuration.ConfiguredDevice) -> SparkplugDevice? {
-        guard case .edgeNodes(let nodes) = device.address else { return nil }
-        return SparkplugDevice(
-            name: device.name, pattern: nodes, map: (device.map.name, device.map.version), tags: device.tags)
+        guard case .edgeNodes(let pattern) = device.address else { return nil }
+        var nodes = SparkplugDevice(
+            name: device.name, pattern: pattern, map: (device.map.name, device.map.version), tags: device.tags)
+        nodes.reorderTimeout = .microseconds(device.reorderTimeout)
+        return nodes
     }
 
     // MARK: Outputs
@@ -175,7 +177,8 @@ struct Assembly {
                     })
             }
             return MQTTOutput(
-                try brokers.map { try $0.revealed() }, retain: retain, sparkplug: edgeNode, name: name, logger: logs["outputs"])
+                try brokers.map { try $0.revealed() }, retain: retain, sparkplug: edgeNode, name: name,
+                logger: logs["outputs"])
         case .file(let path, let rotate, let keep, let mode):
             return FileOutput(path: path, rotateSize: rotate, keep: keep, mode: mode, name: name)
         case .stdout: return StandardOutput()

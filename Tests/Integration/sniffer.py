@@ -21,10 +21,10 @@ class Packet:
     fields: dict = field(default_factory=dict)
 
     def __getattr__(self, name):
-        try:
-            return self.__dict__["fields"][name]
-        except KeyError:
-            raise AttributeError(f"{self.kind} without {name}") from None
+        fields = self.__dict__.get("fields", {})
+        if name not in fields:
+            raise AttributeError(name)
+        return fields[name]
 
     def __repr__(self):
         told = {key: value if not isinstance(value, bytes) else f"{len(value)} bytes" for key, value in self.fields.items()}

@@ -1,5 +1,6 @@
 """Edge nodes of Sparkplug B: births say what there is, numbers stand for names, and what is lost is asked for again."""
 
+import datetime
 import json
 import signal
 import socket
@@ -23,13 +24,13 @@ OVEN = [
 class Plant:
     """A broker, a gateway that listens to `nodes`, and edge nodes."""
 
-    def __init__(self, workshop, nodes="plant/edge", **link):
+    def __init__(self, workshop, nodes="plant/edge", device=None, **link):
         self.workshop = workshop
         self.port, self.broker = workshop.mosquitto()
         self.out = workshop.folder / "events.jsonl"
+        self.links = {"b": {"mqtt": f"mqtt://127.0.0.1:{self.port}", **link}}
         self.configuration = workshop.configuration(
-            links={"b": {"mqtt": f"mqtt://127.0.0.1:{self.port}", **link}},
-            devices={"line": {"link": "b", "sparkplug": nodes}},
+            links=self.links, devices={"line": {"link": "b", "sparkplug": nodes} | (device or {})},
             outputs={"f": {"file": str(self.out)}},
         )
         self.nodes = []
@@ -273,6 +274,75 @@ def test_nodes_are_told_whether_their_primary_host_is_there(plant):
     wait_for(lambda: not told[-1][0]["online"], what="the good-bye")
     assert stopped - 1000 <= told[-1][0]["timestamp"] <= time.time() * 1000
     watcher.loop_stop()
+
+
+def statuses(one, device):
+    return [(event["time"], event["data"]["state"]) for event in events_in(one.out)
+            if event["type"] == "headgate.status.v1" and event["data"]["device"] == device]
+
+
+def milliseconds(time):
+    return datetime.datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp() * 1000
+
+
+def test_a_device_dies_at_the_time_of_its_death_and_a_node_when_the_host_learns_of_it(plant):
+    """Sparkplug 3.0.0, 5.5 and 5.7: the will of an edge node is as old as its connection."""
+    class Old(EdgeNode):
+        def death(self):
+            payload = schema.Payload.FromString(super().death())
+            payload.timestamp -= 60_000
+            return payload.SerializeToString()
+
+    one = plant()
+    gateway = one.gateway()
+    node = Old(one.port, devices={"oven": OVEN, "press": OVEN})
+    one.nodes.append(node)
+    node.birth()
+    wait_for(lambda: one.values("line.press", "Offset"), what="the births")
+    died = now() - 5_000
+    death = schema.Payload(timestamp=died, seq=node.sequence)
+    node.client.publish(node.topic("DDEATH", "oven"), death.SerializeToString(), qos=0).wait_for_publish(5)
+    wait_for(lambda: len(statuses(one, "line.oven")) == 2, what="the death of the oven")
+    time_of_death, state = statuses(one, "line.oven")[-1]
+    assert state == "offline" and abs(milliseconds(time_of_death) - died) <= 1
+    assert one.readings("line.oven", "Offset")[-1]["quality"] == "bad"
+    before = now()
+    node.vanish()
+    wait_for(lambda: len(statuses(one, "line.press")) == 2 and len(statuses(one, "line")) == 2, what="the death of the node")
+    for device in ("line", "line.press"):
+        time_of_death, state = statuses(one, device)[-1]
+        assert state == "offline" and before <= milliseconds(time_of_death) <= now()
+    assert one.readings("line.press", "Offset")[-1]["quality"] == "bad"
+    assert gateway.stop() == 0
+
+
+def test_messages_that_overtake_one_another_are_waited_for_as_long_as_the_configuration_says(workshop):
+    """Sparkplug 3.0.0, 5.9."""
+    one = Plant(workshop, device={"reorder_timeout": "60s"})
+    gateway = one.gateway()
+    node = one.node(devices={"oven": OVEN})
+    node.birth()
+    wait_for(lambda: one.values("line.oven", "Offset"), what="the birth")
+    node.data({"alias": 12, "type": "Int8", "value": 1}, device="oven", sent=False)
+    node.data({"alias": 12, "type": "Int8", "value": 2}, device="oven")
+    wait_for(lambda: len(one.values("line.oven", "Offset")) == 2, what="the second")
+    # By default it would have asked by now.
+    time.sleep(3)
+    assert not node.asked and one.values("line.oven", "Offset")[-1] == (2, "uncertain")
+    # The first comes after all.
+    node.sequence = (node.sequence - 2) % 256
+    node.data({"alias": 12, "type": "Int8", "value": 1}, device="oven")
+    node.sequence = (node.sequence + 1) % 256
+    node.data({"alias": 12, "type": "Int8", "value": 3}, device="oven")
+    wait_for(lambda: one.values("line.oven", "Offset")[-1] == (3, "good"), what="values that are trusted again")
+    assert not node.asked
+    assert gateway.stop() == 0
+    refused = headgate("check", "-c", workshop.configuration(
+        links=one.links, outputs={"o": {"stdout": True}},
+        devices={"a": {"sparkplug": "p/+", "link": "b", "reorder_timeout": "2min"},
+                 "b": {"map": "aqara-leak", "link": "b", "topic": "x", "reorder_timeout": "2s"}}))
+    assert refused.returncode == 78
+    assert "should be at most 60s" in refused.stderr and "is for edge nodes of Sparkplug B" in refused.stderr
 
 
 class StrictBroker:

@@ -64,6 +64,8 @@ public struct Configuration: Sendable {
         public var maxDevices = 1_000
         /// Behind a wildcard: a device silent for so long is removed when a new one needs its place, in microseconds.
         public var forgetAfter: Int64 = 86_400_000_000
+        /// How long a missing message of edge nodes may still come, in microseconds.
+        public var reorderTimeout: Int64 = 2_000_000
     }
 
     /// Who may be written, and who may ask for it beside `headgate write`.

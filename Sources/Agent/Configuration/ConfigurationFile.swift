@@ -190,6 +190,7 @@ public final class ConfigurationFile {
         let (unit, topic) = (mapping.take("unit"), mapping.take("topic"))
         let provenance = mapping.take("provenance")
         let (ids, most, forget) = (mapping.take("ids"), mapping.take("max_devices"), mapping.take("forget_after"))
+        let reorder = mapping.take("reorder_timeout")
         guard let map, let link, let linkValue else { return nil }
         let address =
             nodes.map { AddressKeys.edgeNodes($0, link, linkValue, [unit, topic], claims) }
@@ -214,6 +215,9 @@ public final class ConfigurationFile {
         if let ids, device.allowedIDs.isEmpty { ids.problem("should be a list of ids, or of patterns with *") }
         device.maxDevices = most?.integer(in: 1...100_000, "how many devices there may be") ?? device.maxDevices
         device.forgetAfter = forget?.duration(atLeast: 60_000_000) ?? device.forgetAfter
+        if nodes == nil { reorder?.problem("is for edge nodes of Sparkplug B", fix: "leave it out") }
+        device.reorderTimeout = reorder?.duration(atLeast: 0) ?? device.reorderTimeout
+        if device.reorderTimeout > 60_000_000 { reorder?.problem("should be at most 60s") }
         return device
     }
 

@@ -30,6 +30,8 @@ public actor MQTTSource {
     var hostState: SparkplugState?
     /// Whether they have been told on this connection that this host is online.
     var isStateTold = false
+    /// Whether the broker has answered a SUBSCRIBE of this connection.
+    var isSubscriptionAnswered = false
     /// Whether the broker has told them something else.
     var isStateDoubted = false
     var lookedForNodes = ContinuousClock.now
@@ -155,7 +157,7 @@ public actor MQTTSource {
 
     private func listen(whenUp: () -> Void) async throws(MQTTError) {
         hostState = settings.sparkplugHost.map { SparkplugState(host: $0, at: .now) }
-        isStateTold = false
+        (isStateTold, isSubscriptionAnswered) = (false, false)
         var connecting = settings.connection
         if hostState != nil {
             // A host begins anew with each connection (Sparkplug 3.0.0, 4.2.9).
@@ -258,6 +260,7 @@ public actor MQTTSource {
     private func report(_ allowed: [Bool], _ connection: borrowing MQTTConnection) throws(MQTTError) {
         // What an operator may still allow is asked for again.
         hasSubscribed = allowed.allSatisfy { $0 }
+        isSubscriptionAnswered = true
         subscribedAt = .now
         if isWorthALine { logger.notice("subscribed", metadata: ["topics": "\(allowed.count { $0 })"]) }
         // What was ended before is ended: the broker answers in order.

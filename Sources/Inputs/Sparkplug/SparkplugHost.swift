@@ -12,6 +12,8 @@ public struct SparkplugDevice: Sendable {
     /// What events give as the map, as births say what others have a map for.
     public var map: (name: String, version: Int)
     public var tags: [Device.Tag]
+    /// How long a message that is missing by its sequence number may still come.
+    public var reorderTimeout = Duration.seconds(2)
 
     public init(name: String, pattern: SparkplugNodeName, map: (name: String, version: Int), tags: [Device.Tag]) {
         self.name = name

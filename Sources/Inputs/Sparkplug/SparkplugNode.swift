@@ -36,7 +36,7 @@ package struct SparkplugNode {
     private let room: SparkplugRoom
     private var own: SparkplugBody
     private var devices: [String: SparkplugBody] = [:]
-    private var sequence = SparkplugSequence(birth: nil)
+    private var sequence: SparkplugSequence
     /// Which life the present one is, where its birth says so.
     private var life: UInt64?
     /// Until when its devices may be born after it.
@@ -50,6 +50,7 @@ package struct SparkplugNode {
         self.device = device
         self.catalog = catalog
         self.room = room
+        sequence = SparkplugSequence(birth: nil, reorderTimeout: device.reorderTimeout)
         var id = device.name
         if device.pattern.group == "+" { id = DeviceID.part(name.group, of: id) }
         if device.pattern.node == "+" { id = DeviceID.part(name.node, of: id) }
@@ -82,8 +83,9 @@ package struct SparkplugNode {
         defer { keep(body, of: topic.device) }
         switch topic.kind {
         case .deviceDeath:
-            let since = SparkplugBody.MessageTime(payload, arrival: now.time).told
-            body.cutOff(since: since, .death, at: now.time, into: &batch)
+            // Of the device's own time, as its readings are (Sparkplug 3.0.0, 5.7).
+            let time = SparkplugBody.MessageTime(payload, arrival: now.time).told
+            body.cutOff(since: time, .death, at: time, into: &batch)
         case .nodeBirth, .deviceBirth:
             let time = SparkplugBody.MessageTime(payload, arrival: now.time).told
             for series in body.bear(payload.metrics) { batch.readings.append(.bad(series, time: time, .withdrawn)) }
@@ -124,7 +126,8 @@ package struct SparkplugNode {
             throw .staleBirth
         }
         self.life = life
-        sequence = SparkplugSequence(birth: birth.sequence.map { UInt8(truncatingIfNeeded: $0) })
+        sequence = SparkplugSequence(
+            birth: birth.sequence.map { UInt8(truncatingIfNeeded: $0) }, reorderTimeout: device.reorderTimeout)
         rebirth.end()
         for name in devices.keys { devices[name]?.isBorn = false }
         devicesAwaitedUntil = now + Self.patience

@@ -4,9 +4,6 @@
 /// Whether all that an edge node has sent since its birth has come: its messages count from 0 to 255 and around
 /// (Sparkplug 3.0.0, 6.4.4). Pure.
 struct SparkplugSequence {
-    /// MQTT keeps messages in order by topic only, so one that is missing may be behind others, but not for long.
-    static let patience = Duration.seconds(2)
-
     /// Nil where its messages are not numbered.
     private var next: UInt8?
     private var missing: Set<UInt8> = []
@@ -15,9 +12,13 @@ struct SparkplugSequence {
     private var isBroken = false
     private(set) var lost = 0
 
+    /// How long a missing message may still come (ibid., 5.9): MQTT keeps the order within a topic only.
+    private let reorderTimeout: Duration
+
     /// - Parameter birth: the number of the node's birth.
-    init(birth: UInt8?) {
+    init(birth: UInt8?, reorderTimeout: Duration) {
         next = birth.map { $0 &+ 1 }
+        self.reorderTimeout = reorderTimeout
     }
 
     /// Whether nothing is missing, so that what comes means what it says.
@@ -46,7 +47,7 @@ struct SparkplugSequence {
     /// Gives up on what has been missing for too long.
     /// - Returns: whether a birth is needed.
     mutating func needsBirth(at now: ContinuousClock.Instant) -> Bool {
-        if let missedAt, missedAt.duration(to: now) >= Self.patience {
+        if let missedAt, missedAt.duration(to: now) >= reorderTimeout {
             lost += missing.count
             missing = []
             self.missedAt = nil

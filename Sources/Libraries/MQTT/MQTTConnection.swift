@@ -75,6 +75,16 @@ public struct MQTTConnection: ~Copyable {
 
     public var state: MQTTInbox.State { inbox.state }
 
+    /// Whether the connection of TCP is made, so that the broker may have read the CONNECT.
+    public var isReached: Bool {
+        var address = sockaddr()
+        var length = socklen_t(MemoryLayout<sockaddr>.size)
+        return getpeername(mosquitto_socket(client), &address, &length) == 0
+    }
+
+    /// Whether the broker has refused the connection, or TLS has failed.
+    public var isRefused: Bool { inbox.isRefused || inbox.complaint != nil }
+
     /// The largest packet the broker takes, where it said so (MQTT 5, 3.2.2.3.6).
     public var maximumPacketSize: UInt32? { inbox.maximumPacketSize }
 

@@ -16,6 +16,8 @@ public final class MQTTInbox {
     }
 
     private(set) var state = State.idle
+    /// Whether the broker has refused the connection in its CONNACK.
+    private(set) var isRefused = false
     private(set) var maximumPacketSize: UInt32?
     /// The first error in the library's log since the connection was begun: what follows from it says less.
     private(set) var complaint: String?
@@ -43,6 +45,7 @@ public final class MQTTInbox {
 
     func connectionStarts() {
         state = .connecting
+        isRefused = false
         complaint = nil
         messages.removeAll()
         payloadBytes = 0
@@ -56,6 +59,7 @@ public final class MQTTInbox {
     ) {
         guard reason == 0 else {
             // 3.1.1 counts its refusals 1…5, MQTT 5 from 128.
+            isRefused = true
             let text = reason < 128 ? mosquitto_connack_string(reason) : mosquitto_reason_string(reason)
             state = .disconnected(reason: text.map { String(cString: $0) } ?? "refused (\(reason))")
             return

@@ -192,7 +192,7 @@ public actor MQTTOutput: Output {
         if let reason = brokers.pause(at: .now) { throw MQTTError(.reconnect, reason) }
         let deadline = ContinuousClock.now + Self.connectTimeout
         let fresh = try established(until: deadline)
-        edgeNode?.connected()
+        edgeNode?.sessionBegan()
         // Header, packet id, topic and properties of ours take fewer.
         edgeNode?.mostBytes = fresh.maximumPacketSize.map { Int($0) - 512 } ?? .max
         unanswered = []
@@ -220,15 +220,23 @@ public actor MQTTOutput: Output {
         if let will = edgeNode?.will() { settings.will = will }
         let fresh = try MQTTConnection(settings)
         try fresh.connect()
-        while true {
-            fresh.wait(milliseconds: 20)
-            try fresh.read(packets: 1)
-            if case .connected = fresh.state { return fresh }
-            if case .disconnected(let reason) = fresh.state { throw MQTTError(.reconnect, reason) }
-            if ContinuousClock.now > deadline || Task.isCancelled {
-                throw MQTTError(.reconnect, "no answer to CONNECT")
+        var isReached = false
+        do throws(MQTTError) {
+            while true {
+                fresh.wait(milliseconds: 20)
+                isReached = isReached || fresh.isReached
+                try fresh.read(packets: 1)
+                if case .connected = fresh.state { return fresh }
+                if case .disconnected(let reason) = fresh.state { throw MQTTError(.reconnect, reason) }
+                if ContinuousClock.now > deadline || Task.isCancelled {
+                    throw MQTTError(.reconnect, "no answer to CONNECT")
+                }
+                try fresh.write()
             }
-            try fresh.write()
+        } catch {
+            // The CONNACK may be lost: then the broker publishes the will of a session that it has accepted.
+            if isReached, !fresh.isRefused { edgeNode?.sessionBegan() }
+            throw error
         }
     }
 
@@ -371,11 +379,11 @@ extension MQTTOutput {
         for message in edgeNode?.births() ?? [] { try publish(message) }
     }
 
-    /// Ends the connection, and with it the session of an edge node that was born: the broker says its death, or it does so
-    /// itself.
+    /// Ends the connection, and with it the session of an edge node that was born: with a death of its own (Sparkplug 3.0.0, 5.5),
+    /// and with MQTT 5 also the broker's, as 6.4.25 wants. Hosts take the second one for the first.
     private func leave() {
         let death = edgeNode?.isBorn ?? false ? edgeNode?.death() : nil
-        if let death, brokers.current.settings.version == .v311 { try? publish(death) }
+        if let death { try? publish(death) }
         try? exchange(milliseconds: 0)
         connection?.disconnect(publishesWill: death != nil)
     }

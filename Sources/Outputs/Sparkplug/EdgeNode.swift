@@ -57,7 +57,7 @@ struct EdgeNode {
     private let primaryHost: String?
     /// Of the last session, in its birth and in its death, so that a death that comes late is told from a new one.
     private var lastSession: UInt8
-    /// Of this one: a connection that the broker refuses is none.
+    /// Of this one: a connection that the broker refuses is no session.
     private var session: UInt8
     private let keep: @Sendable (UInt8) -> Void
     private var sequence: UInt8 = 0
@@ -118,8 +118,8 @@ struct EdgeNode {
         return MQTTSettings.Will(topic: death.topic, payload: death.payload, isRetained: false)
     }
 
-    /// The broker has its will.
-    mutating func connected() {
+    /// The broker has the will, or may have it: its number is not used again.
+    mutating func sessionBegan() {
         lastSession = session
         keep(session)
     }
@@ -176,10 +176,10 @@ struct EdgeNode {
 
     /// As of now, as far as nothing is said of the time.
     private static func payload(_ metrics: [SparkplugMetric]) -> [UInt8] {
-        var payload = SparkplugPayload(timestamp: nil, sequence: nil, metrics: metrics)
+        var metrics = metrics
         let now = Timestamp.now.milliseconds
-        for place in metrics.indices where metrics[place].timestamp == nil { payload.metrics[place].timestamp = now }
-        return payload.bytes
+        for place in metrics.indices where metrics[place].timestamp == nil { metrics[place].timestamp = now }
+        return SparkplugPayload(timestamp: nil, sequence: nil, metrics: metrics.chronological).bytes
     }
 
     // MARK: Events

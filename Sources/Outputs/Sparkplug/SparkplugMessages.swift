@@ -47,7 +47,7 @@ struct SparkplugMessages {
         let (told, version) = metrics.metrics(
             facts, of: device, texts: texts, isHistorical: isReplayed, areReadings: event.kind == .telemetry)
         // The time at which it is sent is added then.
-        let payload = SparkplugPayload(timestamp: nil, sequence: nil, metrics: told)
+        let payload = SparkplugPayload(timestamp: nil, sequence: nil, metrics: told.chronological)
         let oldest = told.compactMap(\.timestamp).min() ?? 0
         let isNews = event.kind != .telemetry || facts.contains { $0.value != .none }
         return (

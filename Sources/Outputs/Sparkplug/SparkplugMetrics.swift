@@ -364,6 +364,13 @@ public final class SparkplugMetrics: Sendable {
     private static func code(_ quality: Quality) -> UInt32 { quality == .good ? 192 : 0 }
 }
 
+extension [SparkplugMetric] {
+    /// The metrics from the oldest to the newest, as a message has to list them (Sparkplug 3.0.0, 5.16).
+    var chronological: [SparkplugMetric] {
+        sorted { ($0.timestamp ?? 0) < ($1.timestamp ?? 0) }
+    }
+}
+
 extension SparkplugMetrics.Fact {
     /// Why it is not good.
     fileprivate var doubt: String? {
