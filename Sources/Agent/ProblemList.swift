@@ -45,7 +45,10 @@ public final class ProblemList {
 
     public func check(maps paths: [String]) -> String {
         let maps = maps(at: paths)
-        return "\(paths.count) maps with \(maps.reduce(0) { $0 + $1.examples.count }) examples"
+        let examples = maps.flatMap(\.examples)
+        let computed = examples.count { $0.source == Example.computed }
+        return "\(paths.count) maps with \(examples.count) examples"
+            + (computed == 0 ? "" : ", \(computed) of them computed by the maps themselves")
     }
 
     /// Maps as people read them, in Markdown.

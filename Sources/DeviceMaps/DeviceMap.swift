@@ -377,6 +377,9 @@ public struct Example: Sendable {
     /// The id of the device that a message is of, with the topic of that device.
     public var device: String?
     public var deviceTopic = ""
+    /// Where its raw values are from: a read-out, a document, or `computed` by the map's own formulas.
+    public var source: String?
+    public static let computed = "computed"
     /// Where it stands in its file.
     public var line: Int
 }

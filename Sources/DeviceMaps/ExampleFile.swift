@@ -26,11 +26,13 @@ struct ExampleFile {
     private func example(_ value: YAMLValue) -> Example? {
         guard let mapping = value.mapping() else { return nil }
         defer { mapping.finish() }
+        let source = mapping.take("source")?.string()
         let given = place == nil ? message(mapping) : registers(mapping)
         let gives = mapping.require("gives", fix: "write gives: { point: value }")?.mapping()?.all() ?? []
         let expected = gives.compactMap(expectation)
         guard let given else { return nil }
         var example = Example(given: given, gives: expected, line: value.line)
+        example.source = source
         if place == nil { takeMessage(mapping, &example) }
         return example
     }

@@ -18,11 +18,20 @@ extension PointKeys {
         let order = take("order")?.word(Self.orders) ?? .ABCD
         let bits = bits(of: type)
         var layout = RegisterLayout(type: type, order: order, bits: bits)
+        layout.absentRegister = absentRegister(of: layout)
         takeOwn("length")?.problem("is of strings only", fix: "the type says how long a number is")
         // A default is of whole values, not of some bits of one.
         let written = bits == nil ? take("absent") : takeOwn("absent")
         let absent = (written?.sequence() ?? []).compactMap { pattern(of: $0, &layout) }
         return (layout, absent)
+    }
+
+    private func absentRegister(of layout: RegisterLayout) -> [UInt64] {
+        let written = take(
+            "absent_register", where: layout.bits != nil, "is for `bit` and `bits`, where whole values have `absent`")
+        var whole = layout
+        whole.bits = nil
+        return (written?.sequence() ?? []).compactMap { pattern(of: $0, &whole) }
     }
 
     /// Texts that mean "no value" are those of the conversion.

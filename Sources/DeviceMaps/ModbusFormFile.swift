@@ -154,7 +154,7 @@ extension YAMLMapping {
     /// - Parameter ofForm: those beside the ones that points of every form can have.
     func finishDefaults(ofForm: [String]) {
         let common = [
-            "type", "order", "unit", "report", "lane", "scale", "offset", "absent", "range", "kind",
+            "type", "order", "unit", "report", "lane", "scale", "offset", "absent", "absent_register", "range", "kind",
         ]
         for key in ofForm + common + FilterKeys.all { _ = take(key) }
         finish()

@@ -9,7 +9,7 @@ public struct PointKeys {
     /// The keys of points of either form.
     static let common =
         [
-            "unit", "report", "kind", "lane", "scale", "offset", "labels", "absent", "range",
+            "unit", "report", "kind", "lane", "scale", "offset", "labels", "absent", "absent_register", "range",
         ] + FilterKeys.all
 
     private let own: YAMLMapping

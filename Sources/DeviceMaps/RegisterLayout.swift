@@ -44,6 +44,8 @@ public struct RegisterLayout: Sendable, Equatable {
     public var length: Int
     /// Any NaN means "no value".
     public var absentNaN: Bool
+    /// Values of all bits of the registers that mean "no value", where only some bits count.
+    public var absentRegister: [UInt64] = []
     /// Of a string, where it lies otherwise than most do.
     public var text: TextLayout?
 
@@ -90,6 +92,7 @@ public struct RegisterLayout: Sendable, Equatable {
             return (batch.text(text), .good, .none)
         }
         let raw = assemble(words)
+        if !absentRegister.isEmpty, absentRegister.contains(raw) { return (.none, .absent, .none) }
         let field = bits.map { (raw >> UInt64($0.lowerBound)) & Self.mask($0.count) } ?? raw
         if absent.contains(field) { return (.none, .absent, .none) }
         return interpret(field)

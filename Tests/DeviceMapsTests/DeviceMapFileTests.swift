@@ -40,5 +40,7 @@ struct DeviceMapFileTests {
         #expect(problems.sorted.map(\.description) == [])
         #expect(ExampleProof.failures(of: try #require(map)).map(\.description) == [])
         #expect(map?.examples.isEmpty == false)
+        // What is only computed proves the map's arithmetic, not the map.
+        #expect(map?.examples.allSatisfy { $0.source != nil } == true, "an example does not say where it is from")
     }
 }
