@@ -16,15 +16,18 @@ enum EdgeXProfile {
         let maker = [root.text("manufacturer"), root.text("model")].compactMap(\.self).joined(separator: " ")
         var map = ImportedMap(name: name, title: maker.isEmpty ? name : maker)
         let labels = labels(root)
+        map.doubt("link, unit and interval are in the file of the devices (protocols, autoEvents), not in a profile")
         for resource in root.children("deviceResources") {
             let name = resource.text("name") ?? "unnamed"
             do throws(NotCarried) {
                 var point = try point(named: name, resource, &map)
-                if point.scale == 1, point.offset == 0, let known = labels[name] {
-                    point.labels = known
+                if let known = labels[name], point.scale == 1, point.offset == 0, known.isOfNumbers {
+                    point.labels = known.texts
                     // What may be written is in the labels.
                     point.isWritable = point.writable != nil
                     point.writable = nil
+                } else if labels[name] != nil {
+                    map.leave("mappings of \(name)", "texts are for whole numbers as they are read, without a scale")
                 }
                 map.points.append(point)
             } catch {
@@ -48,8 +51,11 @@ enum EdgeXProfile {
         let mode = (values.text("readWrite") ?? "R").uppercased()
         guard mode.contains("R") else { throw NotCarried("is only written there") }
         let table = java != nil ? RegisterTable.holding : try self.table(attributes)
-        let written = java ?? attributes.text("startingAddress") ?? attributes.text("StartingAddress") ?? ""
-        var (address, bit) = try Self.address(written)
+        let place = attributes.take("startingAddress") ?? attributes.take("StartingAddress")
+        let written = java ?? place?.scalar ?? ""
+        var (address, bit) = try Self.address(written, isText: place?.isQuoted ?? false)
+        // As the service of IOTech has it.
+        bit = bit ?? attributes.integer("boolIndex")
         if dialect == .one {
             map.doubt("addresses are taken for one-based, as before EdgeX 2.0: one less goes over the wire")
             address -= 1
@@ -63,6 +69,10 @@ enum EdgeXProfile {
             try layout(&point, type.lowercased(), attributes, bit: bit)
         }
         try scale(&point, values, isInteger: !type.lowercased().hasPrefix("float"))
+        if let scale = attributes.text("scale") {
+            point.add(
+                doubt: "scale \(scale) among the attributes, which IOTech's service takes and EdgeX's own does not")
+        }
         // In the layouts before 2.0 they say of themselves that they are texts that are read.
         for key in ["type", "readWrite"] { _ = properties.child("units")?.text(key) }
         for key in ["type", "size"] { _ = values.text(key) }
@@ -88,14 +98,14 @@ enum EdgeXProfile {
         }
     }
 
-    /// A part behind the point is a bit; of a number EdgeX sees two digits of it.
-    private static func address(_ written: String) throws(NotCarried) -> (address: Int, bit: Int?) {
+    /// A part behind the point is a bit; EdgeX writes a number with two digits there, and takes a text as it is.
+    private static func address(_ written: String, isText: Bool) throws(NotCarried) -> (address: Int, bit: Int?) {
         let parts = written.split(separator: ".")
         guard let first = parts.first, let address = Int(first), (0...65_536).contains(address), parts.count <= 2 else {
             throw NotCarried("startingAddress \"\(written)\" is none")
         }
         guard parts.count == 2 else { return (address, nil) }
-        guard let bit = Int(parts[1].count == 1 && parts[1] == "1" ? "10" : parts[1]), bit < 16 else {
+        guard let bit = Int(parts[1].count == 1 && !isText ? parts[1] + "0" : parts[1]), bit < 16 else {
             throw NotCarried("bit of \"\(written)\" is none")
         }
         return (address, bit)
@@ -151,8 +161,8 @@ enum EdgeXProfile {
     }
 
     /// By resource: what its commands call its numbers.
-    private static func labels(_ root: YAMLMapping) -> [String: [Int: String]] {
-        var labels: [String: [Int: String]] = [:]
+    private static func labels(_ root: YAMLMapping) -> [String: (texts: [Int: String], isOfNumbers: Bool)] {
+        var labels: [String: (texts: [Int: String], isOfNumbers: Bool)] = [:]
         for command in root.children("deviceCommands") {
             // Commands put resources together: each is a point by itself here.
             for key in ["name", "readWrite", "isHidden"] { _ = command.take(key) }
@@ -163,7 +173,8 @@ enum EdgeXProfile {
                 let pairs = mappings.all().compactMap { key, value in
                     key.scalar.flatMap(Int.init).flatMap { number in value.scalar.map { (number, $0) } }
                 }
-                if !pairs.isEmpty { labels[resource] = Dictionary(pairs, uniquingKeysWith: { first, _ in first }) }
+                let texts = Dictionary(pairs, uniquingKeysWith: { first, _ in first })
+                if mappings.count > 0 { labels[resource] = (texts, texts.count == mappings.count) }
             }
         }
         return labels

@@ -35,12 +35,16 @@ public enum ForeignFile {
         let isTOML = format == .telegraf || format == nil && (name.hasSuffix(".conf") || name.hasSuffix(".toml"))
         let problems = Problems(recordsKeys: true)
         let tree = isTOML ? try json(ofTOML: text, name) : text
-        guard let root = YAMLValue.mapping(of: tree, file: name, problems: problems) else {
-            throw ImportError(description: problems.sorted.map(\.description).joined(separator: "\n"))
+        guard let document = YAMLValue.mapping(of: tree, file: name, problems: problems) else {
+            let hint = isTOML ? "" : " (of a TOML file say --from telegraf)"
+            throw ImportError(description: problems.sorted.map(\.description).joined(separator: "; ") + hint)
         }
+        // EdgeX's API wraps what it is sent.
+        let root = document.child("profile") ?? document
         guard let format = format ?? (isTOML ? .telegraf : detect(root)) else {
             throw ImportError(
-                description: "\(name): of which gateway is this? Say --from edgex, telegraf, neuron or thingsboard")
+                description: "\(name): "
+                    + (whatElse(root) ?? "of which gateway is this? Say --from edgex, telegraf, neuron or thingsboard"))
         }
         let stem = name.split(separator: "/").last.map { String($0.split(separator: ".").first ?? "") } ?? "map"
         var maps: [ImportedMap] =
@@ -54,7 +58,7 @@ public enum ForeignFile {
         guard !maps.isEmpty else {
             throw ImportError(description: "\(name): there is no Modbus point in this \(format.title)")
         }
-        maps[0].left += keysLeft(root)
+        maps[0].left += keysLeft(document)
         for place in maps.indices {
             maps[place].source = "imported from \(format.title) \(name.split(separator: "/").last ?? "")"
         }
@@ -75,7 +79,7 @@ public enum ForeignFile {
         }
         return counts.map { path, values in
             let name = path.split(separator: ".").last.map { String($0.filter { !"[]".contains($0) }) } ?? path
-            let why = KeysLeft.reasons[name] ?? "nothing here corresponds to it"
+            let why = KeysLeft.reason(name, at: path)
             let written = Set(values.compactMap(\.self)).sorted()
             let was =
                 written.isEmpty
@@ -90,6 +94,19 @@ public enum ForeignFile {
         } catch {
             throw ImportError(description: "\(name):\(error.line): not valid TOML: expected \(error.expected)")
         }
+    }
+
+    /// Files that lie beside those that maps are made of.
+    private static func whatElse(_ root: YAMLMapping) -> String? {
+        if root.has("deviceList") || root.has("profileName") {
+            return "this is EdgeX's list of devices: import the profiles that it names; addresses, units and intervals "
+                + "(protocols, autoEvents) go into headgate.yaml"
+        }
+        if root.has("group"), root.has("id") {
+            return
+                "this is a SunSpec model: devices are read by the models built in, write map: sunspec in headgate.yaml"
+        }
+        return nil
     }
 
     private static func detect(_ root: YAMLMapping) -> ForeignFormat? {

@@ -10,6 +10,11 @@ enum ImportedLink {
         line(["tcp: \"\(address)\"", isRTU ? "framing: rtu" : nil, timeout.map(duration)])
     }
 
+    /// A port that the device dials.
+    static func listen(_ address: String, isRTU: Bool, timeout: Int?) -> String {
+        line(["listen: \"\(address)\"", isRTU ? "framing: rtu" : nil, timeout.map(duration)])
+    }
+
     /// - Parameters:
     ///   - parity: N, E, O, or a word that begins so.
     static func serial(

@@ -24,7 +24,9 @@ public struct ImportedMap: Sendable {
     /// What the device's tags are there, by name.
     public var tags: [(name: String, value: String)] = []
     /// Between two requests, in milliseconds.
-    public var pause: Int?
+    public private(set) var pause: Int?
+    /// The most that one request reads, by key of `limits`.
+    var limits: [(key: String, most: Int)] = []
 
     init(name: String, title: String) {
         self.name = name
@@ -33,6 +35,13 @@ public struct ImportedMap: Sendable {
 
     mutating func leave(_ what: String, _ why: String) {
         left.append(Left(what: what, why: why))
+    }
+
+    /// A map has no longer pause than a second.
+    mutating func take(pause: Int?, named what: String) {
+        guard let pause, pause > 0 else { return }
+        self.pause = min(pause, 1_000)
+        if pause > 1_000 { leave(what, "a pause of \(pause) ms is longer than a map can have: taken for 1000 ms") }
     }
 
     mutating func doubt(_ text: String) {
@@ -47,7 +56,9 @@ public struct ImportedMap: Sendable {
             map.name = unique(Self.plain(map.name, separator: "-"), "-", &used)
             var points: Set<String> = []
             for place in map.points.indices {
-                let name = unique(Self.plain(map.points[place].name, separator: "_"), "_", &points)
+                let point = map.points[place]
+                let prefix = point.group.map { "\($0) " } ?? ""
+                let name = unique(Self.plain(prefix + point.name, separator: "_"), "_", &points)
                 map.points[place].name = name
             }
             return map
@@ -86,6 +97,8 @@ public struct ImportedMap: Sendable {
 /// One of its points, as its line will say.
 public struct ImportedPoint: Sendable {
     public var name: String
+    /// Goes before the name where that is given twice.
+    var group: String?
     public var table: RegisterTable
     /// As it goes over the wire.
     public var address: Int

@@ -3,7 +3,14 @@
 
 /// Why keys of other gateways that are often there are left out.
 enum KeysLeft {
-    static let reasons: [String: String] = [
+    /// - Parameter path: from the file's own beginning.
+    static func reason(_ name: String, at path: String) -> String {
+        if path.hasPrefix("agent.") { return "it is about the running of Telegraf itself" }
+        if name == "precision", path.hasPrefix("inputs.") { return "events have times to the microsecond" }
+        return reasons[name] ?? "nothing here corresponds to it"
+    }
+
+    private static let reasons: [String: String] = [
         // Where values go.
         "measurement": "events are named after the device, its map and the point",
         "outputs": "where events go is said under `outputs` in headgate.yaml",
@@ -35,6 +42,17 @@ enum KeysLeft {
             "the gateway learns from what a device does not answer; a map may have limits: { pause: … }",
         "exclude_register_type_tag": "events have no such tag",
         "debug_connection": "see `log` in headgate.yaml: modbus: debug",
+        "retriesOnEmpty": "the gateway asks a silent device again with its next poll",
+        "retriesOnInvalid": "the gateway asks a silent device again with its next poll",
+        "device_degrade": "the gateway asks a silent device more and more seldom by itself",
+        "degrade_cycle": "the gateway asks a silent device more and more seldom by itself",
+        "degrade_time": "the gateway asks a silent device more and more seldom by itself",
+        "uplink_converter": "a converter of its own may give other values than the registers: look at them",
+        "downlink_converter": "say at a point what may be written: writable: { range: [0, 1] }",
+        "converter": "a converter of its own may give other values than the registers: look at them",
+        "bitTargetType": "a bit is a boolean here",
+        "round": "see `deadband` in the map",
+        "precision": "values are sent with all their digits",
         "rs485": "the adapter's driver switches the direction",
         "slave": "the gateway is no Modbus server",
         // Of devices and profiles.

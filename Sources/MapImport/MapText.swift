@@ -16,10 +16,15 @@ public enum MapText {
             let problems = Problems()
             _ = DeviceMapFile.read(text, name: map.name, file: map.name, problems: problems)
             let wrong = Dictionary(
-                problems.sorted.map { ($0.line - firstPoint, $0.message) }, uniquingKeysWith: { first, _ in first }
-            ).filter { map.points.indices.contains($0.key) }
-            if wrong.isEmpty { return (text, map) }
-            for (place, message) in wrong.sorted(by: { $0.key > $1.key }) {
+                problems.sorted.map { ($0.line - firstPoint, $0.message) }, uniquingKeysWith: { first, _ in first })
+            let ofPoints = wrong.filter { map.points.indices.contains($0.key) }
+            if ofPoints.isEmpty {
+                // That there is no point is plain to see.
+                let others = map.points.isEmpty ? [:] : wrong
+                for message in others.values.sorted() { map.doubt(message) }
+                return (others.isEmpty ? text : self.lines(of: map).lines.joined(separator: "\n") + "\n", map)
+            }
+            for (place, message) in ofPoints.sorted(by: { $0.key > $1.key }) {
                 // What may be written is less than the point.
                 let isWritten = map.points[place].writable != nil || map.points[place].isWritable
                 if isWritten, message.contains(".writable") {
@@ -48,9 +53,10 @@ public enum MapText {
         ]
         lines += map.doubts.map { "# To be looked at: \($0.printable)" }
         // What belongs together is read together, its scale factors included.
-        let limit = [
-            map.points.contains { $0.scaleFactor != nil } ? "gap: 24" : nil, map.pause.map { "pause: \($0)ms" },
-        ].compactMap(\.self)
+        let limit =
+            [
+                map.points.contains { $0.scaleFactor != nil } ? "gap: 24" : nil, map.pause.map { "pause: \($0)ms" },
+            ].compactMap(\.self) + map.limits.map { "\($0.key): \($0.most)" }
         let limits = limit.isEmpty ? "" : ", limits: { \(limit.joined(separator: ", ")) }"
         lines += ["modbus: { addressing: zero-based\(limits) }", ""]
         lines += map.left.map { "# Left out: \($0.what): \($0.why)".printable }

@@ -15,6 +15,9 @@ enum NeuronTags {
             drivers.add(root, name: name, params: root.child("params"))
         } else {
             // The global configuration keeps apart what belongs together.
+            for node in root.children("nodes") {
+                if let name = node.text("name") { drivers.plugins[name] = node.text("plugin") }
+            }
             for group in root.children("tags") where group.take("tags") != nil {
                 let name = group.text("driver") ?? stem
                 let settings = root.children("settings").first { $0.text("node") == name }?.child("params")
@@ -22,6 +25,7 @@ enum NeuronTags {
                 let interval = intervals.first { $0.text("group") == group.text("group") }?.integer("interval")
                 drivers.add(group.children("tags"), to: name, every: interval, settings)
             }
+            _ = root.text("group")
             drivers.add(root, name: root.text("node") ?? stem, params: nil)
         }
         return drivers.maps
@@ -31,7 +35,7 @@ enum NeuronTags {
         private(set) var maps: [ImportedMap] = []
 
         /// By driver: Modbus TCP, Modbus RTU.
-        private var plugins: [String: String] = [:]
+        fileprivate var plugins: [String: String] = [:]
 
         mutating func add(_ driver: YAMLMapping, name: String, params: YAMLMapping?) {
             plugins[name] = driver.text("plugin")
@@ -47,6 +51,8 @@ enum NeuronTags {
             // Its numbers for the order of 32 bits; a suffix of the address comes before it.
             let orders: [Int: ByteOrder] = [1: .ABCD, 2: .BADC, 3: .DCBA, 4: .CDAB]
             let order = params?.integer("endianess").flatMap { orders[$0] } ?? .ABCD
+            let wide = params?.integer("endianess_64")
+            let wideOrder = wide.flatMap { orders[$0] } ?? .ABCD
             let base = params?.integer("address_base") == 0 ? 0 : 1
             var unit = 1
             for tag in tags {
@@ -55,12 +61,16 @@ enum NeuronTags {
                 // A constant has no address, and belongs to its neighbours.
                 if address.contains("!") { unit = address.split(separator: "!").first.flatMap { Int($0) } ?? unit }
                 let place = place(of: driver, unit: unit, params)
+                if let wide, wide != 1 {
+                    maps[place].doubt("endianess_64 is \(wide), taken for \(wideOrder.rawValue) as endianess would be")
+                }
                 if params == nil {
                     maps[place].doubt(
                         "the driver's address_base (taken for 1) and endianess (taken for ABCD) are not in this file")
                 }
                 do throws(NotCarried) {
-                    var point = try NeuronTags.point(named: name, tag, address, order, base: base)
+                    var point = try NeuronTags.point(
+                        named: name, tag, address, (order, wideOrder), base: base)
                     point.every = every
                     maps[place].points.append(point)
                 } catch {
@@ -74,20 +84,51 @@ enum NeuronTags {
             if let known = maps.firstIndex(where: { $0.title == "\(driver), unit \(unit)" }) { return known }
             var map = ImportedMap(name: driver, title: "\(driver), unit \(unit)")
             map.unit = unit
-            if let host = params?.text("host"), let port = params?.integer("port") {
-                let isRTU = plugins[driver]?.uppercased().contains("RTU") ?? false
-                map.link = ImportedLink.tcp("\(host):\(port)", isRTU: isRTU, timeout: params?.integer("timeout"))
-            }
-            map.pause = params?.integer("interval").flatMap { $0 > 0 ? $0 : nil }
+            if let params { Self.link(params, isRTU: plugins[driver]?.uppercased().contains("RTU") ?? false, &map) }
+            map.take(pause: params?.integer("interval"), named: "interval (between requests)")
             maps.append(map)
             return maps.count - 1
+        }
+
+        /// The numbers of its settings stand for what its drivers' schemas list (plugins/modbus/modbus-rtu.json).
+        private static let bauds = [
+            115_200, 57_600, 38_400, 19_200, 9_600, 4_800, 2_400, 1_800, 1_200, 600, 300, 200, 150,
+        ]
+
+        private static func link(_ params: YAMLMapping, isRTU: Bool, _ map: inout ImportedMap) {
+            let timeout = params.integer("timeout")
+            // Only the driver for RTU has a serial line, and has it where nothing is said.
+            if isRTU, params.integer("link") ?? 0 == 0, let device = params.text("device") {
+                // It counts odd before even; mark and space are no parities of a link.
+                let parities = ["N", "O", "E"]
+                let parity = params.integer("parity") ?? 0
+                let (baud, data) = (params.integer("baud") ?? 4, params.integer("data") ?? 3)
+                guard bauds.indices.contains(baud), (0...3).contains(data), parities.indices.contains(parity) else {
+                    return map.leave("the serial line \(device)", "its baud, data or parity is not one that a link has")
+                }
+                map.link = ImportedLink.serial(
+                    device, baud: bauds[baud], parity: parities[parity], dataBits: data + 5,
+                    stopBits: (params.integer("stop") ?? 0) + 1, timeout: timeout)
+                return
+            }
+            guard let host = params.text("host"), let port = params.integer("port") else { return }
+            guard params.integer("transport_mode") ?? 0 == 0 else {
+                return map.leave("\(host):\(port)", "Modbus over UDP is not supported")
+            }
+            map.link =
+                params.integer("connection_mode") == 1
+                ? ImportedLink.listen("\(host):\(port)", isRTU: isRTU, timeout: timeout)
+                : ImportedLink.tcp("\(host):\(port)", isRTU: isRTU, timeout: timeout)
         }
     }
 
     // MARK: One tag
 
+    /// The driver's orders of values of two and of four registers.
+    private typealias Orders = (double: ByteOrder, quadruple: ByteOrder)
+
     private static func point(
-        named name: String, _ tag: YAMLMapping, _ address: String, _ order: ByteOrder, base: Int
+        named name: String, _ tag: YAMLMapping, _ address: String, _ orders: Orders, base: Int
     ) throws(NotCarried) -> ImportedPoint {
         let attribute = tag.integer("attribute") ?? 1
         if attribute & 8 != 0 { throw NotCarried("is a constant of Neuron's, not of the device") }
@@ -102,27 +143,32 @@ enum NeuronTags {
             // Its type can only be that of a bit.
             _ = tag.integer("type")
             point.isWritable = attribute & 2 != 0 && table == .coil
+            describe(&point, tag)
             return point
         }
-        try setType(&point, tag, parts, order)
+        try setType(&point, tag, parts, orders)
         if let decimal = tag.number("decimal"), decimal != 0, point.type != .string, point.bits == nil {
             point.scale = decimal
         }
         if point.type != .string, point.bits == nil { point.offset = tag.number("bias") ?? 0 }
-        if attribute & 2 != 0 { point.doubt = "writable there: say with what, writable: { range: [0, 1] }" }
-        if let text = tag.text("description"), !text.isEmpty {
-            point.doubt = [String(text.filter { !$0.isNewline }.prefix(80)), point.doubt].compactMap(\.self).joined(
-                separator: "; ")
-        }
+        if let unit = tag.text("unit") { point.take(unit: unit) }
+        if attribute & 2 != 0 { point.add(doubt: "writable there: say with what, writable: { range: [0, 1] }") }
+        describe(&point, tag)
         return point
     }
 
+    private static func describe(_ point: inout ImportedPoint, _ tag: YAMLMapping) {
+        guard let text = tag.text("description"), !text.isEmpty else { return }
+        let line = String(text.filter { !$0.isNewline }.prefix(80))
+        point.doubt = [line, point.doubt].compactMap(\.self).joined(separator: "; ")
+    }
+
     private static func setType(
-        _ point: inout ImportedPoint, _ tag: YAMLMapping, _ address: Address, _ order: ByteOrder
+        _ point: inout ImportedPoint, _ tag: YAMLMapping, _ address: Address, _ orders: Orders
     ) throws(NotCarried) {
         let types: [Int: RegisterType] = [
             3: .int16, 4: .uint16, 5: .int32, 6: .uint32, 7: .int64, 8: .uint64, 9: .float32, 10: .float64, 11: .uint16,
-            13: .string,
+            13: .string, 16: .uint16, 17: .uint32, 18: .uint64,
         ]
         let number = tag.integer("type") ?? 0
         guard let type = types[number] else { throw NotCarried("type \(number) is not known here") }
@@ -135,7 +181,7 @@ enum NeuronTags {
         } else if type == .string {
             try setLength(&point, address.part)
         } else {
-            point.order = try Self.order(address.suffix, registers: type.registers, order)
+            point.order = try Self.order(address.suffix, registers: type.registers, orders)
         }
     }
 
@@ -146,16 +192,21 @@ enum NeuronTags {
         switch part.dropFirst(digits.count) {
         case "H": break
         case "L": point.textOrder = "BADC"
+        // One character a register.
+        case "D": point.textOrder = "low"
+        case "E": point.textOrder = "high"
         case "": point.doubt = "in Neuron's documents a text without H has its bytes swapped, in its code it has not"
         default: throw NotCarried("unknown byte order of the text \(part)")
         }
-        point.length = (bytes + 1) / 2
+        let isOneEach = point.textOrder == "low" || point.textOrder == "high"
+        point.length = isOneEach ? bytes : (bytes + 1) / 2
     }
 
     /// What its letters mean is the other way round from what they seem to: LL is ABCD (docs of modbus-tcp).
-    private static func order(_ suffix: String?, registers: Int, _ general: ByteOrder) throws(NotCarried) -> ByteOrder {
+    private static func order(_ suffix: String?, registers: Int, _ general: Orders) throws(NotCarried) -> ByteOrder {
         switch (suffix, registers) {
-        case (nil, 2): return general
+        case (nil, 2): return general.double
+        case (nil, 4): return general.quadruple
         case (nil, _), ("L", _), ("LL", _): return .ABCD
         case ("B", 1): return .BADC
         case ("B", 4), ("BB", 2...): return .DCBA

@@ -9,8 +9,11 @@ import YAMLText
 enum TelegrafConfiguration {
     static func maps(_ root: YAMLMapping, _ stem: String) -> [ImportedMap] {
         let agent = root.child("agent")?.text("interval")
-        return (root.child("inputs")?.children("modbus") ?? []).flatMap { plugin in
-            let reader = Plugin(plugin, stem, interval: agent)
+        let tags = Plugin.tags(root, "global_tags")
+        let inputs = root.child("inputs")
+        let plugins = inputs?.child("modbus").map { [$0] } ?? inputs?.children("modbus") ?? []
+        return plugins.flatMap { plugin in
+            let reader = Plugin(plugin, stem, interval: agent, tags: tags)
             return switch plugin.text("configuration_type") ?? "register" {
             case "request": reader.requests(plugin.children("request"), ofMetrics: false)
             case "metric": reader.requests(plugin.children("metric"), ofMetrics: true)
@@ -24,37 +27,62 @@ enum TelegrafConfiguration {
         let plugin: YAMLMapping
         let name: String
         let every: Int?
-        private let link: String?
-        /// Why the link cannot be imported.
-        private let noLink: String?
-        private let tags: [(name: String, value: String)]
-        private let pause: Int?
+        /// The plugin's own things of all of its maps.
+        private let common: ImportedMap
+        /// Names of fields that only their measurements tell apart.
+        private let namesGivenTwice: Set<String>
         /// Which byte of a register is a character: lower, upper or both.
         private let textBytes: String
 
-        /// - Parameter interval: the agent's, for inputs without their own.
-        init(_ plugin: YAMLMapping, _ stem: String, interval: String?) {
+        /// - Parameters:
+        ///   - interval: the agent's, for inputs without their own.
+        ///   - tags: those of all inputs.
+        init(_ plugin: YAMLMapping, _ stem: String, interval: String?, tags: [(name: String, value: String)]) {
             self.plugin = plugin
             name = plugin.text("name") ?? stem
-            every = (plugin.text("interval") ?? interval).flatMap(Self.milliseconds)
-            (link, noLink) = Self.link(plugin)
-            tags = Self.tags(plugin)
+            var common = ImportedMap(name: name, title: name)
+            if let written = plugin.text("interval") ?? interval {
+                every = Self.milliseconds(written, named: "interval", &common)
+            } else {
+                // Telegraf's own default.
+                every = 10_000
+                common.doubt("no interval is in this file: taken for 10s, as Telegraf does")
+            }
+            Self.link(plugin, &common)
+            let own = Self.tags(plugin, "tags")
+            common.tags = own + tags.filter { tag in !own.contains { $0.name == tag.name } }
             let workarounds = plugin.child("workarounds")
-            pause = workarounds?.text("pause_between_requests").flatMap(Self.milliseconds)
-            textBytes = workarounds?.text("string_register_location") ?? "both"
+            let pause = workarounds?.text("pause_between_requests")
+            common.take(
+                pause: pause.flatMap { Self.milliseconds($0, named: "pause_between_requests", &common) },
+                named: "pause_between_requests")
+            // No answer holds more, whatever Telegraf is told.
+            for (key, limit, most) in [
+                ("max_word_registers_per_request", "registers", 125), ("max_bit_registers_per_request", "bits", 2_000),
+            ] {
+                guard let written = workarounds?.integer(key), written > 0 else { continue }
+                common.limits.append((limit, min(written, most)))
+            }
+            let location = workarounds?.text("string_register_location") ?? ""
+            textBytes = location.isEmpty ? "both" : location
+            self.common = common
+            let lists = ["discrete_inputs", "coils", "holding_registers", "input_registers"].flatMap(plugin.children)
+            let requests = ["request", "metric"].flatMap(plugin.children).flatMap { $0.children("fields") }
+            let names = (lists + requests).compactMap { $0.text("name") }
+            namesGivenTwice = Set(Dictionary(grouping: names) { $0 }.filter { $1.count > 1 }.keys)
         }
 
-        private static func tags(_ mapping: YAMLMapping) -> [(name: String, value: String)] {
-            (mapping.child("tags")?.all() ?? []).compactMap { key, value in
+        static func tags(_ mapping: YAMLMapping, _ key: String) -> [(name: String, value: String)] {
+            (mapping.child(key)?.all() ?? []).compactMap { key, value in
                 key.scalar.flatMap { name in value.scalar.map { (name, $0) } }
             }
         }
 
-        /// What all of its maps have in common.
+        /// - Parameter unit: as written; Telegraf asks unit 0 where nothing is.
         private func map(_ title: String, unit: Int?) -> ImportedMap {
-            var map = ImportedMap(name: name, title: title)
-            (map.link, map.unit, map.tags, map.pause) = (link, unit, tags, pause)
-            if let noLink { map.leave("controller", noLink) }
+            var map = common
+            (map.title, map.unit) = (title, unit ?? 0)
+            if unit == nil { map.doubt("no slave_id is given: taken for 0, as Telegraf does") }
             return map
         }
 
@@ -67,7 +95,7 @@ enum TelegrafConfiguration {
             ]
             for (key, table) in lists {
                 for field in plugin.children(key) {
-                    take(field, into: &map) { () throws(NotCarried) in try register(field, table) }
+                    take(field, of: nil, into: &map) { () throws(NotCarried) in try register(field, table) }
                 }
             }
             return map
@@ -115,12 +143,20 @@ enum TelegrafConfiguration {
 
         /// A map for each unit.
         func requests(_ requests: [YAMLMapping], ofMetrics: Bool) -> [ImportedMap] {
-            var maps: [Int: ImportedMap] = [:]
-            var units: [Int] = []
+            var maps: [ImportedMap] = []
             for request in requests {
-                let unit = request.integer("slave_id") ?? 0
-                if maps[unit] == nil { units.append(unit) }
-                var map = maps[unit] ?? map("\(name), unit \(unit)", unit: unit)
+                let unit = request.integer("slave_id")
+                let tags = Self.tags(request, "tags")
+                // The same tag with another value is another device behind the same unit.
+                let place =
+                    maps.firstIndex { map in
+                        map.unit == unit ?? 0
+                            && tags.allSatisfy { tag in
+                                map.tags.allSatisfy { $0.name != tag.name || $0.value == tag.value }
+                            }
+                    } ?? maps.endIndex
+                if place == maps.endIndex { maps.append(map("\(name), unit \(unit ?? 0)", unit: unit)) }
+                var map = maps[place]
                 for field in request.children("fields") {
                     if field.flag("omit") {
                         field.dismiss()
@@ -129,17 +165,15 @@ enum TelegrafConfiguration {
                             "is read and left out there (omit = true)")
                         continue
                     }
-                    take(field, into: &map) { () throws(NotCarried) in
+                    take(field, of: request, into: &map) { () throws(NotCarried) in
                         let register = (ofMetrics ? field : request).text("register") ?? "holding"
                         return try self.field(field, register, request.text("byte_order") ?? "ABCD")
                     }
                 }
-                for tag in Self.tags(request) where !map.tags.contains(where: { $0.name == tag.name }) {
-                    map.tags.append(tag)
-                }
-                maps[unit] = map
+                for tag in tags where !map.tags.contains(where: { $0.name == tag.name }) { map.tags.append(tag) }
+                maps[place] = map
             }
-            return units.compactMap { maps[$0] }
+            return maps
         }
 
         private func field(
@@ -163,13 +197,18 @@ enum TelegrafConfiguration {
 
         // MARK: Both
 
+        /// - Parameter request: has the measurement of fields without their own.
         private func take(
-            _ field: YAMLMapping, into map: inout ImportedMap, _ make: () throws(NotCarried) -> ImportedPoint
+            _ field: YAMLMapping, of request: YAMLMapping?, into map: inout ImportedMap,
+            _ make: () throws(NotCarried) -> ImportedPoint
         ) {
             let name = field.text("name") ?? "unnamed"
             do throws(NotCarried) {
                 var point = try make()
                 point.every = every
+                if namesGivenTwice.contains(point.name) {
+                    point.group = field.text("measurement") ?? request?.text("measurement")
+                }
                 map.points.append(point)
             } catch {
                 field.dismiss()
@@ -223,46 +262,66 @@ enum TelegrafConfiguration {
             }
         }
 
-        /// "10s", "500ms", "1m30s": a duration of Go.
+        private static func milliseconds(_ text: String, named what: String, _ map: inout ImportedMap) -> Int? {
+            if let milliseconds = milliseconds(text) { return milliseconds == 0 ? nil : milliseconds }
+            map.leave(what, "the duration \"\(text)\" is not understood")
+            return nil
+        }
+
+        /// "10s", "500ms", "1m30s": a duration of Go, of days too, or a number of seconds.
+        /// - Returns: nil where it is none; 0 only for 0.
         private static func milliseconds(_ text: String) -> Int? {
+            if let seconds = Double(text) { return whole(seconds * 1_000) }
             var (rest, total) = (text[...], 0.0)
+            if rest.isEmpty { return nil }
             while !rest.isEmpty {
                 let digits = rest.prefix { $0.isNumber || $0 == "." }
                 rest = rest.dropFirst(digits.count)
-                let units = [("ms", 1.0), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)]
-                guard let number = Double(digits), number < 1e6,
-                    let (unit, factor) = units.first(where: { rest.hasPrefix($0.0) })
+                // Longer ones first: "ms" is no minute.
+                let units = [
+                    ("ms", 1.0), ("us", 1e-3), ("µs", 1e-3), ("ns", 1e-6), ("s", 1e3), ("m", 6e4), ("h", 3.6e6),
+                    ("d", 8.64e7),
+                ]
+                guard let number = Double(digits), let (unit, factor) = units.first(where: { rest.hasPrefix($0.0) })
                 else { return nil }
                 rest = rest.dropFirst(unit.count)
                 total += number * factor
             }
-            return total > 0 && total < 1e9 ? Int(total) : nil
+            return whole(total)
         }
 
-        /// - Returns: the link, or why it cannot be imported.
-        private static func link(_ plugin: YAMLMapping) -> (link: String?, reason: String?) {
-            guard let controller = plugin.text("controller") else { return (nil, nil) }
+        private static func whole(_ milliseconds: Double) -> Int? {
+            guard milliseconds >= 0, milliseconds < 1e10 else { return nil }
+            return milliseconds == 0 ? 0 : max(1, Int(milliseconds.rounded()))
+        }
+
+        private static func link(_ plugin: YAMLMapping, _ map: inout ImportedMap) {
+            guard let controller = plugin.text("controller") else { return }
             let mode = plugin.text("transmission_mode") ?? ""
-            let timeout = plugin.text("timeout").flatMap(milliseconds)
+            let timeout = plugin.text("timeout").flatMap { milliseconds($0, named: "timeout", &map) }
+            if controller.contains("$") { map.doubt("\(controller) is filled in by Telegraf: write it out") }
             guard !mode.uppercased().hasPrefix("ASCII") else {
-                return (nil, "Modbus ASCII is not supported: \(controller)")
+                return map.leave("controller", "Modbus ASCII is not supported: \(controller)")
             }
             if controller.hasPrefix("tcp://") {
                 guard ["", "auto", "TCP", "RTUoverTCP"].contains(mode) else {
-                    return (nil, "transmission_mode \(mode) is not known here: \(controller)")
+                    return map.leave("controller", "transmission_mode \(mode) is not known here: \(controller)")
                 }
                 let address = String(controller.dropFirst(6))
-                return (ImportedLink.tcp(address, isRTU: mode == "RTUoverTCP", timeout: timeout), nil)
+                map.link = ImportedLink.tcp(address, isRTU: mode == "RTUoverTCP", timeout: timeout)
+                return
             }
             guard controller.hasPrefix("file://") else {
-                return (nil, "\(controller) is neither TCP nor a serial line of Linux")
+                return map.leave("controller", "\(controller) is neither TCP nor a serial line of Linux")
             }
-            // Telegraf's own defaults.
-            let link = ImportedLink.serial(
-                String(controller.dropFirst(7)), baud: plugin.integer("baud_rate") ?? 9_600,
-                parity: plugin.text("parity") ?? "N", dataBits: plugin.integer("data_bits"),
-                stopBits: plugin.integer("stop_bits"), timeout: timeout)
-            return (link, nil)
+            let (baud, parity) = (plugin.integer("baud_rate") ?? 0, plugin.text("parity") ?? "")
+            // Telegraf leaves what is not given to its library (grid-x/serial).
+            if baud == 0 { map.doubt("no baud_rate is given: taken for 19200, as Telegraf does") }
+            if parity.isEmpty { map.doubt("no parity is given: taken for even, as Telegraf does") }
+            map.link = ImportedLink.serial(
+                String(controller.dropFirst(7)), baud: baud == 0 ? 19_200 : baud, parity: parity.isEmpty ? "E" : parity,
+                dataBits: plugin.integer("data_bits").flatMap { $0 == 0 ? nil : $0 },
+                stopBits: plugin.integer("stop_bits").flatMap { $0 == 0 ? nil : $0 }, timeout: timeout)
         }
     }
 }

@@ -25,7 +25,12 @@ enum ThingsBoardConnector {
         for key in ["Modbus", "modbus", "MODBUS"] {
             if let wrapped = root.child(key) { return connector(wrapped) }
         }
-        return root
+        // Or under the connector's own name.
+        let isBare = ["master", "server", "servers"].contains { root.has($0) }
+        guard !isBare, root.count == 1, let (_, value) = root.all().first, value.isMapping, let inner = value.mapping(),
+            ["configurationJson", "master", "server", "servers"].contains(where: { inner.has($0) })
+        else { return root }
+        return connector(inner)
     }
 
     private static func map(
@@ -37,6 +42,10 @@ enum ThingsBoardConnector {
         let (link, reason) = link(device, server)
         map.link = link
         if let reason { map.leave("\(name): the connection", reason) }
+        let pause =
+            device.integer("delayBetweenRequestsMs") ?? device.integer("delay_between_requests_ms")
+            ?? server?.integer("delayBetweenRequestsMs")
+        map.take(pause: pause, named: "delayBetweenRequestsMs")
         let bytes = device.text("byteOrder") ?? server?.text("byteOrder")
         let given = device.text("wordOrder") ?? server?.text("wordOrder")
         if bytes == nil { map.doubt("no byteOrder is given: taken for LITTLE, as the gateway does") }
@@ -47,8 +56,8 @@ enum ThingsBoardConnector {
             for entry in device.children(list) {
                 let name = entry.text("tag") ?? "unnamed"
                 do throws(NotCarried) {
-                    for var point in try points(named: name, entry, order) {
-                        point.every = period
+                    for var point in try points(named: name, entry, order, unit: map.unit) {
+                        point.every = entry.integer("pollPeriod") ?? period
                         map.points.append(point)
                     }
                 } catch {
@@ -71,12 +80,17 @@ enum ThingsBoardConnector {
         func text(_ key: String) -> String? { device.text(key) ?? server?.text(key) }
         func integer(_ key: String) -> Int? { device.integer(key) ?? server?.integer(key) }
         guard let port = text("port") else { return (nil, "has no port") }
-        let (type, method) = (text("type") ?? "tcp", text("method") ?? "socket")
+        // The gateway takes them in any case.
+        let (type, method) = ((text("type") ?? "tcp").lowercased(), (text("method") ?? "socket").lowercased())
+        let isRTU = method == "rtu" || device.flag("rtuOverTcp") || server?.flag("rtuOverTcp") ?? false
         let host = text("host")
         let timeout = (device.number("timeout") ?? server?.number("timeout")).flatMap {
             Int(exactly: ($0 * 1_000).rounded())
         }
         guard method != "ascii" else { return (nil, "Modbus ASCII is not supported") }
+        guard type != "tls", !isSecured(device), !(server.map(isSecured) ?? false) else {
+            return (nil, "Modbus over TLS is not supported: \(host ?? ""):\(port)")
+        }
         switch type {
         case "serial":
             // The gateway's own defaults.
@@ -86,9 +100,13 @@ enum ThingsBoardConnector {
             return (link, nil)
         case "tcp":
             guard let host else { return (nil, "has no host") }
-            return (ImportedLink.tcp("\(host):\(port)", isRTU: method == "rtu", timeout: timeout), nil)
+            return (ImportedLink.tcp("\(host):\(port)", isRTU: isRTU, timeout: timeout), nil)
         default: return (nil, "Modbus over \(type) is not supported")
         }
+    }
+
+    private static func isSecured(_ mapping: YAMLMapping) -> Bool {
+        ["tls", "security"].contains { mapping.child($0).map { $0.count > 0 } ?? false }
     }
 
     // MARK: Points
@@ -97,7 +115,7 @@ enum ThingsBoardConnector {
 
     /// One, or several where the address is a range.
     private static func points(
-        named name: String, _ entry: YAMLMapping, _ order: Order
+        named name: String, _ entry: YAMLMapping, _ order: Order, unit: Int?
     ) throws(NotCarried) -> [ImportedPoint] {
         let tables: [Int: RegisterTable] = [1: .coil, 2: .discrete, 3: .holding, 4: .input]
         guard let function = entry.integer("functionCode"), let table = tables[function] else {
@@ -114,17 +132,19 @@ enum ThingsBoardConnector {
         }
         var points: [ImportedPoint] = []
         for address in stride(from: ends[0], through: ends[1], by: count) {
-            let ownName = filled(name, entry, address, count)
+            let ownName = filled(name, entry, address, count, unit)
             points.append(try point(named: ownName, entry, table, address, count, order))
         }
         return points
     }
 
-    private static func filled(_ name: String, _ entry: YAMLMapping, _ address: Int, _ count: Int) -> String {
+    private static func filled(
+        _ name: String, _ entry: YAMLMapping, _ address: Int, _ count: Int, _ unit: Int?
+    ) -> String {
         var filled = name
         for (place, value) in [
             ("address", "\(address)"), ("type", entry.text("type") ?? ""), ("objectsCount", "\(count)"),
-            ("functionCode", entry.text("functionCode") ?? ""), ("unitId", ""),
+            ("functionCode", entry.text("functionCode") ?? ""), ("unitId", unit.map { "\($0)" } ?? ""),
         ] {
             filled = filled.replacing("${\(place)}", with: value)
         }
@@ -149,9 +169,10 @@ enum ThingsBoardConnector {
         }
         var point = ImportedPoint(name, table, address, .uint16)
         try setType(&point, type, count, entry.integer("bit"))
+        point.labels = labels(entry)
         if point.type != .string, point.bits?.count != 1 {
-            point.order = Self.order(
-                entry.text("byteOrder") ?? order.bytes, entry.text("wordOrder") ?? order.words)
+            // Its decoder always takes the upper byte of the register for an 8uint.
+            if type != "8uint" { point.order = try Self.order(of: entry, order, &point) }
             let divider = entry.number("divider") ?? 0
             let multiplier = entry.number("multiplier") ?? 0
             point.scale = (multiplier == 0 ? 1 : multiplier) / (divider == 0 ? 1 : divider)
@@ -162,10 +183,31 @@ enum ThingsBoardConnector {
         return point
     }
 
+    /// What numbers are called.
+    private static func labels(_ entry: YAMLMapping) -> [Int: String] {
+        let pairs = (entry.child("variants")?.all() ?? []).compactMap { key, value in
+            key.scalar.flatMap(Int.init).flatMap { number in value.scalar.map { (number, $0) } }
+        }
+        return Dictionary(pairs, uniquingKeysWith: { first, _ in first })
+    }
+
+    private static func order(
+        of entry: YAMLMapping, _ device: Order, _ point: inout ImportedPoint
+    ) throws(NotCarried) -> ByteOrder {
+        let own = (bytes: entry.text("byteOrder"), words: entry.text("wordOrder"))
+        if own.bytes ?? device.bytes != device.bytes || own.words ?? device.words != device.words {
+            point.add(doubt: "an order of its own, which the gateway 3.8 passes over for the device's")
+        }
+        return try order(own.bytes ?? device.bytes, own.words ?? device.words)
+    }
+
     /// Measured with the gateway's own converter: its byteOrder swaps the bytes in each register, its wordOrder the
     /// registers.
-    private static func order(_ bytes: String, _ words: String) -> ByteOrder {
-        switch (bytes.uppercased() == "LITTLE", words.uppercased() == "LITTLE") {
+    private static func order(_ bytes: String, _ words: String) throws(NotCarried) -> ByteOrder {
+        for written in [bytes, words] where !["BIG", "LITTLE"].contains(written.uppercased()) {
+            throw NotCarried("the order \"\(written)\" is neither BIG nor LITTLE")
+        }
+        return switch (bytes.uppercased() == "LITTLE", words.uppercased() == "LITTLE") {
         case (false, false): .ABCD
         case (false, true): .CDAB
         case (true, false): .BADC

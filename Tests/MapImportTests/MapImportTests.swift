@@ -39,6 +39,9 @@ struct MapImportTests {
             ("a.json", "{", "not valid YAML"), ("a.conf", "[agent]\ninterval = \"1s\"", "no Modbus point"),
             ("a.yml", "deviceResources: 5", "no Modbus point"),
             ("a.json", #"{"master": {"slaves": 1}}"#, "no Modbus point"),
+            ("a.json", #"{"id": 103, "group": {"name": "inverter"}}"#, "SunSpec model"),
+            ("a.yml", "deviceList:\n- name: a\n  profileName: b", "list of devices"),
+            ("a.txt", "[[inputs.modbus]]\nname = \"a\"", "--from telegraf"),
         ])
     func refuses(name: String, text: String, message: String) {
         let error = #expect(throws: ImportError.self) { try ForeignFile.maps(of: text, name: name, format: nil) }

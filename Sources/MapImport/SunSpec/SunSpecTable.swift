@@ -272,14 +272,13 @@ enum SunSpecTable {
           SoCMin:uint16*SoC_SF[%] SocRsvMax:uint16*SoC_SF[%] SoCRsvMin:uint16*SoC_SF[%] SoC:uint16*SoC_SF[%]
           DoD:uint16*DoD_SF[%] SoH:uint16*SoH_SF[%] NCyc:uint32
           ChaSt:enum16{1=off,2=empty,3=discharging,4=charging,5=full,6=holding,7=testing}
-          LocRemCtl:enum16{0=remote,1=local} Hb:uint16 CtrlHb:uint16 AlmRst:uint16 Typ:enum16{0=not
-          applicable_unknown,1=lead_acid,2=nickel_metal_hydrate,3=nickel_cadmium,4=lithium_ion,5=carbon_zinc,6=zinc_chloride,7=alkaline,8=rechargeable_alkaline,9=sodium_sulfur,10=flow,99=other}
-          State:enum16{1=disconnected,2=initializing,3=connected,4=standby,5=soc protection,6=suspending,99=fault}
+          LocRemCtl:enum16{0=remote,1=local} Hb:uint16 CtrlHb:uint16 AlmRst:uint16 Typ:enum16{0=not_applicable_unknown,1=lead_acid,2=nickel_metal_hydrate,3=nickel_cadmium,4=lithium_ion,5=carbon_zinc,6=zinc_chloride,7=alkaline,8=rechargeable_alkaline,9=sodium_sulfur,10=flow,99=other}
+          State:enum16{1=disconnected,2=initializing,3=connected,4=standby,5=soc_protection,6=suspending,99=fault}
           StateVnd:enum16 WarrDt:uint32 Evt1:bitfield32 Evt2:bitfield32 EvtVnd1:bitfield32 EvtVnd2:bitfield32
           V:uint16*V_SF[V] VMax:uint16*V_SF[V] VMin:uint16*V_SF[V] CellVMax:uint16*CellV_SF[V] CellVMaxStr:uint16
           CellVMaxMod:uint16 CellVMin:uint16*CellV_SF[V] CellVMinStr:uint16 CellVMinMod:uint16
           CellVAvg:uint16*CellV_SF[V] A:int16*A_SF[A] AChaMax:uint16*AMax_SF[A] ADisChaMax:uint16*AMax_SF[A]
-          W:int16*W_SF[W] ReqInvState:enum16{0=no request,1=start,2=stop} ReqW:int16*W_SF[W]
+          W:int16*W_SF[W] ReqInvState:enum16{0=no_request,1=start,2=stop} ReqW:int16*W_SF[W]
           SetOp:enum16{1=connect,2=disconnect}
           SetInvState:enum16{1=inverter_stopped,2=inverter_standby,3=inverter_started} AHRtg_SF:sunssf WHRtg_SF:sunssf
           WChaDisChaMax_SF:sunssf DisChaRte_SF:sunssf SoC_SF:sunssf DoD_SF:sunssf SoH_SF:sunssf V_SF:sunssf
