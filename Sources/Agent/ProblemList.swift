@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import DeviceMaps
+import Glibc
 import Modbus
 import YAMLText
 
@@ -36,7 +37,7 @@ public final class ProblemList {
     public func check(_ path: String) -> String {
         let read = ConfigurationFile.read(path, problems: problems, provesIntervals: true)
         guard let configuration = read else { return "" }
-        notes += configuration.links.compactMap(\.note)
+        notes += configuration.links.flatMap { $0.notes(looksAtSystem: problems.provesEnvironment) }
         let maps = Dictionary(configuration.devices.map { ($0.map.name, $0.map) }, uniquingKeysWith: { $1 })
         let examples = maps.values.reduce(0) { $0 + $1.examples.count }
         return "\(configuration.devices.count) devices on \(configuration.links.count) links, "
@@ -95,19 +96,37 @@ extension Configuration.Link {
         576_000, 921_600, 1_000_000, 1_152_000, 1_500_000, 2_000_000, 2_500_000, 3_000_000, 3_500_000, 4_000_000,
     ]
 
-    fileprivate var note: String? {
-        let note: String? =
+    fileprivate func notes(looksAtSystem: Bool) -> [String] {
+        let notes: [String?] =
             switch way {
-            case .modbus(.serial(let line), _): Self.note(of: line)
+            case .modbus(.serial(let line), _):
+                [Self.noteOfSpeed(line), looksAtSystem ? Self.noteOfDevice(line) : nil]
             case .modbus(.dialIn(let port), _) where port.ranges.isEmpty && !port.isLoopback:
-                "any host that can connect to \(port.host):\(port.port) is accepted as the device; "
-                    + "write where the device dials from, as from: [10.20.0.0/16]"
-            case .modbus, .mqtt: nil
+                [
+                    "any host that can connect to \(port.host):\(port.port) is accepted as the device; "
+                        + "write where the device dials from, as from: [10.20.0.0/16]"
+                ]
+            case .modbus, .mqtt: []
             }
-        return note.map { "link \(name): \($0)" }
+        return notes.compactMap(\.self).map { "link \(name): \($0)" }
     }
 
-    private static func note(of line: SerialLine) -> String? {
+    /// A line is not opened: that would set its speed and its control signals.
+    private static func noteOfDevice(_ line: SerialLine) -> String? {
+        var status = stat()
+        guard stat(line.device, &status) == 0 else {
+            let reason = String(cString: strerror(errno))
+            return "\(line.device): \(reason); connect the adapter, or look for its name in /dev/serial/by-id"
+        }
+        // Those of memory are characters too: /dev/null, /dev/zero.
+        guard status.st_mode & S_IFMT == S_IFCHR, status.st_rdev >> 8 != 1 else {
+            return "\(line.device) is no serial line; look for its name in /dev/serial/by-id"
+        }
+        guard access(line.device, R_OK | W_OK) != 0 else { return nil }
+        return "\(line.device): \(String(cString: strerror(errno))); add the gateway's user to the group dialout"
+    }
+
+    private static func noteOfSpeed(_ line: SerialLine) -> String? {
         guard !standardSpeeds.contains(line.baud) else { return nil }
         let nearest = standardSpeeds.min { abs($0 - line.baud) < abs($1 - line.baud) } ?? 9_600
         return "\(line.baud) baud is no standard speed, and not every adapter makes it; the nearest is \(nearest)"

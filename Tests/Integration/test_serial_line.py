@@ -8,6 +8,8 @@ import struct
 import termios
 import tty
 
+import pytest
+
 from conftest import events_in, headgate, wait_for
 from peers.rogue_line import framed
 from test_modbus_peer import write_map
@@ -67,6 +69,40 @@ def test_no_answer_is_taken_for_that_to_another_request(workshop):
         for point, seen in values(out, device).items():
             assert set(seen) <= {right(unit)[point]}, f"{device}, {point}"
         assert any(values(out, device).values()), f"nothing good of {device}"
+
+
+@pytest.mark.parametrize("code, reason, advice", [
+    (1, "illegal_function", "`table`"), (2, "illegal_address", "unit id"), (3, "illegal_value", "limits"),
+    (4, "device_failure", "fault of its own"), (5, "acknowledge", "poll less often"), (6, "device_busy", "poll less often"),
+    (7, "negative_acknowledge", "poll less often"), (8, "memory_parity", "fault of its own"), (10, "gateway_path", "unit id"),
+    (11, "gateway_target", "unit id"), (128, "exception", "manual")])
+def test_each_exception_on_a_line_has_a_reason_and_a_next_step(workshop, code, reason, advice):
+    link, _ = line(workshop)
+    maps = write_map(workshop, "some", {"first": POINTS["first"]}, defaults=MAP)
+    configuration = workshop.configuration(
+        maps=maps, links={"bus": {"rtu": str(link), "baud": 115200}},
+        devices={"odd": {"map": "some", "link": "bus", "unit": 100 + code}})
+    result = headgate("read", "odd", "-c", configuration, "--json")
+    row = json.loads(result.stdout.splitlines()[0])
+    assert result.returncode == 69 and row["reason"] == reason, row
+    assert f"exception {code}" in row["explanation"] and advice in row["next"], row
+
+
+def test_check_notes_a_line_that_is_not_there(workshop):
+    link, peer = line(workshop)
+    maps = write_map(workshop, "some", POINTS, defaults=MAP)
+
+    def check(path, *arguments):
+        return headgate("check", "-c", workshop.configuration(
+            maps=maps, links={"bus": {"rtu": str(path)}}, devices={"d": {"map": "some", "link": "bus", "unit": 1}},
+            outputs={"o": {"stdout": True}}), *arguments)
+
+    assert "bus" not in check(link).stderr
+    for path, note in (("/dev/no-such-line", "No such file"), ("/dev/null", "no serial line"), (workshop.folder, "no serial line")):
+        result = check(path)
+        # An adapter may be plugged in later.
+        assert result.returncode == 0 and "note: link bus" in result.stderr and note in result.stderr, result.stderr
+        assert "bus" not in check(path, "--no-environment").stderr
 
 
 def test_what_a_unit_owes_is_never_taken_for_another_answer_of_the_same_length(workshop):

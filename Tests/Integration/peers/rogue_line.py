@@ -14,6 +14,7 @@ Line specification V1.02.
     unit 8  misses its fifth request, and never answers one for more than a register
     unit 11 ignores what comes within 30 ms of anything else that was said on the line
     unit 9  one answer in five comes so late, and every second of these is exception 6
+    from 101 on every answer is the exception of the unit's number without the hundred
 """
 
 import os
@@ -112,6 +113,8 @@ class Line:
             self.send(unit, frame + good)
         elif unit == 7 and is_bad:
             self.send(unit, framed(bytes([unit, function | 0x80, choose.choice([5, 6, 11])])))
+        elif unit > 100:
+            self.send(unit, framed(bytes([unit, function | 0x80, unit - 100])))
         elif unit in (1, 2, 3, 4, 5, 6, 7, 9, 11) or unit == 8 and count == 1 and turn != 5:
             self.send(unit, good)
 
