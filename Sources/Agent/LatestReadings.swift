@@ -8,7 +8,7 @@ import Synchronization
 final class LatestReadings: Sendable {
     struct Snapshot {
         fileprivate(set) var readings: [Reading?] = []
-        fileprivate(set) var texts: [SeriesNumber: String] = [:]
+        fileprivate(set) var texts = LatestTexts()
         fileprivate(set) var states: [DeviceNumber: StatusChange.State] = [:]
         /// By series, whether its device has said anything of it since the start.
         fileprivate(set) var haveBeenRead: [Bool] = []
@@ -101,7 +101,7 @@ final class LatestReadings: Sendable {
     }
 
     private static func note(
-        _ batch: Batch, _ readings: inout [Reading?], _ texts: inout [SeriesNumber: String],
+        _ batch: Batch, _ readings: inout [Reading?], _ texts: inout LatestTexts,
         _ haveBeenRead: inout [Bool], _ intervals: inout [Interval], _ now: Timestamp
     ) {
         let last = batch.readings.lazy.map(\.series.index).max() ?? 0
@@ -122,7 +122,10 @@ final class LatestReadings: Sendable {
                 sinceLast[series].note(reading.time.microseconds(since: before.time))
             }
             known[series] = reading
-            if case .text(let index) = reading.value { texts[reading.series] = batch.text(at: index) }
+            if case .text(let index) = reading.value, !texts.keep(batch.text(at: index), of: reading.series) {
+                // Shown as one that is not kept; the event has it.
+                known[series]?.spoil(.bad, .tooLong)
+            }
         }
     }
 

@@ -32,8 +32,8 @@ struct NewsFilter {
     private enum Verdict { case news, none, tooSoon }
 
     private var states: [State] = []
-    /// What the texts among the readings sent said, as a reading's own text leaves with its batch.
-    private var texts: [SeriesNumber: String] = [:]
+    /// The hash of each text that was sent last: a text itself may be long, and leaves with its batch.
+    private var texts: [SeriesNumber: Int] = [:]
 
     /// What comes next is news, unless nothing has changed.
     /// - Parameter slot: one that there is, or the next.
@@ -52,7 +52,7 @@ struct NewsFilter {
 
     private static func apply(
         to batch: inout Batch, _ slots: SeriesSlots, _ now: Timestamp, _ states: inout [State],
-        _ texts: inout [SeriesNumber: String],
+        _ texts: inout [SeriesNumber: Int],
         _ counts: inout FilterCounts
     ) {
         let told = batch.texts
@@ -64,7 +64,7 @@ struct NewsFilter {
             let isLate = isLate(reading, now, &states[slot])
             var verdict = verdict(reading, states[slot])
             if case .text(let place) = reading.value {
-                let text = told.indices.contains(Int(place)) ? told[Int(place)] : ""
+                let text = (told.indices.contains(Int(place)) ? told[Int(place)] : "").hashValue
                 if verdict == .none, text != texts[reading.series] { verdict = .news }
                 if verdict == .news { texts[reading.series] = text }
             }

@@ -453,3 +453,31 @@ def test_births_without_end_take_up_bounded_memory(workshop):
     assert memory_mb(gateway.pid) < before + 60
     stranger.disconnect()
     stranger.loop_stop()
+
+
+def test_long_texts_without_end_take_up_bounded_memory(workshop):
+    plant = Plant(workshop, nodes="plant/+")
+    gateway = plant.gateway()
+    before = memory_mb(gateway.pid)
+    stranger = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="stranger")
+    stranger.connect("127.0.0.1", plant.port)
+    stranger.loop_start()
+    nodes = 30
+    for node in range(nodes):
+        payload = schema.Payload(timestamp=now(), seq=0)
+        for number in range(16):
+            text = f"{node} {number} ".ljust(60_000, "x")
+            fill(payload.metrics.add(), born=False, name=f"text {number}", alias=number, type="String", value=text)
+        stranger.publish(f"spBv1.0/plant/NBIRTH/node-{node}", payload.SerializeToString(), qos=1).wait_for_publish(30)
+    last = f"line.node-{nodes - 1}"
+    wait_for(lambda: plant.out.exists() and f'"{nodes - 1} 15 x' in plant.out.read_text(), 60, what="the last text")
+    grown = memory_mb(gateway.pid) - before
+    assert len(plant.values(last, "text 15")[0][0]) == 60_000
+    shown = {point["point"]: point for point in gateway.device(last)["points"]}
+    assert (shown["text 15"]["quality"], shown["text 15"]["reason"]) == ("bad", "too_long")
+    first = {point["point"]: point for point in gateway.device("line.node-0")["points"]}
+    assert first["text 0"]["value"].startswith("0 0 x")
+    print(f"{nodes * 16 * 60_000 >> 20} MiB of texts, {grown:.0f} MB more memory")
+    assert grown < 70, grown
+    stranger.disconnect()
+    stranger.loop_stop()

@@ -237,7 +237,8 @@ extension ModbusError {
         case .illegalFunction: "check `table`: the device does not know the function for it"
         case .illegalAddress:
             "check `address` (manuals often count from 1 or from 40001) and the unit id; headgate read --raw tries the neighbours"
-        case .illegalValue: "write limits: { registers: 1 } in the map and raise it: the device may give fewer in one answer"
+        case .illegalValue:
+            "write limits: { registers: 1 } in the map and raise it: the device may give fewer in one answer"
         case .deviceFailure, .memoryParity: "look at the device: it reports a fault of its own"
         case .acknowledge, .deviceBusy, .negativeAcknowledge: "poll less often, or write a `pause` in the map"
         case .gatewayPath, .gatewayTarget:
