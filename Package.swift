@@ -148,7 +148,7 @@ let package = Package(
             ["Inputs", "DeviceMaps", "Events", "MQTT", "Modbus", "Sparkplug", "TestSupport", "YAMLText"]),
         tests("OutboxTests", ["Outbox", "Events", "SQLite", "TestSupport", logging]),
         tests("SchemasTests", ["Schemas", "DeviceMaps", "Events"]),
-        tests("OutputsTests", ["Outputs", "Events", "Kafka", logging]),
+        tests("OutputsTests", ["Outputs", "Events", "Kafka", "MQTT", logging]),
         tests("AgentTests", ["Agent", "Events", "Outputs", "YAMLText"], excluding: ["Cases"]),
     ],
     swiftLanguageModes: [.v6]

@@ -122,8 +122,12 @@ final class LatestReadings: Sendable {
                 sinceLast[series].note(reading.time.microseconds(since: before.time))
             }
             known[series] = reading
-            if case .text(let index) = reading.value, !texts.keep(batch.text(at: index), of: reading.series) {
-                // Shown as one that is not kept; the event has it.
+            guard case .text(let index) = reading.value else {
+                texts.remove(reading.series)
+                continue
+            }
+            if !texts.keep(batch.text(at: index), of: reading.series) {
+                // Shown as a text that is not kept; the event has it.
                 known[series]?.spoil(.bad, .tooLong)
             }
         }

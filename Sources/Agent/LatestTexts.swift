@@ -18,9 +18,15 @@ struct LatestTexts {
 
     subscript(_ series: SeriesNumber) -> String? { texts[series] }
 
+    /// Frees what is kept of a series.
+    mutating func remove(_ series: SeriesNumber) {
+        if texts.isEmpty { return }
+        bytes -= texts.removeValue(forKey: series)?.utf8.count ?? 0
+    }
+
     /// - Returns: whether the text is kept; if not, the series has none.
     mutating func keep(_ text: String, of series: SeriesNumber) -> Bool {
-        bytes -= texts.removeValue(forKey: series)?.utf8.count ?? 0
+        remove(series)
         guard bytes + text.utf8.count <= limit else { return false }
         bytes += text.utf8.count
         texts[series] = text

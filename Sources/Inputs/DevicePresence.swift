@@ -8,6 +8,8 @@ struct DevicePresence {
     static let failuresUntilOffline = 3
 
     private(set) var isOnline: Bool?
+    /// When it was online last for the first time.
+    private(set) var onlineSince: Timestamp?
     private var failures = 0
     private var firstFailure: Timestamp?
 
@@ -17,7 +19,7 @@ struct DevicePresence {
         failures = 0
         firstFailure = nil
         guard isOnline != true else { return nil }
-        isOnline = true
+        (isOnline, onlineSince) = (true, time)
         return StatusChange(state: .online, since: time, reason: .none)
     }
 

@@ -96,7 +96,7 @@ public enum ForeignFile {
         }
     }
 
-    /// Files that lie beside those that maps are made of.
+    /// Says what a file is that belongs to a known gateway and has no registers.
     private static func whatElse(_ root: YAMLMapping) -> String? {
         if root.has("deviceList") || root.has("profileName") {
             return "this is EdgeX's list of devices: import the profiles that it names; addresses, units and intervals "

@@ -37,7 +37,7 @@ public struct ImportedMap: Sendable {
         left.append(Left(what: what, why: why))
     }
 
-    /// A map has no longer pause than a second.
+    /// Sets the pause; the longest one of a map is a second.
     mutating func take(pause: Int?, named what: String) {
         guard let pause, pause > 0 else { return }
         self.pause = min(pause, 1_000)
@@ -97,7 +97,7 @@ public struct ImportedMap: Sendable {
 /// One of its points, as its line will say.
 public struct ImportedPoint: Sendable {
     public var name: String
-    /// Goes before the name where that is given twice.
+    /// A prefix of the name, for a name that several points have.
     var group: String?
     public var table: RegisterTable
     /// As it goes over the wire.

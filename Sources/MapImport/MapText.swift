@@ -19,7 +19,7 @@ public enum MapText {
                 problems.sorted.map { ($0.line - firstPoint, $0.message) }, uniquingKeysWith: { first, _ in first })
             let ofPoints = wrong.filter { map.points.indices.contains($0.key) }
             if ofPoints.isEmpty {
-                // That there is no point is plain to see.
+                // A map without points needs no further remark.
                 let others = map.points.isEmpty ? [:] : wrong
                 for message in others.values.sorted() { map.doubt(message) }
                 return (others.isEmpty ? text : self.lines(of: map).lines.joined(separator: "\n") + "\n", map)

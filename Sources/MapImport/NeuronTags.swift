@@ -19,10 +19,10 @@ enum NeuronTags {
                 if let name = node.text("name") { drivers.plugins[name] = node.text("plugin") }
             }
             for group in root.children("tags") where group.take("tags") != nil {
-                let name = group.text("driver") ?? stem
+                let (name, own) = (group.text("driver") ?? stem, group.text("group"))
                 let settings = root.children("settings").first { $0.text("node") == name }?.child("params")
                 let intervals = root.children("groups").filter { $0.text("driver") == name }
-                let interval = intervals.first { $0.text("group") == group.text("group") }?.integer("interval")
+                let interval = intervals.first { $0.text("group") == own }?.integer("interval")
                 drivers.add(group.children("tags"), to: name, every: interval, settings)
             }
             _ = root.text("group")
@@ -92,7 +92,7 @@ enum NeuronTags {
 
         /// The numbers of its settings stand for what its drivers' schemas list (plugins/modbus/modbus-rtu.json).
         private static let bauds = [
-            115_200, 57_600, 38_400, 19_200, 9_600, 4_800, 2_400, 1_800, 1_200, 600, 300, 200, 150,
+            115_200, 57_600, 38_400, 19_200, 9_600, 4_800, 2_400, 1_800, 1_200, 600, 300,
         ]
 
         private static func link(_ params: YAMLMapping, isRTU: Bool, _ map: inout ImportedMap) {
@@ -103,12 +103,15 @@ enum NeuronTags {
                 let parities = ["N", "O", "E"]
                 let parity = params.integer("parity") ?? 0
                 let (baud, data) = (params.integer("baud") ?? 4, params.integer("data") ?? 3)
-                guard bauds.indices.contains(baud), (0...3).contains(data), parities.indices.contains(parity) else {
-                    return map.leave("the serial line \(device)", "its baud, data or parity is not one that a link has")
+                let stop = params.integer("stop") ?? 0
+                guard bauds.indices.contains(baud), (2...3).contains(data), (0...1).contains(stop),
+                    parities.indices.contains(parity)
+                else {
+                    return map.leave("the serial line \(device)", "a link cannot have its baud, data, parity or stop")
                 }
                 map.link = ImportedLink.serial(
                     device, baud: bauds[baud], parity: parities[parity], dataBits: data + 5,
-                    stopBits: (params.integer("stop") ?? 0) + 1, timeout: timeout)
+                    stopBits: stop + 1, timeout: timeout)
                 return
             }
             guard let host = params.text("host"), let port = params.integer("port") else { return }

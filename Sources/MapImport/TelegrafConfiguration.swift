@@ -27,10 +27,10 @@ enum TelegrafConfiguration {
         let plugin: YAMLMapping
         let name: String
         let every: Int?
-        /// The plugin's own things of all of its maps.
+        /// What all maps of the input have in common: link, tags, pause, limits.
         private let common: ImportedMap
-        /// Names of fields that only their measurements tell apart.
-        private let namesGivenTwice: Set<String>
+        /// By unit, as it is written, the names of fields that only their measurements tell apart.
+        private let namesGivenTwice: [String: Set<String>]
         /// Which byte of a register is a character: lower, upper or both.
         private let textBytes: String
 
@@ -56,7 +56,7 @@ enum TelegrafConfiguration {
             common.take(
                 pause: pause.flatMap { Self.milliseconds($0, named: "pause_between_requests", &common) },
                 named: "pause_between_requests")
-            // No answer holds more, whatever Telegraf is told.
+            // An answer of Modbus holds no more.
             for (key, limit, most) in [
                 ("max_word_registers_per_request", "registers", 125), ("max_bit_registers_per_request", "bits", 2_000),
             ] {
@@ -67,9 +67,13 @@ enum TelegrafConfiguration {
             textBytes = location.isEmpty ? "both" : location
             self.common = common
             let lists = ["discrete_inputs", "coils", "holding_registers", "input_registers"].flatMap(plugin.children)
-            let requests = ["request", "metric"].flatMap(plugin.children).flatMap { $0.children("fields") }
-            let names = (lists + requests).compactMap { $0.text("name") }
-            namesGivenTwice = Set(Dictionary(grouping: names) { $0 }.filter { $1.count > 1 }.keys)
+            let requests = ["request", "metric"].flatMap(plugin.children)
+            var fields = [(unit: "", fields: lists)]
+            fields += requests.map { ($0.text("slave_id") ?? "", $0.children("fields")) }
+            namesGivenTwice = Dictionary(grouping: fields, by: \.unit).mapValues { ofUnit in
+                let names = ofUnit.flatMap(\.fields).compactMap { $0.text("name") }
+                return Set(Dictionary(grouping: names) { $0 }.filter { $1.count > 1 }.keys)
+            }
         }
 
         static func tags(_ mapping: YAMLMapping, _ key: String) -> [(name: String, value: String)] {
@@ -144,18 +148,21 @@ enum TelegrafConfiguration {
         /// A map for each unit.
         func requests(_ requests: [YAMLMapping], ofMetrics: Bool) -> [ImportedMap] {
             var maps: [ImportedMap] = []
+            // By map, the tags that its requests give.
+            var given: [[String: String]] = []
             for request in requests {
                 let unit = request.integer("slave_id")
                 let tags = Self.tags(request, "tags")
                 // The same tag with another value is another device behind the same unit.
                 let place =
-                    maps.firstIndex { map in
-                        map.unit == unit ?? 0
-                            && tags.allSatisfy { tag in
-                                map.tags.allSatisfy { $0.name != tag.name || $0.value == tag.value }
-                            }
+                    maps.indices.first { place in
+                        maps[place].unit == unit ?? 0
+                            && tags.allSatisfy { given[place][$0.name, default: $0.value] == $0.value }
                     } ?? maps.endIndex
-                if place == maps.endIndex { maps.append(map("\(name), unit \(unit ?? 0)", unit: unit)) }
+                if place == maps.endIndex {
+                    maps.append(map("\(name), unit \(unit ?? 0)", unit: unit))
+                    given.append([:])
+                }
                 var map = maps[place]
                 for field in request.children("fields") {
                     if field.flag("omit") {
@@ -170,7 +177,10 @@ enum TelegrafConfiguration {
                         return try self.field(field, register, request.text("byte_order") ?? "ABCD")
                     }
                 }
-                for tag in tags where !map.tags.contains(where: { $0.name == tag.name }) { map.tags.append(tag) }
+                // A request's own tag counts before those of the input and of all inputs.
+                map.tags.removeAll { tag in tags.contains { $0.name == tag.name } }
+                map.tags += tags
+                for tag in tags { given[place][tag.name] = tag.value }
                 maps[place] = map
             }
             return maps
@@ -206,7 +216,7 @@ enum TelegrafConfiguration {
             do throws(NotCarried) {
                 var point = try make()
                 point.every = every
-                if namesGivenTwice.contains(point.name) {
+                if namesGivenTwice[request?.text("slave_id") ?? ""]?.contains(point.name) ?? false {
                     point.group = field.text("measurement") ?? request?.text("measurement")
                 }
                 map.points.append(point)
@@ -269,7 +279,7 @@ enum TelegrafConfiguration {
         }
 
         /// "10s", "500ms", "1m30s": a duration of Go, of days too, or a number of seconds.
-        /// - Returns: nil where it is none; 0 only for 0.
+        /// - Returns: nil for a text that is no duration.
         private static func milliseconds(_ text: String) -> Int? {
             if let seconds = Double(text) { return whole(seconds * 1_000) }
             var (rest, total) = (text[...], 0.0)

@@ -169,7 +169,6 @@ enum ThingsBoardConnector {
         }
         var point = ImportedPoint(name, table, address, .uint16)
         try setType(&point, type, count, entry.integer("bit"))
-        point.labels = labels(entry)
         if point.type != .string, point.bits?.count != 1 {
             // Its decoder always takes the upper byte of the register for an 8uint.
             if type != "8uint" { point.order = try Self.order(of: entry, order, &point) }
@@ -180,15 +179,20 @@ enum ThingsBoardConnector {
                 point.doubt = "divider and multiplier: from 3.5 on ThingsBoard takes the first alone"
             }
         }
+        takeLabels(&point, entry)
         return point
     }
 
-    /// What numbers are called.
-    private static func labels(_ entry: YAMLMapping) -> [Int: String] {
-        let pairs = (entry.child("variants")?.all() ?? []).compactMap { key, value in
+    /// Takes the texts of an entry's numbers: of whole ones, as they are read.
+    private static func takeLabels(_ point: inout ImportedPoint, _ entry: YAMLMapping) {
+        guard let variants = entry.child("variants") else { return }
+        let pairs = variants.all().compactMap { key, value in
             key.scalar.flatMap(Int.init).flatMap { number in value.scalar.map { (number, $0) } }
         }
-        return Dictionary(pairs, uniquingKeysWith: { first, _ in first })
+        guard point.type.isInteger, point.scale == 1, pairs.count == variants.count else {
+            return point.add(doubt: "variants: texts are for whole numbers as they are read, without a scale")
+        }
+        point.labels = Dictionary(pairs, uniquingKeysWith: { first, _ in first })
     }
 
     private static func order(

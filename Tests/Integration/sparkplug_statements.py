@@ -85,8 +85,8 @@ def holds(*statements, of=EDGE_NODE, version=None, qos=None):
     return register
 
 
-def broken(checks, recording, version, qos=None):
-    """Statements that the packets break, each with why."""
+def broken(checks, recording, version, qos=None, is_control=False):
+    """Statements that the packets break, each with why. In a control arm a check that trips over a fault does not see it."""
     found = {}
     for statement, (check, wanted, quality) in checks.items():
         if wanted in (None, version) and quality in (None, qos):
@@ -95,7 +95,8 @@ def broken(checks, recording, version, qos=None):
             except AssertionError as error:
                 found[statement] = str(error).split("\n")[0]
             except Exception as error:
-                found[statement] = repr(error)
+                if not is_control:
+                    found[statement] = repr(error)
     return found
 
 
@@ -212,7 +213,7 @@ def births_and_deaths_have_the_number_of_their_session(life):
 def commands_are_subscribed_to(life):
     for session in life.sessions:
         filters = {name: qos for packet in session.packets if packet.kind == "SUBSCRIBE" for name, qos in packet.filters.items()}
-        assert filters[f"spBv1.0/{life.group}/NCMD/{life.node}"] == 1
+        assert filters.get(f"spBv1.0/{life.group}/NCMD/{life.node}") == 1
 
 
 # MARK: Births
@@ -570,7 +571,7 @@ def it_is_subscribed_before_it_is_online(life):
 @holds("principles-birth-certificates-order", "host-topic-phid-birth-message", "operational-behavior-host-application-connect-birth",
        "operational-behavior-primary-application-state-with-multiple-servers-state", "intro-sparkplug-host-state",
        "components-ph-state", "conformance-primary-host", of=HOST)
-def its_birth_is_the_first_that_it_says(life):
+def the_host_publishes_its_birth_before_anything_else(life):
     for session in life.sessions:
         assert session.messages[0].kind == "STATE" and session.messages[0].payload["online"] is True
 
@@ -597,7 +598,7 @@ def states_go_to_the_topic_of_the_host(life):
 
 @holds("host-topic-phid-birth-payload", "host-topic-phid-birth-payload-timestamp", "message-flow-phid-sparkplug-state-publish-payload",
        "message-flow-phid-sparkplug-state-publish-payload-timestamp", "operational-behavior-host-application-connect-birth-payload",
-       "payloads-state-birth-payload", "operational-behavior-host-application-multi-server-timestamp", of=HOST)
+       "payloads-state-birth-payload", of=HOST)
 def births_have_the_time_of_their_will(life):
     for session in life.sessions:
         for message in session.of("STATE"):
@@ -607,7 +608,7 @@ def births_have_the_time_of_their_will(life):
 
 
 @holds("message-flow-hid-sparkplug-state-message-delivered", of=HOST)
-def it_contradicts_who_says_that_it_is_offline(life):
+def the_host_answers_a_state_that_says_it_is_offline(life):
     is_contradicted = False
     for session in life.sessions:
         own = session.of("STATE")
@@ -632,7 +633,6 @@ def deaths_of_a_host_are_retained(life):
 
 
 @holds("operational-behavior-host-application-death-payload", "host-topic-phid-death-payload-timestamp-disconnect-clean",
-       "host-topic-phid-death-payload-timestamp-disconnect-with-no-disconnect-packet",
        "operational-behavior-host-application-termination", "operational-behavior-host-application-disconnect-intentional", of=HOST)
 def a_stop_says_when_it_was(life):
     for session in ends(life):

@@ -299,13 +299,23 @@ def test_a_device_dies_at_the_time_of_its_death_and_a_node_when_the_host_learns_
     one.nodes.append(node)
     node.birth()
     wait_for(lambda: one.values("line.press", "Offset"), what="the births")
-    died = now() - 5_000
+    died = now()
+    time.sleep(2)  # The message is as old as that when it comes.
     death = schema.Payload(timestamp=died, seq=node.sequence)
     node.client.publish(node.topic("DDEATH", "oven"), death.SerializeToString(), qos=0).wait_for_publish(5)
     wait_for(lambda: len(statuses(one, "line.oven")) == 2, what="the death of the oven")
     time_of_death, state = statuses(one, "line.oven")[-1]
     assert state == "offline" and abs(milliseconds(time_of_death) - died) <= 1
     assert one.readings("line.oven", "Offset")[-1]["quality"] == "bad"
+    # A device does not die before it was online, whatever its clock says.
+    node.sequence += 1
+    node.birth()
+    wait_for(lambda: len(statuses(one, "line.oven")) == 3, what="the oven's second life")
+    death = schema.Payload(timestamp=now() - 60_000, seq=node.sequence)
+    node.client.publish(node.topic("DDEATH", "oven"), death.SerializeToString(), qos=0).wait_for_publish(5)
+    wait_for(lambda: len(statuses(one, "line.oven")) == 4, what="its second death")
+    online, offline = (milliseconds(told) for told, _ in statuses(one, "line.oven")[-2:])
+    assert offline == online
     before = now()
     node.vanish()
     wait_for(lambda: len(statuses(one, "line.press")) == 2 and len(statuses(one, "line")) == 2, what="the death of the node")

@@ -85,7 +85,7 @@ def test_an_edge_node_holds_to_the_statements(plant, version, qos):
     for change in EDGE_NODE_FAULTS:
         faulty = copy.deepcopy(life)
         change(faulty)
-        found = broken(EDGE_NODE, faulty, version, qos)
+        found = broken(EDGE_NODE, faulty, version, qos, is_control=True)
         assert found, f"no check sees {change.__name__}"
         unbroken -= set(found)
     assert not unbroken, "no fault breaks these"
@@ -130,7 +130,7 @@ def test_a_host_holds_to_the_statements(workshop, version):
     for change in HOST_FAULTS:
         faulty = copy.deepcopy(life)
         change(faulty)
-        found = broken(HOST, faulty, version)
+        found = broken(HOST, faulty, version, is_control=True)
         assert found, f"no check sees {change.__name__}"
         unbroken -= set(found)
     assert not unbroken, "no fault breaks these"

@@ -19,11 +19,11 @@ struct BrokerKeys {
     /// The broker of a link, which keeps what comes while the gateway is away.
     /// - Parameter url: mqtt://host:port or mqtts://host:port.
     func broker(_ url: YAMLValue, clientID: String) -> Configuration.Broker? {
-        if url.isSequence {
-            url.problem("should be one broker: a link reads one", fix: "make a link of each")
-            return nil
-        }
-        return brokers([url], clientID: clientID, keepsSession: true)?.first
+        let urls = url.isSequence ? url.sequence() ?? [] : [url]
+        if url.isSequence { url.problem("should be one broker: a link reads one", fix: "make a link of each") }
+        // The other keys are read all the same.
+        let brokers = brokers(urls, clientID: clientID, keepsSession: true)
+        return url.isSequence ? nil : brokers?.first
     }
 
     /// The brokers of an output, one or several, with the same keys.
@@ -77,6 +77,11 @@ struct BrokerKeys {
                 url.problem("is not encrypted, though certificates are given", fix: "write mqtts://")
             }
             return Configuration.Broker(settings: settings, password: password)
+        }
+        if brokers.count == urls.count, Set(brokers.map { $0.settings.tls == nil }).count > 1 {
+            urls.last?.problem(
+                "mixes mqtt:// and mqtts:// in one list, with one user and password for all",
+                fix: "write mqtts:// for all, or mqtt:// for all")
         }
         return brokers.isEmpty || brokers.count < urls.count ? nil : brokers
     }

@@ -101,7 +101,8 @@ extension MQTTSource {
         }
         if !batch.isEmpty { collector.take(&batch) }
         nodeMeasures.unread.record(sparkplug.unread)
-        // The birth of a host is the first message that it sends (Sparkplug 3.0.0, 4.2.3.1).
+        // The birth of a host is the first message that it sends (Sparkplug 3.0.0, 4.2.3.1). A host whose subscriptions the
+        // broker refuses has no birth, and asks its nodes all the same.
         guard hostState == nil || isSubscriptionAnswered else { return }
         for request in sparkplug.requests(at: now) {
             nodeMeasures.rebirths.increment()

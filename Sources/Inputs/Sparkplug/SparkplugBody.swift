@@ -220,14 +220,23 @@ struct SparkplugBody {
 
     // MARK: Deaths
 
+    /// The death of a device, at the time of its message (Sparkplug 3.0.0, 5.7), but not before the device was online.
+    mutating func die(_ death: SparkplugPayload, at arrival: Timestamp, into batch: inout Batch) {
+        let time = MessageTime(death, arrival: arrival)
+        let told = max(time.told, presence.onlineSince ?? time.told)
+        cutOff(since: told, .death, at: told, origin: Origin(isTimeRefused: time.isRefused), into: &batch)
+    }
+
     /// Says, once, that it is gone, and takes back what it said.
-    mutating func cutOff(since: Timestamp, _ reason: Reason, at time: Timestamp, into batch: inout Batch) {
+    mutating func cutOff(
+        since: Timestamp, _ reason: Reason, at time: Timestamp, origin: Origin = Origin(), into batch: inout Batch
+    ) {
         isBorn = false
         guard let change = presence.cutOff(since: since, reason) else { return }
         for metric in metrics.values.sorted(by: { $0.series.raw < $1.series.raw }) {
             batch.readings.append(.bad(metric.series, time: time, .offline))
         }
-        batch.closeTelemetry(device: number, time: time)
+        batch.closeTelemetry(device: number, time: time, origin: origin)
         batch.append(change, device: number, time: time)
     }
 }

@@ -82,10 +82,7 @@ package struct SparkplugNode {
         guard var body = body(of: topic.device) else { throw .tooManyDevices }
         defer { keep(body, of: topic.device) }
         switch topic.kind {
-        case .deviceDeath:
-            // Of the device's own time, as its readings are (Sparkplug 3.0.0, 5.7).
-            let time = SparkplugBody.MessageTime(payload, arrival: now.time).told
-            body.cutOff(since: time, .death, at: time, into: &batch)
+        case .deviceDeath: body.die(payload, at: now.time, into: &batch)
         case .nodeBirth, .deviceBirth:
             let time = SparkplugBody.MessageTime(payload, arrival: now.time).told
             for series in body.bear(payload.metrics) { batch.readings.append(.bad(series, time: time, .withdrawn)) }

@@ -20,9 +20,10 @@ public final class YAMLMapping {
     public var provesExamples: Bool { value.provesExamples }
 
     /// Whether a key is there, without reading it.
-    public var count: Int { mapping.count }
-
     public func has(_ key: String) -> Bool { mapping.contains { $0.key.string == key } }
+
+    /// How many keys there are.
+    public var count: Int { mapping.count }
 
     /// The value of a key, or nil where the key is not there.
     public func take(_ key: String) -> YAMLValue? {

@@ -6,8 +6,9 @@ import Waiting
 
 /// The brokers of one output, in the order of the configuration, and the one that the output uses now.
 ///
-/// The output stays with a broker until the connection fails, or until the primary host of an edge node goes offline there;
-/// then it goes on to the next one (Sparkplug 3.0.0, 5.4.4 and 5.6). It does not return to an earlier broker by itself.
+/// After a lost connection the output tries the same broker first. It goes on to the next one if it cannot connect, if the broker
+/// does not take its messages, or if the primary host of an edge node is not online there (Sparkplug 3.0.0, 5.5 and 5.10). It
+/// does not return to an earlier broker by itself.
 struct BrokerWalk {
     struct Broker {
         let settings: MQTTSettings
@@ -16,8 +17,8 @@ struct BrokerWalk {
         fileprivate var nextConnection: ContinuousClock.Instant?
         /// Why the output does not connect before `nextConnection`.
         fileprivate var pauseReason = ""
-        /// The last failure that was logged, until the broker is connected.
-        fileprivate var loggedFailure: String?
+        /// Whether it has been logged that the broker cannot be used, since it was used last.
+        fileprivate var isFailureLogged = false
 
         var address: String { "\(settings.host):\(settings.port)" }
     }
@@ -47,25 +48,25 @@ struct BrokerWalk {
     /// A connection to the current broker begins.
     /// - Returns: whether it is logged.
     mutating func connected(at now: ContinuousClock.Instant) -> Bool {
-        brokers[place].loggedFailure = nil
-        return brokers[place].shortConnections.begins(at: now)
+        brokers[place].shortConnections.begins(at: now)
+    }
+
+    /// The output can send to the current broker.
+    mutating func isUsed() {
+        brokers[place].isFailureLogged = false
     }
 
     /// The connection to the current broker is over, if there was one: after a short one the output waits.
-    mutating func ended(at now: ContinuousClock.Instant) {
+    /// - Parameter reason: why the output ended it; nil if the broker did, or the network.
+    mutating func ended(at now: ContinuousClock.Instant, _ reason: String?) {
         switch brokers[place].shortConnections.ends(at: now) {
         case true:
             let count = brokers[place].shortConnections.count
-            wait(from: now, "the broker closed \(count) connections within seconds; see its log")
+            if reason != nil { brokers[place].shortConnections = ShortConnections() }
+            wait(from: now, reason ?? "the broker closed \(count) connections within seconds; see its log")
         case false: brokers[place].pauses.reset()
         case nil: break
         }
-    }
-
-    /// The output leaves the current broker, which did nothing wrong, and comes back to it later.
-    mutating func left(at now: ContinuousClock.Instant, _ reason: String) {
-        brokers[place].shortConnections = ShortConnections()
-        wait(from: now, reason)
     }
 
     private mutating func wait(from now: ContinuousClock.Instant, _ reason: String) {
@@ -75,8 +76,8 @@ struct BrokerWalk {
 
     /// The current broker cannot be used.
     /// - Returns: whether this is logged: the first time, and where there are other brokers. A single one is the output's trouble.
-    mutating func failed(_ reason: String) -> Bool {
-        defer { brokers[place].loggedFailure = reason }
-        return brokers.count > 1 && brokers[place].loggedFailure == nil
+    mutating func failed() -> Bool {
+        defer { brokers[place].isFailureLogged = true }
+        return brokers.count > 1 && !brokers[place].isFailureLogged
     }
 }

@@ -23,6 +23,8 @@ public actor MQTTOutput: Output {
     private var suspect = Suspect()
     /// Where it speaks as one.
     private var edgeNode: EdgeNode?
+    /// Whether the output goes on to the next broker before it connects again.
+    private var leavesBroker = false
     /// Births and deaths of it that the broker has not answered.
     private var unanswered: Set<Int32> = []
     /// Before this an edge node without anything to tell does not try to connect.
@@ -72,8 +74,11 @@ public actor MQTTOutput: Output {
             }
             absence.withLock { $0 = edgeNode?.hindrance }
             suspect.clear()
+            if brokers.count > 1, let refusal = Self.refusal(verdicts) { leaveBroker(refusal) }
             return SendOutcome(verdicts, failure: nil)
         } catch {
+            // A broker that is there and acknowledges nothing may do so for ever.
+            if error.kind == .silence { leavesBroker = true }
             drop()
             let outcome = SendOutcome(verdicts, failure: OutputFailure(Self.refusal(verdicts) ?? error.description))
             guard error.kind != .silence else { return outcome }
@@ -164,23 +169,34 @@ public actor MQTTOutput: Output {
 
     // MARK: Connection
 
+    /// The current broker does not take what it is sent.
+    private func leaveBroker(_ reason: String) {
+        if brokers.failed() { logNext(reason) }
+        leave()
+        drop(reason)
+        leavesBroker = true
+    }
+
+    private func logNext(_ reason: String) {
+        logger.warning(
+            "broker not used, the next one is tried",
+            metadata: ["output": "\(name)", "broker": "\(brokers.current.address)", "reason": "\(reason)"])
+    }
+
     private func connectIfNeeded() throws(MQTTError) {
         if connection != nil {
             do throws(MQTTError) { try exchange(milliseconds: 0) } catch { drop() }
         }
         if connection != nil { return }
+        if leavesBroker { brokers.goOn() }
+        leavesBroker = false
         var failures: [String] = []
         for _ in 0..<brokers.count where !Task.isCancelled {
             do throws(MQTTError) { return try connect() } catch {
+                leavesBroker = false
                 if brokers.count == 1 { throw error }
                 failures.append("\(brokers.current.address): \(error)")
-                if brokers.failed(error.description) {
-                    logger.warning(
-                        "broker not used, the next one is tried",
-                        metadata: [
-                            "output": "\(name)", "broker": "\(brokers.current.address)", "reason": "\(error)",
-                        ])
-                }
+                if brokers.failed() { logNext(error.description) }
                 brokers.goOn()
             }
         }
@@ -200,16 +216,16 @@ public actor MQTTOutput: Output {
         let isLogged = brokers.connected(at: .now)
         if edgeNode != nil {
             do throws(MQTTError) { try listen(until: deadline) } catch {
-                drop()
+                drop(isClosedByBroker ? nil : error.description)
                 throw error
             }
             if brokers.count > 1, let hindrance = edgeNode?.hindrance {
                 leave()
-                drop()
-                brokers.left(at: .now, hindrance)
+                drop(hindrance)
                 throw MQTTError(.reconnect, hindrance)
             }
         }
+        brokers.isUsed()
         if isLogged {
             logger.notice("connected", metadata: ["output": "\(name)", "broker": "\(brokers.current.address)"])
         }
@@ -224,7 +240,6 @@ public actor MQTTOutput: Output {
         do throws(MQTTError) {
             while true {
                 fresh.wait(milliseconds: 20)
-                isReached = isReached || fresh.isReached
                 try fresh.read(packets: 1)
                 if case .connected = fresh.state { return fresh }
                 if case .disconnected(let reason) = fresh.state { throw MQTTError(.reconnect, reason) }
@@ -232,6 +247,8 @@ public actor MQTTOutput: Output {
                     throw MQTTError(.reconnect, "no answer to CONNECT")
                 }
                 try fresh.write()
+                // The CONNECT leaves with the first write after the connection of TCP is made.
+                isReached = isReached || fresh.isReached
             }
         } catch {
             // The CONNACK may be lost: then the broker publishes the will of a session that it has accepted.
@@ -240,10 +257,15 @@ public actor MQTTOutput: Output {
         }
     }
 
+    private var isClosedByBroker: Bool {
+        if case .disconnected? = connection?.state { true } else { false }
+    }
+
     /// The connection is over.
-    private func drop() {
+    /// - Parameter reason: why the output ended it; nil if the broker did, or the network.
+    private func drop(_ reason: String? = nil) {
         connection = nil
-        brokers.ended(at: .now)
+        brokers.ended(at: .now, reason)
     }
 
     private func exchange(milliseconds: Int32) throws(MQTTError) {
@@ -366,10 +388,11 @@ extension MQTTOutput {
             case .hostIsOnline(true): try appear()
             case .hostIsOnline(false):
                 // The edge node is offline until the host is back, here or at another broker.
+                let reason = "the primary host went offline"
                 leave()
-                drop()
-                brokers.goOn()
-                throw MQTTError(.reconnect, "the primary host went offline")
+                drop(reason)
+                leavesBroker = true
+                throw MQTTError(.reconnect, reason)
             case nil: break
             }
         }
@@ -379,8 +402,8 @@ extension MQTTOutput {
         for message in edgeNode?.births() ?? [] { try publish(message) }
     }
 
-    /// Ends the connection, and with it the session of an edge node that was born: with a death of its own (Sparkplug 3.0.0, 5.5),
-    /// and with MQTT 5 also the broker's, as 6.4.25 wants. Hosts take the second one for the first.
+    /// Ends the connection, and with it the session of an edge node that was born: it publishes its death (Sparkplug 3.0.0, 5.5),
+    /// and with MQTT 5 it has the broker publish the will (6.4.25). Hosts ignore the second death: it has the same bdSeq.
     private func leave() {
         let death = edgeNode?.isBorn ?? false ? edgeNode?.death() : nil
         if let death { try? publish(death) }
