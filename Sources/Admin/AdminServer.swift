@@ -7,6 +7,7 @@ import Glibc
 import Hummingbird
 import HummingbirdCore
 import Logging
+import Metrics
 import NIOCore
 import ServiceLifecycle
 
@@ -72,7 +73,14 @@ public struct AdminServer: Service {
         self.warnings = warnings
         self.logger = logger
         let most = min(max(spareFiles, Self.fewestConnections), Self.mostConnections)
-        connections = ConnectionLimit(most: most)
+        let closed = Counter(label: "headgate_admin_connections_closed_total")
+        connections = ConnectionLimit(most: most) { [warnings] in
+            closed.increment()
+            warnings.warn(
+                .adminConnectionsClosed, of: "admin",
+                "more than \(most) connections to the admin address are open: the one that waited longest for a request is closed",
+                next: "find the clients that keep connections open: ss -tnp")
+        }
         mostStreams = most / 2
     }
 

@@ -18,11 +18,15 @@ final class ConnectionLimit: Sendable {
     }
 
     private let most: Int
+    private let closesOne: @Sendable () -> Void
     private let state = Mutex(State())
 
-    /// - Parameter most: the number of connections that are open at the same time.
-    init(most: Int) {
+    /// - Parameters:
+    ///   - most: the number of connections that are open at the same time.
+    ///   - closesOne: called for each connection that is closed for another one.
+    init(most: Int, closesOne: @escaping @Sendable () -> Void) {
         self.most = most
+        self.closesOne = closesOne
     }
 
     /// The number of clients that receive events.
@@ -45,7 +49,10 @@ final class ConnectionLimit: Sendable {
             state.open.remove(longest)
             return (number, state.waiting.removeValue(forKey: longest))
         }
-        tooMany?.close(promise: nil)
+        if let tooMany {
+            tooMany.close(promise: nil)
+            closesOne()
+        }
         return number
     }
 

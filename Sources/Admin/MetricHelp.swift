@@ -7,6 +7,8 @@ enum MetricHelp {
         "headgate_readings_total": "Readings that came in from a device.",
         "headgate_readings_filtered_total": "Readings that a filter of their point let go of.",
         "headgate_readings_shed_total": "Readings let go because they came faster than they could be stored.",
+        "headgate_admin_connections_closed_total":
+            "Connections to the admin address that were closed for another one, because too many were open.",
         "headgate_alarms_total": "Alarms told, by rule and phase.",
         "headgate_warnings": "What an operator should look at now, by kind; `headgate status` says what and why.",
         "headgate_alarms_active": "Alarms that are under way, by priority.",

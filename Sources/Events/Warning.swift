@@ -49,6 +49,8 @@ public struct Warning: Sendable, Equatable {
         case eventsLost = "events_lost"
         /// A web page, or something else that does not know this gateway, sent a request to the admin address.
         case adminRequestRefused = "admin_request_refused"
+        /// The admin address closes waiting connections, because too many are open.
+        case adminConnectionsClosed = "admin_connections_closed"
 
         /// The part of the gateway whose log has it.
         public var part: String {
@@ -59,7 +61,7 @@ public struct Warning: Sendable, Equatable {
             case .linkDown, .neverHeard, .pointNeverRead, .stateFileDamaged: "agent"
             case .outputDown, .topicRefused: "outputs"
             case .eventsLost: "outbox"
-            case .adminRequestRefused: "admin"
+            case .adminRequestRefused, .adminConnectionsClosed: "admin"
             case .clientIDTaken, .sessionLeft, .subscriptionRefused, .messageRefused, .tooManyDevices, .devicesMerged,
                 .deviceTime, .deviceTimeMissing:
                 "mqtt"
@@ -71,8 +73,7 @@ public struct Warning: Sendable, Equatable {
         public var isOfEvents: Bool {
             switch self {
             case .messageRefused, .tooManyDevices, .devicesMerged, .deviceTime, .eventsLost, .adminRequestRefused,
-                .dialInRefused,
-                .stateFileDamaged:
+                .adminConnectionsClosed, .dialInRefused, .stateFileDamaged:
                 true
             case .ruleInputsStale, .ruleHoldUnknown, .linkDown, .clientIDTaken, .sessionLeft, .subscriptionRefused,
                 .pollsLost, .otherUnitAnswered, .allPointsRefused, .neverHeard, .pointNeverRead, .deviceTimeMissing,

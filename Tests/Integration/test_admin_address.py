@@ -136,6 +136,8 @@ def test_health_is_answered_within_a_second_whoever_else_is_connected(workshop):
             with contextlib.suppress(BlockingIOError):
                 assert one.recv(1_000) != b""
         assert headgate("status", "-c", gateway.configuration).returncode == 0
+        assert gateway.metric("headgate_admin_connections_closed_total") > 1_000
+        assert any(one["warning"] == "admin_connections_closed" for one in gateway.status()["warnings"])
 
 
 def test_more_listeners_than_there_are_places_for_are_refused_until_one_leaves(workshop):
