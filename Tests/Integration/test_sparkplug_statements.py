@@ -374,7 +374,7 @@ def a_disconnect_without_a_reason(life):
         for packet in session.packets:
             if packet.kind == "DISCONNECT":
                 packet.fields["reason"] = 0
-                # With 3.1.1 there is none: there it is the death before it that is missing.
+                # MQTT 3.1.1 has no reason: there the death before the packet is missing.
                 if session.connect.version == 4:
                     session.messages = [message for message in session.messages if message.kind != "NDEATH"]
 
@@ -435,7 +435,7 @@ def a_host_that_says_that_it_is_offline_first(life):
 
 
 @of_host
-def a_host_that_contradicts_nobody(life):
+def a_host_that_does_not_answer(life):
     session = life.sessions[0]
     session.messages = session.messages[:1] + [message for message in session.messages[1:] if message.kind != "STATE"]
 
