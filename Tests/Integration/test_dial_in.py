@@ -122,6 +122,36 @@ def test_a_stranger_takes_nothing_from_a_device_that_answers(workshop, framing):
     del silent
 
 
+def test_a_flood_from_another_address_is_limited_and_the_device_s_own_address_is_not(workshop):
+    port = Port(workshop)
+    device = Modem(port.number, "tcp", 5)
+    wait_for(lambda: port.values().count(5) > 5, what="readings of the device")
+
+    def flood(origin, count):
+        return [socket.create_connection(("127.0.0.1", port.number), source_address=(origin, 0)) for _ in range(count)]
+
+    strangers = flood("127.0.0.3", 200)
+    wait_for(lambda: port.connections("refused") >= 150, what="refusals")
+    assert "more than 10 connections a second" in port.warning()["text"]
+    before = port.values().count(5)
+    wait_for(lambda: port.values().count(5) > before + 10, what="more readings of the device")
+    assert port.connections("accepted") == 1
+    for one in strangers:
+        one.close()
+    # The device dials again, from another address.
+    device.socket.close()
+    wait_for(lambda: port.state() == "offline", what="its absence")
+    Modem(port.number, "tcp", 6, origin="127.0.0.2")
+    wait_for(lambda: 6 in port.values(), what="readings over its new connection")
+    # Behind one address there may be others: none of them is held up.
+    refused = port.connections("refused")
+    for _ in range(100):
+        flood("127.0.0.2", 1)[0].close()
+    before = port.values().count(6)
+    wait_for(lambda: port.values().count(6) > before + 10, what="more readings")
+    assert port.connections("refused") == refused
+
+
 def test_a_late_answer_is_not_taken_for_another_request_s(workshop):
     """A modem of which every third answer comes 1.3 timeouts late, and others that make the gateway ask beside its polls."""
     points = {name: f"{{ address: {place}, table: holding, type: uint16, every: 300ms }}"

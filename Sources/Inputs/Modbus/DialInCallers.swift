@@ -26,7 +26,7 @@ final class DialInCaller {
 struct DialInCallers: ~Copyable {
     /// Why a connection is closed.
     enum Refusal {
-        case notInRange, tooMany, failed(ModbusError), wrongIdentity, unproven(Int, ModbusError), closed
+        case notInRange, tooOften, tooMany, failed(ModbusError), wrongIdentity, unproven(Int, ModbusError), closed
     }
 
     /// Waiting at a time: each takes a file descriptor.
@@ -41,6 +41,7 @@ struct DialInCallers: ~Copyable {
     private var waiting: [DialInCaller] = []
     /// From where the device dialled last.
     private var known: NetworkAddress?
+    private var rate = DialInRate()
 
     init(
         _ port: DialInPort, makeContext: @escaping () throws(ModbusError) -> ModbusContext,
@@ -75,6 +76,12 @@ struct DialInCallers: ~Copyable {
             guard port.ranges.isEmpty || port.ranges.contains(where: { $0.contains(address) }) else {
                 close(descriptor)
                 refuse(.notInRange, address)
+                continue
+            }
+            // The device's own address is never held up, whoever else shares it.
+            guard known == nil || address == known || rate.allowsOne(at: .now) else {
+                close(descriptor)
+                refuse(.tooOften, address)
                 continue
             }
             keep(descriptor, address)

@@ -143,6 +143,11 @@ extension ModbusLinkSettings {
         case .closed: nil
         case .notInRange:
             ("is refused: the address is not in `from`", "add its range to `from` if it is the device's")
+        case .tooOften:
+            (
+                "is refused: other addresses than the device's make more than \(Int(DialInRate.perSecond)) connections a second",
+                "write `from`, so that the device's addresses alone are accepted"
+            )
         case .tooMany:
             ("is refused: too many others wait", "write `from`, so that the device's addresses alone are accepted")
         case .failed(let error): ("is refused: \(error)", "use fewer links, or raise the limit of open files")
