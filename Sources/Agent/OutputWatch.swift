@@ -24,6 +24,8 @@ struct OutputWatch {
         warnings.warn(
             .outputDown, of: forwarder.name, count: 0,
             "the output is down, and its events wait in the outbox: \(status.lastError ?? "the cause is unknown")",
-            next: "check its address, login and certificate, and whether the broker runs")
+            next:
+                "check its address, login, permissions and certificate, and whether the broker (or the primary host) runs"
+        )
     }
 }

@@ -46,6 +46,9 @@ public final class ProblemList {
 
     public func check(maps paths: [String]) -> String {
         let maps = maps(at: paths)
+        for map in maps where !map.examples.isEmpty && map.examples.allSatisfy({ $0.gives.isEmpty }) {
+            notes.append("map \(map.name): its examples prove nothing; write what registers or messages give")
+        }
         let examples = maps.flatMap(\.examples)
         let computed = examples.count { $0.source == Example.computed }
         return "\(paths.count) maps with \(examples.count) examples"

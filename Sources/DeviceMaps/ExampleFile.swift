@@ -26,13 +26,16 @@ struct ExampleFile {
     private func example(_ value: YAMLValue) -> Example? {
         guard let mapping = value.mapping() else { return nil }
         defer { mapping.finish() }
-        let source = mapping.take("source")?.string()
+        let source = mapping.take("source")
+        if let source, let text = source.string(), text.allSatisfy(\.isWhitespace) {
+            source.problem("should name a read-out or a document", fix: "write source: computed if there is none")
+        }
         let given = place == nil ? message(mapping) : registers(mapping)
         let gives = mapping.require("gives", fix: "write gives: { point: value }")?.mapping()?.all() ?? []
         let expected = gives.compactMap(expectation)
         guard let given else { return nil }
         var example = Example(given: given, gives: expected, line: value.line)
-        example.source = source
+        example.source = source?.scalar
         if place == nil { takeMessage(mapping, &example) }
         return example
     }

@@ -107,7 +107,9 @@ extension PointKeys {
     private func checkWidth(of absent: YAMLValue, _ pattern: UInt64, _ layout: RegisterLayout) {
         let width = layout.bits?.count ?? layout.registers * 16
         if width < 64, pattern >> UInt64(width) != 0 {
-            absent.problem("has more than the \(width) bits of the value", fix: "write it as it lies in these bits")
+            absent.problem(
+                "has more than the \(width) bits of the value",
+                fix: "write it as it lies in these bits, or absent_register for a value of the whole register")
         }
     }
 

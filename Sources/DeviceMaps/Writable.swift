@@ -69,6 +69,8 @@ public struct EncodedValue: Sendable, Equatable {
     public var words: [UInt16]
     /// The bits that are the point's; all of them, unless it is a field of a register.
     public var mask: [UInt16]
+    /// What the registers hold where none of their bits has a value: then the other bits are unknown.
+    public var absent: [[UInt16]] = []
 
     /// What is there with the point's bits in it.
     public func merged(into present: some Sequence<UInt16>) -> [UInt16] {
@@ -105,9 +107,11 @@ extension Point {
             return EncodedValue(words: words, mask: words.map { _ in .max })
         }
         let mask: UInt64 = bits.count >= 64 ? .max : (1 << UInt64(bits.count)) - 1
-        return EncodedValue(
+        var encoded = EncodedValue(
             words: layout.registers(of: pattern << UInt64(bits.lowerBound)),
             mask: layout.registers(of: mask << UInt64(bits.lowerBound)))
+        encoded.absent = layout.absentRegister.map { layout.registers(of: $0) }
+        return encoded
     }
 
     private func boolean(_ value: AskedValue) throws(WriteRefusal) -> Bool {

@@ -72,6 +72,8 @@ enum EdgeXProfile {
         if let scale = attributes.text("scale") {
             point.add(
                 doubt: "scale \(scale) among the attributes, which IOTech's service takes and EdgeX's own does not")
+            map.doubt(
+                "scales among the attributes are not taken: EdgeX's own service ignores them, IOTech's takes them")
         }
         // In the layouts before 2.0 they say of themselves that they are texts that are read.
         for key in ["type", "readWrite"] { _ = properties.child("units")?.text(key) }
@@ -83,6 +85,9 @@ enum EdgeXProfile {
             low < high
         {
             point.writable = low...high
+        }
+        if mode.contains("W"), point.writable == nil, !point.isWritable {
+            point.add(doubt: "writable there: say with what, writable: { range: [0, 1] }")
         }
         return point
     }

@@ -20,6 +20,8 @@ public struct ImportedMap: Sendable {
     public var doubts: [String] = []
     /// What the configuration needs: a link, and a device with this map.
     public var link: String?
+    /// Maps with the same link have the same name of it.
+    var linkName = "line-1"
     public var unit: Int?
     /// What the device's tags are there, by name.
     public var tags: [(name: String, value: String)] = []
@@ -51,8 +53,13 @@ public struct ImportedMap: Sendable {
     /// With names that files and points can have, no two alike.
     public static func named(_ maps: [ImportedMap]) -> [ImportedMap] {
         var used: Set<String> = []
+        var links: [String] = []
         return maps.map { map in
             var map = map
+            if let link = map.link {
+                if !links.contains(link) { links.append(link) }
+                map.linkName = "line-\((links.firstIndex(of: link) ?? 0) + 1)"
+            }
             map.name = unique(Self.plain(map.name, separator: "-"), "-", &used)
             var points: Set<String> = []
             for place in map.points.indices {

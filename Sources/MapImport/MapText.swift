@@ -42,9 +42,11 @@ public enum MapText {
         var lines = ["# yaml-language-server: $schema=../deploy/schemas/device-map.json"]
         if let link = map.link {
             lines += [
-                "# In headgate.yaml:", "#   links:   { line-1: \(link.printable) }",
-                "#   devices: { device-1: { map: \(map.name), link: line-1, unit: \(map.unit ?? 1)\(tags(of: map)) } }",
+                "# In headgate.yaml:", "#   links:   { \(map.linkName): \(link.printable) }",
+                "#   devices: { \(map.name): { map: \(map.name), link: \(map.linkName), unit: \(map.unit ?? 1)\(tags(of: map)) } }",
             ]
+        } else if let unit = map.unit {
+            lines.append("# In headgate.yaml, at the device: unit: \(unit)\(tags(of: map))")
         } else if !map.tags.isEmpty {
             lines.append("# In headgate.yaml, at the device:\(tags(of: map).dropFirst())")
         }

@@ -66,8 +66,10 @@ enum NeuronTags {
                 }
                 if params == nil {
                     maps[place].doubt(
-                        "the driver's address_base (taken for 1) and endianess (taken for ABCD) are not in this file")
+                        "the driver's address_base (taken for 1), endianess (taken for ABCD) and connection are not in this file"
+                    )
                 }
+                if every == nil { maps[place].doubt("no interval is in this file: points are read every second") }
                 do throws(NotCarried) {
                     var point = try NeuronTags.point(
                         named: name, tag, address, (order, wideOrder), base: base)

@@ -5,10 +5,10 @@ import DeviceMaps
 
 /// What a device answers to a request (MODBUS Application Protocol V1.1b3). Pure.
 struct ModbusAnswer {
-    /// By unit.
-    private(set) var units: [UInt8: SimulatedUnit]
+    /// By unit, the devices behind it: maps may be parts of one device.
+    private(set) var units: [UInt8: [SimulatedUnit]]
 
-    init(units: [UInt8: SimulatedUnit]) {
+    init(units: [UInt8: [SimulatedUnit]]) {
         self.units = units
     }
 
@@ -19,7 +19,7 @@ struct ModbusAnswer {
         // 0 and 255 address the endpoint itself, which is its only device (MODBUS Messaging on TCP/IP V1.0b, 4.4.2.2).
         let alone = units.count == 1 && !isLine && (unit == 0 || unit == 255) ? units.keys.first : nil
         let unit = units[unit] == nil ? alone ?? unit : unit
-        guard let device = units[unit] else {
+        guard let devices = units[unit] else {
             return isLine ? nil : [function | 0x80, 0x0B]
         }
         if [5, 6, 15, 16].contains(function) { return write(Array(request), unit) }
@@ -29,10 +29,10 @@ struct ModbusAnswer {
         guard bytes.count == 5 else { return [function | 0x80, 0x03] }
         let address = Int(bytes[1]) << 8 | Int(bytes[2])
         let count = Int(bytes[3]) << 8 | Int(bytes[4])
-        guard (1...device.limit(of: table)).contains(count) else { return [function | 0x80, 0x03] }
-        guard let words = device.read(table, at: address, count: count, seconds: seconds) else {
-            return [function | 0x80, 0x02]
-        }
+        let allowing = devices.filter { (1...$0.limit(of: table)).contains(count) }
+        if allowing.isEmpty { return [function | 0x80, 0x03] }
+        let answers = allowing.lazy.compactMap { $0.read(table, at: address, count: count, seconds: seconds) }
+        guard let words = answers.first else { return [function | 0x80, 0x02] }
         let data = table.holdsBits ? Self.packed(words) : words.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xFF)] }
         return [function, UInt8(data.count)] + data
     }
@@ -57,9 +57,9 @@ struct ModbusAnswer {
             words = stride(from: 6, to: request.count - 1, by: 2).map(word)
         }
         guard isSingle || words.count == Int(word(3)) else { return [function | 0x80, 0x03] }
-        guard units[unit]?.write(isCoil ? .coil : .holding, at: address, words) ?? false else {
-            return [function | 0x80, 0x02]
-        }
+        let table = isCoil ? RegisterTable.coil : .holding
+        let taken = units[unit]?.indices.first { units[unit]?[$0].write(table, at: address, words) ?? false }
+        guard taken != nil else { return [function | 0x80, 0x02] }
         return Array(request.prefix(5))
     }
 

@@ -31,7 +31,7 @@ public actor ModbusServer {
     public init(_ line: Plant.ModbusLine) throws(SimulatorError) {
         executor = BlockingExecutor(label: "simulator.\(line.endpoint)")
         answer = ModbusAnswer(
-            units: Dictionary(line.devices.map { ($0.unit, SimulatedUnit($0)) }, uniquingKeysWith: { $1 }))
+            units: Dictionary(grouping: line.devices, by: \.unit).mapValues { $0.map { SimulatedUnit($0) } })
         switch line.endpoint {
         case .tcp(let host, let port):
             peers = [try Self.listen(host, port): .listener(isLine: false)]

@@ -103,6 +103,10 @@ def test_check_notes_a_line_that_is_not_there(workshop):
         # An adapter may be plugged in later.
         assert result.returncode == 0 and "note: link bus" in result.stderr and note in result.stderr, result.stderr
         assert "bus" not in check(path, "--no-environment").stderr
+    for links, complaint in [({"a": {"rtu": ""}}, "should be the path"),
+                             ({"a": {"rtu": str(link)}, "b": {"rtu": str(link), "baud": 9600}}, "one master at a time")]:
+        result = headgate("check", "-c", workshop.configuration(links=links, outputs={"o": {"stdout": True}}))
+        assert result.returncode == 78 and complaint in result.stderr, result.stderr
 
 
 def test_what_a_unit_owes_is_never_taken_for_another_answer_of_the_same_length(workshop):

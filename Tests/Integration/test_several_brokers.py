@@ -167,6 +167,7 @@ def test_brokers_that_fail_in_turn_lose_nothing(workshop, version):
 @pytest.mark.parametrize("parts, complaint", [
     ({"outputs": {"o": {"mqtt": [], "topic": "t"}}}, "needs at least one broker"),
     ({"outputs": {"o": {"mqtt": ["mqtt://h", "mqtt://h:1883"], "topic": "t"}}}, "is in the list already"),
+    ({"outputs": {"o": {"mqtt": ["mqtt://localhost", "mqtt://LOCALHOST:1883"], "topic": "t"}}}, "is in the list already"),
     ({"outputs": {"o": {"mqtt": ["mqtt://h", "h"], "topic": "t"}}}, "should be a broker's address"),
     ({"outputs": {"o": {"mqtt": ["mqtt://h", {"a": 1}], "topic": "t"}}}, "should be a broker's address"),
     ({"outputs": {"o": {"mqtt": ["mqtts://h", "mqtt://i"], "ca": "/etc/hosts", "topic": "t"}}}, "is not encrypted"),
@@ -174,7 +175,9 @@ def test_brokers_that_fail_in_turn_lose_nothing(workshop, version):
     ({"outputs": {"o": {"mqtt": ["mqtt://h", "mqtt://i"], "topic": "t", "client_id": "x"},
                   "p": {"mqtt": "mqtt://i", "topic": "t", "client_id": "x"}}}, "client id of another link or output"),
     ({"outputs": {name: {"mqtt": urls, "format": "sparkplug", "sparkplug": {"group": "g"}} for name, urls in (
-        ("o", ["mqtt://h", "mqtt://i"]), ("p", ["mqtt://j", "mqtt://i"]))}}, "is the edge node of another output"),
+        ("o", ["mqtt://h", "mqtt://i"]), ("p", ["mqtt://j", "mqtt://I"]))}}, "is the edge node of another output"),
+    ({"links": {name: {"mqtt": "mqtt://h", "client_id": name, "sparkplug_host": "scada"} for name in "ab"},
+      "devices": {name: {"link": name, "sparkplug": f"{name}/+"} for name in "ab"}}, "is another link's at this broker"),
     ({"links": {"l": {"mqtt": ["mqtt://h", "mqtt://i"]}}, "outputs": {"o": {"stdout": True}}}, "a link reads one"),
 ])
 def test_mistakes_in_lists_of_brokers_are_found_by_check(workshop, parts, complaint):

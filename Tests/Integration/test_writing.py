@@ -257,3 +257,30 @@ def test_a_flood_of_orders_does_not_starve_polls_nor_polls_an_order(workshop):
     assert polls() - before >= len(done)
     report, _ = write(configuration, "heater", "setpoint", "12")
     assert report["phase"] == "done"
+
+
+def test_a_bit_of_a_register_without_a_value_is_not_written(workshop):
+    points = {"ready": "{ address: 0, bit: 0, absent_register: [0xFFFF], writable: {} }",
+              "held": "{ address: 1, bit: 0, absent_register: [0xFFFF], writable: {} }", "whole": "{ address: 0 }"}
+    unit = {"1": {"holding": [0xFFFF, 0b1010_0000]}}
+    configuration = plant(workshop, {"tcp": f"127.0.0.1:{serve(workshop, unit)}"}, points=points)
+    gateway = workshop.gateway(configuration)
+    wait_for(lambda: (gateway.device("heater") or {}).get("state") == "online", what="the device")
+    answer, result = write(configuration, "heater", "ready", "false")
+    assert result.returncode != 0 and "absent" in answer["reason"], answer
+    answer, result = write(configuration, "heater", "held", "true")
+    assert result.returncode == 0, answer
+    read = json.loads(headgate("read", "heater", "whole", "-c", configuration, "--json").stdout.splitlines()[0])
+    assert read["value"] in (65535, "65535"), read
+
+
+def test_the_simulator_answers_for_all_devices_of_a_unit(workshop):
+    maps = [("sun", "huawei-sun2000"), ("meter", "huawei-sun2000-meter"), ("battery", "huawei-sun2000-battery")]
+    port = free_port()
+    configuration = workshop.configuration(
+        links={"a": {"tcp": f"127.0.0.1:{port}"}},
+        devices={name: {"map": map, "link": "a", "unit": 1} for name, map in maps})
+    workshop.simulate(configuration)
+    for name, _ in maps:
+        rows = [json.loads(line) for line in headgate("read", name, "-c", configuration, "--json").stdout.splitlines()]
+        assert rows and not [row for row in rows if row.get("reason") == "illegal_address"], rows[:3]

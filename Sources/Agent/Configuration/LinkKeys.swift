@@ -23,6 +23,13 @@ struct LinkKeys {
                 .broker(mqtt, clientID: clientID)
             if broker?.settings.version == .v311 { share?.problem("is of MQTT 5", fix: "write version: 5") }
             let name = share.flatMap(BrokerKeys.share)
+            if let host, let settings = broker?.settings,
+                !claims.claim("host", settings.host.lowercased(), String(settings.port), host)
+            {
+                mapping.problem(
+                    "`sparkplug_host` \(host) is another link's at this broker: each would speak for the other",
+                    fix: "give each a host id of its own, or make one link of the two")
+            }
             return broker.map { .mqtt($0, share: name, sparkplugHost: host) }
         }
         let (from, identity) = (mapping.take("from"), mapping.take("identity"))
@@ -44,7 +51,14 @@ struct LinkKeys {
             }
         }
         if let rtu {
-            return rtu.string().map { .modbus(.serial(Self.line($0, mapping)), timeout: timeout) }
+            guard let device = rtu.string() else { return nil }
+            if device.isEmpty { rtu.problem("should be the path of a serial line", fix: "write rtu: /dev/ttyUSB0") }
+            if !device.isEmpty, !claims.claim("line", FilePath.resolved(device)) {
+                rtu.problem(
+                    "is another link's line, which carries one master at a time",
+                    fix: "give all devices of the line the same link")
+            }
+            return .modbus(.serial(Self.line(device, mapping)), timeout: timeout)
         }
         mapping.problem("needs `tcp`, `rtu`, `listen` or `mqtt`", fix: "write { tcp: 10.20.0.31:502 }")
         return nil

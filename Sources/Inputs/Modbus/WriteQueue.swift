@@ -181,7 +181,12 @@ struct WriteJob: Sendable {
                 ending(.refused(Reason(error).text))
                 return true
             }
-            words = order.value.merged(into: connection.registers.prefix(words.count))
+            let present = Array(connection.registers.prefix(words.count))
+            guard !order.value.absent.contains(present) else {
+                ending(.refused("absent: the register has no value, so its other bits are unknown"))
+                return true
+            }
+            words = order.value.merged(into: present[...])
         }
         switch connection.write(order, words) {
         case .expired:
