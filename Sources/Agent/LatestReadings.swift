@@ -118,12 +118,13 @@ final class LatestReadings: Sendable {
             let series = reading.series.index
             if !reading.isOfSilence { isRead[series] = true }
             if isPast(reading, known[series], now) { continue }
-            if let before = known[series], reading.quality == .good {
+            let before = known[series]
+            if let before, reading.quality == .good {
                 sinceLast[series].note(reading.time.microseconds(since: before.time))
             }
             known[series] = reading
             guard case .text(let index) = reading.value else {
-                texts.remove(reading.series)
+                if case .text? = before?.value { texts.remove(reading.series) }
                 continue
             }
             if !texts.keep(batch.text(at: index), of: reading.series) {

@@ -20,7 +20,6 @@ struct LatestTexts {
 
     /// Frees what is kept of a series.
     mutating func remove(_ series: SeriesNumber) {
-        if texts.isEmpty { return }
         bytes -= texts.removeValue(forKey: series)?.utf8.count ?? 0
     }
 

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import DeviceMaps
-import Glibc
 import Modbus
 import YAMLText
 
@@ -103,7 +102,7 @@ extension Configuration.Link {
         let notes: [String?] =
             switch way {
             case .modbus(.serial(let line), _):
-                [Self.noteOfSpeed(line), looksAtSystem ? Self.noteOfDevice(line) : nil]
+                [Self.noteOfSpeed(line), looksAtSystem ? line.noteOfDevice : nil]
             case .modbus(.dialIn(let port), _) where port.ranges.isEmpty && !port.isLoopback:
                 [
                     "any host that can connect to \(port.host):\(port.port) is accepted as the device; "
@@ -112,21 +111,6 @@ extension Configuration.Link {
             case .modbus, .mqtt: []
             }
         return notes.compactMap(\.self).map { "link \(name): \($0)" }
-    }
-
-    /// A line is not opened: that would set its speed and its control signals.
-    private static func noteOfDevice(_ line: SerialLine) -> String? {
-        var status = stat()
-        guard stat(line.device, &status) == 0 else {
-            let reason = String(cString: strerror(errno))
-            return "\(line.device): \(reason); connect the adapter, or look for its name in /dev/serial/by-id"
-        }
-        // Those of memory are characters too: /dev/null, /dev/zero.
-        guard status.st_mode & S_IFMT == S_IFCHR, status.st_rdev >> 8 != 1 else {
-            return "\(line.device) is no serial line; look for its name in /dev/serial/by-id"
-        }
-        guard access(line.device, R_OK | W_OK) != 0 else { return nil }
-        return "\(line.device): \(String(cString: strerror(errno))); add the gateway's user to the group dialout"
     }
 
     private static func noteOfSpeed(_ line: SerialLine) -> String? {

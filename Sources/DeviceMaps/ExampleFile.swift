@@ -28,7 +28,9 @@ struct ExampleFile {
         defer { mapping.finish() }
         let source = mapping.take("source")
         if let source, let text = source.string(), text.allSatisfy(\.isWhitespace) {
-            source.problem("should name a read-out or a document", fix: "write source: computed if there is none")
+            source.problem(
+                "should name a read-out or a document",
+                fix: "write source: computed for raw values that the map's own formulas gave")
         }
         let given = place == nil ? message(mapping) : registers(mapping)
         let gives = mapping.require("gives", fix: "write gives: { point: value }")?.mapping()?.all() ?? []

@@ -92,7 +92,7 @@ public struct RegisterLayout: Sendable, Equatable {
             return (batch.text(text), .good, .none)
         }
         let raw = assemble(words)
-        if !absentRegister.isEmpty, absentRegister.contains(raw) { return (.none, .absent, .none) }
+        if bits != nil, absentRegister.contains(raw) { return (.none, .absent, .none) }
         let field = bits.map { (raw >> UInt64($0.lowerBound)) & Self.mask($0.count) } ?? raw
         if absent.contains(field) { return (.none, .absent, .none) }
         return interpret(field)

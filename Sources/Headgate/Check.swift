@@ -13,8 +13,8 @@ struct Check: AsyncParsableCommand {
             Reports the mistakes at once (up to 100), with file, line and what to write instead, and ends with 78. Opens \
             nothing but files: these, intervals.json of the state folder (a rule is a mistake too if it can raise no alarm \
             at the intervals at which its points came in earlier runs), and those that the configuration names. A secret, \
-            a certificate or a folder that is missing or cannot be read is a mistake; with --no-environment these are not \
-            looked at, for a configuration that is for another machine. With MAP files as arguments it proves those \
+            a certificate or a folder that is missing or cannot be read is a mistake, a serial line that is missing a note; \
+            with --no-environment these are not looked at, for a configuration that is for another machine. With MAP files as arguments it proves those \
             instead of a configuration.
             """)
 
@@ -25,7 +25,7 @@ struct Check: AsyncParsableCommand {
 
     @Flag(
         inversion: .prefixedNo,
-        help: "Look at the secrets, certificates and folders that the configuration names.")
+        help: "Look at the secrets, certificates, folders and serial lines that the configuration names.")
     var environment = true
 
     @Argument(help: "Device maps to prove by themselves.")

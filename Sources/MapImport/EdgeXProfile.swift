@@ -21,13 +21,13 @@ enum EdgeXProfile {
             let name = resource.text("name") ?? "unnamed"
             do throws(NotCarried) {
                 var point = try point(named: name, resource, &map)
-                if let known = labels[name], point.scale == 1, point.offset == 0, known.isOfNumbers {
-                    point.labels = known.texts
+                if let texts = labels[name] ?? nil, point.scale == 1, point.offset == 0 {
+                    point.labels = texts
                     // What may be written is in the labels.
                     point.isWritable = point.writable != nil
                     point.writable = nil
                 } else if labels[name] != nil {
-                    map.leave("mappings of \(name)", "texts are for whole numbers as they are read, without a scale")
+                    map.leave("mappings of \(name)", ImportedPoint.noTexts)
                 }
                 map.points.append(point)
             } catch {
@@ -87,7 +87,7 @@ enum EdgeXProfile {
             point.writable = low...high
         }
         if mode.contains("W"), point.writable == nil, !point.isWritable {
-            point.add(doubt: "writable there: say with what, writable: { range: [0, 1] }")
+            point.doubtWritable()
         }
         return point
     }
@@ -165,9 +165,9 @@ enum EdgeXProfile {
         }
     }
 
-    /// By resource: what its commands call its numbers.
-    private static func labels(_ root: YAMLMapping) -> [String: (texts: [Int: String], isOfNumbers: Bool)] {
-        var labels: [String: (texts: [Int: String], isOfNumbers: Bool)] = [:]
+    /// By resource: what its commands call its numbers; nil where they name something else.
+    private static func labels(_ root: YAMLMapping) -> [String: [Int: String]?] {
+        var labels: [String: [Int: String]?] = [:]
         for command in root.children("deviceCommands") {
             // Commands put resources together: each is a point by itself here.
             for key in ["name", "readWrite", "isHidden"] { _ = command.take(key) }
@@ -175,11 +175,7 @@ enum EdgeXProfile {
                 guard let resource = operation.text("deviceResource") ?? operation.text("object"),
                     let mappings = operation.child("mappings")
                 else { continue }
-                let pairs = mappings.all().compactMap { key, value in
-                    key.scalar.flatMap(Int.init).flatMap { number in value.scalar.map { (number, $0) } }
-                }
-                let texts = Dictionary(pairs, uniquingKeysWith: { first, _ in first })
-                if mappings.count > 0 { labels[resource] = (texts, texts.count == mappings.count) }
+                if mappings.count > 0 { labels.updateValue(mappings.textsOfNumbers, forKey: resource) }
             }
         }
         return labels

@@ -137,6 +137,14 @@ extension YAMLMapping {
         text(key).flatMap(Double.init).flatMap { $0.isFinite ? $0 : nil }
     }
 
+    /// The texts of whole numbers; nil where a key is something else.
+    var textsOfNumbers: [Int: String]? {
+        let pairs = all().compactMap { key, value in
+            key.scalar.flatMap(Int.init).flatMap { number in value.scalar.map { (number, $0) } }
+        }
+        return pairs.count == count ? Dictionary(pairs, uniquingKeysWith: { first, _ in first }) : nil
+    }
+
     func flag(_ key: String) -> Bool { ["true", "True", "1"].contains(text(key)) }
 
     func child(_ key: String) -> YAMLMapping? {

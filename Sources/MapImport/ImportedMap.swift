@@ -139,6 +139,14 @@ public struct ImportedPoint: Sendable {
         self.type = table.holdsBits ? .bool : type
     }
 
+    /// Why a point has none of the texts of its source.
+    static let noTexts = "texts are for whole numbers as they are read, without a scale"
+
+    /// The source does not say which values may be written.
+    mutating func doubtWritable() {
+        add(doubt: "writable there: say with what, writable: { range: [0, 1] }")
+    }
+
     mutating func add(doubt text: String) {
         doubt = [doubt, text].compactMap(\.self).joined(separator: "; ")
     }

@@ -157,7 +157,7 @@ enum NeuronTags {
         }
         if point.type != .string, point.bits == nil { point.offset = tag.number("bias") ?? 0 }
         if let unit = tag.text("unit") { point.take(unit: unit) }
-        if attribute & 2 != 0 { point.add(doubt: "writable there: say with what, writable: { range: [0, 1] }") }
+        if attribute & 2 != 0 { point.doubtWritable() }
         describe(&point, tag)
         return point
     }

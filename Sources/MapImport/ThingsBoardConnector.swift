@@ -186,13 +186,10 @@ enum ThingsBoardConnector {
     /// Takes the texts of an entry's numbers: of whole ones, as they are read.
     private static func takeLabels(_ point: inout ImportedPoint, _ entry: YAMLMapping) {
         guard let variants = entry.child("variants") else { return }
-        let pairs = variants.all().compactMap { key, value in
-            key.scalar.flatMap(Int.init).flatMap { number in value.scalar.map { (number, $0) } }
+        guard let texts = variants.textsOfNumbers, point.type.isInteger, point.scale == 1 else {
+            return point.add(doubt: "variants: \(ImportedPoint.noTexts)")
         }
-        guard point.type.isInteger, point.scale == 1, pairs.count == variants.count else {
-            return point.add(doubt: "variants: texts are for whole numbers as they are read, without a scale")
-        }
-        point.labels = Dictionary(pairs, uniquingKeysWith: { first, _ in first })
+        point.labels = texts
     }
 
     private static func order(

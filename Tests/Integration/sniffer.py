@@ -90,7 +90,7 @@ def parsed(kind, flags, body, version):
     if kind == "CONNACK":
         return {"is_session_present": bool(reader.number(1) & 1), "reason": reader.number(1)}
     if kind == "PUBLISH":
-        fields = {"topic": reader.text(), "qos": flags >> 1 & 3, "retain": bool(flags & 1), "is_again": bool(flags & 8)}
+        fields = {"topic": reader.text(), "qos": flags >> 1 & 3, "retain": bool(flags & 1)}
         if fields["qos"]:
             fields["id"] = reader.number(2)
         reader.properties(version)

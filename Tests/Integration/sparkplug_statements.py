@@ -551,10 +551,6 @@ def the_will_says_that_it_is_offline(life):
         assert is_state(told, False) and abs(told["timestamp"] / 1000 - session.connect.at) < 2
 
 
-def filters_of(session):
-    return {name for packet in session.packets if packet.kind == "SUBSCRIBE" for name in packet.filters}
-
-
 @holds("host-topic-phid-birth-sub-required", "message-flow-phid-sparkplug-subscription", "payloads-state-subscribe",
        "host-topic-phid-birth-required", "message-flow-phid-sparkplug-state-publish", of=HOST)
 def it_is_subscribed_before_it_is_online(life):

@@ -131,7 +131,7 @@ def test_a_broker_that_takes_nothing_is_left(workshop, fault, version):
     publish(inside, 2)
     # A broker may take its time: it is given up after 30 s.
     wait_for(lambda: 2 in reader.numbers(), seconds=60, what="the second at the second broker")
-    assert "broker not used, the next one is tried" in gateway.peer.log.read_text() or fault == "acknowledges nothing"
+    assert gateway.peer.log.read_text().count("broker not used, the next one is tried") == 1
     assert gateway.output("up")["deadLetters"] == 0
     assert gateway.stop() == 0
     reader.stop()
@@ -175,7 +175,7 @@ def test_brokers_that_fail_in_turn_lose_nothing(workshop, version):
     ({"outputs": {name: {"mqtt": urls, "format": "sparkplug", "sparkplug": {"group": "g"}} for name, urls in (
         ("o", ["mqtt://h", "mqtt://i"]), ("p", ["mqtt://j", "mqtt://I"]))}}, "is the edge node of another output"),
     ({"links": {name: {"mqtt": "mqtt://h", "client_id": name, "sparkplug_host": "scada"} for name in "ab"},
-      "devices": {name: {"link": name, "sparkplug": f"{name}/+"} for name in "ab"}}, "is another link's at this broker"),
+      "devices": {name: {"link": name, "sparkplug": f"{name}/+"} for name in "ab"}}, "links.b.sparkplug_host` is the host id of another link at this broker"),
     ({"links": {"l": {"mqtt": ["mqtt://h", "mqtt://i"]}}, "outputs": {"o": {"stdout": True}}}, "a link reads one"),
 ])
 def test_mistakes_in_lists_of_brokers_are_found_by_check(workshop, parts, complaint):

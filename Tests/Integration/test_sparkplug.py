@@ -1,5 +1,6 @@
 """Edge nodes of Sparkplug B: births say what there is, numbers stand for names, and what is lost is asked for again."""
 
+import contextlib
 import datetime
 import json
 import signal
@@ -437,48 +438,53 @@ def test_mistakes_are_told_before_anything_is_opened(workshop):
         assert part in result.stderr, (part, result.stderr)
 
 
+@contextlib.contextmanager
+def stranger(plant):
+    """Publishes at the broker of a plant: `stranger(topic, payload)`."""
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="stranger")
+    client.connect("127.0.0.1", plant.port)
+    client.loop_start()
+    yield lambda topic, payload: client.publish(topic, payload.SerializeToString(), qos=1).wait_for_publish(30)
+    client.disconnect()
+    client.loop_stop()
+
+
 def test_births_without_end_take_up_bounded_memory(workshop):
     """A million metrics of ever new nodes: some that are read, most that are not, and a number for each."""
     plant = Plant(workshop, nodes="plant/+")
     gateway = plant.gateway()
     before = memory_mb(gateway.pid)
-    stranger = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="stranger")
-    stranger.connect("127.0.0.1", plant.port)
-    stranger.loop_start()
+    with stranger(plant) as send:
+        def say(kind, node, metrics, sequence):
+            payload = schema.Payload(timestamp=now(), seq=sequence)
+            for metric in metrics:
+                fill(payload.metrics.add(), born=kind == "NDATA", **metric)
+            send(f"spBv1.0/plant/{kind}/node-{node}", payload)
 
-    def say(kind, node, metrics, sequence):
-        payload = schema.Payload(timestamp=now(), seq=sequence)
-        for metric in metrics:
-            fill(payload.metrics.add(), born=kind == "NDATA", **metric)
-        stranger.publish(f"spBv1.0/plant/{kind}/node-{node}", payload.SerializeToString(), qos=1).wait_for_publish(30)
-
-    for node in range(250):
-        metrics = [{"name": f"metric {node} {number}", "alias": number, "type": "Double", "value": 1.0} for number in range(4_000)]
-        for metric in metrics[100:]:
-            metric |= {"type": "DataSet"}
-        say("NBIRTH", node, metrics, 0)
-    # Who was there first goes on.
-    say("NDATA", 0, [{"alias": 0, "type": "Double", "value": 21.5}], 1)
-    wait_for(lambda: (21.5, "good") in plant.values("line.node-0", "metric 0 0"), 120, what="the reading")
-    assert memory_mb(gateway.pid) < before + 60
-    stranger.disconnect()
-    stranger.loop_stop()
+        for node in range(250):
+            metrics = [
+                {"name": f"metric {node} {number}", "alias": number, "type": "Double", "value": 1.0} for number in range(4_000)]
+            for metric in metrics[100:]:
+                metric |= {"type": "DataSet"}
+            say("NBIRTH", node, metrics, 0)
+        # Who was there first goes on.
+        say("NDATA", 0, [{"alias": 0, "type": "Double", "value": 21.5}], 1)
+        wait_for(lambda: (21.5, "good") in plant.values("line.node-0", "metric 0 0"), 120, what="the reading")
+        assert memory_mb(gateway.pid) < before + 60
 
 
 def test_long_texts_without_end_take_up_bounded_memory(workshop):
     plant = Plant(workshop, nodes="plant/+")
     gateway = plant.gateway()
     before = memory_mb(gateway.pid)
-    stranger = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="stranger")
-    stranger.connect("127.0.0.1", plant.port)
-    stranger.loop_start()
     nodes = 30
-    for node in range(nodes):
-        payload = schema.Payload(timestamp=now(), seq=0)
-        for number in range(16):
-            text = f"{node} {number} ".ljust(60_000, "x")
-            fill(payload.metrics.add(), born=False, name=f"text {number}", alias=number, type="String", value=text)
-        stranger.publish(f"spBv1.0/plant/NBIRTH/node-{node}", payload.SerializeToString(), qos=1).wait_for_publish(30)
+    with stranger(plant) as send:
+        for node in range(nodes):
+            payload = schema.Payload(timestamp=now(), seq=0)
+            for number in range(16):
+                text = f"{node} {number} ".ljust(60_000, "x")
+                fill(payload.metrics.add(), born=False, name=f"text {number}", alias=number, type="String", value=text)
+            send(f"spBv1.0/plant/NBIRTH/node-{node}", payload)
     last = f"line.node-{nodes - 1}"
     wait_for(lambda: plant.out.exists() and f'"{nodes - 1} 15 x' in plant.out.read_text(), 60, what="the last text")
     grown = memory_mb(gateway.pid) - before
@@ -489,5 +495,3 @@ def test_long_texts_without_end_take_up_bounded_memory(workshop):
     assert first["text 0"]["value"].startswith("0 0 x")
     print(f"{nodes * 16 * 60_000 >> 20} MiB of texts, {grown:.0f} MB more memory")
     assert grown < 70, grown
-    stranger.disconnect()
-    stranger.loop_stop()

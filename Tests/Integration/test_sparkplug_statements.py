@@ -15,17 +15,9 @@ from sniffer import Sniffer
 from sparkplug_statements import EDGE_NODE, HOST, broken, recorded
 from test_avro import MACHINE
 from test_sparkplug import OVEN, Plant as HostPlant
-from test_sparkplug_out import Plant
+from test_sparkplug_out import plant
 
 VERSIONS_AND_QOS = [("5", 0), ("5", 1), ("3.1.1", 0)]
-
-
-@pytest.fixture
-def plant(workshop):
-    plant = Plant(workshop)
-    yield plant
-    for host in plant.hosts:
-        host.close()
 
 
 def life_of_an_edge_node(plant, version, qos):

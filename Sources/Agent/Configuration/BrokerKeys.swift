@@ -57,11 +57,11 @@ struct BrokerKeys {
         var listed: Set<String> = []
         let brokers = urls.compactMap { url -> Configuration.Broker? in
             guard let (isSecure, host, port) = Self.parse(url) else { return nil }
-            guard listed.insert("\(host.lowercased()):\(port)").inserted else {
+            guard listed.insert("\(host):\(port)").inserted else {
                 url.problem("is in the list already", fix: "leave it out")
                 return nil
             }
-            if !claims.claim("mqtt", host.lowercased(), String(port), clientID) {
+            if !claims.claim("mqtt", host, String(port), clientID) {
                 (chosenID ?? url).problem(
                     "`\(clientID)` is the client id of another link or output at this broker, which would end its session",
                     fix: "give each a client_id of its own")

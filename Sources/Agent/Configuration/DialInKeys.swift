@@ -67,7 +67,7 @@ struct DialInKeys {
             words = registers.compactMap {
                 $0.integer(in: 0...65_535, "a register").map { UInt16(clamping: $0) }
             }
-            // One mistake is told once.
+            // Each mistake is reported once.
             guard words.count == registers.count else { return [] }
         } else {
             let bytes = Array((value.string() ?? "").utf8)

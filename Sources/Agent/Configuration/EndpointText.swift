@@ -16,6 +16,7 @@ extension YAMLValue {
 }
 
 enum EndpointText {
+    /// - Returns: the host in lower case, in which host names are the same (RFC 4343).
     static func parse(_ text: String, defaultPort: UInt16?) -> (host: String, port: UInt16)? {
         var host = text[...]
         var port = defaultPort
@@ -29,6 +30,6 @@ enum EndpointText {
         guard let port, !host.isEmpty, !host.contains(where: { $0 == " " || $0 == "/" || $0 == "@" }) else {
             return nil
         }
-        return (String(host), port)
+        return (host.lowercased(), port)
     }
 }

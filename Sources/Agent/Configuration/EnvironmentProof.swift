@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import Modbus
 import YAMLText
 
 /// What a configuration needs of the system that the gateway is to run on: `check` looks at it, without `--no-environment`.
@@ -53,5 +54,23 @@ extension YAMLValue {
         guard stat(folder, &status) == 0 else { return String(cString: strerror(errno)) }
         guard status.st_mode & S_IFMT == S_IFDIR else { return "it is not a folder" }
         return access(folder, W_OK | X_OK) == 0 ? nil : String(cString: strerror(errno))
+    }
+}
+
+extension SerialLine {
+    /// Why the line cannot be opened now; nil if nothing speaks against it. An adapter may be connected later, so this is no
+    /// mistake. The line is not opened: that would set its speed and its control signals.
+    var noteOfDevice: String? {
+        var status = stat()
+        guard stat(device, &status) == 0 else {
+            let reason = String(cString: strerror(errno))
+            return "\(device): \(reason); connect the adapter, or look for its name in /dev/serial/by-id"
+        }
+        // The character devices of major number 1 are those of memory: /dev/null, /dev/zero.
+        guard status.st_mode & S_IFMT == S_IFCHR, status.st_rdev >> 8 != 1 else {
+            return "\(device) is no serial line; look for its name in /dev/serial/by-id"
+        }
+        guard access(device, R_OK | W_OK) != 0 else { return nil }
+        return "\(device): \(String(cString: strerror(errno))); add the gateway's user to the group dialout"
     }
 }

@@ -107,7 +107,7 @@ struct FormatKeys {
         let qos = mapping.take("qos")?.integer(in: 0...1, "a quality of service") ?? 1
         guard let group, let node else { return nil }
         let isAlone = brokers.map {
-            claims.claim("edge node", $0.settings.host.lowercased(), String($0.settings.port), group, node)
+            claims.claim("edge node", $0.settings.host, String($0.settings.port), group, node)
         }
         if isAlone.contains(false) {
             sparkplug.problem(

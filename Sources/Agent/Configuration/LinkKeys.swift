@@ -18,16 +18,17 @@ struct LinkKeys {
         }
         if let mqtt {
             let share = mapping.take("share")
-            let host = mapping.take("sparkplug_host").flatMap { SparkplugKeys.level($0, "a host id") }
+            let hostValue = mapping.take("sparkplug_host")
+            let host = hostValue.flatMap { SparkplugKeys.level($0, "a host id") }
             let broker = BrokerKeys(mapping, claims: claims, resolve: resolve)
                 .broker(mqtt, clientID: clientID)
             if broker?.settings.version == .v311 { share?.problem("is of MQTT 5", fix: "write version: 5") }
             let name = share.flatMap(BrokerKeys.share)
             if let host, let settings = broker?.settings,
-                !claims.claim("host", settings.host.lowercased(), String(settings.port), host)
+                !claims.claim("host", settings.host, String(settings.port), host)
             {
-                mapping.problem(
-                    "`sparkplug_host` \(host) is another link's at this broker: each would speak for the other",
+                hostValue?.problem(
+                    "is the host id of another link at this broker: each would publish the other's state",
                     fix: "give each a host id of its own, or make one link of the two")
             }
             return broker.map { .mqtt($0, share: name, sparkplugHost: host) }

@@ -78,7 +78,7 @@ struct DialInCallers: ~Copyable {
                 refuse(.notInRange, address)
                 continue
             }
-            // The device's own address is never held up, whoever else shares it.
+            // Connections from the device's own address are not limited: others may share it.
             guard known == nil || address == known || rate.allowsOne(at: .now) else {
                 close(descriptor)
                 refuse(.tooOften, address)

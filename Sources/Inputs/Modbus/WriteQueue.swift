@@ -183,10 +183,11 @@ struct WriteJob: Sendable {
             }
             let present = Array(connection.registers.prefix(words.count))
             guard !order.value.absent.contains(present) else {
-                ending(.refused("absent: the register has no value, so its other bits are unknown"))
+                // The other bits are unknown.
+                ending(.refused("absent_register"))
                 return true
             }
-            words = order.value.merged(into: present[...])
+            words = order.value.merged(into: present)
         }
         switch connection.write(order, words) {
         case .expired:

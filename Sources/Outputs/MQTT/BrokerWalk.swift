@@ -51,7 +51,7 @@ struct BrokerWalk {
         brokers[place].shortConnections.begins(at: now)
     }
 
-    /// The output can send to the current broker.
+    /// The current broker has taken messages.
     mutating func isUsed() {
         brokers[place].isFailureLogged = false
     }
