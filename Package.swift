@@ -6,16 +6,6 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),  // SE-0335
     .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
     .treatAllWarnings(as: .error),
-    // A reading passes through five modules; what they do to it is inlined across them.
-    .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
-]
-
-/// Nobody loads the command as a library and there are a hundred thousand addresses to relocate in it: without names
-/// for others and with the compact form of relocations (DT_RELR, glibc 2.36), 3 MB less of it are resident.
-let smallInMemory: [LinkerSetting] = [
-    .unsafeFlags(
-        ["-use-ld=lld", "-Xlinker", "--no-export-dynamic", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs"],
-        .when(configuration: .release))
 ]
 
 /// One of the folders a reading passes through. `ls Sources` is the way of a reading.
@@ -63,41 +53,50 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
-        part("Events", []),
-        part("DeviceMaps", ["Events", "YAMLText", "Spectrum", crypto]),
-        part(
-            "Inputs", ["Events", "DeviceMaps", "Modbus", "MQTT", "Sparkplug", "Waiting", logging, metrics, lifecycle]),
-        part("Pipeline", ["Events", "DeviceMaps"]),
-        part("MapImport", ["Events", "DeviceMaps", "YAMLText"]),
-        part("Outbox", ["Events", "SQLite", "Zstd", "Waiting", crypto, logging, metrics, lifecycle]),
         .target(
-            name: "Schemas", dependencies: ["Events", "DeviceMaps"], path: "Sources/Schemas",
+            name: "Codes", dependencies: [logging], path: "Sources/Codes", resources: [.embedInCode("codes.md")],
+            swiftSettings: settings),
+        part("Events", ["Codes"]),
+        part("DeviceMaps", ["Codes", "Events", "YAMLText", "Spectrum", crypto]),
+        part(
+            "Inputs",
+            ["Codes", "Events", "DeviceMaps", "Modbus", "MQTT", "Sparkplug", "Waiting", logging, metrics, lifecycle]),
+        part("Pipeline", ["Events", "DeviceMaps"]),
+        part("MapImport", ["Codes", "Events", "DeviceMaps", "YAMLText"]),
+        part("Outbox", ["Codes", "Events", "SQLite", "Zstd", "Waiting", crypto, logging, metrics, lifecycle]),
+        .target(
+            name: "Schemas", dependencies: ["Codes", "Events", "DeviceMaps"], path: "Sources/Schemas",
             resources: [
                 .embedInCode("Events/headgate.aggregate.v1.json"), .embedInCode("Events/headgate.alarm.v1.json"),
                 .embedInCode("Events/headgate.gap.v1.json"), .embedInCode("Events/headgate.status.v1.json"),
                 .embedInCode("Events/headgate.telemetry.v1.json"), .embedInCode("Events/headgate.write.v1.json"),
             ], swiftSettings: settings),
-        part("Outputs", ["Events", "HTTP", "Kafka", "MQTT", "Sparkplug", "Waiting", "Zstd", crypto, logging, metrics]),
+        part(
+            "Outputs",
+            ["Codes", "Events", "HTTP", "Kafka", "MQTT", "Sparkplug", "Waiting", "Zstd", crypto, logging, metrics]),
         part(
             "Admin",
-            ["Events", hummingbird, nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"), logging, metrics, lifecycle]),
-        part("Simulator", ["Events", "DeviceMaps", "Modbus", "MQTT", "Kafka", "Waiting", logging]),
+            [
+                "Codes", "Events", "Schemas", hummingbird, nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"), logging,
+                metrics, lifecycle,
+            ]),
+        part("Simulator", ["Codes", "Events", "DeviceMaps", "Modbus", "MQTT", "Kafka", "Waiting", logging]),
         part(
             "Agent",
             [
-                "Events", "DeviceMaps", "Inputs", "MapImport", "Pipeline", "Outbox", "Outputs", "Schemas", "Admin",
+                "Codes", "Events", "DeviceMaps", "Inputs", "MapImport", "Pipeline", "Outbox", "Outputs", "Schemas",
+                "Admin",
                 "YAMLText", "Modbus", "MQTT", "Sparkplug", "HTTP", "SQLite", crypto, "Waiting", "CGlibc", unixSignals,
                 logging, metrics, lifecycle,
             ]),
         .executableTarget(
             name: "Headgate",
             dependencies: [
-                "Admin", "Agent", "DeviceMaps", "Events", "Inputs", "MQTT", "MapImport", "Schemas", "Simulator",
-                "YAMLText", argumentParser,
-                unixSignals,
+                "Admin", "Agent", "Codes", "DeviceMaps", "Events", "Inputs", "MQTT", "MapImport", "Schemas",
+                "Simulator", "YAMLText", argumentParser, unixSignals,
             ],
-            path: "Sources/Headgate", swiftSettings: settings,
-            linkerSettings: smallInMemory),
+            path: "Sources/Headgate", swiftSettings: settings, plugins: ["CommitPlugin"]),
+        .plugin(name: "CommitPlugin", capability: .buildTool()),
 
         .executableTarget(
             name: "OutboxBenchmark", dependencies: ["Outbox", "Events", logging], path: "Tests/Benchmarks/Outbox",
@@ -126,7 +125,7 @@ let package = Package(
         .target(
             name: "Sparkplug", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")],
             path: "Sources/Libraries/Sparkplug", exclude: ["sparkplug_b.proto"], swiftSettings: settings),
-        library("YAMLText", [.product(name: "Yams", package: "Yams")]),
+        library("YAMLText", ["Codes", .product(name: "Yams", package: "Yams")]),
         .target(name: "CCurl", path: "Sources/Libraries/CCurl"),
         .systemLibrary(name: "CGlibc", path: "Sources/Libraries/CGlibc"),
         systemLibrary("CModbus", pkgConfig: "libmodbus", apt: "libmodbus-dev"),
@@ -139,17 +138,18 @@ let package = Package(
 
         .target(name: "TestSupport", dependencies: ["Events"], path: "Tests/TestSupport", swiftSettings: settings),
         tests("WaitingTests", ["Waiting"]),
-        tests("EventsTests", ["Events"]),
-        tests("DeviceMapsTests", ["DeviceMaps", "Events", "TestSupport", "YAMLText"], excluding: ["Cases"]),
+        tests("CodesTests", ["Codes"]),
+        tests("EventsTests", ["Codes", "Events"]),
+        tests("DeviceMapsTests", ["Codes", "DeviceMaps", "Events", "TestSupport", "YAMLText"], excluding: ["Cases"]),
         tests("MapImportTests", ["MapImport", "DeviceMaps", "YAMLText"], excluding: ["Cases"]),
         tests("PipelineTests", ["Pipeline", "DeviceMaps", "Events", "TestSupport"]),
         tests(
             "InputsTests",
-            ["Inputs", "DeviceMaps", "Events", "MQTT", "Modbus", "Sparkplug", "TestSupport", "YAMLText"]),
+            ["Inputs", "Codes", "DeviceMaps", "Events", "MQTT", "Modbus", "Sparkplug", "TestSupport", "YAMLText"]),
         tests("OutboxTests", ["Outbox", "Events", "SQLite", "TestSupport", logging]),
         tests("SchemasTests", ["Schemas", "DeviceMaps", "Events"]),
         tests("OutputsTests", ["Outputs", "Events", "Kafka", "MQTT", logging]),
-        tests("AgentTests", ["Agent", "Events", "Outputs", "YAMLText"], excluding: ["Cases"]),
+        tests("AgentTests", ["Agent", "Codes", "Events", "Outputs", "YAMLText"], excluding: ["Cases"]),
     ],
     swiftLanguageModes: [.v6]
 )

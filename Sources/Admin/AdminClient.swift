@@ -1,13 +1,16 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
+import FoundationEssentials
 import NIOCore
 import NIOHTTP1
 import NIOPosix
 
 /// Why the running gateway could not be asked.
-public struct AdminClientError: Error, CustomStringConvertible {
+public struct AdminClientError: CodedError {
+    public let code: Code
     public let description: String
 }
 
@@ -61,7 +64,9 @@ public struct AdminClient: Sendable {
     ) async throws -> (body: [UInt8], next: String?) {
         var body: [UInt8] = []
         let next = try await receive(path, method, AnswerDeadline(patience, of: "\(host):\(port)")) { bytes in
-            guard body.count < 64 << 20 else { throw AdminClientError(description: "the answer is too long") }
+            guard body.count < 64 << 20 else {
+                throw AdminClientError(code: .adminRequestFailed, description: "the response is too long")
+            }
             body += bytes
         }
         return (body, next)
@@ -99,7 +104,8 @@ public struct AdminClient: Sendable {
                     }
                 }
         } catch {
-            throw AdminClientError(description: "no gateway answers on \(host):\(port); is it running?")
+            throw AdminClientError(
+                code: .gatewayNotRunning, description: "no gateway responds at \(host):\(port); is it running?")
         }
         return try await channel.executeThenClose { inbound, outbound in
             let head = HTTPRequestHead(
@@ -123,10 +129,13 @@ public struct AdminClient: Sendable {
                 }
             }
             guard status == .ok else {
-                let reason = String(decoding: refusal, as: UTF8.self).split(separator: "\n").first.map(String.init)
-                if status == .badRequest, let reason { throw DeskError(reason) }
-                if let reason { throw AdminClientError(description: "\(host):\(port)\(path): \(reason)") }
-                throw AdminClientError(description: "\(host):\(port)\(path) answers \(status)")
+                if let error = try? APIJSON.decode(APIError.self, from: refusal) {
+                    throw DeskError(Code(error.code) ?? .adminRequestFailed, error.message)
+                }
+                let reason = String(decoding: refusal, as: UTF8.self).split(separator: "\n").first.map { ": \($0)" }
+                throw AdminClientError(
+                    code: .adminRequestFailed,
+                    description: "\(host):\(port)\(path) returned the status \(status)\(reason ?? "")")
             }
             return next
         }
@@ -170,9 +179,10 @@ private final class AnswerDeadline: ChannelInboundHandler {
         timer = context.eventLoop.assumeIsolated().scheduleTask(in: patience) { [patience, address] in
             context.fireErrorCaught(
                 AdminClientError(
+                    code: .adminRequestFailed,
                     description:
-                        "the gateway on \(address) has not answered for \(patience.nanoseconds / 1_000_000_000) s; "
-                        + "see whether it is stopped or busy, and its log"))
+                        "the gateway at \(address) has not responded for \(patience.nanoseconds / 1_000_000_000) s; "
+                        + "check whether it is stopped or busy, and read its log"))
             context.close(promise: nil)
         }
     }

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import FoundationEssentials
 import HTTPTypes
 import Hummingbird
@@ -46,7 +47,7 @@ extension AdminServer {
             let asked = request.uri.queryParameters
             return try await Self.changing(request) {
                 guard let output = asked.get("output"), let since = asked.get("since"), let until = asked.get("until")
-                else { throw DeskError("wants output, since and until") }
+                else { throw DeskError(.invalidRequest, "the parameters output, since and until are required") }
                 return try Self.json(await desk.replay(to: output, since: since, until: until))
             }
         }
@@ -59,7 +60,7 @@ extension AdminServer {
     /// Answers who may change something.
     static func changing(_ request: Request, _ body: () async throws -> Response) async throws -> Response {
         guard request.headers[.headgate] != nil else {
-            return text("send the header X-Headgate: yes\n", status: .forbidden)
+            return failure(.invalidRequest, "send the header X-Headgate: yes", .forbidden)
         }
         return try await answering(body)
     }
@@ -68,13 +69,17 @@ extension AdminServer {
         do {
             return try await body()
         } catch {
-            return text("\(error)\n", status: .badRequest)
+            return failure((error as? any CodedError)?.code ?? .adminRequestFailed, "\(error)", .badRequest)
         }
     }
 
+    /// A refusal as JSON: its code and its text.
+    static func failure(_ code: Code, _ message: String, _ status: HTTPResponse.Status) -> Response {
+        let body = try? APIJSON.encode(APIError(code: code.description, message: message))
+        return response(ByteBuffer(bytes: body ?? []), type: "application/json", status: status)
+    }
+
     static func json(_ value: some Encodable) throws -> Response {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return response(ByteBuffer(bytes: try encoder.encode(value)), type: "application/json")
+        response(ByteBuffer(bytes: try APIJSON.encode(value)), type: "application/json")
     }
 }

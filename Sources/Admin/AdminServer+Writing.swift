@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Hummingbird
 
 extension AdminServer {
@@ -10,7 +11,7 @@ extension AdminServer {
             let asked = request.uri.queryParameters
             return try await Self.changing(request) {
                 guard let device = asked.get("device"), let point = asked.get("point"), let value = asked.get("value")
-                else { throw DeskError("wants device, point and value") }
+                else { throw DeskError(.invalidRequest, "the parameters device, point and value are required") }
                 let within = asked.get("within_ms", as: Int.self) ?? 5_000
                 let wish = WriteRequest(
                     device: String(device.prefix(64)), point: String(point.prefix(64)),

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import FoundationEssentials
 import Glibc
@@ -35,7 +36,8 @@ public struct Readiness: Sendable {
 }
 
 /// Why there is no admin address.
-public struct AdminError: Error, CustomStringConvertible {
+public struct AdminError: CodedError {
+    public var code: Code { .gatewayNotStarted }
     public let description: String
     /// Whether another process has the address.
     public let isInUse: Bool
@@ -117,10 +119,7 @@ public struct AdminServer: Service {
             return Self.text(text, type: "text/plain; version=0.0.4; charset=utf-8")
         }
         router.get("/api/status") { [view] _, _ in
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            return Self.response(
-                ByteBuffer(bytes: try encoder.encode(await view.status(withPoints: true))), type: "application/json")
+            return try Self.json(await view.status(withPoints: true))
         }
         router.get("/api/events") { [view, connections] _, _ in
             guard connections.streams < mostStreams else {

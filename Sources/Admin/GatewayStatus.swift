@@ -1,7 +1,9 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
+import Schemas
 
 /// What the gateway says of itself: `GET /api/status`, and what the page and `headgate status` show.
 public struct GatewayStatus: Codable, Sendable {
@@ -11,14 +13,14 @@ public struct GatewayStatus: Codable, Sendable {
         /// Of those, readings that were no news (deadband) and went no further.
         public var filtered: Int
         /// Of those, readings that were let go because they came faster than they could be stored.
-        public var shed: Int
+        public var dropped: Int
         /// Of those, readings in the outbox or sent.
         public var committed: Int
 
-        public init(received: Int, filtered: Int, shed: Int, committed: Int) {
+        public init(received: Int, filtered: Int, dropped: Int, committed: Int) {
             self.received = received
             self.filtered = filtered
-            self.shed = shed
+            self.dropped = dropped
             self.committed = committed
         }
     }
@@ -53,19 +55,25 @@ public struct GatewayStatus: Codable, Sendable {
 
     public struct PointStatus: Codable, Sendable {
         public var point: String
-        /// As JSON would show it; texts without their quotes.
-        public var value: String
+        /// Null where there is none.
+        public var value: JSONDocument
         public var unit: String
         public var quality: String
         public var reason: String?
+        /// The code of the reason.
+        public var code: String?
         public var time: String
 
-        public init(point: String, value: String, unit: String, quality: String, reason: String?, time: String) {
+        public init(
+            point: String, value: JSONDocument, unit: String, quality: String, reason: String?, code: String?,
+            time: String
+        ) {
             self.point = point
             self.value = value
             self.unit = unit
             self.quality = quality
             self.reason = reason
+            self.code = code
             self.time = time
         }
     }
@@ -75,7 +83,7 @@ public struct GatewayStatus: Codable, Sendable {
         /// The device file, or host and port.
         public var address: String
         /// Nil until the first attempt has come to an end.
-        public var isUp: Bool?
+        public var up: Bool?
         /// The time of the last change between up and down.
         public var since: String?
         /// Why it is down.
@@ -85,12 +93,12 @@ public struct GatewayStatus: Codable, Sendable {
         public var dialIns: [String: Int]?
 
         public init(
-            link: String, address: String, isUp: Bool?, since: String?, reason: String?, lastReceived: String?,
+            link: String, address: String, up: Bool?, since: String?, reason: String?, lastReceived: String?,
             dialIns: [String: Int]?
         ) {
             self.link = link
             self.address = address
-            self.isUp = isUp
+            self.up = up
             self.since = since
             self.reason = reason
             self.lastReceived = lastReceived
@@ -102,7 +110,7 @@ public struct GatewayStatus: Codable, Sendable {
         public var output: String
         public var kind: String
         /// True while the last try succeeded or none has been made.
-        public var isUp: Bool
+        public var up: Bool
         public var lastError: String?
         /// Readings and events that its broker has acknowledged since the start.
         public var acknowledgedReadings: Int
@@ -112,12 +120,12 @@ public struct GatewayStatus: Codable, Sendable {
         public var lanes: [Backlog]
 
         public init(
-            output: String, kind: String, isUp: Bool, lastError: String?, acknowledgedReadings: Int,
+            output: String, kind: String, up: Bool, lastError: String?, acknowledgedReadings: Int,
             acknowledgedEvents: Int, deadLetters: Int, retries: Int, lanes: [Backlog]
         ) {
             self.output = output
             self.kind = kind
-            self.isUp = isUp
+            self.up = up
             self.lastError = lastError
             self.acknowledgedReadings = acknowledgedReadings
             self.acknowledgedEvents = acknowledgedEvents
@@ -169,14 +177,16 @@ public struct GatewayStatus: Codable, Sendable {
         public var output: String
         /// As in gap events.
         public var cause: String
+        public var code: String
         /// 0 where the number is unknown.
         public var events: Int
         public var since: String
         public var last: String
 
-        public init(output: String, cause: String, events: Int, since: String, last: String) {
+        public init(output: String, cause: Gap.Cause, events: Int, since: String, last: String) {
             self.output = output
-            self.cause = cause
+            self.cause = "\(cause.name)"
+            self.code = cause.code?.description ?? ""
             self.events = events
             self.since = since
             self.last = last
@@ -188,7 +198,7 @@ public struct GatewayStatus: Codable, Sendable {
         public var bytes: Int
         public var maxBytes: Int
         /// False while what comes in is not stored, or only in memory.
-        public var isSound: Bool
+        public var healthy: Bool
         /// What is wrong with the disk or the file.
         public var trouble: String?
         /// What this process has caused to be written to disks, and a day at the rate of the last hour; nil where the system
@@ -201,14 +211,14 @@ public struct GatewayStatus: Codable, Sendable {
         public var losses: [LossStatus]
 
         public init(
-            epoch: String, bytes: Int, maxBytes: Int, isSound: Bool, trouble: String?, writtenBytes: Int?,
+            epoch: String, bytes: Int, maxBytes: Int, healthy: Bool, trouble: String?, writtenBytes: Int?,
             writtenBytesPerDay: Int?, keys: [String], losses: [LossStatus]
         ) {
             self.losses = losses
             self.epoch = epoch
             self.bytes = bytes
             self.maxBytes = maxBytes
-            self.isSound = isSound
+            self.healthy = healthy
             self.trouble = trouble
             self.writtenBytes = writtenBytes
             self.writtenBytesPerDay = writtenBytesPerDay
@@ -225,11 +235,11 @@ public struct GatewayStatus: Codable, Sendable {
         public var since: String
         public var text: String
         /// Whether the last that was heard is that it goes on.
-        public var isConfirmed: Bool
+        public var confirmed: Bool
 
         public init(
             alarm: String, rule: String, device: String, priority: String, since: String, text: String,
-            isConfirmed: Bool
+            confirmed: Bool
         ) {
             self.alarm = alarm
             self.rule = rule
@@ -237,14 +247,16 @@ public struct GatewayStatus: Codable, Sendable {
             self.priority = priority
             self.since = since
             self.text = text
-            self.isConfirmed = isConfirmed
+            self.confirmed = confirmed
         }
     }
 
     /// A warning that is active.
     public struct WarningStatus: Codable, Sendable {
-        /// The kind, stable for scripts; see README.
+        /// The kind, stable for scripts; see docs/operations/monitoring.md.
         public var warning: String
+        /// For `headgate explain`.
+        public var code: String
         /// The device, link, rule or output that it is about.
         public var subject: String
         public var text: String
@@ -257,6 +269,7 @@ public struct GatewayStatus: Codable, Sendable {
 
         public init(_ warning: Warning) {
             (self.warning, subject) = (warning.kind.rawValue, warning.subject)
+            code = warning.kind.code.description
             (text, next) = (warning.text, warning.next)
             (since, last, count) = (warning.since.iso8601, warning.last.iso8601, warning.count)
         }

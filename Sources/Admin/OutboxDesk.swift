@@ -1,6 +1,9 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
+import Schemas
+
 /// Which events of the outbox are asked for.
 public struct EventQuery: Sendable, Equatable {
     /// A whole id, or the end of one: `normal/18446`.
@@ -69,10 +72,10 @@ public struct DeadLetterReport: Codable, Sendable {
     public var id: String
     public var at: String
     public var reason: String
-    /// The event as JSON; nil where it cannot be read any more.
-    public var event: String?
+    /// Nil if it can no longer be read.
+    public var event: JSONDocument?
 
-    public init(number: Int, output: String, id: String, at: String, reason: String, event: String?) {
+    public init(number: Int, output: String, id: String, at: String, reason: String, event: JSONDocument?) {
         self.number = number
         self.output = output
         self.id = id
@@ -92,10 +95,12 @@ public struct Count: Codable, Sendable {
 }
 
 /// Why nothing was done.
-public struct DeskError: Error, CustomStringConvertible {
+public struct DeskError: CodedError {
+    public let code: Code
     public let description: String
 
-    public init(_ description: String) {
+    public init(_ code: Code, _ description: String) {
+        self.code = code
         self.description = description
     }
 }

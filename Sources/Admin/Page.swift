@@ -27,7 +27,7 @@ enum Page {
         <section id="alarming" role="status" hidden><h2>Alarms</h2>
         <table><thead><tr><th>alarm<th>device<th>priority<th>since<th></tr></thead><tbody id="alarms"></tbody></table></section>
         <section id="warned" role="status" hidden><h2>Warnings</h2>
-        <table><thead><tr><th>warning<th>of<th>since<th class="n">times<th>what to do</tr></thead><tbody id="warnings"></tbody></table></section>
+        <table><thead><tr><th>warning<th>code<th>subject<th>since<th class="n">count<th>what to do</tr></thead><tbody id="warnings"></tbody></table></section>
         <h2>Links</h2>
         <table><thead><tr><th>link<th>address<th>state<th>since<th>last received</tr></thead><tbody id="links"></tbody></table>
         <h2>Outputs</h2>
@@ -44,22 +44,22 @@ enum Page {
         const tone = { good: 'good', uncertain: 'warn', out_of_range: 'warn', absent: 'dim', bad: 'bad' };
         const urgent = { high: 'bad', medium: 'warn', low: '' };
         const opened = new Set();
-        const held = o => o.lanes.flatMap(l => l.heldTopics).map(h => `, ${number(h.events)} held for topic ${h.topic}`).join('');
+        const held = o => o.lanes.flatMap(l => l.held_topics).map(h => `, ${number(h.events)} held for topic ${h.topic}`).join('');
         function row(cells) { const tr = el('tr'); for (const [text, cls] of cells) tr.append(el('td', text, cls)); return tr }
         function show(s) {
           gateway.textContent = s.gateway;
-          meta.textContent = `headgate ${s.version}, since ${s.startedAt.slice(0, 19).replace('T', ' ')} UTC`;
+          meta.textContent = `headgate ${s.version}, since ${s.started_at.slice(0, 19).replace('T', ' ')} UTC`;
           alarming.hidden = s.alarms.length == 0;
           alarms.replaceChildren(...s.alarms.map(a => row([[a.rule, urgent[a.priority]], [a.device], [a.priority], [a.since.slice(0, 19).replace('T', ' ')],
-            [[a.text, a.isConfirmed ? '' : 'unconfirmed: no good reading'].filter(t => t).join('; '), a.isConfirmed ? '' : 'warn']])));
+            [[a.text, a.confirmed ? '' : 'unconfirmed: no good reading'].filter(t => t).join('; '), a.confirmed ? '' : 'warn']])));
           warned.hidden = s.warnings.length == 0;
-          warnings.replaceChildren(...s.warnings.map(w => row([[w.warning, 'warn'], [w.subject], [w.since.slice(0, 19).replace('T', ' ')], [number(w.count), 'n'], [w.text + ': ' + w.next]])));
-          links.replaceChildren(...s.links.map(l => row([[l.link], [l.address], [l.isUp == null ? 'starting' : l.isUp ? 'up' : 'down: ' + (l.reason ?? ''), l.isUp == null ? 'dim' : l.isUp ? 'good' : 'bad'],
-            [(l.since ?? '').slice(0, 19).replace('T', ' ')], [(l.lastReceived ?? '').slice(0, 19).replace('T', ' ')]])));
-          outputs.replaceChildren(...s.outputs.map(o => row([[o.output], [o.kind], [o.isUp ? 'up' + held(o) : 'down: ' + (o.lastError ?? ''), o.isUp ? held(o) ? 'warn' : 'good' : 'bad'],
-            [number(o.lanes.reduce((n, l) => n + l.waitingEvents, 0)), 'n'], [age(Math.max(0, ...o.lanes.map(l => l.oldestAgeSeconds ?? 0)) || null), 'n'],
-            [number(o.acknowledgedReadings), 'n'], [number(o.deadLetters), 'n' + (o.deadLetters ? ' bad' : '')]])));
-          outbox.textContent = `${size(s.outbox.bytes)} of ${size(s.outbox.maxBytes)}${s.outbox.isSound ? '' : ', ' + s.outbox.trouble}; readings received ${number(s.totals.received)}, no news ${number(s.totals.filtered)}, committed ${number(s.totals.committed)}`;
+          warnings.replaceChildren(...s.warnings.map(w => row([[w.warning, 'warn'], [w.code], [w.subject], [w.since.slice(0, 19).replace('T', ' ')], [number(w.count), 'n'], [w.text + ': ' + w.next]])));
+          links.replaceChildren(...s.links.map(l => row([[l.link], [l.address], [l.up == null ? 'starting' : l.up ? 'up' : 'down: ' + (l.reason ?? ''), l.up == null ? 'dim' : l.up ? 'good' : 'bad'],
+            [(l.since ?? '').slice(0, 19).replace('T', ' ')], [(l.last_received ?? '').slice(0, 19).replace('T', ' ')]])));
+          outputs.replaceChildren(...s.outputs.map(o => row([[o.output], [o.kind], [o.up ? 'up' + held(o) : 'down: ' + (o.last_error ?? ''), o.up ? held(o) ? 'warn' : 'good' : 'bad'],
+            [number(o.lanes.reduce((n, l) => n + l.waiting_events, 0)), 'n'], [age(Math.max(0, ...o.lanes.map(l => l.oldest_age_seconds ?? 0)) || null), 'n'],
+            [number(o.acknowledged_readings), 'n'], [number(o.dead_letters), 'n' + (o.dead_letters ? ' bad' : '')]])));
+          outbox.textContent = `${size(s.outbox.bytes)} of ${size(s.outbox.max_bytes)}${s.outbox.healthy ? '' : ', ' + s.outbox.trouble}; readings received ${number(s.totals.received)}, filtered ${number(s.totals.filtered)}, committed ${number(s.totals.committed)}`;
           lossed.hidden = s.outbox.losses.length == 0;
           losses.replaceChildren(...s.outbox.losses.map(l => row([[l.output], [l.events ? number(l.events) : 'unknown', 'n bad'], [l.cause], [l.since.slice(0, 19).replace('T', ' ')], [l.last.slice(0, 19).replace('T', ' ')]])));
           devices.replaceChildren(...s.devices.map(d => {
@@ -67,10 +67,10 @@ enum Page {
             box.ontoggle = () => box.open ? opened.add(d.device) : opened.delete(d.device);
             const head = el('summary'); head.append(el('b', d.device), ' ', el('span', d.state, d.state == 'online' ? 'good' : d.state == 'offline' || d.state == 'refusing' ? 'bad' : 'dim'), ' ', el('span', d.link ? `${d.map} on ${d.link}` : d.map, 'dim'));
             const wrong = d.points.filter(p => p.quality != 'good').length; if (wrong) head.append(' ', el('span', `${wrong} not good`, 'warn'));
-            if (d.neverRead.length) head.append(' ', el('span', `never read: ${d.neverRead.join(', ')}`, 'warn'));
-            if (d.failedPolls) head.append(' ', el('span', `${number(d.failedPolls)} of ${number(d.polls)} polls failed`, 'dim'));
+            if (d.never_read.length) head.append(' ', el('span', `never read: ${d.never_read.join(', ')}`, 'warn'));
+            if (d.failed_polls) head.append(' ', el('span', `${number(d.failed_polls)} of ${number(d.polls)} polls failed`, 'dim'));
             const table = el('table'); const body = el('tbody');
-            for (const p of d.points) body.append(row([[p.point], [p.value, 'n'], [p.unit], [p.quality + (p.reason ? ', ' + p.reason : ''), tone[p.quality]], [p.time.slice(11, 19), 'dim']]));
+            for (const p of d.points) body.append(row([[p.point], [p.value ?? '', 'n'], [p.unit], [p.quality + (p.reason ? ', ' + p.reason : ''), tone[p.quality]], [p.time.slice(11, 19), 'dim']]));
             table.append(body); box.append(head, table); return box }));
         }
         async function turn() {

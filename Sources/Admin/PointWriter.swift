@@ -1,8 +1,10 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import FoundationEssentials
 import NIOCore
+import Schemas
 
 /// Somebody wants a point of a device written.
 public struct WriteRequest: Sendable {
@@ -29,19 +31,22 @@ public struct WriteReport: Codable, Sendable {
     public var id: String
     public var device: String
     public var point: String
-    /// What it was to become, as JSON.
-    public var value: String
+    /// What it was to become.
+    public var value: JSONDocument
     /// done, refused (nothing was sent to the device) or failed.
     public var phase: String
     public var reason: String?
+    /// The code of the reason.
+    public var code: String?
     /// The reason in words.
     public var explanation: String?
-    /// What was read back, as JSON.
-    public var found: String?
+    /// What was read back.
+    public var found: JSONDocument?
 
     public init(
-        id: String, device: String, point: String, value: String, phase: String, reason: String?, explanation: String?,
-        found: String?
+        id: String, device: String, point: String, value: JSONDocument, phase: String, reason: String?, code: Code?,
+        explanation: String?,
+        found: JSONDocument?
     ) {
         self.id = id
         self.device = device
@@ -49,6 +54,7 @@ public struct WriteReport: Codable, Sendable {
         self.value = value
         self.phase = phase
         self.reason = reason
+        self.code = code?.description
         self.explanation = explanation
         self.found = found
     }
@@ -71,6 +77,6 @@ extension AdminClient {
             ])
         try await requireAnswer()
         let patience = Self.patience + .milliseconds(Int64(clamping: request.within))
-        return try JSONDecoder().decode(WriteReport.self, from: Data(await post(path, patience: patience)))
+        return try APIJSON.decode(WriteReport.self, from: await post(path, patience: patience))
     }
 }

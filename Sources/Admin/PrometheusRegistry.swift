@@ -99,7 +99,7 @@ extension Dictionary where Key == PrometheusRegistry.Key {
 /// The form of the lines.
 enum PrometheusText {
     static func head(_ name: String, _ type: String) -> String {
-        let help = MetricHelp.texts[name].map { "# HELP \(name) \($0)\n" } ?? ""
+        let help = Metric.named(name).map { "# HELP \(name) \($0.help)\n" } ?? ""
         return help + "# TYPE \(name) \(type)\n"
     }
 
@@ -151,8 +151,17 @@ private final class GaugeCell: MeterHandler, RecorderHandler {
     func record(_ value: Int64) { set(Double(value)) }
     func record(_ value: Double) { set(value) }
 
-    func increment(by amount: Double) { set(value + amount) }
-    func decrement(by amount: Double) { set(value - amount) }
+    func decrement(by amount: Double) { increment(by: -amount) }
+
+    func increment(by amount: Double) {
+        var known = bits.load(ordering: .relaxed)
+        while true {
+            let sum = (Double(bitPattern: known) + amount).bitPattern
+            let (isExchanged, current) = bits.compareExchange(expected: known, desired: sum, ordering: .relaxed)
+            if isExchanged { return }
+            known = current
+        }
+    }
 }
 
 /// A histogram of seconds.

@@ -55,7 +55,7 @@ public struct RemoteDesk: OutboxDesk {
     }
 
     private func decode<Value: Decodable>(_ bytes: [UInt8]) throws -> Value {
-        try JSONDecoder().decode(Value.self, from: Data(bytes))
+        try APIJSON.decode(Value.self, from: bytes)
     }
 
     private static func path(_ name: String, _ parameters: [(name: String, value: String?)]) -> String {

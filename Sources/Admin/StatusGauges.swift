@@ -8,7 +8,7 @@ enum StatusGauges {
     static func exposition(of status: GatewayStatus) -> String {
         var text = gauge("headgate_outbox_bytes", [("", Double(status.outbox.bytes))])
         text += gauge("headgate_outbox_max_bytes", [("", Double(status.outbox.maxBytes))])
-        text += gauge("headgate_outbox_sound", [("", status.outbox.isSound ? 1 : 0)])
+        text += gauge("headgate_outbox_healthy", [("", status.outbox.healthy ? 1 : 0)])
         if let bytes = status.outbox.writtenBytes, let perDay = status.outbox.writtenBytesPerDay {
             text += PrometheusText.head("headgate_disk_written_bytes_total", "counter")
             text += "headgate_disk_written_bytes_total \(bytes)\n"
@@ -47,11 +47,11 @@ enum StatusGauges {
             })
         text += gauge(
             "headgate_output_up",
-            status.outputs.map { (PrometheusText.labels([("output", $0.output)]), $0.isUp ? 1 : 0) })
+            status.outputs.map { (PrometheusText.labels([("output", $0.output)]), $0.up ? 1 : 0) })
         text += gauge(
             "headgate_link_up",
             status.links.compactMap { link in
-                link.isUp.map { (PrometheusText.labels([("link", link.link)]), $0 ? 1 : 0) }
+                link.up.map { (PrometheusText.labels([("link", link.link)]), $0 ? 1 : 0) }
             })
         text += gauge(
             "headgate_device_online",

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Events
 import Logging
@@ -94,7 +95,7 @@ final class Alarms: Sendable {
     }
 
     /// Goes on from where rules were when the gateway stopped: with the state that was kept last, the alarms that were
-    /// active, and the readings that were noted since. State and notes from before `minimise` changed are left out: they
+    /// active, and the readings that were noted since. State and notes from before `privacy` changed are left out: they
     /// may hold what is now taken away.
     func restore(
         state kept: [UInt8]?, notes: [[UInt8]], active: [ActiveAlarm], _ devices: [Configuration.ConfiguredDevice],
@@ -121,7 +122,8 @@ final class Alarms: Sendable {
     private func attempt(_ restore: () throws -> Void) {
         do { try restore() } catch {
             logger.warning(
-                "the saved state of the rules cannot be read: they start fresh", metadata: ["error": "\(error)"])
+                .ruleStateUnreadable, "Saved rule state cannot be read; rules start fresh",
+                metadata: ["error": "\(error)"])
         }
     }
 
@@ -268,14 +270,14 @@ final class Alarms: Sendable {
                 let point = contents[series].map { "\(contents[$0.device]?.id ?? "").\($0.point)" } ?? ""
                 warnings.warn(
                     .ruleInputsStale, of: subject, count: 0,
-                    "the rule can raise no alarm: the last reading of \(point) is \(age / 1_000_000) s old beside the "
-                        + "others, and counts for \(validity / 1_000_000) s",
-                    next: "write a longer `within`, have the point sent more often, or set the device's clock")
+                    "the rule cannot raise an alarm: the last reading of \(point) is \(age / 1_000_000) s older than the "
+                        + "others, and is valid for \(validity / 1_000_000) s",
+                    next: "write a longer `within`, let the device send the point more often, or set its clock")
             case .holdUnknown:
                 warnings.warn(
                     .ruleHoldUnknown, of: subject, count: 0,
-                    "the rule's condition holds, but its readings come too seldom to say whether it still does after `for`",
-                    next: "write a `within` longer than the interval of its points")
+                    "the condition of the rule is true, but its readings are too rare to tell whether it stays true for `for`",
+                    next: "write a `within` that is longer than the interval of its points")
             }
         }
     }
@@ -396,7 +398,8 @@ final class Alarms: Sendable {
             ) { found($0)?.series }
         } catch {
             logger.error(
-                "a rule makes no sense for a device: it is not watched there",
+                .ruleNotForDevice,
+                "The gateway does not evaluate a rule for a device, because the rule does not fit the points of the device",
                 metadata: ["rule": "\(rule.name)", "device": "\(id ?? gateway)", "why": "\(error.message)"])
         }
     }

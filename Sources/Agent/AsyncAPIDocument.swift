@@ -119,7 +119,7 @@ public struct AsyncAPIDocument {
             "servers": [Self.reference("servers", output.name)],
             "messages": .object(own.map { ($0.name, Self.reference("components/messages", $0.key)) }),
         ]
-        if topic.contains("*") { channel.set("parameters", ["id": ["description": "As messages say it."]]) }
+        if topic.contains("*") { channel.set("parameters", ["id": ["description": "Taken from messages."]]) }
         channels.append((name, channel))
         operations.append(
             (

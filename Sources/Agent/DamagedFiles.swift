@@ -24,7 +24,7 @@ struct DamagedFiles: Sendable {
         let isMoved = rename(path, "\(quarantine)/\(name)") == 0
         warnings.warn(
             .stateFileDamaged, of: name,
-            "\(path) cannot be read (\(reason)), and is left out"
+            "\(path) cannot be read (\(reason)), and is ignored"
                 + (isMoved ? "; it is in \(quarantine)" : "; it cannot be moved to \(quarantine)"),
             next: next)
     }

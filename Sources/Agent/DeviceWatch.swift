@@ -90,8 +90,9 @@ struct DeviceWatch {
         guard !isHeard else { return warnings.clear(.neverHeard, of: configured.name) }
         guard !intervals.knows(configured) else { return }
         warnings.warn(
-            .neverHeard, of: configured.name, count: 0, "no message on \(topic) has been read since the start",
-            next: "compare the topic with what the broker has, and check that it lets the gateway's user read it")
+            .neverHeard, of: configured.name, count: 0,
+            "the gateway has received no message on \(topic) since the start",
+            next: "compare the topic with the topics at the broker, and check that the user of the gateway may read it")
     }
 
     private func warnOfRefusing(
@@ -105,7 +106,7 @@ struct DeviceWatch {
         warnings.warn(
             .allPointsRefused, of: configured.name, count: 0, "the device rejects every request with an exception",
             next:
-                "check that \(unit) is the right unit ID, and that the map \(configured.map.name) is for this product"
+                "check that \(unit) is the right unit ID, and that the map \(configured.map.name) is the map of this product"
         )
     }
 
@@ -121,9 +122,10 @@ struct DeviceWatch {
         let named = missing.prefix(Self.mostNamed).joined(separator: ", ")
         let more = missing.count > Self.mostNamed ? " and \(missing.count - Self.mostNamed) more" : ""
         warnings.warn(
-            .pointNeverRead, of: configured.name, count: 0, "no reading since the start of the points \(named)\(more)",
+            .pointNeverRead, of: configured.name, count: 0,
+            "the gateway has no reading of the points \(named)\(more) since the start",
             next:
-                "compare their paths, topics or addresses in the map \(configured.map.name) with what the device sends"
+                "compare their paths, topics or addresses in the map \(configured.map.name) with the data of the device"
         )
     }
 

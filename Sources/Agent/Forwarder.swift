@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import Logging
 import Metrics
@@ -167,7 +168,9 @@ final class Forwarder: Sendable {
                     return wait.error == nil
                 }
                 if isNews {
-                    logger.warning("a lane waits", metadata: ["lane": "\(lane.name)", "error": "\(error)"])
+                    logger.warning(
+                        .laneWaits, "A lane of the output waits, because the broker rejects its next events for now",
+                        metadata: ["lane": "\(lane.name)", "error": "\(error)"])
                 }
             }
             outbox.bells[index].ring()
@@ -215,9 +218,10 @@ final class Forwarder: Sendable {
             state.topicWaits[held] = wait
         }
         warnings.warn(
-            .topicRefused, of: subject(held.topic), "\(reason). Its events are held, other topics go on",
+            .topicRefused, of: subject(held.topic),
+            "\(reason). The events of the topic wait in the outbox; other topics are sent",
             next:
-                "create the topic (headgate provision), or allow the client of this output to write to it, and with exactly_once to read it"
+                "create the topic (headgate provision), or allow the client of this output to write to it (with exactly_once also to read it)"
         )
     }
 
@@ -251,7 +255,7 @@ final class Forwarder: Sendable {
         }
         for letter in dead {
             logger.warning(
-                "event refused for good, kept as a dead letter",
+                .deadLetter, "The broker rejects an event for ever; the gateway keeps it as a dead letter",
                 metadata: [
                     "lane": "\(letter.lane.name)", "sequence": "\(letter.sequence)", "reason": "\(letter.reason)",
                 ])

@@ -41,7 +41,7 @@ public struct GatewayOverview {
     public var filtered: Int { status.totals.filtered }
     public var committed: Int { status.totals.committed }
     public var underWay: Int {
-        max(0, status.totals.received - status.totals.filtered - status.totals.shed - status.totals.committed)
+        max(0, status.totals.received - status.totals.filtered - status.totals.dropped - status.totals.committed)
     }
     public var outboxBytes: Int { status.outbox.bytes }
     /// What is wrong with the outbox's disk or file.
@@ -63,7 +63,7 @@ public struct GatewayOverview {
     public var outputs: [Output] {
         status.outputs.map { output in
             Output(
-                name: output.output, kind: output.kind, error: output.isUp ? nil : output.lastError ?? "unknown",
+                name: output.output, kind: output.kind, error: output.up ? nil : output.lastError ?? "unknown",
                 waiting: output.lanes.reduce(0) { $0 + $1.waitingEvents }, acknowledged: output.acknowledgedReadings,
                 retries: output.retries, deadLetters: output.deadLetters, lanes: output.lanes)
         }
@@ -76,8 +76,6 @@ public struct GatewayOverview {
     public var alarms: [GatewayStatus.AlarmStatus] { status.alarms }
 
     public var json: String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return (try? encoder.encode(status)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+        (try? APIJSON.encode(status)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
     }
 }

@@ -3,13 +3,15 @@
 
 import Admin
 import CGlibc
+import Codes
 import Glibc
 import Logging
 import Metrics
 import Outbox
 
 /// Another process has what this one needs.
-public struct InUse: Error, CustomStringConvertible {
+public struct InUse: CodedError {
+    public var code: Code { .outboxInUse }
     public let description: String
 }
 

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Logging
 import ServiceLifecycle
 import UnixSignals
@@ -25,10 +26,11 @@ struct HangupService: Service {
                 metadata: ["file": "\(file)", "found": "\(proof)"])
         }
         for line in problems.lines.prefix(Self.mostLogged) {
-            logger.error("SIGHUP: a mistake in the configuration", metadata: ["mistake": "\(line)"])
+            logger.error(.reloadRejected, "SIGHUP: a mistake in the configuration", metadata: ["mistake": "\(line)"])
         }
         logger.error(
-            "SIGHUP: the configuration has mistakes; the gateway keeps the configuration that it started with",
+            .reloadRejected,
+            "SIGHUP: the configuration has mistakes; the gateway keeps the configuration with which it started",
             metadata: ["file": "\(file)", "mistakes": "\(problems.lines.count)"])
     }
 }

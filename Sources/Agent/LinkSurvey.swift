@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import FoundationEssentials
 import Glibc
@@ -35,11 +36,13 @@ public struct LinkSurvey: ~Copyable {
             case .modbus(let endpoint, let timeout) = link.way
         else {
             let names = configuration.links.filter { if case .modbus = $0.way { true } else { false } }.map(\.name)
-            throw StartError("no Modbus link \(name); there are \(names.joined(separator: ", "))")
+            throw StartError(
+                .unknownLink, "\(name) is not a Modbus link; the Modbus links are \(names.joined(separator: ", "))")
         }
         guard !endpoint.isDialIn else {
             throw StartError(
-                "\(name) is dialled by its device, which the running gateway answers: there is nobody to call")
+                .notADialedLink,
+                "the device of the link \(name) connects to the running gateway: this command cannot connect to it")
         }
         let longest = limit.map { Int64(min(max($0, 1), 60_000)) * 1_000 } ?? timeout
         var settings = ModbusLinkSettings(name: name, endpoint: endpoint, timeout: longest, devices: [])
@@ -79,7 +82,7 @@ public struct LinkSurvey: ~Copyable {
     ) throws -> (link: String, unit: UInt8)? {
         var settings = try settings(configuration, link: name, timeout)
         guard case .serial(var line) = settings.endpoint else {
-            throw StartError("\(name) is not a serial line: there is nothing to find out")
+            throw StartError(.wrongLinkProtocol, "\(name) is not a serial line, and has no speed and parity to find")
         }
         for (baud, parity) in LineSearch.lines {
             (line.baud, line.parity) = (baud, parity)

@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Admin
+import Codes
 import DeviceMaps
 import Events
 import Inputs
 import Outbox
 import Pipeline
+import Schemas
 
 /// What the running gateway shows of itself.
 struct LiveView: GatewayView {
@@ -64,11 +66,11 @@ struct LiveView: GatewayView {
         return GatewayStatus(
             gateway: configuration.gateway, version: Gateway.version, startedAt: started.iso8601,
             totals: .init(
-                received: totals.received, filtered: totals.filtered, shed: outbox.intake.shedReadings,
+                received: totals.received, filtered: totals.filtered, dropped: outbox.intake.shedReadings,
                 committed: totals.committed),
             outbox: .init(
                 epoch: String(stored.epoch, radix: 16, padded: 16), bytes: Int(stored.bytes),
-                maxBytes: Int(stored.maxBytes), isSound: stored.trouble == nil, trouble: stored.trouble,
+                maxBytes: Int(stored.maxBytes), healthy: stored.trouble == nil, trouble: stored.trouble,
                 writtenBytes: written?.total, writtenBytesPerDay: written?.perDay, keys: stored.keys,
                 losses: stored.losses.map(GatewayStatus.LossStatus.init)),
             links: links, outputs: outputs(stored), devices: devices(withPoints: withPoints), alarms: activeAlarms,
@@ -79,7 +81,7 @@ struct LiveView: GatewayView {
         configuration.links.map { link in
             let state = monitors[link.name]?.state
             return GatewayStatus.LinkStatus(
-                link: link.name, address: link.address, isUp: state?.isUp, since: state?.since.iso8601,
+                link: link.name, address: link.address, up: state?.isUp, since: state?.since.iso8601,
                 reason: state?.reason, lastReceived: state?.lastReceived?.iso8601,
                 dialIns: state.flatMap(Self.dialIns))
         }
@@ -97,7 +99,7 @@ struct LiveView: GatewayView {
                 alarm: active.alarm.id, rule: active.alarm.rule,
                 device: contents[active.device]?.id ?? configuration.gateway,
                 priority: "\(active.alarm.priority.name)", since: active.alarm.since.iso8601, text: active.alarm.text,
-                isConfirmed: active.isConfirmed)
+                confirmed: active.isConfirmed)
         }
     }
 
@@ -105,7 +107,7 @@ struct LiveView: GatewayView {
         zip(configuration.outputs, forwarders).map { configured, forwarder in
             let state = forwarder.status
             return GatewayStatus.OutputStatus(
-                output: configured.name, kind: configured.kind, isUp: state.isUp, lastError: state.lastError,
+                output: configured.name, kind: configured.kind, up: state.isUp, lastError: state.lastError,
                 acknowledgedReadings: state.acknowledgedReadings, acknowledgedEvents: state.acknowledgedEvents,
                 deadLetters: stored.backlogs.filter { $0.output == configured.name }.reduce(0) { $0 + $1.deadLetters },
                 retries: state.retries, lanes: stored.lanes(of: configured.name))
@@ -159,8 +161,9 @@ struct LiveView: GatewayView {
     ) -> GatewayStatus.PointStatus? {
         guard let (reading, text) = last else { return nil }
         return GatewayStatus.PointStatus(
-            point: series.point, value: ValueText.describe(reading.value, text: text), unit: series.unit,
+            point: series.point, value: JSONDocument(reading.value, text: text), unit: series.unit,
             quality: "\(reading.quality.name)", reason: reading.reason == .none ? nil : "\(reading.reason.name)",
+            code: reading.reason.code?.description,
             time: reading.time.iso8601)
     }
 }
@@ -187,25 +190,10 @@ extension Configuration.ConfiguredDevice {
     }
 }
 
-/// Values as people read them.
-public enum ValueText {
-    public static func describe(_ value: Value, text: String?) -> String {
-        switch value {
-        case .none: ""
-        case .number(let number): "\(number)"
-        case .single(let number): "\(number)"
-        case .integer(let integer): "\(integer)"
-        case .unsigned(let number): "\(number)"
-        case .boolean(let boolean): "\(boolean)"
-        case .text: text ?? ""
-        }
-    }
-}
-
 extension GatewayStatus.LossStatus {
     init(_ loss: LossTotals.Entry) {
         self.init(
-            output: loss.output, cause: "\(loss.cause.name)", events: Int(clamping: loss.events),
+            output: loss.output, cause: loss.cause, events: Int(clamping: loss.events),
             since: loss.since.iso8601, last: loss.last.iso8601)
     }
 }

@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Admin
+import Codes
 import Events
 import Outbox
+import Schemas
 
 /// Answers from an outbox in this process.
 struct LocalDesk: OutboxDesk {
@@ -60,7 +62,7 @@ struct LocalDesk: OutboxDesk {
             let opened = try codec.decode(block)
             if !outbox.catalog.contents.describes(opened.batch) { note("refers to a description that is damaged") }
             if let before, block.missing(after: before) > 0 {
-                note("\(block.missing(after: before)) events before it are gone, from \(before.end) on")
+                note("\(block.missing(after: before)) events before it are missing, from \(before.end) on")
             }
             before = block
             verdict.blocks += 1
@@ -92,7 +94,7 @@ struct LocalDesk: OutboxDesk {
             }
             return DeadLetterReport(
                 number: Int(letter.number), output: letter.output, id: json.id(id), at: letter.at.iso8601,
-                reason: letter.reason, event: out.bytes.isEmpty ? nil : String(decoding: out.bytes, as: UTF8.self))
+                reason: letter.reason, event: JSONDocument(out.bytes))
         }
     }
 
@@ -116,7 +118,7 @@ struct LocalDesk: OutboxDesk {
             return Count(
                 try await outbox.replay(to: output, since: EventFilter.time(since), until: EventFilter.time(until)))
         } catch let error as OutboxError {
-            throw DeskError(error.description)
+            throw DeskError(error.code, error.description)
         }
     }
 }
@@ -131,7 +133,10 @@ private struct EventFilter {
 
     init(_ query: EventQuery, _ catalog: Catalog) throws {
         if let name = query.lane ?? query.id?.split(separator: "/").dropLast().last.map(String.init) {
-            guard let lane = Lane(name: name) else { throw DeskError("\(name) is no lane: critical, normal or bulk") }
+            guard let lane = Lane(name: name) else {
+                throw DeskError(
+                    .invalidRequest, "\(name) is not a lane: write critical, normal or bulk")
+            }
             lanes = [lane]
         }
         end = query.id
@@ -141,14 +146,17 @@ private struct EventFilter {
                     DeviceNumber(raw: Int32($0.offset))
                 })
         }
-        if let devices, devices.isEmpty { throw DeskError("the outbox knows no device \(query.device ?? "")") }
+        if let devices, devices.isEmpty {
+            throw DeskError(
+                .unknownDevice, "the outbox has no events of the device \(query.device ?? "")")
+        }
         since = try query.since.map(Self.time) ?? Timestamp(microseconds: .min)
         until = try query.until.map(Self.time) ?? Timestamp(microseconds: .max)
     }
 
     static func time(_ text: String) throws -> Timestamp {
         guard let time = Timestamp(iso8601: text.utf8) else {
-            throw DeskError("\(text) is no time: write 2026-11-21T09:00:00Z")
+            throw DeskError(.invalidTime, "\(text) is not a time: write 2026-11-21T09:00:00Z")
         }
         return time
     }
@@ -158,7 +166,7 @@ private struct EventFilter {
         guard let text else { return lanes.first.map { ($0, 0) } }
         let parts = text.split(separator: ":")
         guard parts.count == 2, let lane = Lane(name: String(parts[0])), let block = Int64(parts[1]) else {
-            throw DeskError("\(text) is no place to go on from")
+            throw DeskError(.invalidRequest, "\(text) is not the value of the header Headgate-Next")
         }
         return (lane, block)
     }

@@ -4,7 +4,7 @@
 import Logging
 
 /// Writes each entry as one line, whatever is in it: a name or a topic that a stranger chose must not look like an entry
-/// of its own, nor command the terminal that shows it.
+/// of its own, nor command the terminal that shows it. The code of a warning or an error is the start of its message.
 struct OneLineLog: LogHandler {
     private var inner: StreamLogHandler
 
@@ -29,7 +29,8 @@ struct OneLineLog: LogHandler {
 
     func log(event: LogEvent) {
         var event = event
-        event.message = "\(PrintableText.line(event.message.description))"
+        let code = event.metadata?.removeValue(forKey: "code").map { "\($0): " } ?? ""
+        event.message = "\(code)\(PrintableText.line(event.message.description))"
         event.metadata = event.metadata.map(Self.oneLine)
         if let error = event.error {
             event.metadata = (event.metadata ?? [:]).merging(["error": "\(PrintableText.line("\(error)"))"]) { $1 }

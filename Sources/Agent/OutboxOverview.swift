@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Admin
+import Codes
 import Events
 import FoundationEssentials
 import Logging
@@ -68,7 +69,7 @@ public struct OutboxOverview: Codable {
             let run = Task { await outbox.run() }
             run.cancel()
             await run.value
-            return saved == 0 ? "nothing to save" : "\(saved) blocks saved"
+            return saved == 0 ? "nothing to recover" : "\(saved) blocks recovered"
         } catch let error as OutboxError where error.kind == .inUse {
             throw InUse(description: error.description)
         }
@@ -78,16 +79,17 @@ public struct OutboxOverview: Codable {
         do {
             return try StoppedOutbox(configuration.outboxSettings())
         } catch let error as OutboxError where error.kind == .inUse {
-            throw InUse(description: "\(error.description); its admin address does not answer")
+            throw InUse(description: "\(error.description); its admin address does not respond")
         } catch let error as SQLiteError {
             throw DamagedOutbox(
-                description: "\(error): `headgate outbox repair` saves what there is, as the next start does")
+                description: "\(error): `headgate outbox repair` recovers the readable events, as the next start does")
         }
     }
 }
 
-/// The file of a stopped gateway does not hang together.
-public struct DamagedOutbox: Error, CustomStringConvertible {
+/// A damaged database of a stopped gateway.
+public struct DamagedOutbox: CodedError {
+    public var code: Code { .outboxNotReadable }
     public let description: String
 }
 
@@ -95,16 +97,19 @@ public struct DamagedOutbox: Error, CustomStringConvertible {
 enum RunningGateway {
     static func client(of configuration: Configuration) throws(StartError) -> AdminClient {
         guard let admin = configuration.admin else {
-            throw StartError("this gateway's admin address is off: write admin: { listen: 127.0.0.1:9464 }")
+            throw StartError(
+                .gatewayNotRunning, "the admin address of this gateway is off: write admin: { listen: 127.0.0.1:9464 }")
         }
         return AdminClient(host: admin.host, port: admin.port)
     }
 
     static func status(of configuration: Configuration) async throws -> GatewayStatus {
         let answer = try await client(of: configuration).get("/api/status")
-        let status = try JSONDecoder().decode(GatewayStatus.self, from: Data(answer))
+        let status = try APIJSON.decode(GatewayStatus.self, from: answer)
         guard status.gateway == configuration.gateway else {
-            throw StartError("the gateway that answers is \(status.gateway), not \(configuration.gateway)")
+            throw StartError(
+                .otherGateway,
+                "another gateway uses this admin address: \(status.gateway), not \(configuration.gateway)")
         }
         return status
     }

@@ -23,7 +23,7 @@ struct OutputWatch {
         guard !status.isUp else { return warnings.clear(.outputDown, of: forwarder.name) }
         warnings.warn(
             .outputDown, of: forwarder.name, count: 0,
-            "the output is down, and its events wait in the outbox: \(status.lastError ?? "the cause is unknown")",
+            "the output cannot send, and its events wait in the outbox: \(status.lastError ?? "the cause is unknown")",
             next:
                 "check its address, login, permissions and certificate, and whether the broker (or the primary host) runs"
         )

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Inputs
 import Modbus
@@ -70,7 +71,8 @@ public struct PollPlans: Encodable {
         }
         guard links.isEmpty, let name else { return }
         let known = configuration.links.filter { configuration.plan(of: $0) != nil }.map(\.name)
-        throw StartError("no Modbus link \(name); there are \(known.joined(separator: ", "))")
+        throw StartError(
+            .unknownLink, "\(name) is not a Modbus link; the Modbus links are \(known.joined(separator: ", "))")
     }
 }
 
@@ -129,7 +131,7 @@ extension PollPlans.LearnedOfDevice {
         let pause = max(learned.pause ?? 0, limits.pause) / 1_000
         self.limits =
             isLimited
-            ? "limits: { registers: \(registers), bits: \(bits), gap: \(gap)\(pause > 0 ? ", pause: \(pause)ms" : "") }"
+            ? "limits: { registers: \(registers), bits: \(bits), gap: \(gap)\(pause > 0 ? ", turnaround_delay: \(pause)ms" : "") }"
             : nil
     }
 }

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Modbus
 import YAMLText
@@ -12,6 +13,7 @@ public final class ProblemList {
         public var file: String
         public var line: Int
         public var column: Int
+        public var code: String
         public var message: String
         public var fix: String
     }
@@ -46,7 +48,9 @@ public final class ProblemList {
     public func check(maps paths: [String]) -> String {
         let maps = maps(at: paths)
         for map in maps where !map.examples.isEmpty && map.examples.allSatisfy({ $0.gives.isEmpty }) {
-            notes.append("map \(map.name): its examples prove nothing; write what registers or messages give")
+            notes.append(
+                "\(Code.exampleProvesNothing): map \(map.name): its examples check nothing; write in `expect` what the map computes"
+            )
         }
         let examples = maps.flatMap(\.examples)
         let computed = examples.count { $0.source == Example.computed }
@@ -68,11 +72,16 @@ public final class ProblemList {
                     problems: problems)
                 for failure in map.map(ExampleProof.failures) ?? [] {
                     problems.add(
-                        Problem(file: path, line: failure.line, column: 1, message: failure.description, fix: ""))
+                        Problem(
+                            file: path, line: failure.line, column: 1, code: .exampleFails,
+                            message: failure.description, fix: ""))
                 }
                 return map
             } catch {
-                problems.add(Problem(file: path, line: 1, column: 1, message: "cannot be read: \(error)", fix: ""))
+                problems.add(
+                    Problem(
+                        file: path, line: 1, column: 1, code: .unreadableFile, message: "cannot be read: \(error)",
+                        fix: ""))
                 return nil
             }
         }
@@ -87,7 +96,11 @@ public final class ProblemList {
     }
 
     public var report: [Entry] {
-        problems.sorted.map { Entry(file: $0.file, line: $0.line, column: $0.column, message: $0.message, fix: $0.fix) }
+        problems.sorted.map {
+            Entry(
+                file: $0.file, line: $0.line, column: $0.column, code: $0.code.description, message: $0.message,
+                fix: $0.fix)
+        }
     }
 }
 
@@ -99,23 +112,29 @@ extension Configuration.Link {
     ]
 
     fileprivate func notes(looksAtSystem: Bool) -> [String] {
-        let notes: [String?] =
+        let notes: [(Code, String)?] =
             switch way {
             case .modbus(.serial(let line), _):
                 [Self.noteOfSpeed(line), looksAtSystem ? line.noteOfDevice : nil]
             case .modbus(.dialIn(let port), _) where port.ranges.isEmpty && !port.isLoopback:
                 [
-                    "any host that can connect to \(port.host):\(port.port) is accepted as the device; "
-                        + "write where the device dials from, as from: [10.20.0.0/16]"
+                    (
+                        .dialInFromAnywhere,
+                        "the gateway accepts any host that connects to \(port.host):\(port.port) as the device; "
+                            + "write the addresses from which the device connects: from: [10.20.0.0/16]"
+                    )
                 ]
             case .modbus, .mqtt: []
             }
-        return notes.compactMap(\.self).map { "link \(name): \($0)" }
+        return notes.compactMap(\.self).map { code, text in "\(code): link \(name): \(text)" }
     }
 
-    private static func noteOfSpeed(_ line: SerialLine) -> String? {
+    private static func noteOfSpeed(_ line: SerialLine) -> (Code, String)? {
         guard !standardSpeeds.contains(line.baud) else { return nil }
         let nearest = standardSpeeds.min { abs($0 - line.baud) < abs($1 - line.baud) } ?? 9_600
-        return "\(line.baud) baud is no standard speed, and not every adapter makes it; the nearest is \(nearest)"
+        return (
+            .unusualBaudRate,
+            "\(line.baud) baud is not a standard speed, and not every adapter supports it; the nearest is \(nearest)"
+        )
     }
 }

@@ -1,12 +1,14 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Events
 import Inputs
 import Logging
 import MQTT
 import Modbus
+import Schemas
 
 /// One real read of a configured device.
 public struct Readout {
@@ -20,13 +22,16 @@ public struct Readout {
         self.configuration = configuration
         guard var device = configuration.devices.first(where: { $0.name == name }) else {
             throw StartError(
-                "no device \(name); there are \(configuration.devices.map(\.name).joined(separator: ", "))")
+                .unknownDevice,
+                "\(name) is not a device of the configuration; the devices are \(configuration.devices.map(\.name).joined(separator: ", "))"
+            )
         }
         if case .sunSpec = device.map.form { device.map.points = try Self.sunSpec(device, configuration) }
         self.device = device
         for point in wanted where !device.map.points.contains(where: { $0.name == point }) {
             throw StartError(
-                "\(device.map.name) has no point \(point); there are "
+                .unknownPoint,
+                "the map \(device.map.name) has no point \(point); its points are "
                     + device.map.points.map(\.name).joined(separator: ", "))
         }
         points = wanted.isEmpty ? device.map.points : device.map.points.filter { wanted.contains($0.name) }
@@ -42,9 +47,10 @@ public struct Readout {
         let found = try SingleRead.sunSpec(try settings(of: link, device.name), unit: unit, logger: .silent)
         guard let map = SunSpecMaps.map(of: device.name, found)?.map else {
             throw StartError(
+                .sunSpecModelsUnknown,
                 found.models.isEmpty
-                    ? "\(device.name) answers, and does not say by SunSpec what it has: name a map for it"
-                    : "\(device.name) has models that are not known here: headgate scan \(link.name) shows its registers"
+                    ? "\(device.name) responds, but has no SunSpec models: write a map for it"
+                    : "\(device.name) has only SunSpec models that are unknown here: headgate scan \(link.name) shows its registers"
             )
         }
         return map.points
@@ -68,7 +74,9 @@ public struct Readout {
 
     private func read(_ points: [Point], patience: Duration) throws -> [SingleRead.Row] {
         guard let link = configuration.links.first(where: { $0.name == device.link }) else {
-            throw StartError("\(device.name) is computed: headgate status and headgate tail show it")
+            throw StartError(
+                .deviceNotReadable,
+                "\(device.name) has derived points only: headgate status and headgate tail show them")
         }
         switch (link.way, device.map.form, device.address) {
         case (.modbus, _, .unit(let unit)):
@@ -83,7 +91,8 @@ public struct Readout {
             return try SingleRead.listen(settings, listened, points: points, limit: patience)
         default:
             throw StartError(
-                "\(device.name) says when it likes: headgate status and headgate tail show what the running gateway hears"
+                .deviceNotReadable,
+                "\(device.name) is an edge node and cannot be polled: headgate status and headgate tail show what it publishes"
             )
         }
     }
@@ -92,10 +101,11 @@ public struct Readout {
         of link: Configuration.Link, _ device: String
     ) throws(StartError) -> ModbusLinkSettings {
         guard case .modbus(let endpoint, let timeout) = link.way else {
-            throw StartError("\(link.name) is not a Modbus link")
+            throw StartError(.wrongLinkProtocol, "\(link.name) is not a Modbus link")
         }
         guard !endpoint.isDialIn else {
-            throw StartError("\(device) dials in to the running gateway: headgate status shows what it says")
+            throw StartError(
+                .notADialedLink, "\(device) connects to the running gateway: headgate status shows its readings")
         }
         var settings = ModbusLinkSettings(name: link.name, endpoint: endpoint, timeout: timeout, devices: [])
         settings.answersAs = link.answersAs
@@ -106,7 +116,10 @@ public struct Readout {
     public func decodings() throws -> [RawDecodings] {
         guard let link = configuration.links.first(where: { $0.name == device.link }),
             case .unit(let unit) = device.address
-        else { throw StartError("\(device.name) is not a Modbus device: only registers can be read in other ways") }
+        else {
+            throw StartError(
+                .deviceNotReadable, "\(device.name) is not a Modbus device: --raw is only for registers")
+        }
         let settings = try Self.settings(of: link, device.name)
         return try points.compactMap { point in
             guard case .register(let source) = point.source, !source.table.holdsBits else { return nil }
@@ -149,10 +162,12 @@ public struct Readout {
 /// One point as it was read.
 public struct ReadoutRow: Encodable {
     public var point: String
-    public var value: String
+    public var value: JSONDocument
     public var unit: String
     public var quality: String
     public var reason: String?
+    /// The code of the reason.
+    public var code: String?
     public var time: String
     /// The registers in hexadecimal, or the bits.
     public var raw: String
@@ -160,14 +175,18 @@ public struct ReadoutRow: Encodable {
     public var explanation: String?
     public var next: String?
 
+    /// The value as a person reads it: a text without quotes.
+    public var shown: String { value == .null ? "" : value.asString ?? value.text }
+
     init(_ row: SingleRead.Row, at endpoint: ModbusEndpoint?) {
         explanation = row.error.map { "\($0)" }
         next = endpoint.flatMap { row.error?.advice(at: $0) }
         point = row.point.name
-        value = ValueText.describe(row.reading.value, text: row.text)
+        value = JSONDocument(row.reading.value, text: row.text)
         unit = row.point.sentUnit
         quality = "\(row.reading.quality.name)"
         reason = row.reading.reason == .none ? nil : "\(row.reading.reason.name)"
+        code = row.reading.reason.code?.description
         time = row.reading.time.iso8601
         raw = row.raw.map { "0x" + String($0, radix: 16, padded: 4) }.joined(separator: " ")
     }
@@ -185,7 +204,7 @@ public struct RawDecodings: Encodable {
         public var text: String?
         public var score: Int
         /// Whether the map has it so.
-        public var isOfMap: Bool
+        public var matchesMap: Bool
     }
 
     public var point: String
@@ -202,17 +221,17 @@ public struct RawDecodings: Encodable {
             Way(
                 address: one.address, type: one.type.rawValue, order: one.order.rawValue,
                 raw: Self.hexadecimal(one.words), value: one.value, score: one.score,
-                isOfMap: one.address == Int(source.address) && one.type == source.layout.type
+                matchesMap: one.address == Int(source.address) && one.type == source.layout.type
                     && (one.order == source.layout.order
                         || one.type.registers == 1 && one.order.swapsBytes == source.layout.order.swapsBytes)
             )
         }
         guard let text, let shown = TextLayout().text(text) else { return }
-        let isOfMap = source.layout.type == .string && source.layout.length == text.count
+        let matchesMap = source.layout.type == .string && source.layout.length == text.count
         ways.insert(
             Way(
                 address: Int(source.address), type: "string, length \(text.count)", order: "ABCD",
-                raw: Self.hexadecimal(text), text: shown, score: 100, isOfMap: isOfMap), at: 0)
+                raw: Self.hexadecimal(text), text: shown, score: 100, matchesMap: matchesMap), at: 0)
     }
 
     private static func hexadecimal(_ words: [UInt16]) -> String {

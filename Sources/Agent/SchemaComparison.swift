@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Outputs
 import Schemas
@@ -75,7 +76,7 @@ public struct SchemaComparison: Encodable {
                     continue
                 }
                 guard let old = JSONDocument(text.utf8) else {
-                    throw StartError("the registry has something else than Avro under \(subject)")
+                    throw StartError(.notAvro, "the subject \(subject) of the registry is not an Avro schema")
                 }
                 comparisons.append(SchemaComparison(entry.record, new: new, old: old, from: subject, rule))
             }

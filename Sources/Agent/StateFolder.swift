@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Glibc
 import YAMLText
 
@@ -29,8 +30,9 @@ enum StateFolder {
             })
         {
             throw StartError(
-                "state: other users can read \(path), and it holds \(foreign), which is not the gateway's: "
-                    + "name a folder of its own, or give this one the mode 0700")
+                .stateFolderNotPrivate,
+                "state: other users can read \(path), and it contains \(foreign), which is not a file of the gateway: "
+                    + "name a folder for the gateway alone, or change its mode to 0700")
         }
         return try close(path, depth: 0)
     }
@@ -40,7 +42,8 @@ enum StateFolder {
         for part in path.split(separator: "/") {
             made += (made.isEmpty && !path.hasPrefix("/") ? "" : "/") + part
             guard mkdir(made, 0o700) == 0 || errno == EEXIST else {
-                throw StartError("state: cannot make \(made): \(String(cString: strerror(errno)))")
+                throw StartError(
+                    .stateFolderNotPrivate, "state: cannot create \(made): \(String(cString: strerror(errno)))")
             }
         }
     }
@@ -59,8 +62,9 @@ enum StateFolder {
                 // A folder that an administrator gives to a group stays so; what the gateway makes in it is its own alone.
                 if errno == EPERM, status.st_mode & 0o007 == 0 { return 0 }
                 throw StartError(
-                    "state: \(path) can be read by other users, and its mode cannot be changed "
-                        + "(\(String(cString: strerror(errno)))): give it to the gateway's user, with mode \(isFolder ? "0700" : "0600")"
+                    .stateFolderNotPrivate,
+                    "state: other users can read \(path), and its mode cannot be changed "
+                        + "(\(String(cString: strerror(errno)))): make the user of the gateway its owner, with mode \(isFolder ? "0700" : "0600")"
                 )
             }
             count = 1

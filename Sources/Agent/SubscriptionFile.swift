@@ -41,7 +41,7 @@ struct SubscriptionFile: Sendable {
             guard isMoved != true, !connections.values.contains(where: known.isOf) else { continue }
             warnings.warn(
                 .sessionLeft, of: link,
-                "the broker \(known.broker) keeps the session of the former client id \(known.client) and queues messages "
+                "the broker \(known.broker) keeps the session of the former client ID \(known.client), and queues messages "
                     + "for it until it expires",
                 next: "remove the session at the broker")
         }

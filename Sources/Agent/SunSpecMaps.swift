@@ -30,7 +30,7 @@ struct SunSpecMaps {
         for device in configuration.devices where device.map.name == DeviceMap.sunSpec.name {
             let path = path(device.name)
             guard TextFile.exists(path) else { continue }
-            let next = "the device is asked for its models anew; rules on its points work once it has answered"
+            let next = "the gateway reads the models of the device again; rules on its points work after that"
             do {
                 if Self.map(try TextFile.read(path)) == nil {
                     damaged.setAside(path, "it is no device map", next: next)

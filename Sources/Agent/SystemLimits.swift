@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Glibc
 import Modbus
 
@@ -46,6 +47,7 @@ enum SystemLimits {
         setrlimit(files, &limit)
         guard limit.rlim_cur < needed else { return }
         throw StartError(
+            .systemLimit,
             "the system allows \(limit.rlim_cur) open files, and this configuration needs \(needed): "
                 + (needed > mostFiles
                     ? "use fewer links" : "raise the limit (ulimit -n, LimitNOFILE= of systemd)"))
@@ -62,6 +64,7 @@ enum SystemLimits {
         let started = ThreadProbe.start(needed)
         guard started < needed else { return }
         throw StartError(
+            .systemLimit,
             "the system allows \(started) more threads, and this configuration needs \(needed): "
                 + "raise the limit (ulimit -u, TasksMax= of systemd, pids of the container)")
     }

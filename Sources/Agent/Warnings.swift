@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import Logging
 import Synchronization
@@ -57,7 +58,7 @@ final class Warnings: WarningSink {
         }
         guard isNew else { return }
         logs[kind.part].warning(
-            "\(text)", metadata: ["warning": "\(kind.rawValue)", "of": "\(subject)", "next": "\(next)"])
+            kind.code, "\(text)", metadata: ["warning": "\(kind.rawValue)", "of": "\(subject)", "next": "\(next)"])
     }
 
     func clear(_ kind: Warning.Kind, of subject: String) {

@@ -1,13 +1,14 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import YAMLText
 
 /// The `derived` of a map: points that are computed of its others; and of a configuration, of points of several devices.
 public struct DerivedKeys {
     /// What is doubted is what is read.
-    private static let filters = ["deadband", "at_least", "at_most", "swing"]
+    private static let filters = ["deadband", "max_interval", "min_interval", "swinging_door"]
     /// At least so far apart may what is put together be, in microseconds.
     private static let leastWithin: Int64 = 60_000_000
 
@@ -32,9 +33,9 @@ public struct DerivedKeys {
         listed.all().compactMap { name, value in
             guard let text = name.scalar, let mapping = value.mapping() else { return nil }
             defer { mapping.finish() }
-            if !DeviceMapFile.isName(text) { name.problem("should be a name of a-z, 0-9 and _", fix: "") }
+            if !DeviceMapFile.isName(text) { name.problem(.invalidName, "must be a name of a-z, 0-9 and _", fix: "") }
             if names.contains(text) {
-                name.problem("is the name of a point that is read", fix: "give it another")
+                name.problem(.nameTaken, "is already the name of a point under `points`", fix: "choose another name")
             }
             return point(named: text, PointKeys(mapping, defaults: nil))
         }
@@ -45,7 +46,9 @@ public struct DerivedKeys {
         let lane = keys.lane
         let within = keys.take("within")?.duration(atLeast: 1_000)
         let written = keys.takeOwn("expr")
-        if written == nil { keys.problem("needs `expr`", fix: "write a formula: expr: sqrt(p*p + q*q)") }
+        if written == nil {
+            keys.problem(.missingKey, "must have `expr`", fix: "write a formula: expr: sqrt(p*p + q*q)")
+        }
         let text = written?.string() ?? ""
         let program = written.flatMap { self.program(text, unit, $0) }
         let isNumber = !(program?.isBoolean ?? false)
@@ -66,7 +69,7 @@ public struct DerivedKeys {
         do throws(ExpressionError) {
             return try ExpressionCompiler.compile(text, unit: unit, names: names) { lookup($0)?.operand }
         } catch {
-            written.problem("\(error.message), at character \(error.offset + 1) of `\(text)`")
+            written.problem(error.code, "\(error.message), at character \(error.offset + 1) of `\(text)`")
             return nil
         }
     }

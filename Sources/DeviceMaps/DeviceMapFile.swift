@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Crypto
 import Events
 import YAMLText
@@ -31,7 +32,8 @@ public struct DeviceMapFile {
             .integer(in: 1...1_000_000)
         if let written = root.require("map", fix: "write map: \(name)"), let scalar = written.string(), scalar != name {
             written.problem(
-                "should be the file's name", fix: "write map: \(name), or rename the file to \(scalar).yaml")
+                .mapNameDiffers, "must be the name of the file",
+                fix: "write map: \(name), or rename the file to \(scalar).yaml")
         }
         guard let (form, points, examples) = formPointsAndExamples() else { return nil }
         root.finish()
@@ -66,10 +68,10 @@ public struct DeviceMapFile {
             let examples = ExampleFile(points: all, place: nil, form: reader.form).examples(in: root)
             return (.mqtt(reader.form), all, examples)
         case (nil, nil):
-            root.problem("needs `modbus` or `mqtt`", fix: "say how the product is read")
+            root.problem(.needsExactlyOneOf, "must have `modbus` or `mqtt`", fix: "write how the product is read")
             return nil
         case (_?, let mqtt?):
-            mqtt.problem("cannot stand beside `modbus`", fix: "make two maps of them")
+            mqtt.problem(.conflictingKeys, "is not allowed beside `modbus`", fix: "write two maps")
             return nil
         }
     }
@@ -83,7 +85,7 @@ public struct DeviceMapFile {
             guard let mapping = value.mapping() else { return nil }
             let keys = PointKeys(mapping, defaults: defaults)
             if !Self.isName(name.scalar ?? "") {
-                name.problem("should be a name of a-z, 0-9 and _", fix: "")
+                name.problem(.invalidName, "must be a name of a-z, 0-9 and _", fix: "")
             }
             let point = keys.point(named: name.scalar ?? "", source: source(keys))
             let keysOfPoints = PointKeys.common + (isModbus ? ModbusFormFile.pointKeys : MQTTFormFile.pointKeys)
@@ -93,7 +95,7 @@ public struct DeviceMapFile {
             return point
         }
         if problems.all.count == before { Self.proveApart(points, names) }
-        if points.isEmpty, problems.isEmpty { root.problem("needs at least one point under `points`") }
+        if points.isEmpty, problems.isEmpty { root.problem(.missingKey, "must have at least one point under `points`") }
         return points
     }
 
@@ -111,8 +113,8 @@ public struct DeviceMapFile {
             if let other = seen.first(where: { $0.table == source.table && $0.span != span && $0.span.overlaps(span) })
             {
                 name.problem(
-                    "shares some registers with `\(other.name)`, and not all",
-                    fix: "look at `address` and `type` of both")
+                    .registersOverlap, "shares some of its registers with `\(other.name)`, but not all",
+                    fix: "correct `address` and `type` of both")
             }
             seen.append((point.name, source.table, span))
         }

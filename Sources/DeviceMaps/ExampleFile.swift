@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import YAMLText
 
@@ -16,10 +17,12 @@ struct ExampleFile {
 
     func examples(in root: YAMLMapping) -> [Example] {
         guard root.provesExamples || root.has("examples") else { return [] }
-        guard let listed = root.require("examples", fix: "prove the map: what do some registers or messages give?")
+        guard
+            let listed = root.require(
+                "examples", fix: "add an example of registers or of a message, and what the map computes from it")
         else { return [] }
         let examples = listed.sequence() ?? []
-        if examples.isEmpty, root.provesExamples { listed.problem("should have at least one example") }
+        if examples.isEmpty, root.provesExamples { listed.problem(.examplesMissing, "must have at least one example") }
         return examples.compactMap(example)
     }
 
@@ -29,11 +32,12 @@ struct ExampleFile {
         let source = mapping.take("source")
         if let source, let text = source.string(), text.allSatisfy(\.isWhitespace) {
             source.problem(
-                "should name a read-out or a document",
-                fix: "write source: computed for raw values that the map's own formulas gave")
+                .exampleWithoutSource,
+                "must name the reading of a real device or the document that the example is from",
+                fix: "write source: computed if the values were computed from the formulas of this map")
         }
         let given = place == nil ? message(mapping) : registers(mapping)
-        let gives = mapping.require("gives", fix: "write gives: { point: value }")?.mapping()?.all() ?? []
+        let gives = mapping.require("expect", fix: "write expect: { point: value }")?.mapping()?.all() ?? []
         let expected = gives.compactMap(expectation)
         guard let given else { return nil }
         var example = Example(given: given, gives: expected, line: value.line)
@@ -46,16 +50,20 @@ struct ExampleFile {
     private func takeMessage(_ mapping: YAMLMapping, _ example: inout Example) {
         if let time = mapping.take("time"), let text = time.string() {
             example.time = Timestamp(iso8601: text.utf8)
-            if example.time == nil { time.problem("should be a moment, like 2026-11-21T09:00:00Z") }
-            if form?.time == nil { time.problem("cannot be checked: the map has no `time`", fix: "leave it out") }
+            if example.time == nil { time.problem(.invalidTime, "must be a time, like 2026-11-21T09:00:00Z") }
+            if form?.time == nil {
+                time.problem(.keyNotAllowedHere, "cannot be checked: the map has no `time`", fix: "remove it")
+            }
         }
         example.deviceTopic = mapping.take("device_topic")?.string() ?? ""
         guard let device = mapping.take("device") else { return }
         example.device = device.string()
         if form?.id == nil {
-            device.problem("cannot be checked: the map has no `id`", fix: "leave it out")
+            device.problem(.keyNotAllowedHere, "cannot be checked: the map has no `id`", fix: "remove it")
         } else if !(form?.id?.levels.isEmpty ?? true) || form?.id?.rest != nil, example.deviceTopic.isEmpty {
-            device.problem("needs the topic that it is taken from", fix: "write device_topic: zigbee2mqtt/lamp")
+            device.problem(
+                .missingKey, "must have `device_topic`, from which the map takes the device ID",
+                fix: "write device_topic: zigbee2mqtt/lamp")
         }
     }
 
@@ -65,7 +73,7 @@ struct ExampleFile {
         let name = key.scalar ?? ""
         guard points.contains(where: { $0.name == name }) else {
             let nearest = Spelling.nearest(to: name, among: points.map(\.name))
-            key.problem("is no point of this map", fix: nearest.map { "did you mean \($0)?" } ?? "")
+            key.problem(.unknownPoint, "is not a point of this map", fix: nearest.map { "did you mean \($0)?" } ?? "")
             return nil
         }
         let text = value.scalar ?? ""
@@ -114,7 +122,7 @@ struct ExampleFile {
             UInt8(String(digits[$0...($0 + 1)]), radix: 16)
         }
         guard bytes.count * 2 == digits.count else {
-            hex.problem("should be bytes in hexadecimal, two digits each")
+            hex.problem(.invalidHex, "must be bytes in hexadecimal, two digits each")
             return nil
         }
         return .message(topic: topic, payload: bytes)

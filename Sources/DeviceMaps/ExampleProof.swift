@@ -12,7 +12,9 @@ public enum ExampleProof {
         public var expected: String
         public var found: String
 
-        public var description: String { "example: `\(point)` should be \(expected), but the map makes it \(found)" }
+        public var description: String {
+            "the example expects `\(point)` to be \(expected), but the map computes \(found)"
+        }
     }
 
     public static func failures(of map: DeviceMap) -> [Failure] {

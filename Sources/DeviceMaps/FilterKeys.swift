@@ -1,13 +1,16 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import YAMLText
 
 /// The keys that say how a point is filtered: of a point in a map, and of an entry of `filters` in a configuration.
 public enum FilterKeys {
-    public static let all = ["deadband", "at_least", "at_most", "swing", "spike", "stuck", "duplicates"]
+    public static let all = [
+        "deadband", "max_interval", "min_interval", "swinging_door", "spike", "stuck", "duplicates",
+    ]
     /// Those that mean something for numbers only.
-    static let ofNumbers: Set = ["swing", "spike", "stuck"]
+    static let ofNumbers: Set = ["swinging_door", "spike", "stuck"]
 
     /// - Parameters:
     ///   - take: the value of a key, nil where it is not there.
@@ -24,10 +27,10 @@ public enum FilterKeys {
     private static func change(_ key: String, _ value: YAMLValue?) -> Filters.Change? {
         switch key {
         case "deadband": read(value, deadband).map(Filters.Change.deadband)
-        case "at_least": read(value) { $0.duration(atLeast: 1_000) }.map(Filters.Change.atLeast)
-        case "at_most": read(value) { $0.duration(atLeast: 1_000) }.map(Filters.Change.atMost)
+        case "max_interval": read(value) { $0.duration(atLeast: 1_000) }.map(Filters.Change.atLeast)
+        case "min_interval": read(value) { $0.duration(atLeast: 1_000) }.map(Filters.Change.atMost)
         case "stuck": read(value) { $0.duration(atLeast: 1_000) }.map(Filters.Change.stuck)
-        case "swing": read(value, bound).map(Filters.Change.swing)
+        case "swinging_door": read(value, bound).map(Filters.Change.swing)
         case "spike": read(value, spike).map(Filters.Change.spike)
         case "duplicates":
             read(value) { $0.word(["drop": true, "keep": false]) }.map { .duplicates(isDropped: $0 ?? false) }
@@ -45,7 +48,9 @@ public enum FilterKeys {
         let text = value.scalar ?? ""
         let isPercent = text.hasSuffix("%")
         guard let number = Double(isPercent ? String(text.dropLast()) : text), number >= 0, number.isFinite else {
-            value.problem("should be an amount in the point's unit, or a percentage", fix: "write 0.05 or 1%")
+            value.problem(
+                .invalidDeadband, "must be an amount in the unit of the point, or a percentage", fix: "write 0.05 or 1%"
+            )
             return nil
         }
         return isPercent ? .relative(number / 100) : .absolute(number)
@@ -54,7 +59,8 @@ public enum FilterKeys {
     private static func bound(_ value: YAMLValue) -> Double? {
         guard let number = value.number() else { return nil }
         if number > 0 { return number }
-        value.problem("should be more than 0, in the point's unit", fix: "write swing: 0.5")
+        value.problem(
+            .invalidDeadband, "must be greater than 0, in the unit of the point", fix: "write swinging_door: 0.5")
         return nil
     }
 
@@ -69,7 +75,7 @@ public enum FilterKeys {
             spike.limit = Self.limit(number, limit) ?? spike.limit
         }
         if let floor = mapping.take("floor"), let number = floor.number() {
-            if number < 0 { floor.problem("should be at least 0, in the point's unit") }
+            if number < 0 { floor.problem(.valueOutOfBounds, "must be at least 0, in the unit of the point") }
             spike.floor = number
         }
         if let send = mapping.take("send")?.word(["doubtful": true, "nothing": false]) { spike.isKept = send }
@@ -79,7 +85,7 @@ public enum FilterKeys {
 
     private static func limit(_ number: Double, _ value: YAMLValue) -> Double? {
         if number >= 1 { return number }
-        value.problem("should be at least 1 standard deviation", fix: "3 is usual")
+        value.problem(.valueOutOfBounds, "must be at least 1 standard deviation", fix: "3 is usual")
         return nil
     }
 }

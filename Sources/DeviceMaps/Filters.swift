@@ -1,6 +1,8 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
+
 /// Which of a point's readings are let go of as no news, and which are doubted.
 public struct Filters: Sendable, Equatable {
     /// A value far from those around it (Hampel, 1974): by more than so many standard deviations, as the median of the
@@ -78,12 +80,14 @@ public struct Filters: Sendable, Equatable {
     public var contradiction: (message: String, fix: String)? {
         if swing != nil, deadband != nil || atMost != nil {
             return (
-                "`swing` cannot stand beside `deadband` or `at_most`: each says which readings are let go of",
-                "keep one of them"
+                "`swinging_door` is not allowed beside `deadband` or `min_interval`: each of them selects the readings to drop",
+                "remove one of them"
             )
         }
         if let atLeast, let atMost, atMost >= atLeast {
-            return ("`at_most` should be shorter than `at_least`", "each `at_least` one is sent whatever it says")
+            return (
+                "`min_interval` must be shorter than `max_interval`", "a reading is sent at least every `max_interval`"
+            )
         }
         return nil
     }

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import YAMLText
 
@@ -9,17 +10,20 @@ extension PointKeys {
     /// How the value lies in its registers, and the raw values that mean that there is none.
     func layout() -> (RegisterLayout, absent: [UInt64])? {
         guard let typeValue = take("type") else {
-            problem("needs `type`", fix: "write type: uint16, or give a default for the map")
+            problem(.missingKey, "must have `type`", fix: "write type: uint16, or write a default for the map")
             return nil
         }
         guard let type = typeValue.word(Self.types) else { return nil }
         if type == .string { return textLayout().map { ($0, []) } }
-        for key in ["encoding", "padding"] { takeOwn(key)?.problem("is of strings only", fix: "leave it out") }
+        for key in ["encoding", "padding"] {
+            takeOwn(key)?.problem(.onlyForType, "is only for strings", fix: "remove it")
+        }
         let order = take("order")?.word(Self.orders) ?? .ABCD
         let bits = bits(of: type)
         var layout = RegisterLayout(type: type, order: order, bits: bits)
         layout.absentRegister = absentRegister(of: layout)
-        takeOwn("length")?.problem("is of strings only", fix: "the type says how long a number is")
+        takeOwn("length")?.problem(
+            .onlyForType, "is only for strings", fix: "remove it: the type gives the length of a number")
         // A default is of whole values, not of some bits of one.
         let written = bits == nil ? take("absent") : takeOwn("absent")
         let absent = (written?.sequence() ?? []).compactMap { pattern(of: $0, &layout) }
@@ -36,7 +40,9 @@ extension PointKeys {
 
     /// Texts that mean "no value" are those of the conversion.
     private func textLayout() -> RegisterLayout? {
-        for key in ["bit", "bits"] { takeOwn(key)?.problem("needs an integer type", fix: "write type: uint16") }
+        for key in ["bit", "bits"] {
+            takeOwn(key)?.problem(.needsIntegerType, "must have an integer type", fix: "write type: uint16")
+        }
         var layout = RegisterLayout(type: .string)
         var text = TextLayout()
         text.order = takeOwn("order")?.word(Self.textOrders) ?? .asSent
@@ -48,7 +54,7 @@ extension PointKeys {
         }
         layout.text = text
         guard let length = takeOwn("length") else {
-            problem("needs `length`", fix: "say how many registers the text takes: length: 8")
+            problem(.missingKey, "must have `length`", fix: "write how many registers the text has: length: 8")
             return nil
         }
         layout.length = length.integer(in: 1...ModbusLimits.protocolRegisters) ?? 1
@@ -60,18 +66,20 @@ extension PointKeys {
         let bit = takeOwn("bit")
         let field = takeOwn("bits")
         if let value = bit ?? field, !type.isInteger {
-            value.problem("needs an integer type", fix: "write type: uint16")
+            value.problem(.needsIntegerType, "must have an integer type", fix: "write type: uint16")
             return nil
         }
         if let bit {
-            if field != nil { bit.problem("cannot stand beside `bits`", fix: "keep one of them") }
+            if field != nil {
+                bit.problem(.conflictingKeys, "is not allowed beside `bits`", fix: "remove one of the two")
+            }
             return bit.integer(in: 0...(width - 1), "a bit").map { $0...$0 }
         }
         guard let field, let ends = field.sequence() else { return nil }
         guard ends.count == 2, let low = ends[0].integer(in: 0...(width - 1), "a bit"),
             let high = ends[1].integer(in: 0...(width - 1), "a bit"), low <= high
         else {
-            field.problem("should be the lowest and the highest bit", fix: "write bits: [0, 3]")
+            field.problem(.invalidBits, "must be the lowest and the highest bit", fix: "write bits: [0, 3]")
             return nil
         }
         return low...high
@@ -82,7 +90,9 @@ extension PointKeys {
         let text = absent.scalar ?? ""
         if text == "nan" {
             layout.absentNaN = true
-            if layout.type != .float32, layout.type != .float64 { absent.problem("nan is of floats only") }
+            if layout.type != .float32, layout.type != .float64 {
+                absent.problem(.invalidRawValue, "must not be nan: only floats have it")
+            }
             return nil
         }
         if text.hasPrefix("0x"), let pattern = UInt64(text.dropFirst(2), radix: 16) {
@@ -95,12 +105,14 @@ extension PointKeys {
         if let number = Double(text), let pattern = layout.pattern(of: number) {
             // An integer type holds it as it is, or not at all.
             if layout.type.isInteger, layout.bits == nil, layout.number(of: pattern) != number {
-                absent.problem("is not a value of \(layout.type.rawValue)", fix: "write its bit pattern, like 0xFFFF")
+                absent.problem(
+                    .invalidRawValue, "is not a value of \(layout.type.rawValue)",
+                    fix: "write its bit pattern, like 0xFFFF")
             }
             if layout.bits != nil { checkWidth(of: absent, pattern, layout) }
             return pattern
         }
-        absent.problem("should be a raw value", fix: "write 0x8000, -32768 or nan")
+        absent.problem(.invalidRawValue, "must be a raw value", fix: "write 0x8000, -32768 or nan")
         return nil
     }
 
@@ -108,8 +120,9 @@ extension PointKeys {
         let width = layout.bits?.count ?? layout.registers * 16
         if width < 64, pattern >> UInt64(width) != 0 {
             absent.problem(
-                "has more than the \(width) bits of the value",
-                fix: "write it as it lies in these bits, or absent_register for a value of the whole register")
+                .rawValueTooWide, "needs more than the \(width) bits of the value",
+                fix: "write the value of these bits alone, or write `absent_register` for a value of the whole register"
+            )
         }
     }
 

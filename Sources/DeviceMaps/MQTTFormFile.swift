@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import YAMLText
 
 /// The `mqtt:` part of a device map, and the points that are read from messages.
@@ -24,12 +25,13 @@ struct MQTTFormFile {
         form.time = mapping.take("time").flatMap(Self.time)
         form.id = mapping.take("id").flatMap(Self.identity)
         form.items = mapping.take("items").flatMap(Self.items)
-        form.silence = mapping.take("silent_after").flatMap(Self.silence) ?? .learnt
+        form.silence = mapping.take("offline_after").flatMap(Self.silence) ?? .learnt
         form.presence = mapping.take("presence").flatMap(Self.presence)
         if form.presence != nil, form.id?.path != nil {
             mapping.problem(
-                "has `presence`, which needs the device's id from the topic, and takes it from the payload",
-                fix: "take the id from the topic")
+                .presenceNeedsTopicID,
+                "has `presence`, which needs the device ID from the topic, and takes the ID from the payload",
+                fix: "take the ID from the topic")
         }
         form.requires = (mapping.take("requires")?.sequence() ?? []).compactMap(Self.path)
         form.isLenient = mapping.take("lenient")?.boolean() ?? true
@@ -54,14 +56,14 @@ struct MQTTFormFile {
         case .text: return .text
         case .json:
             guard let path = keys.takeOwn("path") else {
-                keys.problem("needs `path`", fix: "write path: ENERGY.Power")
+                keys.problem(.missingKey, "must have `path`", fix: "write path: ENERGY.Power")
                 return nil
             }
             let type = keys.take("type")?.word(Self.types) ?? (keys.isNumber ? .measured : .any)
             if type == .string, keys.isMeasured {
                 keys.problem(
-                    "is a text, and has a unit, a scale or a range, which are of numbers",
-                    fix: "leave `type` out, or the others")
+                    .onlyForType, "is a text, and has a unit, a scale or a range, which are only for numbers",
+                    fix: "remove `type`, or remove the others")
             }
             return Self.path(path).map { .json($0, type) }
         case .registers: return registers(keys).map { .registers(address: $0, $1, absent: $2) }
@@ -70,7 +72,9 @@ struct MQTTFormFile {
 
     private func registers(_ keys: PointKeys) -> (address: Int, RegisterLayout, absent: [UInt64])? {
         guard let address = keys.takeOwn("address") else {
-            keys.problem("needs `address`", fix: "count registers of two bytes from the payload's start, from 0")
+            keys.problem(
+                .missingKey, "must have `address`",
+                fix: "count registers of two bytes from the start of the payload, from 0")
             return nil
         }
         guard let number = address.integer(in: 0...32_767, "an address"), let (layout, absent) = keys.layout()
@@ -87,7 +91,8 @@ struct MQTTFormFile {
         switch form {
         case .json:
             guard let path = keys.takeOwn("path") else {
-                keys.problem("needs `path`, where the list of samples is", fix: "write path: acceleration")
+                keys.problem(
+                    .missingKey, "must have `path`, the place of the list of samples", fix: "write path: acceleration")
                 return nil
             }
             guard let path = Self.path(path), let figure else { return nil }
@@ -95,14 +100,15 @@ struct MQTTFormFile {
         case .registers:
             guard let (address, layout, absent) = registers(keys), let figure else { return nil }
             if layout.type == .string || layout.type == .bool || layout.bits != nil {
-                value.problem("needs numbers", fix: "write type: int16")
+                value.problem(.samplesNeedNumbers, "must have the type of a number", fix: "write type: int16")
             }
             if case .path = figure.rate {
-                value.problem("has no path to its rate in raw bytes", fix: "write rate: 6400")
+                value.problem(
+                    .samplesNeedNumbers, "must not be a path: raw bytes have no paths", fix: "write rate: 6400")
             }
             return .rawSamples(address: address, layout, absent: absent, figure)
         case .number, .text:
-            value.problem("needs a payload that is JSON, or raw bytes", fix: "write payload: json")
+            value.problem(.samplesNeedNumbers, "needs a payload of JSON or of raw bytes", fix: "write payload: json")
             return nil
         }
     }
@@ -112,7 +118,9 @@ struct MQTTFormFile {
     private static func topic(_ value: YAMLValue) -> String? {
         guard let text = value.string() else { return nil }
         if text.hasPrefix("/") || text.hasSuffix("/") || text.contains("+") || text.contains("#") {
-            value.problem("should be a topic below the device's own", fix: "no wildcards, no / at its ends")
+            value.problem(
+                .invalidSubtopic, "must be a topic below the topic of the device",
+                fix: "write it without wildcards, and without / at its start and end")
             return nil
         }
         return text
@@ -120,7 +128,9 @@ struct MQTTFormFile {
 
     static func path(_ value: YAMLValue) -> JSONPath? {
         guard let path = value.string().flatMap(JSONPath.init) else {
-            value.problem("is not a path", fix: "write keys with dots between them, like ENERGY.Power or sensors[0].t")
+            value.problem(
+                .invalidPath, "is not a path",
+                fix: "write keys with dots between them, like ENERGY.Power or sensors[0].t")
             return nil
         }
         return path
@@ -147,19 +157,22 @@ struct MQTTFormFile {
         case (let path?, nil): place = Self.path(path).map(MQTTForm.Place.path)
         case (nil, let level?): place = self.level(level).map(MQTTForm.Place.level)
         default:
-            value.problem("needs one of `path` and `level`", fix: "write { path: time, format: iso8601 }")
+            value.problem(
+                .needsExactlyOneOf, "must have `path` or `level`", fix: "write { path: time, format: iso8601 }")
             return nil
         }
         var time = place.map { DeviceTime(place: $0, format: format) }
         if let zone {
             if format != .iso8601 {
-                zone.problem("applies to iso8601 only: the other formats count from 1970 in UTC", fix: "leave it out")
+                zone.problem(
+                    .keyNotAllowedHere, "is only for iso8601: the other formats count from 1970 in UTC",
+                    fix: "remove it")
             }
             let rules = zone.string().flatMap { TimeZoneRules(named: $0) }
             time?.zone = rules
             if rules == nil {
                 zone.problem(
-                    "is no time zone of this system",
+                    .unknownTimeZone, "is not a time zone of this system",
                     fix: "write one like Europe/Berlin, and install the package tzdata")
             }
         }
@@ -169,7 +182,7 @@ struct MQTTFormFile {
 
     private static func level(_ value: YAMLValue) -> Int? {
         guard let number = value.integer(in: -64...64, "a level") else { return nil }
-        if number == 0 { value.problem("should count levels from 1, or from -1 at the end") }
+        if number == 0 { value.problem(.invalidLevel, "must be a level: from 1 at the start, or from -1 at the end") }
         return number
     }
 
@@ -185,7 +198,8 @@ struct MQTTFormFile {
         let ways = [one, levels, rest].count { $0 != nil }
         if ways > 1 || (ways == 0 && path == nil) || (levels != nil && identity.levels.isEmpty) {
             value.problem(
-                "needs `level`, `levels` or `from_level`, or `path`, or one of the first beside `path`",
+                .needsExactlyOneOf,
+                "must have `level`, `levels`, `from_level` or `path`; `path` may stand beside one of the others",
                 fix: "write { level: 2 }, { levels: [2, 3] }, { from_level: 2 } or { path: device.mac }")
         }
         return identity
@@ -196,14 +210,17 @@ struct MQTTFormFile {
         let topic = mapping.require("topic", fix: "write topic: LWT, below the device's own topic").flatMap(self.topic)
         let path = mapping.take("path").flatMap(self.path)
         func words(_ key: String, _ example: String) -> [String] {
-            guard let value = mapping.require(key, fix: "say what it sends then: \(key): \(example)") else { return [] }
+            guard let value = mapping.require(key, fix: "write what the device sends: \(key): \(example)") else {
+                return []
+            }
             if let one = value.scalar { return [one] }
             return (value.sequence() ?? []).compactMap { $0.string() }
         }
         let (online, offline) = (words("online", "Online"), words("offline", "Offline"))
         mapping.finish()
         if let both = online.first(where: offline.contains) {
-            value.problem("has “\(both)” for online and for offline", fix: "leave one of them out")
+            value.problem(
+                .presenceAmbiguous, "has “\(both)” both in `online` and in `offline`", fix: "remove one of the two")
         }
         return topic.map { PresenceTopic(topic: $0, path: path, online: online, offline: offline) }
     }

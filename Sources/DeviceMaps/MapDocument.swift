@@ -23,7 +23,7 @@ public enum MapDocument {
             """
     }
 
-    private static let head = ["point", "where", "type", "unit", "value", "range", "sent", "every", "lane", "writable"]
+    private static let head = ["point", "place", "type", "unit", "value", "range", "sent", "every", "lane", "writable"]
 
     private static func row(_ point: Point) -> [String] {
         let (place, type, every) = source(point.source)
@@ -42,17 +42,17 @@ public enum MapDocument {
     private static func way(_ form: DeviceMap.Form) -> String {
         switch form {
         case .modbus(let limits):
-            let pause = limits.pause > 0 ? ", \(duration(limits.pause)) of silence before each request" : ""
+            let pause = limits.pause > 0 ? ", \(duration(limits.pause)) turnaround delay before each request" : ""
             return
-                "Modbus: at most \(limits.registers) registers an answer, \(limits.gap) unused ones read through\(pause)."
+                "Modbus: at most \(limits.registers) registers in a response, gaps of up to \(limits.gap) registers are read\(pause)."
         case .mqtt(let form):
             var parts = ["MQTT"]
             if let items = form.items { parts.append("a list at `\(items)`") }
             if case .after(let silence) = form.silence { parts.append("offline after \(duration(silence)) of silence") }
             return parts.joined(separator: ", ") + "."
-        case .sunSpec: return "Modbus: the device says what it has, in models of SunSpec."
-        case .sparkplug: return "Sparkplug B: births say what there is."
-        case .computed: return "Computed of the points of other devices."
+        case .sunSpec: return "Modbus: the SunSpec models of the device describe its points."
+        case .sparkplug: return "Sparkplug B: the births of the edge node describe its metrics."
+        case .computed: return "Computed from the points of other devices."
         }
     }
 
@@ -133,14 +133,15 @@ public enum MapDocument {
         let moves: String? =
             switch filters.deadband {
             case .absolute(0), .relative(0): "changes"
-            case .absolute(let amount): "moves of \(amount.plain)"
-            case .relative(let share): "moves of \((share * 100).plain) %"
+            case .absolute(let amount): "changes of \(amount.plain)"
+            case .relative(let share): "changes of \((share * 100).plain) %"
             case nil: filters.swing.map { "lines within \($0.plain)" }
             }
         return [
-            moves, filters.atLeast.map { "each \(duration($0))" }, filters.atMost.map { "not within \(duration($0))" },
-            filters.spike.map { $0.isKept ? "spikes as doubtful" : "no spikes" },
-            filters.stuck.map { "doubtful after \(duration($0)) unmoved" },
+            moves, filters.atLeast.map { "at least every \(duration($0))" },
+            filters.atMost.map { "at most every \(duration($0))" },
+            filters.spike.map { $0.isKept ? "spikes as uncertain" : "no spikes" },
+            filters.stuck.map { "uncertain after \(duration($0)) without a change" },
             filters.dropsDuplicates ? "no duplicates" : nil,
         ].compactMap(\.self).joined(separator: ", ")
     }

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import YAMLText
 
 /// The `modbus:` part of a device map, and the points that are read from registers.
@@ -33,10 +34,10 @@ struct ModbusFormFile {
         }
         if let bits = mapping.take("bits")?.integer(in: 1...ModbusLimits.protocolBits) { limits.bits = bits }
         if let gap = mapping.take("gap")?.integer(in: 0...ModbusLimits.protocolRegisters) { limits.gap = gap }
-        if let pause = mapping.take("pause") {
+        if let pause = mapping.take("turnaround_delay") {
             limits.pause = pause.duration() ?? 0
             if limits.pause > 1_000_000 {
-                pause.problem("should be at most 1s", fix: "few products want more than 100ms")
+                pause.problem(.valueOutOfBounds, "must be at most 1s", fix: "few products need more than 100ms")
             }
         }
         mapping.finish()
@@ -47,11 +48,11 @@ struct ModbusFormFile {
     func source(of keys: PointKeys) -> Point.Source? {
         let every = keys.take("every")?.duration(atLeast: 1_000) ?? 1_000_000
         let written = keys.takeOwn("address")
-        if written == nil { keys.problem("needs `address`", fix: "write address: 0x0000") }
+        if written == nil { keys.problem(.missingKey, "must have `address`", fix: "write address: 0x0000") }
         let place = written.flatMap { self.place($0, keys) }
         guard let place, let (layout, absent) = layout(keys, table: place.table) else { return nil }
         let end = Int(place.address) + layout.registers
-        if end > 65_536 { written?.problem("reaches past the last address, 65535") }
+        if end > 65_536 { written?.problem(.addressBeyondTable, "ends after the last address, 65535") }
         let factor = scaleFactor(keys, layout, place.table)
         let most = place.table.holdsBits ? limits.bits : limits.registers
         let source = RegisterSource(
@@ -59,7 +60,9 @@ struct ModbusFormFile {
             scaleFactor: factor)
         if source.span.count > most {
             let factor = source.scaleFactor == nil ? "" : ", its scale factor included"
-            written?.problem("takes \(source.span.count) registers\(factor)", fix: "the map's limits allow \(most)")
+            written?.problem(
+                .requestTooLong, "has \(source.span.count) registers\(factor)",
+                fix: "the limits of the map allow \(most) in one request")
         }
         return .register(source)
     }
@@ -68,11 +71,11 @@ struct ModbusFormFile {
     private func scaleFactor(_ keys: PointKeys, _ layout: RegisterLayout, _ table: RegisterTable) -> UInt16? {
         guard let written = keys.takeOwn("scale_factor") else { return nil }
         guard !table.holdsBits, layout.type.isNumber, layout.bits?.count != 1 else {
-            written.problem("is of numbers only", fix: "leave it out")
+            written.problem(.onlyForType, "is only for numbers", fix: "remove it")
             return nil
         }
         guard let place = place(written, in: addressing == .modicon ? nil : table) else { return nil }
-        if place.table != table { written.problem("should be in the table of the value, \(table.rawValue)") }
+        if place.table != table { written.problem(.wrongTable, "must be in the table of the value, \(table.rawValue)") }
         return place.address
     }
 
@@ -80,7 +83,7 @@ struct ModbusFormFile {
         if table.holdsBits {
             // A bit is a bit: the map's default type is meant for registers.
             if let type = keys.takeOwn("type"), type.scalar != "bool" {
-                type.problem("of a \(table.rawValue) is bool", fix: "leave it out")
+                type.problem(.wrongTable, "must be bool for the table \(table.rawValue)", fix: "remove it")
             }
             _ = keys.take("type")
             _ = keys.take("order")
@@ -88,7 +91,9 @@ struct ModbusFormFile {
         }
         guard let (layout, absent) = keys.layout() else { return nil }
         if layout.type == .bool {
-            keys.problem("bool is of coils and discrete inputs", fix: "write type: uint16 and bit: 0")
+            keys.problem(
+                .wrongTable, "must not be bool: bool is only for coils and discrete inputs",
+                fix: "write type: uint16 and bit: 0")
             return nil
         }
         return (layout, absent)
@@ -98,12 +103,16 @@ struct ModbusFormFile {
 
     private func place(_ written: YAMLValue, _ keys: PointKeys) -> (table: RegisterTable, address: UInt16)? {
         if addressing == .modicon {
-            if let table = keys.takeOwn("table") { table.problem("is in the number already", fix: "leave it out") }
+            if let table = keys.takeOwn("table") {
+                table.problem(
+                    .keyNotAllowedHere, "is not allowed: the number of the register contains the table",
+                    fix: "remove it")
+            }
             _ = keys.take("table")
             return place(written, in: nil)
         }
         guard let table = keys.take("table") else {
-            keys.problem("needs `table`", fix: "write table: input, or give a default for the map")
+            keys.problem(.missingKey, "must have `table`", fix: "write table: input, or write a default for the map")
             return nil
         }
         return table.word(Self.tables).flatMap { place(written, in: $0) }
@@ -116,7 +125,7 @@ struct ModbusFormFile {
             guard let number = written.integer(in: 1...465_536, "a Modicon number") else { return nil }
             guard let place = Self.modicon(number) else {
                 written.problem(
-                    "is in no table",
+                    .wrongTable, "is not in any table",
                     fix: "1 is a coil, 10001 a discrete input, 30001 an input and 40001 a holding register")
                 return nil
             }
@@ -154,7 +163,8 @@ extension YAMLMapping {
     /// - Parameter ofForm: those beside the ones that points of every form can have.
     func finishDefaults(ofForm: [String]) {
         let common = [
-            "type", "order", "unit", "report", "lane", "scale", "offset", "absent", "absent_register", "range", "kind",
+            "type", "order", "unit", "output_unit", "lane", "scale", "offset", "absent", "absent_register", "range",
+            "kind",
         ]
         for key in ofForm + common + FilterKeys.all { _ = take(key) }
         finish()

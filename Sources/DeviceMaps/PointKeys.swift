@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import YAMLText
 
@@ -9,7 +10,7 @@ public struct PointKeys {
     /// The keys of points of either form.
     static let common =
         [
-            "unit", "report", "kind", "lane", "scale", "offset", "labels", "absent", "absent_register", "range",
+            "unit", "output_unit", "kind", "lane", "scale", "offset", "labels", "absent", "absent_register", "range",
         ] + FilterKeys.all
 
     private let own: YAMLMapping
@@ -26,9 +27,9 @@ public struct PointKeys {
 
     /// A key that means nothing for some points: it is a mistake to give it to one of them, and the map's default is not
     /// meant for it.
-    func take(_ key: String, where hasMeaning: Bool, _ problem: String = "is of numbers only") -> YAMLValue? {
+    func take(_ key: String, where hasMeaning: Bool, _ problem: String = "is only for numbers") -> YAMLValue? {
         if hasMeaning { return take(key) }
-        takeOwn(key)?.problem(problem, fix: "leave it out")
+        takeOwn(key)?.problem(.onlyForType, problem, fix: "remove it")
         return nil
     }
 
@@ -39,14 +40,14 @@ public struct PointKeys {
 
     /// Whether the map gives the point what only a number has.
     var isMeasured: Bool {
-        ["unit", "report", "scale", "offset", "range"].contains { own.has($0) || defaults?.has($0) ?? false }
+        ["unit", "output_unit", "scale", "offset", "range"].contains { own.has($0) || defaults?.has($0) ?? false }
     }
 
     /// Whether the point must be a number, by what it says of itself.
-    var isNumber: Bool { isMeasured || ["kind", "deadband", "swing", "spike"].contains(where: own.has) }
+    var isNumber: Bool { isMeasured || ["kind", "deadband", "swinging_door", "spike"].contains(where: own.has) }
 
-    func problem(_ message: String, fix: String = "") {
-        own.problem(message, fix: fix)
+    func problem(_ code: Code, _ message: String, fix: String = "") {
+        own.problem(code, message, fix: fix)
     }
 
     /// The point with what does not depend on how it is read.
@@ -83,25 +84,31 @@ public struct PointKeys {
     private func report(
         _ unit: String, isNumber: Bool, _ figure: SampleFigure?, _ deadband: Deadband?, isWritable: Bool
     ) -> Point.Report? {
-        guard let value = take("report", where: isNumber), let told = Self.unit(value) else { return nil }
+        guard let value = take("output_unit", where: isNumber), let told = Self.unit(value) else { return nil }
         guard !unit.isEmpty, let from = UnitOfMeasure(unit), let to = UnitOfMeasure(told) else {
-            value.problem("needs the point's own `unit`", fix: "say what the device measures in: unit: Cel")
+            value.problem(.missingKey, "needs `unit`, the unit in which the device measures", fix: "write unit: Cel")
             return nil
         }
         guard let conversion = from.conversion(to: to) else {
-            value.problem("is of another kind than \(unit)", fix: "name a unit of what the point measures")
+            value.problem(
+                .incompatibleUnit, "cannot be converted from \(unit): the two measure different quantities",
+                fix: "write a unit of the same quantity")
             return nil
         }
         if isWritable {
-            value.problem("cannot stand beside `writable`", fix: "what is written and what is read are in one unit")
+            value.problem(
+                .conflictingKeys, "is not allowed beside `writable`: a point is written and read in one unit",
+                fix: "remove one of the two")
         }
         if conversion.offset != 0, let figure, !figure.followsOffset {
-            value.problem("has another zero than \(unit): of distances that is another number", fix: "leave it out")
+            value.problem(
+                .unitWithOffset, "has another zero than \(unit), which changes a difference", fix: "remove it")
         }
         if conversion.offset != 0, case .relative = deadband {
             value.problem(
-                "cannot stand beside a deadband of percent: of degrees that is another amount in each unit",
-                fix: "give it an amount")
+                .conflictingKeys,
+                "is not allowed beside a deadband in percent: a percentage of a temperature is another amount in each unit",
+                fix: "write the deadband as an amount")
         }
         return Point.Report(unit: told, scaling: Scaling(scale: conversion.scale, offset: conversion.offset))
     }
@@ -114,9 +121,9 @@ public struct PointKeys {
         guard let text = value.string() else { return nil }
         if text.isEmpty || UCUM.isUnit(text) { return text }
         value.problem(
-            "is no unit of UCUM: `\(text)`",
+            .unknownUnit, "is not a UCUM unit: `\(text)`",
             fix: UCUM.meant(by: text).map { "write \($0)" }
-                ?? "see ucum.org, or write \(UCUM.isUnit("{\(text)}") ? "{\(text)}" : "{name}") for one of your own")
+                ?? "see ucum.org, or write \(UCUM.isUnit("{\(text)}") ? "{\(text)}" : "{name}") for a unit of your own")
         return nil
     }
 
@@ -137,10 +144,12 @@ public struct PointKeys {
         if let labels = takeOwn("labels") {
             conversion.labels = Self.labels(labels)
             if conversion.scales {
-                labels.problem("cannot stand beside `scale` or `offset`", fix: "labels are of raw numbers")
+                labels.problem(
+                    .conflictingKeys, "is not allowed beside `scale` or `offset`: labels name raw numbers",
+                    fix: "remove one of the two")
             }
             if let layout = source?.layout, !layout.type.isInteger, layout.type != .bool {
-                labels.problem("needs whole numbers", fix: "give the point an integer type")
+                labels.problem(.needsIntegerType, "must have whole numbers", fix: "give the point an integer type")
             }
         }
         if let layout = source?.layout, layout.type == .string {
@@ -155,8 +164,8 @@ public struct PointKeys {
         guard let text = written.string() else { return nil }
         if (layout.text ?? TextLayout()).registers(of: text, count: layout.length) == nil {
             written.problem(
-                "is no text that the registers can hold",
-                fix: "write it without the padding at its end, in at most as many characters as there is room for")
+                .labelTextTooLong, "is not a text that the registers can contain",
+                fix: "write it without the padding at its end, and not longer than the registers")
         }
         return text
     }
@@ -165,11 +174,13 @@ public struct PointKeys {
         if scale.digits < 0 || (scale != .one && !figure.isOfUnit) {
             let isOfNone = scale.digits >= 0
             problem(
-                isOfNone ? "has a `scale`, and the same figure with every scale" : "has a `scale` below 0",
-                fix: isOfNone ? "leave it out" : "write one above 0")
+                .sampleScale, isOfNone ? "has a `scale`, which does not change its value" : "has a `scale` below 0",
+                fix: isOfNone ? "remove it" : "write a scale greater than 0")
         }
         if offset != .zero, !figure.followsOffset {
-            problem("has an `offset`, of which nothing is told by its samples", fix: "leave it out")
+            problem(
+                .sampleScale, "has an `offset`, which does not change what is computed from its samples",
+                fix: "remove it")
         }
     }
 
@@ -212,7 +223,9 @@ public struct PointKeys {
         var labels: [Int64: String] = [:]
         for (key, label) in value.mapping()?.all() ?? [] {
             guard let number = key.scalar.flatMap(YAMLValue.integer) else {
-                key.problem("should be a whole number and its label", fix: "write labels: { 0: stopped, 1: running }")
+                key.problem(
+                    .invalidLabels, "must be a whole number and its label",
+                    fix: "write labels: { 0: stopped, 1: running }")
                 continue
             }
             labels[Int64(number)] = label.string()
@@ -224,7 +237,7 @@ public struct PointKeys {
         _ value: YAMLValue, _ what: String, _ isRight: (Decimal) -> Bool
     ) -> Decimal? {
         guard let decimal = value.scalar.flatMap(Decimal.init), isRight(decimal) else {
-            value.problem("should be \(what)")
+            value.problem(.invalidNumber, "must be \(what)")
             return nil
         }
         return decimal
@@ -233,7 +246,7 @@ public struct PointKeys {
     static func range(_ value: YAMLValue) -> ClosedRange<Double>? {
         guard let ends = value.sequence() else { return nil }
         guard ends.count == 2, let low = ends[0].number(), let high = ends[1].number(), low < high else {
-            value.problem("should be two numbers, the lower first", fix: "write [0, 500]")
+            value.problem(.invalidRange, "must be two numbers, the lower first", fix: "write [0, 500]")
             return nil
         }
         return low...high
@@ -247,8 +260,9 @@ public struct PointKeys {
         let ends = [conversion.scaled(reach.lowerBound), conversion.scaled(reach.upperBound)].sorted()
         guard range.lowerBound < ends[0] || range.upperBound > ends[1] else { return }
         written.problem(
-            "reaches beyond what \(layout.type.rawValue) can say here, \(ends[0].plain) to \(ends[1].plain)",
-            fix: "look at `type`, `scale` and `offset`, or give a range within that")
+            .rangeBeyondType,
+            "is wider than the values of \(layout.type.rawValue) here, \(ends[0].plain) to \(ends[1].plain)",
+            fix: "correct `type`, `scale` and `offset`, or write a range inside these values")
     }
 
     // MARK: Filters
@@ -261,9 +275,13 @@ public struct PointKeys {
             return FilterKeys.ofNumbers.contains(key) ? take(key, where: isNumber) : take(key)
         }
         for change in changes { filters.apply(change) }
-        if let contradiction = filters.contradiction { problem(contradiction.message, fix: contradiction.fix) }
+        if let contradiction = filters.contradiction {
+            problem(.filterConflict, contradiction.message, fix: contradiction.fix)
+        }
         if filters.swing != nil, lane == .critical {
-            problem("`swing` holds readings back, and this point is critical", fix: "give it a deadband")
+            problem(
+                .filterDelaysCritical, "has `swinging_door`, which delays readings, and this point is critical",
+                fix: "write a deadband instead")
         }
         return filters
     }

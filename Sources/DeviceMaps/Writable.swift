@@ -85,7 +85,7 @@ extension Point {
     /// - Throws: where the point is not writable, or not with this value, to the last digit.
     public func encode(_ value: AskedValue) throws(WriteRefusal) -> EncodedValue {
         guard let writable, case .register(let source) = self.source else {
-            throw WriteRefusal("not_writable", "the map does not say that \(name) is writable")
+            throw WriteRefusal("not_writable", "the point \(name) is not `writable` in the map")
         }
         if source.table.holdsBits { return EncodedValue(words: [try boolean(value) ? 1 : 0], mask: [.max]) }
         let layout = source.layout
@@ -100,7 +100,7 @@ extension Point {
             pattern = try self.pattern(of: raw(of: try number(value, in: writable.range), layout), layout)
         }
         guard !source.absent.contains(pattern) else {
-            throw WriteRefusal("out_of_range", "this value stands for none in \(name)")
+            throw WriteRefusal("out_of_range", "this raw value means that \(name) has no value")
         }
         guard let bits = layout.bits else {
             let words = layout.registers(of: pattern)
@@ -121,7 +121,7 @@ extension Point {
         case .number(1): return true
         default:
             if !conversion.labels.isEmpty { return try label(value) != 0 }
-            throw WriteRefusal("wrong_type", "\(name) is true or false")
+            throw WriteRefusal("wrong_type", "\(name) is a boolean: write true or false")
         }
     }
 
@@ -133,14 +133,14 @@ extension Point {
             if let other = conversion.labels.first(where: { $0.value == number.plain }), other.key != raw {
                 throw WriteRefusal(
                     "ambiguous",
-                    "\(number.plain) is a label of \(name) and stands for another number: write it as a text")
+                    "\(number.plain) is a label of \(name) and means another number: write it as a text")
             }
             if let raw, conversion.labels[raw] != nil { return raw }
         case .boolean(let boolean): if conversion.labels[boolean ? 1 : 0] != nil { return boolean ? 1 : 0 }
         case .whole: break
         }
         let labels = conversion.labels.sorted { $0.key < $1.key }.map(\.value).joined(separator: ", ")
-        throw WriteRefusal("unknown_label", "\(name) is one of \(labels)")
+        throw WriteRefusal("unknown_label", "\(name) must be one of \(labels)")
     }
 
     /// Of a number that a double would round, to the last digit.
@@ -149,14 +149,14 @@ extension Point {
     ) throws(WriteRefusal) -> UInt64 {
         if let range, value.lies(in: range) != true { throw outOfRange(range) }
         guard layout.bits == nil, !conversion.scales, let pattern = layout.pattern(ofWhole: value) else {
-            throw WriteRefusal("not_representable", "\(name) cannot be this number to its last digit")
+            throw WriteRefusal("not_representable", "\(name) cannot represent this number exactly")
         }
         return pattern
     }
 
     private func number(_ value: AskedValue, in range: ClosedRange<Double>?) throws(WriteRefusal) -> Double {
         guard case .number(let number) = value, number.isFinite else {
-            throw WriteRefusal("wrong_type", "\(name) is a number")
+            throw WriteRefusal("wrong_type", "\(name) must be a number")
         }
         if let range, !range.contains(number) { throw outOfRange(range) }
         return number
@@ -165,7 +165,7 @@ extension Point {
     private func outOfRange(_ range: ClosedRange<Double>) -> WriteRefusal {
         WriteRefusal(
             "out_of_range",
-            "\(name) takes \(range.lowerBound.plain) to \(range.upperBound.plain)" + (unit.isEmpty ? "" : " \(unit)"))
+            "\(name) must be \(range.lowerBound.plain) to \(range.upperBound.plain)" + (unit.isEmpty ? "" : " \(unit)"))
     }
 
     /// A whole number where the registers hold one: nobody's value is rounded without being asked.
@@ -182,7 +182,8 @@ extension Point {
     }
 
     private func pattern(of raw: Double, _ layout: RegisterLayout) throws(WriteRefusal) -> UInt64 {
-        let refusal = WriteRefusal("out_of_range", "no \(layout.type.rawValue) of \(name) says this")
+        let refusal = WriteRefusal(
+            "out_of_range", "the type \(layout.type.rawValue) of \(name) cannot represent this value")
         if let bits = layout.bits {
             guard raw >= 0, bits.count >= 64 || raw < Double(1 << UInt64(min(bits.count, 62))) else { throw refusal }
             return UInt64(clamping: Int64(saturating: raw))

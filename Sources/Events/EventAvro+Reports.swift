@@ -1,6 +1,8 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
+
 // What is said of devices and of the gateway itself, field by field in the order of its record; and the types that fields
 // are of.
 
@@ -9,10 +11,12 @@ extension EventAvro {
         out.zigzag(Int64(status.state.rawValue))
         out.avro(status.since)
         out.avro(optional: status.reason == .none ? nil : status.reason.name)
+        out.avro(optional: status.reason.code?.description)
     }
 
     static func write(_ gap: Gap, to out: inout ByteWriter) {
         out.avro(gap.cause.name)
+        out.avro(optional: gap.cause.code?.description)
         out.avro(gap.lane.name)
         for number in [gap.first, gap.last, gap.count] { out.zigzag(Int64(clamping: number)) }
         out.avro(gap.since)
@@ -29,6 +33,7 @@ extension EventAvro {
         out.avro(attempt.value)
         out.zigzag(Int64(attempt.phase.rawValue))
         out.avro(optional: attempt.reason.isEmpty ? nil : attempt.reason)
+        out.avro(optional: attempt.code?.description)
         out.avro(optional: attempt.found.isEmpty ? nil : attempt.found)
         out.avro(attempt.by)
         out.avro(attempt.deadline)
@@ -41,6 +46,7 @@ extension EventAvro {
         out.zigzag(Int64(alarm.priority.rawValue) - 1)
         out.avro(alarm.since)
         out.avro(optional: alarm.remark == .none ? nil : alarm.remark.name)
+        out.avro(optional: alarm.remark.code?.description)
         out.avro(optional: alarm.text.isEmpty ? nil : alarm.text)
     }
 }

@@ -1,6 +1,8 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
+
 // What the gateway says of readings itself: alarms, and what they amount to over a window.
 
 extension EventJSON {
@@ -18,6 +20,7 @@ extension EventJSON {
             out.text(#","reason":""#)
             out.text(alarm.remark.name)
             out.byte(UInt8(ascii: "\""))
+            if let code = alarm.remark.code { out.member("code", code.description) }
         }
         if !alarm.text.isEmpty { out.member("text", alarm.text) }
         if !alarm.evidence.isEmpty { write(alarm.evidence, to: &out) }

@@ -1,6 +1,8 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
+
 /// Events as JSON, written by hand: an encoder that walks types costs twenty times as much, on every event.
 ///
 /// Keeps what is said about each device and series as ready bytes. CloudEvents 1.0.2, JSON format 1.0.2.
@@ -155,13 +157,16 @@ public struct EventJSON: Sendable {
             out.text(#","reason":""#)
             out.text(status.reason.name)
             out.byte(UInt8(ascii: "\""))
+            if let code = status.reason.code { out.member("code", code.description) }
         }
     }
 
     private func write(_ gap: Gap, to out: inout ByteWriter) {
         out.text(#","cause":""#)
         out.text(gap.cause.name)
-        out.text(#"","lane":""#)
+        out.byte(UInt8(ascii: "\""))
+        if let code = gap.cause.code { out.member("code", code.description) }
+        out.text(#","lane":""#)
         out.raw(gap.lane.name.utf8)
         out.text(#"","first":"#)
         out.decimal(gap.first)
@@ -194,6 +199,7 @@ public struct EventJSON: Sendable {
         out.text(attempt.phase.name)
         out.byte(UInt8(ascii: "\""))
         if !attempt.reason.isEmpty { out.member("reason", attempt.reason) }
+        if let code = attempt.code { out.member("code", code.description) }
         if !attempt.found.isEmpty {
             out.text(#","found":"#)
             out.raw(attempt.found.utf8)

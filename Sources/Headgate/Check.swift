@@ -8,14 +8,17 @@ import Glibc
 
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Prove the configuration, its device maps and their examples.",
+        abstract: "Check the configuration, its device maps and their examples.",
         discussion: """
-            Reports the mistakes at once (up to 100), with file, line and what to write instead, and ends with 78. Opens \
-            nothing but files: these, intervals.json of the state folder (a rule is a mistake too if it can raise no alarm \
-            at the intervals at which its points came in earlier runs), and those that the configuration names. A secret, \
-            a certificate or a folder that is missing or cannot be read is a mistake, a serial line that is missing a note; \
-            with --no-environment these are not looked at, for a configuration that is for another machine. With MAP files as arguments it proves those \
-            instead of a configuration.
+            Reports up to 100 mistakes, each with its file, line, code and correction. `headgate explain CODE` explains a code. \
+            The command opens no device and no broker. It reads the files that the configuration names, and intervals.json of the \
+            state folder: a rule is a mistake if it cannot raise an alarm at the intervals of earlier runs.
+
+            A missing secret, certificate or folder is a mistake; a missing serial line is a note. With --no-environment the \
+            command does not look at them, for a configuration that is for another machine. With MAP files as arguments it checks \
+            these instead of a configuration.
+
+            Exit codes: 78 if a file has mistakes.
             """)
 
     @OptionGroup var options: ConfigurationOption
@@ -25,10 +28,10 @@ struct Check: AsyncParsableCommand {
 
     @Flag(
         inversion: .prefixedNo,
-        help: "Look at the secrets, certificates, folders and serial lines that the configuration names.")
+        help: "Check the secrets, certificates, folders and serial lines that the configuration names.")
     var environment = true
 
-    @Argument(help: "Device maps to prove by themselves.")
+    @Argument(help: "Device maps to check instead of a configuration.")
     var maps: [String] = []
 
     func run() async throws {

@@ -3,42 +3,48 @@
 
 import Agent
 import ArgumentParser
+import Codes
 import Glibc
 
 @main
 struct Headgate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "headgate",
-        abstract: "Brings what devices say to the brokers that want it, and loses nothing on the way.",
+        abstract: "Collects readings from devices and forwards them to brokers without loss.",
         discussion: """
-            A gateway polls Modbus devices, listens to MQTT ones and to edge nodes of Sparkplug B, keeps what they say \
-            in a durable outbox and forwards it to Kafka, MQTT and files. One YAML file says all there is to say, \
-            device maps say what registers and messages mean; SunSpec devices and edge nodes say it themselves.
+            A gateway polls Modbus devices, and receives messages from MQTT devices and Sparkplug B edge nodes. It stores the \
+            readings in a durable outbox and forwards them to Kafka, MQTT and files. One YAML file is the configuration. Device \
+            maps describe registers and messages; SunSpec devices and edge nodes describe themselves.
 
-              headgate check --config headgate.yaml      prove the configuration and its maps
-              headgate plan --config headgate.yaml       how busy its polls keep each link
-              headgate simulate --config headgate.yaml   answer for its devices, on this machine
-              headgate read meter-1                      one real read of a device
-              headgate write heater-1 setpoint 45        one real write, where it is allowed
-              headgate scan bus-a --output Devices       what is on a link, and first maps of it
-              headgate map import telegraf.conf          maps of what another gateway reads
-              headgate map docs Devices/*.yaml           device maps as pages to read
-              headgate run                               the gateway
-              headgate status --watch                    what a running gateway does
+              headgate check --config headgate.yaml      check the configuration and its maps
+              headgate plan --config headgate.yaml       show the requests and the load of each link
+              headgate simulate --config headgate.yaml   simulate its devices on this machine
+              headgate read meter-1                      read a device once
+              headgate write heater-1 setpoint 45        write a point, if the configuration allows it
+              headgate scan bus-a --output Devices       find the devices of a link, and write first maps
+              headgate map import telegraf.conf          make maps from the file of another gateway
+              headgate map docs Devices/*.yaml           print device maps as Markdown
+              headgate run                               run the gateway
+              headgate status --watch                    show the state of a running gateway
+              headgate explain HG0110                    explain the code of a message
 
-            Exit codes: 0 done, 1 something is wrong with what was asked about, 64 wrong usage, 65 and 66 a \
-            file that is another or is not there, 69 a device, a broker or the gateway does not answer, 73 and 74 \
-            a file cannot be made or the output not written, 75 in use by another process, 78 the configuration has mistakes.
+            Exit codes: 0 success, 1 the command found a problem, 64 wrong usage, 65 wrong file type, 66 file not found, 69 a \
+            device, a broker or the gateway does not respond, 73 a file cannot be created, 74 the output cannot be written, 75 in \
+            use by another process, 78 the configuration has mistakes.
             """,
-        version: Gateway.version,
+        version: builtCommit.isEmpty ? Gateway.version : "\(Gateway.version) (\(builtCommit))",
         subcommands: [
-            Run.self, Check.self, Test.self, ReplayCommand.self, Plan.self, Read.self, Write.self, Scan.self,
+            Run.self, Check.self, Test.self, DryRun.self, Plan.self, Read.self, Write.self, Scan.self,
             MapCommand.self, SchemaCommand.self, Provision.self, Simulate.self, OutboxCommand.self, Tail.self,
-            Status.self,
+            Status.self, Explain.self, Reference.self,
         ])
 
     static func main() async {
         GatewayProcess.prepareLog()
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        if let unknown = UnknownCommand.find(in: arguments, of: Self.self) {
+            leave(fail(.usage, "unknown command `\(unknown.word)`; \(unknown.suggestion)", EX_USAGE))
+        }
         do {
             let command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
@@ -70,7 +76,7 @@ func leave(_ code: ExitCode) -> Never {
 
 /// `--config`, the same for every command.
 struct ConfigurationOption: ParsableArguments {
-    @Option(name: .shortAndLong, help: "The gateway's configuration.")
+    @Option(name: .shortAndLong, help: "The configuration of the gateway.")
     var config = "/etc/headgate/headgate.yaml"
 
     /// The configuration, or every mistake on standard error and exit code 78.
@@ -94,7 +100,7 @@ func complain(lines: String) {
 /// Makes a folder that is not there, before there is something to put into it.
 func prepareFolder(_ path: String) throws {
     guard mkdir(path, 0o755) == 0 || errno == EEXIST else {
-        throw fail("\(path): \(String(cString: strerror(errno)))", EX_CANTCREAT)
+        throw fail(.fileNotWritten, "\(path): \(String(cString: strerror(errno)))", EX_CANTCREAT)
     }
 }
 
@@ -105,8 +111,14 @@ func mistakes(_ problems: ProblemList) -> ExitCode {
     return ExitCode(EX_CONFIG)
 }
 
-/// Says what is wrong and ends with a code that scripts can tell.
-func fail(_ text: String, _ code: Int32) -> ExitCode {
-    complain("headgate: \(text)")
-    return ExitCode(code)
+/// Prints an error with its code to standard error.
+/// - Returns: the exit code, to be thrown.
+func fail(_ code: Code, _ text: String, _ exitCode: Int32) -> ExitCode {
+    complain("headgate: \(code): \(text)")
+    return ExitCode(exitCode)
+}
+
+/// - Parameter subject: the device, link or file of the error; empty where the error names it.
+func fail(_ error: any Error, of subject: String = "", else code: Code, _ exitCode: Int32) -> ExitCode {
+    fail((error as? any CodedError)?.code ?? code, (subject.isEmpty ? "" : "\(subject): ") + "\(error)", exitCode)
 }

@@ -3,6 +3,7 @@
 
 import Agent
 import ArgumentParser
+import Codes
 import Glibc
 import MapImport
 import YAMLText
@@ -15,24 +16,23 @@ struct MapCommand: AsyncParsableCommand {
 
     struct Import: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make maps of another gateway's configuration.",
+            abstract: "Make device maps from the configuration of another gateway.",
             discussion: """
-                Reads EdgeX device profiles, Telegraf's inputs.modbus in its three styles, Neuron's tags (exports of \
-                drivers, templates, its API) and ThingsBoard's Modbus connector. Shows the maps, or puts each into a \
-                file of its own in a folder. What could not be carried over is said, here and in the maps; what they \
-                cannot know stands in them as `To be looked at`.
+                Reads EdgeX device profiles, the inputs.modbus of Telegraf in its three styles, the tags of Neuron (exports of drivers, \
+                templates, its API) and the Modbus connector of ThingsBoard. Prints the maps, or writes each to a file in a folder. \
+                Reports what it could not translate, here and in the maps. What the file does not contain is marked `To be looked at`.
 
                   headgate map import modbus.json --output Devices
                   headgate map import telegraf.conf
                 """)
 
-        @Argument(help: "The other gateway's file.")
+        @Argument(help: "The file of the other gateway.")
         var file: String
 
-        @Option(help: "edgex, telegraf, neuron or thingsboard, where the file does not tell.")
+        @Option(help: "edgex, telegraf, neuron or thingsboard (default: detected from the file).")
         var from: ForeignFormat?
 
-        @Option(name: .shortAndLong, help: "A folder for the maps; files that are there are not touched.")
+        @Option(name: .shortAndLong, help: "The folder for the maps. Existing files are not replaced.")
         var output: String?
 
         @Flag(help: "Print JSON: each map with its name, its text and what was left out.")
@@ -43,7 +43,7 @@ struct MapCommand: AsyncParsableCommand {
             do {
                 maps = try ForeignFile.maps(of: TextFile.read(file), name: file, format: from).map(MapText.text)
             } catch {
-                throw fail("\(error)", EXIT_FAILURE)
+                throw fail(error, else: .foreignFileInvalid, EXIT_FAILURE)
             }
             var isFailed = false
             for one in maps where !one.map.points.isEmpty {
@@ -55,7 +55,7 @@ struct MapCommand: AsyncParsableCommand {
                 }
             }
             for (_, map) in maps {
-                for text in map.doubts { complain("\(map.name): to be looked at: \(text)") }
+                for text in map.doubts { complain("\(map.name): to check: \(text)") }
                 for left in map.left { complain("\(map.name): left out: \(left.what): \(left.why)") }
             }
             let points = maps.reduce(0) { $0 + $1.map.points.count }
@@ -86,9 +86,9 @@ struct MapCommand: AsyncParsableCommand {
 
     struct Docs: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show maps as pages of Markdown, a table of points each.",
+            abstract: "Print device maps as Markdown, with a table of points for each map.",
             discussion:
-                "For those who commission a device or look at its values: headgate map docs Devices/*.yaml > maps.md")
+                "For people who commission a device or check its values: headgate map docs Devices/*.yaml > maps.md")
 
         @Argument(help: "Device maps.")
         var maps: [String]

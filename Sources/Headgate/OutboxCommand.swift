@@ -4,14 +4,15 @@
 import Admin
 import Agent
 import ArgumentParser
+import Codes
 import FoundationEssentials
 import Glibc
 
 struct OutboxCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "outbox", abstract: "Look into the outbox, and mend it.",
+        commandName: "outbox", abstract: "Inspect and repair the outbox.",
         discussion: """
-            Asks the running gateway; of a stopped one, opens its file.
+            Asks the running gateway. If the gateway is stopped, the command opens the database itself.
 
               headgate outbox status                       what waits, by output and lane
               headgate outbox verify                       is everything readable, is anything missing
@@ -41,27 +42,25 @@ func withExitCodes(_ body: () async throws -> Void) async throws {
     } catch let exit as ExitCode {
         throw exit
     } catch let error as DeskError {
-        throw fail(error.description, EX_USAGE)
+        throw fail(error, else: .invalidRequest, EX_USAGE)
     } catch let error as DamagedOutbox {
-        throw fail(error.description, EXIT_FAILURE)
+        throw fail(error, else: .outboxNotReadable, EXIT_FAILURE)
     } catch let error as InUse {
-        throw fail(error.description, EX_TEMPFAIL)
+        throw fail(error, else: .outboxInUse, EX_TEMPFAIL)
     } catch {
-        throw fail("\(error)", EX_UNAVAILABLE)
+        throw fail(error, else: .outboxNotReadable, EX_UNAVAILABLE)
     }
 }
 
 func printJSON(_ value: some Encodable) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    printJSON(line: String(decoding: try encoder.encode(value), as: UTF8.self))
+    printJSON(line: String(decoding: try APIJSON.encode(value), as: UTF8.self))
 }
 
 // MARK: status
 
 struct OutboxStatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "What waits in the outbox, by output and lane.")
+        commandName: "status", abstract: "Show the events that wait in the outbox, by output and lane.")
 
     @OptionGroup var options: ConfigurationOption
 
@@ -75,9 +74,9 @@ struct OutboxStatusCommand: AsyncParsableCommand {
             if json { return try printJSON(overview) }
             print("\(overview.file): \(size(overview.bytes)) of \(size(overview.maxBytes)), epoch \(overview.epoch)")
             if let written = overview.writtenBytesPerDay {
-                print("writes \(size(written)) a day, at the rate of the last hour, or since its start")
+                print("writes \(size(written)) a day, at the rate of the last hour or since the start")
             }
-            if !overview.keys.isEmpty { print("sealed with \(overview.keys.joined(separator: ", "))") }
+            if !overview.keys.isEmpty { print("encrypted with \(overview.keys.joined(separator: ", "))") }
             print(
                 Table.text(
                     ["output", "lane", "waiting", "oldest", "cursor", "dead letters"],
@@ -106,8 +105,8 @@ func size(_ bytes: Int) -> String {
 
 struct OutboxVerifyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "verify", abstract: "Read every block: checksums, sequence, what is missing.",
-        discussion: "Exit code 1 where anything is wrong. Changes nothing.")
+        commandName: "verify", abstract: "Read every block, and check checksums and sequence.",
+        discussion: "Changes nothing. Exit codes: 1 if the outbox is damaged.")
 
     @OptionGroup var options: ConfigurationOption
 
@@ -147,16 +146,16 @@ struct OutboxVerifyCommand: AsyncParsableCommand {
 
 /// Which events, the same for `show` and `export`.
 struct EventOptions: ParsableArguments {
-    @Option(help: "Of this device.")
+    @Option(help: "Only events of this device.")
     var device: String?
 
-    @Option(help: "Of this lane: critical, normal or bulk.")
+    @Option(help: "Only events of this lane: critical, normal or bulk.")
     var lane: String?
 
-    @Option(help: "From this time on, like 2026-11-21T09:00:00Z.")
+    @Option(help: "The start of the time range, for example 2026-11-21T09:00:00Z.")
     var since: String?
 
-    @Option(help: "Up to this time.")
+    @Option(help: "The end of the time range.")
     var until: String?
 
     /// Calls back with each event's line until it returns false.
@@ -173,15 +172,15 @@ struct EventOptions: ParsableArguments {
 
 struct OutboxShowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Events that are in the outbox, a line each.")
+        commandName: "show", abstract: "Show events in the outbox, one in each line.")
 
     @OptionGroup var options: ConfigurationOption
     @OptionGroup var events: EventOptions
 
-    @Argument(help: "An event's id, or its end: normal/18446.")
+    @Argument(help: "The ID of an event, or its end: normal/18446.")
     var id: String?
 
-    @Option(help: "How many at the most.")
+    @Option(help: "The maximum number of events.")
     var limit = 20
 
     func run() async throws {
@@ -189,7 +188,7 @@ struct OutboxShowCommand: AsyncParsableCommand {
             var shown = 0
             try await events.each(desk, id: id) { line in
                 guard shown < limit else {
-                    complain("there are more: --limit shows them, `headgate outbox export` all")
+                    complain("the outbox has more events: use --limit, or `headgate outbox export` for all")
                     return false
                 }
                 shown += 1
@@ -197,15 +196,15 @@ struct OutboxShowCommand: AsyncParsableCommand {
                 try flush()
                 return true
             }
-            if shown == 0 { throw fail("no such event is in the outbox", EXIT_FAILURE) }
+            if shown == 0 { throw fail(.notInOutbox, "the outbox has no such event", EXIT_FAILURE) }
         }
     }
 }
 
 struct OutboxExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "export", abstract: "Events that are in the outbox as JSON Lines, all or some.",
-        discussion: "Writes to standard output; takes nothing out.")
+        commandName: "export", abstract: "Write events of the outbox as JSON Lines.",
+        discussion: "Writes to standard output. The events stay in the outbox.")
 
     @OptionGroup var options: ConfigurationOption
     @OptionGroup var events: EventOptions
@@ -228,10 +227,10 @@ struct OutboxExportCommand: AsyncParsableCommand {
 
 struct OutboxReplayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "replay", abstract: "Send an output once more what it has sent already, under the same ids.",
+        commandName: "replay", abstract: "Send events of a time range to an output again, with the same IDs.",
         discussion: """
-            Whole commits are sent: what was committed between the two times and is still in the outbox. That is what \
-            some other output has not sent yet, and what `outbox: { keep_sent: 1d }` keeps.
+            The command sends the commits between the two times that are still in the outbox: those that another output \
+            has not delivered yet, and those that `outbox: { keep_sent: 1d }` keeps.
             """)
 
     @OptionGroup var options: ConfigurationOption
@@ -239,19 +238,20 @@ struct OutboxReplayCommand: AsyncParsableCommand {
     @Option(help: "The output.")
     var output: String
 
-    @Option(help: "From this time on, like 2026-11-21T09:00:00Z.")
+    @Option(help: "The start of the time range, for example 2026-11-21T09:00:00Z.")
     var since: String
 
-    @Option(help: "Up to this time.")
+    @Option(help: "The end of the time range.")
     var until: String
 
     func run() async throws {
         try await atDesk(options) { desk in
             let count = try await desk.replay(to: output, since: since, until: until).count
             guard count > 0 else {
-                throw fail("nothing that \(output) has sent lies between these times any more", EXIT_FAILURE)
+                throw fail(
+                    .notInOutbox, "the outbox has no events between these times that \(output) has sent", EXIT_FAILURE)
             }
-            print("\(count) events go to \(output) once more\(desk is RemoteDesk ? "" : ", from its next start on")")
+            print("\(count) events are sent to \(output) again\(desk is RemoteDesk ? "" : " after the next start")")
         }
     }
 }
@@ -260,10 +260,10 @@ struct OutboxReplayCommand: AsyncParsableCommand {
 
 struct OutboxRepairCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "repair", abstract: "Save what there is in a damaged outbox of a stopped gateway.",
+        commandName: "repair", abstract: "Recover the events of a damaged outbox of a stopped gateway.",
         discussion: """
-            Does what the gateway does at each start: a database that cannot be used is put aside, what can be read of \
-            it is saved under its old ids, and what is lost is told to every output.
+            The gateway does the same at each start. A database that cannot be used is moved to the quarantine. Its \
+            readable events are recovered with their IDs. Gap events announce the lost events to each output.
             """)
 
     @OptionGroup var options: ConfigurationOption
@@ -274,9 +274,10 @@ struct OutboxRepairCommand: AsyncParsableCommand {
             let report = try await OutboxOverview.repair(configuration)
             print(report)
         } catch let error as InUse {
-            throw fail("\(error.description); a running gateway repairs its outbox by itself", EX_TEMPFAIL)
+            throw fail(
+                .outboxInUse, "\(error.description); a running gateway repairs its outbox automatically", EX_TEMPFAIL)
         } catch {
-            throw fail("\(error)", EX_UNAVAILABLE)
+            throw fail(error, else: .outboxNotReadable, EX_UNAVAILABLE)
         }
     }
 }

@@ -3,15 +3,17 @@
 
 import Admin
 import ArgumentParser
+import Codes
 import Glibc
+import Schemas
 
 struct OutboxDeadCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "dead", abstract: "Dead letters: events that an output's broker will never take.",
+        commandName: "dead", abstract: "Dead letters: events that the broker of an output rejects for ever.",
         subcommands: [List.self, Show.self, Retry.self, Drop.self], defaultSubcommand: List.self)
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "All of them, with the reasons.")
+        static let configuration = CommandConfiguration(abstract: "List the dead letters with their reasons.")
 
         @OptionGroup var options: ConfigurationOption
 
@@ -31,26 +33,26 @@ struct OutboxDeadCommand: AsyncParsableCommand {
     }
 
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "One of them as JSON.")
+        static let configuration = CommandConfiguration(abstract: "Print a dead letter as JSON.")
 
         @OptionGroup var options: ConfigurationOption
 
-        @Argument(help: "Its number.")
+        @Argument(help: "The number of the dead letter.")
         var number: Int
 
         func run() async throws {
             try await atDesk(options) { desk in
                 guard let letter = try await desk.deadLetters().first(where: { $0.number == number }) else {
-                    throw fail("there is no dead letter \(number)", EXIT_FAILURE)
+                    throw fail(.notInOutbox, "the outbox has no dead letter \(number)", EXIT_FAILURE)
                 }
-                letter.event.map(printJSON(line:)) ?? print("cannot be read any more")
+                letter.event.map { printJSON(line: $0.text) } ?? print("the event can no longer be read")
             }
         }
     }
 
     struct Retry: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Send them to their output once more, under their old ids.")
+            abstract: "Send dead letters to their output again, with the same IDs.")
 
         @OptionGroup var options: ConfigurationOption
         @OptionGroup var letters: Letters
@@ -58,14 +60,14 @@ struct OutboxDeadCommand: AsyncParsableCommand {
         func run() async throws {
             try await atDesk(options) { desk in
                 let count = try await desk.retry(letters.numbers).count
-                print("\(count) dead letters are sent once more")
+                print("\(count) dead letters are sent again")
                 if count == 0 { throw ExitCode.failure }
             }
         }
     }
 
     struct Drop: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Let them go for good.")
+        static let configuration = CommandConfiguration(abstract: "Delete dead letters.")
 
         @OptionGroup var options: ConfigurationOption
         @OptionGroup var letters: Letters
@@ -73,7 +75,7 @@ struct OutboxDeadCommand: AsyncParsableCommand {
         func run() async throws {
             try await atDesk(options) { desk in
                 let count = try await desk.drop(letters.numbers).count
-                print("\(count) dead letters are gone")
+                print("\(count) dead letters are deleted")
                 if count == 0 { throw ExitCode.failure }
             }
         }
@@ -81,14 +83,14 @@ struct OutboxDeadCommand: AsyncParsableCommand {
 
     /// Which of them: some, or all.
     struct Letters: ParsableArguments {
-        @Argument(help: "Their numbers.")
+        @Argument(help: "The numbers of the dead letters.")
         var numbers: [Int] = []
 
-        @Flag(help: "All there are.")
+        @Flag(help: "All dead letters.")
         var all = false
 
         func validate() throws {
-            if numbers.isEmpty != all { throw ValidationError("name numbers, or --all") }
+            if numbers.isEmpty != all { throw ValidationError("write the numbers of the dead letters, or --all") }
         }
     }
 }

@@ -3,20 +3,23 @@
 
 import Agent
 import ArgumentParser
+import Codes
 import Glibc
 
 struct Plan: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "What is asked of which device how often, and how busy that keeps each link.",
+        abstract: "Show the Modbus requests of each link, their intervals, and the load of the link.",
         discussion: """
-            Asks nobody. Points are read together where that takes less of the link's time, as a running gateway has \
-            measured it; before that it follows from the speed of a serial line, and over TCP a request is taken for 2 \
-            ms. Registers are numbered as on the wire, from 0. Ends with 1 where a link cannot carry what is asked of it.
+            Opens no connection. The gateway combines points into one request if that takes less time. The durations are those \
+            that a running gateway has measured. Without measurements they follow from the speed of a serial line; over TCP a \
+            request is assumed to take 2 ms. Addresses are as on the wire, from 0.
+
+            Exit codes: 1 if a link cannot carry its requests.
             """)
 
     @OptionGroup var options: ConfigurationOption
 
-    @Argument(help: "A link of the configuration; all without.")
+    @Argument(help: "A link of the configuration (default: all links).")
     var link: String?
 
     @Flag(help: "Print JSON.")
@@ -27,7 +30,7 @@ struct Plan: AsyncParsableCommand {
         do {
             plans = try PollPlans(try options.load(provesPlans: false), link: link)
         } catch let error as StartError {
-            throw fail(error.description, EX_USAGE)
+            throw fail(error, else: .usage, EX_USAGE)
         }
         if json { try printJSON(plans) } else { print(plans.links.map(picture).joined(separator: "\n\n")) }
         guard plans.links.allSatisfy(\.fits) else { throw ExitCode.failure }
@@ -41,16 +44,16 @@ struct Plan: AsyncParsableCommand {
             ]
         }
         let table = Table.text(
-            ["device", "table", "from", "count", "points", "about every", "takes", "of the link"], rows,
+            ["device", "table", "address", "registers", "points", "interval", "duration", "load"], rows,
             rightAligned: [2, 3, 4, 5, 6, 7])
         return "\(link.link), \(link.endpoint): \(summary(link))\n\n\(table)" + link.learned.map(picture).joined()
     }
 
     private func picture(_ learned: PollPlans.LearnedOfDevice) -> String {
-        var lines = ["", "", "learned of \(learned.device); for the map \(learned.map):"]
+        var lines = ["", "", "learned from \(learned.device); write in the map \(learned.map):"]
         if let limits = learned.limits { lines.append("  modbus: { \(limits) }") }
         for (point, reason) in learned.refused.sorted(by: { $0.key < $1.key }) {
-            lines.append("  \(point) is not there (\(reason)): leave it out")
+            lines.append("  remove the point \(point): the device does not have it (\(reason))")
         }
         return lines.joined(separator: "\n")
     }
@@ -59,11 +62,11 @@ struct Plan: AsyncParsableCommand {
         let text = "\(decimals(link.requestsPerSecond, 1)) requests a second, "
         let about = link.isMeasured ? "as measured " : link.isTimed ? "" : "about "
         guard !link.fits else {
-            return text + Style.good("\(about)\(percent(link.load)) of its time, \(percent(1 - link.load)) to spare")
+            return text + Style.good("\(about)\(percent(link.load)) of its time, \(percent(1 - link.load)) free")
         }
         let points = link.costliest.map { "\($0.device) \($0.point) (\(percent($0.load)))" }
-        return text + Style.bad("\(about)\(percent(link.load)) of its time: it cannot carry that")
-            + "\nwhat costs most: \(points.joined(separator: ", "))"
+        return text + Style.bad("\(about)\(percent(link.load)) of its time: the link cannot carry its requests")
+            + "\nthe points with the highest load: \(points.joined(separator: ", "))"
     }
 
     private func interval(_ rate: Double) -> String {

@@ -3,36 +3,37 @@
 
 import Agent
 import ArgumentParser
+import Codes
 import Glibc
 
 struct Provision: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Create the Kafka topics that the configuration's outputs need.",
+        abstract: "Create the missing Kafka topics of the outputs.",
         discussion: """
-            Topics that are missing are created as `topics` of their output says (partitions, replication, retention; else \
-            as the brokers have it); doing so again changes nothing. A topic that there is stays as it is: what of it is \
-            other than it should be is told. With --dry-run the brokers say whether they would create them, and do not.
+            Creates missing topics with the partitions, replication and retention in `topics` of the output, or with the defaults \
+            of the brokers. Existing topics are never changed; the command reports where they differ. With --dry-run the brokers \
+            check the request and create nothing.
 
               headgate provision --dry-run --config headgate.yaml
               headgate provision --apply --config headgate.yaml
 
-            The user of the output needs the rights to create and to describe topics. Ends with 1 where a topic is refused, \
-            or is other than it should be; with 69 where a cluster does not answer.
+            The user of the output needs the permissions to create and to describe topics. Exit codes: 1 if a topic is rejected or \
+            differs, 69 if a cluster does not respond.
             """)
 
     @OptionGroup var options: ConfigurationOption
 
-    @Flag(help: "Create nothing; say what would be.")
+    @Flag(help: "Create nothing; report what would be created.")
     var dryRun = false
 
-    @Flag(help: "Create what is missing.")
+    @Flag(help: "Create the missing topics.")
     var apply = false
 
     @Flag(help: "Print JSON.")
     var json = false
 
     func validate() throws {
-        if dryRun == apply { throw ValidationError("say --dry-run or --apply") }
+        if dryRun == apply { throw ValidationError("write --dry-run or --apply") }
     }
 
     func run() async throws {
@@ -40,14 +41,16 @@ struct Provision: AsyncParsableCommand {
         let found: Provisioning
         do {
             found = try Provisioning(configuration, isTrial: dryRun) { output in
-                complain("asking the brokers of \(output)")
+                complain("connecting to the brokers of \(output)")
             }
         } catch {
-            throw fail("\(error)", EX_NOINPUT)
+            throw fail(error, else: .fileNotRead, EX_NOINPUT)
         }
         if json { try printJSON(found) } else { show(found) }
         for failure in found.failures {
-            complain("\(failure.output): \(failure.reason); are its brokers running, and may this machine reach them?")
+            complain(
+                "\(Code.brokerDoesNotRespond): \(failure.output): \(failure.reason); check that its brokers run and that this machine can reach them"
+            )
         }
         if !found.failures.isEmpty { throw ExitCode(EX_UNAVAILABLE) }
         guard found.topics.allSatisfy(\.remarks.isEmpty) else { throw ExitCode.failure }
@@ -60,12 +63,14 @@ struct Provision: AsyncParsableCommand {
             case .missing: print("\(Style.warning("missing"))   \(line)")
             case .created: print("\(Style.good("created"))   \(line)")
             case .refused: print("\(Style.bad("refused"))   \(line): \(topic.remarks.joined(separator: ", "))")
-            case .existing where topic.remarks.isEmpty: print("\(Style.good("there"))     \(line)")
+            case .existing where topic.remarks.isEmpty: print("\(Style.good("exists"))    \(line)")
             case .existing: print("\(Style.warning("differs"))   \(line): \(topic.remarks.joined(separator: ", "))")
             }
         }
         for one in found.unknown {
-            print("\(Style.warning("unknown"))   \(one.output)  \(one.topic): known once its devices are heard of")
+            print(
+                "\(Style.warning("unknown"))   \(one.output)  \(one.topic): unknown until its devices have sent a message"
+            )
         }
         if found.topics.isEmpty, found.unknown.isEmpty, found.failures.isEmpty {
             print("the configuration has no outputs to Kafka")

@@ -3,18 +3,18 @@
 
 import Agent
 import ArgumentParser
+import Codes
 import Glibc
 
 struct Read: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Read a device once and show what it says.",
+        abstract: "Read a device once, and show its values.",
         discussion: """
-            A Modbus device is asked over its link, a message is waited for at most `--wait` seconds. Works beside a \
-            running gateway over TCP and MQTT; a serial line carries one master at a time.
+            The command reads a Modbus device over its link, and waits at most `--wait` seconds for a message of an MQTT device. \
+            Over TCP and MQTT it works beside a running gateway. A serial line has one master: stop the gateway first.
 
-            With --raw it shows the other ways to read the registers of a Modbus device's points: each type in each \
-            order, also at the addresses beside, as manuals count from 0 and from 1. The score says how much a value \
-            looks like one that was measured, and whether it is in the point's range.
+            With --raw it shows other ways to decode the registers of each point: every type in every order, also at the \
+            neighbouring addresses, because manuals count from 0 or from 1. The score says how plausible a value is.
             """)
 
     @OptionGroup var options: ConfigurationOption
@@ -22,19 +22,19 @@ struct Read: AsyncParsableCommand {
     @Argument(help: "A device of the configuration.")
     var device: String
 
-    @Argument(help: "Some of its points; all without.")
+    @Argument(help: "Points of the device (default: all points).")
     var points: [String] = []
 
-    @Option(help: "Seconds to wait for MQTT messages.")
+    @Option(help: "Seconds to wait for an MQTT message.")
     var wait = 10.0
 
-    @Flag(help: "Show every way to read a point's registers, the likeliest first.")
+    @Flag(help: "Show every way to decode the registers of a point, the most plausible first.")
     var raw = false
 
-    @Option(help: "With --raw, how many ways to show a point.")
+    @Option(help: "With --raw, the number of ways to show for each point.")
     var ways = 8
 
-    @Flag(help: "Print JSON, a line a point.")
+    @Flag(help: "Print JSON, one line for each point.")
     var json = false
 
     func run() async throws {
@@ -44,18 +44,21 @@ struct Read: AsyncParsableCommand {
         do {
             rows = try Readout(configuration, device: device, points: points).rows(patience: .seconds(wait))
         } catch let error as StartError {
-            throw fail(error.description, EX_USAGE)
+            throw fail(error, else: .usage, EX_USAGE)
         } catch {
-            throw fail("\(device): \(error)", EX_UNAVAILABLE)
+            throw fail(error, of: device, else: .deviceDoesNotRespond, EX_UNAVAILABLE)
         }
-        guard !rows.isEmpty else { throw fail("\(device): no message within \(wait) s", EX_UNAVAILABLE) }
+        guard !rows.isEmpty else {
+            throw fail(
+                .deviceDoesNotRespond, "\(device): the gateway received no message within \(wait) s", EX_UNAVAILABLE)
+        }
         if json {
             for row in rows { try printJSON(row) }
         } else {
             print(
                 Table.text(
                     ["point", "value", "unit", "quality", "raw"],
-                    rows.map { [$0.point, $0.value, $0.unit, Style.quality($0.quality, $0.reason), $0.raw] },
+                    rows.map { [$0.point, $0.shown, $0.unit, Style.quality($0.quality, $0.reason), $0.raw] },
                     rightAligned: [1]))
         }
         let isBad = rows.allSatisfy { $0.quality == "bad" }
@@ -82,9 +85,9 @@ struct Read: AsyncParsableCommand {
         do {
             decodings = try Readout(configuration, device: device, points: points).decodings()
         } catch let error as StartError {
-            throw fail(error.description, EX_USAGE)
+            throw fail(error, else: .usage, EX_USAGE)
         } catch {
-            throw fail("\(device): \(error)", EX_UNAVAILABLE)
+            throw fail(error, of: device, else: .deviceDoesNotRespond, EX_UNAVAILABLE)
         }
         for one in decodings {
             if json {
@@ -95,7 +98,7 @@ struct Read: AsyncParsableCommand {
                 [
                     $0.text ?? $0.value.map { "\($0)" } ?? "", one.unit, $0.type, $0.order,
                     "\(one.table) \($0.address)", $0.raw, "\($0.score)",
-                    $0.isOfMap ? Style.good("the map") : "",
+                    $0.matchesMap ? Style.good("the map") : "",
                 ]
             }
             print("\(one.point)\n")

@@ -3,16 +3,17 @@
 
 import Agent
 import ArgumentParser
+import Codes
 import Glibc
 
 struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run the gateway until SIGTERM or Ctrl-C.",
         discussion: """
-            Starts whatever the state of devices and brokers is, and goes on trying. Logs to standard error, a line an \
-            event; levels by part are set under `log:`. Stops within 5 s: devices are let go, what is committed is sent \
-            if its broker takes it, the rest waits in the outbox for the next start. SIGHUP checks the configuration and \
-            logs the mistakes; a change takes effect at the next start.
+            The gateway starts also if devices and brokers are down, and keeps trying. It logs to standard error, one line for each \
+            entry; `log:` sets the levels. It stops within 5 s: it closes its links, sends committed events if the brokers accept \
+            them, and keeps the rest in the outbox for the next start. SIGHUP checks the configuration and logs its mistakes; a \
+            change takes effect at the next start.
             """)
 
     @OptionGroup var options: ConfigurationOption
@@ -22,9 +23,9 @@ struct Run: AsyncParsableCommand {
         do {
             try await GatewayProcess.run(configuration, file: options.config)
         } catch let error as InUse {
-            throw fail(error.description, EX_TEMPFAIL)
+            throw fail(error, else: .outboxInUse, EX_TEMPFAIL)
         } catch {
-            throw fail("\(error)", EX_UNAVAILABLE)
+            throw fail(error, else: .gatewayNotStarted, EX_UNAVAILABLE)
         }
     }
 }

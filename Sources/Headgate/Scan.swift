@@ -3,6 +3,7 @@
 
 import Agent
 import ArgumentParser
+import Codes
 import DeviceMaps
 import Glibc
 import Inputs
@@ -11,18 +12,18 @@ import YAMLText
 
 struct Scan: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look what is on a Modbus link, and write first maps of it.",
+        abstract: "Find the units of a Modbus link and their registers, and write first maps of them.",
         discussion: """
-            Finds the units that answer, the registers they have and the SunSpec models they speak. Only reads; pauses \
-            between two requests, and goes on where it was stopped when it is started again. A serial line carries one \
-            master: stop the gateway first. Beside one over TCP it takes a part of the device's time.
+            Finds the units that respond, their registers and their SunSpec models. The command only reads, waits between two \
+            requests, and continues an interrupted scan. A serial line has one master: stop the gateway first. Over TCP it works \
+            beside a running gateway, and uses a part of the time of the device.
 
               headgate scan press-3
               headgate scan bus-a --units 1-32 --addresses 0-499 --output Devices
               headgate scan bus-a --find-line --units 1-10
 
-            With --output it writes a map of each unit. That of a SunSpec device is whole; another's has a point for \
-            each register, with the value it had and the likeliest type, for a person to go on with.
+            With --output it writes a map for each unit. The map of a SunSpec device is complete. Another map has a point for each \
+            register, with its value and its most plausible type, which you complete from the manual.
             """)
 
     @OptionGroup var options: ConfigurationOption
@@ -30,37 +31,37 @@ struct Scan: AsyncParsableCommand {
     @Argument(help: "A Modbus link of the configuration.")
     var link: String
 
-    @Option(help: "Units to ask: 1-32 or 1,5,9-12.")
+    @Option(help: "Unit IDs: 1-32 or 1,5,9-12.")
     var units = "1-247"
 
-    @Option(help: "Addresses to look at, as they go over the wire.")
+    @Option(help: "Addresses as on the wire.")
     var addresses = "0-9999"
 
-    @Option(help: "Tables to look at, with commas between them: coil, discrete, input, holding.")
+    @Option(help: "Tables, separated by commas: coil, discrete, input, holding.")
     var tables = "holding,input"
 
     @Option(help: "Milliseconds between two requests.")
     var pause = 20
 
-    @Option(help: "The longest wait for an answer in milliseconds; the link's without.")
+    @Option(help: "Response timeout in milliseconds (default: the timeout of the link).")
     var timeout: Int?
 
-    @Flag(help: "Of SunSpec devices, look at all registers too.")
+    @Flag(help: "Read all registers of SunSpec devices too.")
     var all = false
 
-    @Flag(help: "Ask for every address by itself where several are refused; every second one without.")
+    @Flag(help: "Read each address alone if the device rejects a range (default: every second address).")
     var thorough = false
 
-    @Flag(help: "Try the usual speeds and parities of a serial line until a unit answers.")
+    @Flag(help: "Try the usual speeds and parities of a serial line until a unit responds.")
     var findLine = false
 
-    @Option(name: .shortAndLong, help: "A folder for a map of each unit; files that are there are not touched.")
+    @Option(name: .shortAndLong, help: "The folder for the maps. Existing files are not replaced.")
     var output: String?
 
-    @Option(help: "Where it keeps what is left to be asked.")
+    @Option(help: "The file with the progress of the scan.")
     var progressFile: String?
 
-    @Flag(help: "Print JSON: all that was found, with the registers' values.")
+    @Flag(help: "Print JSON: each unit with its registers and their values.")
     var json = false
 
     func run() async throws {
@@ -68,7 +69,9 @@ struct Scan: AsyncParsableCommand {
         let wish = LinkScan.Wish(
             units: try numbers(units, upTo: 255, "--units").map(UInt8.init).filter { $0 <= 247 || $0 == 255 },
             tables: try tables.split(separator: ",").map {
-                guard let table = RegisterTable(rawValue: String($0)) else { throw fail("\($0) is no table", EX_USAGE) }
+                guard let table = RegisterTable(rawValue: String($0)) else {
+                    throw fail(.usage, "\($0) is not a table: write holding, input, coils or discrete", EX_USAGE)
+                }
                 return table
             }, addresses: try span(addresses), pause: .milliseconds(max(0, min(pause, 60_000))), wantsAll: all,
             isThorough: thorough)
@@ -78,11 +81,11 @@ struct Scan: AsyncParsableCommand {
             let state = try survey(configuration, wish)
             try report(state)
         } catch let error as StartError {
-            throw fail(error.description, EX_USAGE)
+            throw fail(error, else: .usage, EX_USAGE)
         } catch let exit as ExitCode {
             throw exit
         } catch {
-            throw fail(LinkSurvey.explain(error, configuration, link: link), EX_UNAVAILABLE)
+            throw fail(.deviceDoesNotRespond, LinkSurvey.explain(error, configuration, link: link), EX_UNAVAILABLE)
         }
     }
 
@@ -91,7 +94,7 @@ struct Scan: AsyncParsableCommand {
     private func survey(_ configuration: Configuration, _ wish: LinkScan.Wish) throws -> LinkScan.State {
         let path = progressFile ?? "headgate-scan-\(link).json"
         var survey = try LinkSurvey(configuration, link: link, wish, timeout: timeout, path: path)
-        if survey.isResumed { complain("goes on where it was stopped: \(path)") }
+        if survey.isResumed { complain("continuing the scan of \(path)") }
         let bar = ProgressLine()
         var kept = ContinuousClock.now
         while !survey.state.isDone {
@@ -125,10 +128,11 @@ struct Scan: AsyncParsableCommand {
         bar.clear()
         guard let (written, unit) = found else {
             throw fail(
-                "\(link): no unit answers at any of the usual speeds; are the wires the right way round?",
+                .scanFoundNothing,
+                "\(link): no unit responds at any usual speed; check whether the two wires are exchanged",
                 EX_UNAVAILABLE)
         }
-        print("\(link): \(written)   # unit \(unit) answers")
+        print("\(link): \(written)   # unit \(unit) responds")
     }
 
     // MARK: Telling
@@ -149,13 +153,14 @@ struct Scan: AsyncParsableCommand {
             let units = state.unknownUnits
             complain(
                 "\(units.count) unit IDs answered the same as unit IDs without a device (\(units.prefix(8).map { "\($0)" }.joined(separator: ", "))"
-                    + "\(units.count > 8 ? ", …" : "")): to look at one in full, write --units \(units[0])")
+                    + "\(units.count > 8 ? ", …" : "")): to scan one completely, write --units \(units[0])")
         }
         if let output { try writeMaps(state.found, output) }
-        if state.found.isEmpty { throw fail("\(link): no unit answers", EX_UNAVAILABLE) }
+        if state.found.isEmpty { throw fail(.scanFoundNothing, "\(link): no unit responds", EX_UNAVAILABLE) }
         guard state.found.contains(where: { !$0.spans.isEmpty || !$0.models.isEmpty }) else {
             throw fail(
-                "\(link): units answer, and no register could be read: name the unit, its tables and its addresses from the "
+                .scanReadNothing,
+                "\(link): units respond, but no register could be read: write the unit, its tables and its addresses from the "
                     + "manual (--units 7 --tables holding,input --addresses 4000-4999)", EX_UNAVAILABLE)
         }
     }
@@ -207,17 +212,17 @@ struct Scan: AsyncParsableCommand {
             let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
             guard let low = ends.first ?? nil, let high = ends.last ?? nil, ends.count <= 2, low <= high,
                 (0...most).contains(high)
-            else { throw fail("\(option) should be numbers up to \(most): 1-32 or 1,5,9-12", EX_USAGE) }
+            else { throw fail(.usage, "\(option) must be numbers up to \(most): 1-32 or 1,5,9-12", EX_USAGE) }
             numbers += Array(low...high)
         }
-        guard !numbers.isEmpty else { throw fail("\(option) is empty", EX_USAGE) }
+        guard !numbers.isEmpty else { throw fail(.usage, "\(option) is empty", EX_USAGE) }
         return numbers
     }
 
     private func span(_ text: String) throws -> Range<Int> {
         let ends = text.split(separator: "-").compactMap { Int($0) }
         guard ends.count == 2, ends[0] <= ends[1], ends[1] <= 65_535 else {
-            throw fail("--addresses should be two numbers: 0-9999", EX_USAGE)
+            throw fail(.usage, "--addresses must be two numbers: 0-9999", EX_USAGE)
         }
         return ends[0]..<(ends[1] + 1)
     }

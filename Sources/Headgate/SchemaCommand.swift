@@ -3,6 +3,7 @@
 
 import Agent
 import ArgumentParser
+import Codes
 import DeviceMaps
 import Events
 import Glibc
@@ -13,7 +14,7 @@ extension SchemaComparison.Rule: ExpressibleByArgument {}
 
 struct SchemaCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "schema", abstract: "What consumers can rely on: the schemas of events.",
+        commandName: "schema", abstract: "Schemas of the events (Avro, JSON Schema, AsyncAPI).",
         subcommands: [Export.self, CheckSchema.self, AsyncAPI.self])
 
     // MARK: export
@@ -22,9 +23,9 @@ struct SchemaCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print the schemas of events.",
             discussion: """
-                Each map is a record with a typed field a point, beside the records of what the gateway says itself. \
-                Without a MAP it is all that a configuration sends, as one JSON object by the records' names, or a file \
-                each in a folder.
+                Each map has a record with a typed field for each point. The other kinds of events have a record each. Without MAP the \
+                command prints the schemas of everything that the configuration sends: as one JSON object by the names of the records, \
+                or as files in a folder.
 
                   headgate schema export --avro Devices/shelly-plus-plug-s.yaml
                   headgate schema export --avro --config headgate.yaml --folder schemas
@@ -48,10 +49,10 @@ struct SchemaCommand: AsyncParsableCommand {
 
         @Flag var form: Form
 
-        @Option(help: "As this output of the configuration tells them, in its units.")
+        @Option(help: "Use the units of this output of the configuration.")
         var output: String?
 
-        @Option(help: "A folder for the schemas, a file each; what is there is replaced.")
+        @Option(help: "The folder for the schemas, one file each. Existing files are replaced.")
         var folder: String?
 
         @Argument(help: "Device maps.")
@@ -70,7 +71,7 @@ struct SchemaCommand: AsyncParsableCommand {
                 do {
                     try TextFile.create(path, schema.lines, replaces: true)
                 } catch {
-                    throw fail("\(error)", EX_CANTCREAT)
+                    throw fail(error, else: .fileNotWritten, EX_CANTCREAT)
                 }
             }
             print("\(schemas.count) schemas in \(folder)")
@@ -82,7 +83,7 @@ struct SchemaCommand: AsyncParsableCommand {
             var units: [String: UnitChange] = [:]
             if let output {
                 guard let known = configuration.outputs.first(where: { $0.name == output }) else {
-                    throw fail("there is no output \(output)", EX_USAGE)
+                    throw fail(.usage, "\(output) is not an output of the configuration", EX_USAGE)
                 }
                 units = known.units
             }
@@ -108,28 +109,28 @@ struct SchemaCommand: AsyncParsableCommand {
 
     struct CheckSchema: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "check", abstract: "Say whom a changed map breaks.",
+            commandName: "check", abstract: "Check whether a changed map breaks its consumers.",
             discussion: """
-                Compares a map with what consumers have of it: --against a file, an Avro schema or an earlier version \
-                of the map; or without a MAP all that the configuration's Avro outputs send with what their registries \
-                have. A field in another unit breaks its readers, too: they would read it, and be wrong.
+                Compares a map with the schema that consumers use: an Avro schema or an earlier version of the map (--against). Without \
+                MAP the command compares everything that the Avro outputs of the configuration send with their registries. A field in \
+                another unit also breaks consumers, because they would read wrong values.
 
                   headgate schema check Devices/meter.yaml --against released/meter.yaml
                   headgate schema check --config headgate.yaml --compatibility full
 
-                Ends with 1 where it breaks somebody.
+                Exit codes: 1 if a consumer breaks.
                 """)
 
         @OptionGroup var options: ConfigurationOption
 
         @Option(
             help: """
-                backward: consumers with the new schema read what was sent before; forward: those with the old one read \
-                what is sent from now on; full: both.
+                backward: consumers with the new schema can read old events; forward: consumers with the old schema can \
+                read new events; full: both.
                 """)
         var compatibility = SchemaComparison.Rule.full
 
-        @Option(help: "What consumers have of MAP: an Avro schema, or the map as it was.")
+        @Option(help: "The schema that consumers use: an Avro schema, or an earlier version of MAP.")
         var against: String?
 
         @Flag(help: "Print JSON.")
@@ -139,7 +140,7 @@ struct SchemaCommand: AsyncParsableCommand {
         var map: String?
 
         func validate() throws {
-            if (map == nil) != (against == nil) { throw ValidationError("MAP and --against go together") }
+            if (map == nil) != (against == nil) { throw ValidationError("write MAP together with --against") }
         }
 
         func run() async throws {
@@ -154,7 +155,7 @@ struct SchemaCommand: AsyncParsableCommand {
                 } catch let exit as ExitCode {
                     throw exit
                 } catch {
-                    throw fail("\(error)", EX_UNAVAILABLE)
+                    throw fail(error, else: .brokerDoesNotRespond, EX_UNAVAILABLE)
                 }
             }
             if json { try printJSON(comparisons) } else { comparisons.forEach(show) }
@@ -167,9 +168,10 @@ struct SchemaCommand: AsyncParsableCommand {
             do {
                 if let schema = ReleasedSchema(avro: try TextFile.read(path), name: path) { return schema }
             } catch {
-                throw fail("\(error)", EX_NOINPUT)
+                throw fail(error, else: .fileNotRead, EX_NOINPUT)
             }
-            throw fail("\(path) should be an Avro schema of a record, or a device map (.yaml)", EX_DATAERR)
+            throw fail(
+                .wrongFileType, "\(path) must be the Avro schema of a record, or a device map (.yaml)", EX_DATAERR)
         }
 
         private func show(_ comparison: SchemaComparison) {
@@ -194,10 +196,11 @@ struct SchemaCommand: AsyncParsableCommand {
 extension SchemaCommand {
     struct AsyncAPI: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "asyncapi", abstract: "Print the configuration's topics with their messages, as AsyncAPI 3.0.",
+            commandName: "asyncapi",
+            abstract: "Print the topics of the configuration and their messages as AsyncAPI 3.0.",
             discussion: """
-                A document of each broker, topic and message that the configuration's outputs to Kafka and MQTT have, \
-                with the schemas of the messages, for catalogues and generators.
+                The document contains the brokers, topics and messages of the outputs to Kafka and MQTT, with the schemas of the \
+                messages, for catalogues and code generators.
 
                   headgate schema asyncapi --config headgate.yaml > asyncapi.json
                 """)

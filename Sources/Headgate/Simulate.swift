@@ -3,6 +3,7 @@
 
 import Agent
 import ArgumentParser
+import Codes
 import DeviceMaps
 import Dispatch
 import Glibc
@@ -11,10 +12,10 @@ import UnixSignals
 
 struct Simulate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Answer for the devices of a configuration, with plausible, moving values.",
+        abstract: "Simulate the devices of a configuration, with plausible, changing values.",
         discussion: """
-            Every Modbus TCP link is answered on its address, every serial link on a pseudo-terminal at its path, and \
-            for every MQTT device messages are published to its broker. Addresses have to be of this machine. Runs \
+            The command listens at the address of each Modbus TCP link, opens a pseudo-terminal at the path of each serial \
+            link, and publishes messages of each MQTT device to its broker. All addresses must be of this machine. Runs \
             until Ctrl-C.
             """)
 
@@ -26,11 +27,11 @@ struct Simulate: AsyncParsableCommand {
     @Option(help: "Also run a Kafka broker for tests (librdkafka's mock cluster) and write its address to this file.")
     var kafka: String?
 
-    @Option(help: "How many brokers that Kafka has.")
+    @Option(help: "The number of brokers of that Kafka.")
     var kafkaBrokers = 1
 
     @Flag(
-        help: "Take faults of that Kafka from standard input, a line each; a wrong one is answered with what there is.")
+        help: "Read faults of that Kafka from standard input, one in each line; an unknown one prints the list.")
     var kafkaFaults = false
 
     func run() async throws {
@@ -40,9 +41,9 @@ struct Simulate: AsyncParsableCommand {
             for device in configuration.devices {
                 switch (device.address, device.map.form) {
                 case (.edgeNodes, _):
-                    complain("\(device.name) is not simulated: what edge nodes have stands in no configuration")
+                    complain("\(device.name) is not simulated: the metrics of edge nodes are not in the configuration")
                 case (_, .sunSpec):
-                    complain("\(device.name) is not simulated as a SunSpec device: name a map for it")
+                    complain("\(device.name) is not simulated as a SunSpec device: write a map for it")
                 default: continue
                 }
             }
@@ -57,7 +58,7 @@ struct Simulate: AsyncParsableCommand {
             await run.value
             withExtendedLifetime(cluster) {}
         } catch {
-            throw fail("\(error)", EX_UNAVAILABLE)
+            throw fail(error, else: .gatewayNotStarted, EX_UNAVAILABLE)
         }
     }
 

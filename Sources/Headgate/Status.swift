@@ -4,19 +4,20 @@
 import Admin
 import Agent
 import ArgumentParser
+import Codes
 import Glibc
 
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "What a running gateway does: devices, outbox, outputs, alarms, warnings.",
-        discussion: "With --watch it goes on, a picture a second, until Ctrl-C or until the gateway stops.")
+        abstract: "Show the state of a running gateway: links, devices, outbox, outputs, alarms, warnings.",
+        discussion: "With --watch the command refreshes every second, until Ctrl-C or until the gateway stops.")
 
     @OptionGroup var options: ConfigurationOption
 
     @Flag(help: "Print JSON.")
     var json = false
 
-    @Flag(help: "Go on, a picture a second.")
+    @Flag(help: "Refresh every second.")
     var watch = false
 
     func run() async throws {
@@ -32,7 +33,7 @@ struct Status: AsyncParsableCommand {
         } catch let exit as ExitCode {
             throw exit
         } catch {
-            throw fail("\(error)", EX_UNAVAILABLE)
+            throw fail(error, else: .gatewayNotRunning, EX_UNAVAILABLE)
         }
     }
 
@@ -49,7 +50,7 @@ struct Status: AsyncParsableCommand {
             ["link", "address", "state", "since", "last received"],
             overview.links.map { link in
                 let state =
-                    link.isUp.map { $0 ? Style.good("up") : Style.bad("down: \(link.reason ?? "")") } ?? "starting"
+                    link.up.map { $0 ? Style.good("up") : Style.bad("down: \(link.reason ?? "")") } ?? "starting"
                 return [link.link, link.address, state, link.since ?? "", link.lastReceived ?? ""]
             })
         let outputs = Table.text(
@@ -62,8 +63,8 @@ struct Status: AsyncParsableCommand {
             }, rightAligned: [3, 4, 5, 6])
         return """
             gateway \(overview.gateway), headgate \(overview.version)
-            readings: received \(overview.received) = no news \(overview.filtered) + committed \(overview.committed) \
-            + under way \(overview.underWay)
+            readings: received \(overview.received) = filtered \(overview.filtered) + committed \(overview.committed) \
+            + in progress \(overview.underWay)
             outbox: \(size(overview.outboxBytes)) of \(size(overview.outboxMaxBytes))\
             \(overview.outboxTrouble.map { ", " + Style.bad($0) } ?? "")
 
@@ -87,13 +88,13 @@ struct Status: AsyncParsableCommand {
         guard !warnings.isEmpty else { return "" }
         return "\n\n"
             + Table.text(
-                ["warning", "of", "since", "times", "what to do"],
+                ["warning", "code", "subject", "since", "count", "what to do"],
                 warnings.map { warning in
                     [
-                        Style.bad(warning.warning), warning.subject, warning.since, "\(warning.count)",
+                        Style.bad(warning.warning), warning.code, warning.subject, warning.since, "\(warning.count)",
                         "\(warning.text): \(warning.next)",
                     ]
-                }, rightAligned: [3])
+                }, rightAligned: [4])
     }
 
     private func alarms(_ alarms: [GatewayStatus.AlarmStatus]) -> String {
@@ -102,7 +103,7 @@ struct Status: AsyncParsableCommand {
             + Table.text(
                 ["alarm", "device", "priority", "since", ""],
                 alarms.map { alarm in
-                    let doubt = alarm.isConfirmed ? [] : ["unconfirmed: no good reading"]
+                    let doubt = alarm.confirmed ? [] : ["unconfirmed: no good reading"]
                     return [
                         Style.priority(alarm.rule, alarm.priority), alarm.device, alarm.priority, alarm.since,
                         ((alarm.text.isEmpty ? [] : [alarm.text]) + doubt).joined(separator: "; "),

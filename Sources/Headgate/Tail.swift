@@ -3,22 +3,23 @@
 
 import Agent
 import ArgumentParser
+import Codes
 import Glibc
 
 struct Tail: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Watch events as they are committed.",
+        abstract: "Show events as the gateway commits them.",
         discussion: """
-            Shows what the running gateway commits, a line a reading, until Ctrl-C. With --json, each event whole, a \
-            line each. A slow reader misses some; the outbox does not.
+            Shows each reading that the running gateway commits in one line, until Ctrl-C. With --json it prints each event \
+            in one line. If the output is read too slowly, the command skips events; the outbox keeps them.
             """)
 
     @OptionGroup var options: ConfigurationOption
 
-    @Option(help: "Only this device; may be given more than once.")
+    @Option(help: "Only this device. May be repeated.")
     var device: [String] = []
 
-    @Option(help: "Only events with this point; may be given more than once.")
+    @Option(help: "Only events with this point. May be repeated.")
     var point: [String] = []
 
     @Flag(help: "Print whole events as JSON.")
@@ -28,11 +29,12 @@ struct Tail: AsyncParsableCommand {
         let configuration = try options.load()
         for id in device where !configuration.hasDevice(id) {
             throw fail(
-                "\(id) is no device of \(options.config): \(configuration.devices.map(\.name).joined(separator: ", "))",
+                .usage,
+                "\(id) is not a device of \(options.config): the devices are \(configuration.devices.map(\.name).joined(separator: ", "))",
                 EX_USAGE)
         }
         for name in point where !configuration.mayHavePoint(name) {
-            throw fail("no device of \(options.config) has a point \(name)", EX_USAGE)
+            throw fail(.usage, "no device of \(options.config) has a point \(name)", EX_USAGE)
         }
         do {
             let tail = EventTail(devices: Set(device), points: Set(point))
@@ -47,7 +49,7 @@ struct Tail: AsyncParsableCommand {
         } catch let exit as ExitCode {
             throw exit
         } catch {
-            throw fail("\(error)", EX_UNAVAILABLE)
+            throw fail(error, else: .gatewayNotRunning, EX_UNAVAILABLE)
         }
     }
 }

@@ -8,33 +8,33 @@ import Glibc
 
 struct Test: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Run the cases that are kept beside a configuration.",
+        abstract: "Run the test cases of a configuration, without devices.",
         discussion: """
-            A case is readings with their times, and the events that are to come of them: of alarms all, of windows and \
-            of what is sent all as soon as one is named. Nothing is opened but the files, and time is told, so that an \
-            hour of readings takes a moment. The cases of NAME.yaml are in NAME.cases.yaml, unless files are named:
+            A case is a list of readings with their times, and the events that the gateway must send for them: all alarms, and all \
+            windows and telemetry if the case names at least one. The real filters, rules and windows run on a simulated clock; \
+            only files are opened. The cases of NAME.yaml are in NAME.cases.yaml, or in the named files:
 
               cases:
                 - case: a hot oven raises an alarm, and ends it
                   readings:
                     - { at: 0s, device: oven-1, points: { temperature: 300 }, every: 1s, until: 30s }
                     - { at: 40s, device: oven-1, points: { temperature: 200 } }
-                  gives:
+                  expect:
                     - { at: 10s, device: oven-1, alarm: too-hot }
                     - { at: 40s, device: oven-1, alarm: too-hot, phase: end }
 
-            Ends with 1 where a case fails, with 78 where a file has mistakes.
+            Exit codes: 1 if a case fails, 78 if a file has mistakes.
             """)
 
     @OptionGroup var options: ConfigurationOption
 
-    @Flag(help: "Fail where a rule is started, or a window told, by no case.")
+    @Flag(help: "Fail if no case starts a rule, or sends a window.")
     var all = false
 
     @Flag(help: "Print JSON.")
     var json = false
 
-    @Argument(help: "Files of cases.")
+    @Argument(help: "Files with cases.")
     var cases: [String] = []
 
     func run() async throws {
@@ -48,7 +48,7 @@ struct Test: AsyncParsableCommand {
         } else {
             show(report)
         }
-        let isCovered = report.rulesNotStarted.isEmpty && report.windowsNotTold.isEmpty
+        let isCovered = report.rulesNotStarted.isEmpty && report.windowsNotSent.isEmpty
         guard report.cases.allSatisfy(\.failures.isEmpty), isCovered || !all else { throw ExitCode.failure }
     }
 
@@ -67,7 +67,7 @@ struct Test: AsyncParsableCommand {
         }
         if report.windows > 0 {
             print(
-                "windows: \(report.windows - report.windowsNotTold.count) of \(report.windows) told\(rest(report.windowsNotTold))"
+                "windows: \(report.windows - report.windowsNotSent.count) of \(report.windows) sent\(rest(report.windowsNotSent))"
             )
         }
     }

@@ -49,7 +49,7 @@ enum EdgeXProfile {
         let dialect: Dialect = java != nil ? .java : isFlat ? .two : .one
         guard let values = isFlat ? properties : properties.child("value") else { throw NotCarried("has no value") }
         let mode = (values.text("readWrite") ?? "R").uppercased()
-        guard mode.contains("R") else { throw NotCarried("is only written there") }
+        guard mode.contains("R") else { throw NotCarried("is write-only there") }
         let table = java != nil ? RegisterTable.holding : try self.table(attributes)
         let place = attributes.take("startingAddress") ?? attributes.take("StartingAddress")
         let written = java ?? place?.scalar ?? ""
@@ -57,7 +57,7 @@ enum EdgeXProfile {
         // As the service of IOTech has it.
         bit = bit ?? attributes.integer("boolIndex")
         if dialect == .one {
-            map.doubt("addresses are taken for one-based, as before EdgeX 2.0: one less goes over the wire")
+            map.doubt("addresses are assumed to be one-based, as before EdgeX 2.0: the address on the wire is one less")
             address -= 1
         }
         guard address >= 0 else { throw NotCarried("address \(written) is before the first") }
@@ -107,11 +107,11 @@ enum EdgeXProfile {
     private static func address(_ written: String, isText: Bool) throws(NotCarried) -> (address: Int, bit: Int?) {
         let parts = written.split(separator: ".")
         guard let first = parts.first, let address = Int(first), (0...65_536).contains(address), parts.count <= 2 else {
-            throw NotCarried("startingAddress \"\(written)\" is none")
+            throw NotCarried("startingAddress \"\(written)\" is not an address")
         }
         guard parts.count == 2 else { return (address, nil) }
         guard let bit = Int(parts[1].count == 1 && !isText ? parts[1] + "0" : parts[1]), bit < 16 else {
-            throw NotCarried("bit of \"\(written)\" is none")
+            throw NotCarried("the bit of \"\(written)\" is not valid")
         }
         return (address, bit)
     }
@@ -130,7 +130,7 @@ enum EdgeXProfile {
             point.bits = (bit ?? 0)...(bit ?? 0)
         } else if type == .string {
             let length = ["stringRegisterSize", "stringLength", "wordLength"].compactMap(attributes.integer).first
-            guard let length, (1...125).contains(length) else { throw NotCarried("says no length") }
+            guard let length, (1...125).contains(length) else { throw NotCarried("has no length") }
             point.length = length
         }
         // 16 and 64 bits are not swapped, whatever these say.

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import YAMLText
 
@@ -19,7 +20,8 @@ public enum ForeignFormat: String, Sendable, CaseIterable {
 }
 
 /// Why nothing can be made of a file.
-public struct ImportError: Error, CustomStringConvertible {
+public struct ImportError: CodedError {
+    public var code: Code { .foreignFileInvalid }
     public let description: String
 }
 
@@ -36,7 +38,7 @@ public enum ForeignFile {
         let problems = Problems(recordsKeys: true)
         let tree = isTOML ? try json(ofTOML: text, name) : text
         guard let document = YAMLValue.mapping(of: tree, file: name, problems: problems) else {
-            let hint = isTOML ? "" : " (of a TOML file say --from telegraf)"
+            let hint = isTOML ? "" : " (for a TOML file write --from telegraf)"
             throw ImportError(description: problems.sorted.map(\.description).joined(separator: "; ") + hint)
         }
         // EdgeX's API wraps what it is sent.

@@ -43,7 +43,9 @@ public struct ImportedMap: Sendable {
     mutating func take(pause: Int?, named what: String) {
         guard let pause, pause > 0 else { return }
         self.pause = min(pause, 1_000)
-        if pause > 1_000 { leave(what, "a pause of \(pause) ms is longer than a map can have: taken for 1000 ms") }
+        if pause > 1_000 {
+            leave(what, "a turnaround delay of \(pause) ms is longer than a map can have: the map has 1000 ms")
+        }
     }
 
     mutating func doubt(_ text: String) {
@@ -144,7 +146,7 @@ public struct ImportedPoint: Sendable {
 
     /// The source does not say which values may be written.
     mutating func doubtWritable() {
-        add(doubt: "writable there: say with what, writable: { range: [0, 1] }")
+        add(doubt: "writable there: write the range, writable: { range: [0, 1] }")
     }
 
     mutating func add(doubt text: String) {

@@ -30,7 +30,7 @@ public enum MapText {
                 if isWritten, message.contains(".writable") {
                     map.points[place].writable = nil
                     map.points[place].isWritable = false
-                    map.points[place].add(doubt: "not taken for writable: \(message)")
+                    map.points[place].add(doubt: "not marked as writable: \(message)")
                     continue
                 }
                 map.leave(map.points.remove(at: place).name, message)
@@ -43,21 +43,22 @@ public enum MapText {
         if let link = map.link {
             lines += [
                 "# In headgate.yaml:", "#   links:   { \(map.linkName): \(link.printable) }",
-                "#   devices: { \(map.name): { map: \(map.name), link: \(map.linkName), unit: \(map.unit ?? 1)\(tags(of: map)) } }",
+                "#   devices: { \(map.name): { map: \(map.name), link: \(map.linkName), unit_id: \(map.unit ?? 1)\(tags(of: map)) } }",
             ]
         } else if let unit = map.unit {
-            lines.append("# In headgate.yaml, at the device: unit: \(unit)\(tags(of: map))")
+            lines.append("# In headgate.yaml, at the device: unit_id: \(unit)\(tags(of: map))")
         } else if !map.tags.isEmpty {
             lines.append("# In headgate.yaml, at the device:\(tags(of: map).dropFirst())")
         }
         lines += [
             "map: \(map.name)", "version: 1", "title: \(quoted(map.title))", "source: \(quoted(map.source))", "",
         ]
-        lines += map.doubts.map { "# To be looked at: \($0.printable)" }
+        lines += map.doubts.map { "# To check: \($0.printable)" }
         // What belongs together is read together, its scale factors included.
         let limit =
             [
-                map.points.contains { $0.scaleFactor != nil } ? "gap: 24" : nil, map.pause.map { "pause: \($0)ms" },
+                map.points.contains { $0.scaleFactor != nil } ? "gap: 24" : nil,
+                map.pause.map { "turnaround_delay: \($0)ms" },
             ].compactMap(\.self) + map.limits.map { "\($0.key): \($0.most)" }
         let limits = limit.isEmpty ? "" : ", limits: { \(limit.joined(separator: ", ")) }"
         lines += ["modbus: { addressing: zero-based\(limits) }", ""]
@@ -72,8 +73,8 @@ public enum MapText {
             lines.append("  \(point.name): \(gap){ \(keys(of: point).joined(separator: ", ")) }\(doubt)")
         }
         lines += [
-            "", "# Prove the map with what a real device says: headgate read DEVICE --raw",
-            "examples: [{ registers: {}, gives: {} }]",
+            "", "# Check the map with a real device: headgate read DEVICE --raw",
+            "examples: [{ registers: {}, expect: {} }]",
         ]
         return (lines, firstPoint)
     }

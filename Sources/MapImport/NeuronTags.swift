@@ -62,11 +62,11 @@ enum NeuronTags {
                 if address.contains("!") { unit = address.split(separator: "!").first.flatMap { Int($0) } ?? unit }
                 let place = place(of: driver, unit: unit, params)
                 if let wide, wide != 1 {
-                    maps[place].doubt("endianess_64 is \(wide), taken for \(wideOrder.rawValue) as endianess would be")
+                    maps[place].doubt("endianess_64 is \(wide), read as \(wideOrder.rawValue) like endianess")
                 }
                 if params == nil {
                     maps[place].doubt(
-                        "the driver's address_base (taken for 1), endianess (taken for ABCD) and connection are not in this file"
+                        "the address_base (assumed: 1), endianess (assumed: ABCD) and connection of the driver are not in this file"
                     )
                 }
                 if every == nil { maps[place].doubt("no interval is in this file: points are read every second") }
@@ -137,7 +137,7 @@ enum NeuronTags {
     ) throws(NotCarried) -> ImportedPoint {
         let attribute = tag.integer("attribute") ?? 1
         if attribute & 8 != 0 { throw NotCarried("is a constant of Neuron's, not of the device") }
-        guard attribute & 5 != 0 else { throw NotCarried("is only written there") }
+        guard attribute & 5 != 0 else { throw NotCarried("is write-only there") }
         let parts = try Address(address)
         guard let table = parts.table else { throw NotCarried("address \(address) is in no table") }
         guard parts.number - base >= 0, parts.number - base <= 65_535 else {
@@ -180,7 +180,7 @@ enum NeuronTags {
         point.type = type
         if number == 11 {
             guard let bit = address.part.flatMap(Int.init), (0...15).contains(bit) else {
-                throw NotCarried("says no bit of its register")
+                throw NotCarried("names no bit of its register")
             }
             point.bits = bit...bit
         } else if type == .string {
@@ -193,7 +193,7 @@ enum NeuronTags {
     /// Bytes, two a register; H, the first in the upper one.
     private static func setLength(_ point: inout ImportedPoint, _ part: String?) throws(NotCarried) {
         let digits = part?.prefix { $0.isNumber } ?? ""
-        guard let bytes = Int(digits), (1...250).contains(bytes), let part else { throw NotCarried("says no length") }
+        guard let bytes = Int(digits), (1...250).contains(bytes), let part else { throw NotCarried("has no length") }
         switch part.dropFirst(digits.count) {
         case "H": break
         case "L": point.textOrder = "BADC"
@@ -217,7 +217,7 @@ enum NeuronTags {
         case ("B", 4), ("BB", 2...): return .DCBA
         case ("LB", 2...): return .BADC
         case ("BL", 2...): return .CDAB
-        default: throw NotCarried("order #\(suffix ?? "") is none of \(registers) registers")
+        default: throw NotCarried("order #\(suffix ?? "") is not an order of \(registers) registers")
         }
     }
 
@@ -230,11 +230,13 @@ enum NeuronTags {
 
         init(_ text: String) throws(NotCarried) {
             let halves = text.split(separator: "!")
-            guard halves.count == 2, let area = halves[1].first else { throw NotCarried("address \"\(text)\" is none") }
+            guard halves.count == 2, let area = halves[1].first else {
+                throw NotCarried("\"\(text)\" is not an address")
+            }
             table = ["0": .coil, "1": .discrete, "3": .input, "4": .holding][area]
             let rest = halves[1].dropFirst()
             let digits = rest.prefix { $0.isNumber }
-            guard let number = Int(digits) else { throw NotCarried("address \"\(text)\" is none") }
+            guard let number = Int(digits) else { throw NotCarried("\"\(text)\" is not an address") }
             self.number = number
             var more = rest.dropFirst(digits.count)
             while let mark = more.first, mark == "." || mark == "#" {
@@ -242,7 +244,7 @@ enum NeuronTags {
                 if mark == "." { part = value } else { suffix = value }
                 more = more.dropFirst(1 + value.count)
             }
-            guard more.isEmpty else { throw NotCarried("address \"\(text)\" is none") }
+            guard more.isEmpty else { throw NotCarried("\"\(text)\" is not an address") }
         }
     }
 }

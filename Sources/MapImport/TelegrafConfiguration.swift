@@ -46,7 +46,7 @@ enum TelegrafConfiguration {
             } else {
                 // Telegraf's own default.
                 every = 10_000
-                common.doubt("no interval is in this file: taken for 10s, as Telegraf does")
+                common.doubt("the file has no interval: 10s is the default of Telegraf")
             }
             Self.link(plugin, &common)
             let own = Self.tags(plugin, "tags")
@@ -86,7 +86,7 @@ enum TelegrafConfiguration {
         private func map(_ title: String, unit: Int?) -> ImportedMap {
             var map = common
             (map.title, map.unit) = (title, unit ?? 0)
-            if unit == nil { map.doubt("no slave_id is given: taken for 0, as Telegraf does") }
+            if unit == nil { map.doubt("the file has no slave_id: 0 is the default of Telegraf") }
             return map
         }
 
@@ -169,7 +169,7 @@ enum TelegrafConfiguration {
                         field.dismiss()
                         map.leave(
                             field.text("name") ?? "unnamed, at \(field.text("address") ?? "no address")",
-                            "is read and left out there (omit = true)")
+                            "is not sent there (omit = true)")
                         continue
                     }
                     take(field, of: request, into: &map) { () throws(NotCarried) in
@@ -190,7 +190,7 @@ enum TelegrafConfiguration {
             _ field: YAMLMapping, _ register: String, _ order: String
         ) throws(NotCarried) -> ImportedPoint {
             guard let table = RegisterTable(rawValue: register) else {
-                throw NotCarried("register \(register) is none")
+                throw NotCarried("register \(register) is unknown")
             }
             guard let address = field.integer("address") else { throw NotCarried("has no address") }
             var point = ImportedPoint(field.text("name") ?? "unnamed", table, address, .uint16)
@@ -268,7 +268,7 @@ enum TelegrafConfiguration {
             case "BADC", "BADCFEHG", "MSW-LE": return .BADC
             case "CDAB", "GHEFCDAB", "LSW-BE": return .CDAB
             case "DCBA", "BA", "HGFEDCBA", "LSW-LE", "LSW": return .DCBA
-            default: throw NotCarried("byte_order \"\(written)\" is none")
+            default: throw NotCarried("byte_order \"\(written)\" is unknown")
             }
         }
 
@@ -326,8 +326,8 @@ enum TelegrafConfiguration {
             }
             let (baud, parity) = (plugin.integer("baud_rate") ?? 0, plugin.text("parity") ?? "")
             // Telegraf leaves what is not given to its library (grid-x/serial).
-            if baud == 0 { map.doubt("no baud_rate is given: taken for 19200, as Telegraf does") }
-            if parity.isEmpty { map.doubt("no parity is given: taken for even, as Telegraf does") }
+            if baud == 0 { map.doubt("the file has no baud_rate: 19200 is the default of Telegraf") }
+            if parity.isEmpty { map.doubt("the file has no parity: even is the default of Telegraf") }
             map.link = ImportedLink.serial(
                 String(controller.dropFirst(7)), baud: baud == 0 ? 19_200 : baud, parity: parity.isEmpty ? "E" : parity,
                 dataBits: plugin.integer("data_bits").flatMap { $0 == 0 ? nil : $0 },

@@ -48,8 +48,8 @@ enum ThingsBoardConnector {
         map.take(pause: pause, named: "delayBetweenRequestsMs")
         let bytes = device.text("byteOrder") ?? server?.text("byteOrder")
         let given = device.text("wordOrder") ?? server?.text("wordOrder")
-        if bytes == nil { map.doubt("no byteOrder is given: taken for LITTLE, as the gateway does") }
-        if given == nil { map.doubt("no wordOrder is given: taken for \(words), as the gateway of this layout does") }
+        if bytes == nil { map.doubt("the file has no byteOrder: LITTLE is the default of that gateway") }
+        if given == nil { map.doubt("the file has no wordOrder: \(words) is the default of that gateway") }
         let order = (bytes: bytes ?? "LITTLE", words: given ?? words)
         let every = device.integer("pollPeriod") ?? device.integer("timeseriesPollPeriod")
         for (list, period) in [("timeseries", every), ("attributes", device.integer("attributesPollPeriod") ?? every)] {
@@ -70,7 +70,7 @@ enum ThingsBoardConnector {
             device.children(list).forEach { $0.dismiss() }
             map.leave(
                 "\(list) (\(device.children(list).count))",
-                "say at a point what may be written: writable: { range: [0, 1] }")
+                "write at the point which values may be written: writable: { range: [0, 1] }")
         }
         return map
     }
@@ -128,7 +128,7 @@ enum ThingsBoardConnector {
         }
         let ends = written.split(separator: "-").compactMap { Int($0) }
         guard ends.count == 2, ends[0] <= ends[1], ends[1] <= 65_535, (1...125).contains(count) else {
-            throw NotCarried("address \"\(written)\" is none")
+            throw NotCarried("\"\(written)\" is not an address")
         }
         var points: [ImportedPoint] = []
         for address in stride(from: ends[0], through: ends[1], by: count) {
@@ -154,7 +154,7 @@ enum ThingsBoardConnector {
     private static func point(
         named name: String, _ entry: YAMLMapping, _ table: RegisterTable, _ address: Int, _ count: Int, _ order: Order
     ) throws(NotCarried) -> ImportedPoint {
-        guard (0...65_535).contains(address) else { throw NotCarried("address \(address) is none") }
+        guard (0...65_535).contains(address) else { throw NotCarried("\(address) is not an address") }
         let type = (entry.text("type") ?? "").lowercased()
         if table.holdsBits {
             var point = ImportedPoint(name, table, address, .bool)

@@ -16,7 +16,7 @@ struct Books {
         var number: Int64
         var name: String
         /// By lane.
-        var positions: [Position]
+        var positions: PerLane<Position>
         /// How far it is at the places of its broker; see `Outbox.settle`.
         var marks: [String: Int64] = [:]
         var unsavedMarks: Set<String> = []
@@ -24,7 +24,7 @@ struct Books {
 
     var outputs: [Output] = []
     /// By lane.
-    var next: [Next]
+    var next: PerLane<Next>
     var ledger: LossLedger
     var shelf: DeadLetterShelf
     var alarms = AlarmBook()
@@ -38,19 +38,19 @@ struct Books {
     /// Of a database that nothing is in yet.
     /// - Parameter first: the number of the first block, and of its first event; 0 for a beginning.
     init(first: Int64, maxSize: Int64, outputs names: [String]) {
-        next = Lane.allCases.map { _ in Self.beginning(at: first) }
+        next = PerLane(repeating: Self.beginning(at: first))
         ledger = LossLedger(totals: LossTotals(outputs: names))
         shelf = DeadLetterShelf(room: maxSize / 10)
         outputs = names.enumerated().map { index, name in
-            Output(number: Int64(index + 1), name: name, positions: Lane.allCases.map { _ in Position() })
+            Output(number: Int64(index + 1), name: name, positions: PerLane(repeating: Position()))
         }
-        for lane in Lane.allCases { begin(lane, at: next[Int(lane.rawValue)].block) }
+        for lane in Lane.allCases { begin(lane, at: next[lane].block) }
     }
 
     /// Of a database that is there. An output that the configuration no longer has keeps its place, and what it has not
     /// sent, until that is too old: it may have been renamed by mistake. One that is new starts at the oldest block.
     init(reading database: borrowing Database, maxSize: Int64, outputs names: [String]) throws(SQLiteError) {
-        next = []
+        next = PerLane(repeating: Self.beginning(at: 0))
         shelf = try DeadLetterShelf(in: database, room: maxSize / 10)
         clockJump = try database.clockJump()
         let known = try database.outputs().map(\.name)
@@ -67,7 +67,7 @@ struct Books {
         for lane in Lane.allCases {
             // Where there is no block to go on from, the next must not lie behind where an output is: it would count as
             // sent.
-            let reached = outputs.map { $0.positions[Int(lane.rawValue)].end }.max() ?? 0
+            let reached = outputs.map { $0.positions[lane].end }.max() ?? 0
             let first = try database.meta("first") ?? 0
             // What comes before its first was saved from another database.
             let last = try database.last(lane).flatMap { $0.id >= first ? $0 : nil }
@@ -85,10 +85,10 @@ struct Books {
                 // The number of the newest may be what is damaged.
                 found = Next(block: max(found.block, left.block), sequence: left.sequence)
             }
-            next.append(found)
+            next[lane] = found
         }
         for lane in Lane.allCases {
-            begin(lane, at: try database.head(lane, from: .min)?.id ?? next[Int(lane.rawValue)].block)
+            begin(lane, at: try database.head(lane, from: .min)?.id ?? next[lane].block)
         }
     }
 
@@ -104,29 +104,26 @@ struct Books {
     /// Outputs of which nothing is known yet begin with the oldest block. That it is a number makes a block that is hidden
     /// there be missed.
     private mutating func begin(_ lane: Lane, at block: Int64) {
-        let at = Int(lane.rawValue)
         for output in outputs.indices {
-            let position = outputs[output].positions[at]
-            guard position.live == .start, position.replays.isEmpty else { continue }
-            outputs[output].positions[at].move(.live, to: Cursor(block: block, done: 0))
+            let position = outputs[output].positions[lane]
+            guard position.live == .start, position.backlog.isEmpty else { continue }
+            outputs[output].positions[lane].move(.live, to: Cursor(block: block, done: 0))
         }
     }
 
-    static func positions(_ output: Int64, in database: borrowing Database) throws(SQLiteError) -> [Position] {
-        var positions: [Position] = []
-        for lane in Lane.allCases {
+    static func positions(_ output: Int64, in database: borrowing Database) throws(SQLiteError) -> PerLane<Position> {
+        try PerLane.each { lane throws(SQLiteError) in
             var position = Position()
             position.live = try database.cursor(output: output, lane)
-            if let replays = try database.replays(output: output, lane) {
-                position.replays = replays
+            if let backlog = try database.backlog(output: output, lane) {
+                position.backlog = backlog
             } else {
                 // Nobody knows how far it was: what is sent twice has the same name.
                 position.live = .start
-                position.areReplaysUnsaved = true
+                position.isBacklogUnsaved = true
             }
-            positions.append(position)
+            return position
         }
-        return positions
     }
 
     func name(ofOutput number: Int64) -> String? {
@@ -137,9 +134,9 @@ struct Books {
     mutating func markUnsaved() {
         for output in outputs.indices {
             outputs[output].unsavedMarks = Set(outputs[output].marks.keys)
-            for lane in outputs[output].positions.indices {
+            for lane in Lane.allCases {
                 outputs[output].positions[lane].isLiveUnsaved = true
-                outputs[output].positions[lane].areReplaysUnsaved = true
+                outputs[output].positions[lane].isBacklogUnsaved = true
             }
         }
         ledger.markUnsaved()
@@ -150,14 +147,13 @@ struct Books {
     }
 
     var hasUnsaved: Bool {
-        ledger.hasUnsaved || windows.hasUnsaved || outputs.contains { $0.positions.contains(where: \.isUnsaved) }
+        ledger.hasUnsaved || windows.hasUnsaved || outputs.contains { $0.positions.values.contains(where: \.isUnsaved) }
     }
 
     /// The first block of a lane that some output may still need.
     /// - Parameter withWaiting: false leaves out what waits for its blocks.
     func needed(_ lane: Lane, withWaiting: Bool) -> Int64 {
-        let at = Int(lane.rawValue)
-        return outputs.map { $0.positions[at].needed(withWaiting: withWaiting) }.min() ?? next[at].block
+        outputs.map { $0.positions[lane].needed(withWaiting: withWaiting) }.min() ?? next[lane].block
     }
 
     /// Writes what has changed since the last commit.
@@ -196,10 +192,10 @@ struct Books {
     private mutating func savePosition(
         _ output: Int, _ lane: Lane, in database: borrowing Database
     ) throws(SQLiteError) {
-        let position = outputs[output].positions[Int(lane.rawValue)]
+        let position = outputs[output].positions[lane]
         if position.isLiveUnsaved { try database.set(position.live, output: outputs[output].number, lane) }
-        if position.areReplaysUnsaved { try database.set(position.replays, output: outputs[output].number, lane) }
-        outputs[output].positions[Int(lane.rawValue)].isLiveUnsaved = false
-        outputs[output].positions[Int(lane.rawValue)].areReplaysUnsaved = false
+        if position.isBacklogUnsaved { try database.set(position.backlog, output: outputs[output].number, lane) }
+        outputs[output].positions[lane].isLiveUnsaved = false
+        outputs[output].positions[lane].isBacklogUnsaved = false
     }
 }

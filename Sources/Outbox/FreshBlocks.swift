@@ -15,7 +15,7 @@ struct FreshBlocks {
         var at: ContinuousClock.Instant
     }
 
-    private var marks: [[Mark]] = Lane.allCases.map { _ in [] }
+    private var marks = PerLane<[Mark]>(repeating: [])
 
     init(age: Duration) {
         self.age = age
@@ -24,11 +24,11 @@ struct FreshBlocks {
 
     /// What a lane has before `block` is old.
     mutating func begin(_ lane: Lane, at block: Int64, now: ContinuousClock.Instant = .now) {
-        marks[Int(lane.rawValue)] = [Mark(block: block, at: now)]
+        marks[lane] = [Mark(block: block, at: now)]
     }
 
     mutating func add(_ block: StoredBlock, now: ContinuousClock.Instant = .now) {
-        let lane = Int(block.lane.rawValue)
+        let lane = block.lane
         if let last = marks[lane].last, now - last.at < step { return }
         marks[lane].removeAll { now - $0.at > age + step }
         marks[lane].append(Mark(block: block.id, at: now))
@@ -37,6 +37,6 @@ struct FreshBlocks {
     /// The first block of a lane that is fresh.
     /// - Parameter end: the number of the lane's next block.
     func first(_ lane: Lane, end: Int64, now: ContinuousClock.Instant = .now) -> Int64 {
-        marks[Int(lane.rawValue)].first { now - $0.at <= age }.map { min($0.block, end) } ?? end
+        marks[lane].first { now - $0.at <= age }.map { min($0.block, end) } ?? end
     }
 }

@@ -11,18 +11,18 @@ public final class Intake: Sendable {
     /// When a lane's batches are committed at the latest, and how much may wait.
     public struct Limits: Sendable {
         /// Longest wait for a commit by lane: critical, normal, bulk.
-        public var age: [Duration] = [.milliseconds(20), .milliseconds(500), .seconds(5)]
+        public var age = PerLane<Duration>(critical: .milliseconds(20), normal: .milliseconds(500), bulk: .seconds(5))
         /// Readings and events that make a lane due at once.
         public var batch = 4_096
         /// Bytes that may wait in a lane; beyond, new ones are shed and counted. Each lane has its own, so that none is
         /// full because another is.
-        public var waiting: [Int] = [4 << 20, 8 << 20, 4 << 20]
+        public var waiting = PerLane(critical: 4 << 20, normal: 8 << 20, bulk: 4 << 20)
 
         public init() {}
 
         /// - Parameter memory: bytes for all lanes together.
         public mutating func share(_ memory: Int) {
-            waiting = [memory / 4, memory / 2, memory / 4]
+            waiting = PerLane(critical: memory / 4, normal: memory / 2, bulk: memory / 4)
         }
     }
 
@@ -93,7 +93,7 @@ public final class Intake: Sendable {
     }
 
     private let limits: Limits
-    private let shedCounter = Counter(label: "headgate_readings_shed_total")
+    private let shedCounter = Counter(label: "headgate_readings_dropped_total")
     private let shedCount = Atomic<Int>(0)
     private let pending = Mutex([Lane: Pending]())
     /// Changed under the lock of `pending` only.
@@ -135,7 +135,7 @@ public final class Intake: Sendable {
             } else {
                 one.lost.append(Shed(count: UInt64(max(0, events)), since: time, until: time, cause: cause))
             }
-            if one.due == nil { one.due = .now + limits.age[Int(lane.rawValue)] }
+            if one.due == nil { one.due = .now + limits.age[lane] }
             all[lane] = one
         }
         bell.ring()
@@ -164,7 +164,7 @@ public final class Intake: Sendable {
                 if one.door == .paused { return (true, false) }
             }
             let isUrgent = receipt != nil || !isRefused && one.count >= limits.batch
-            var due = isUrgent ? now : now + limits.age[Int(lane.rawValue)]
+            var due = isUrgent ? now : now + limits.age[lane]
             if let notBefore = one.notBefore { due = max(due, notBefore) }
             guard one.due.map({ due < $0 }) ?? true else { return (!isRefused, false) }
             one.due = due
@@ -181,7 +181,7 @@ public final class Intake: Sendable {
         case .paused: return !isPushed
         case nil:
             let size = Self.size(of: one.batch, one.feed) + Self.size(of: batch, feed)
-            return !isPushed && size > limits.waiting[Int(lane.rawValue)]
+            return !isPushed && size > limits.waiting[lane]
         }
     }
 

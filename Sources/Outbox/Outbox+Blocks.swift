@@ -24,12 +24,11 @@ extension Outbox {
     func makeBlocks(
         _ batch: Batch, _ lane: Lane, _ now: Timestamp
     ) throws -> [(stored: StoredBlock, batch: Batch)] {
-        let at = Int(lane.rawValue)
         return try Self.parts(of: batch).map { part in
-            let next = books.next[at]
+            let next = books.next[lane]
             let block = try codec.encode(
                 part, lane: lane, id: next.block, epoch: record.epoch, first: next.sequence, committed: now)
-            books.next[at] = Books.Next(block: next.block + 1, sequence: next.sequence + UInt64(part.events.count))
+            books.next[lane] = Books.Next(block: next.block + 1, sequence: next.sequence + UInt64(part.events.count))
             return (block, part)
         }
     }

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import Logging
 import SQLite
@@ -21,9 +22,9 @@ import Waiting
 struct HeldReceipts {
     var receipts: [Receipt]
     /// The block after its last, by lane.
-    var next: [Int64]
+    var next: PerLane<Int64>
     /// The sequence numbers of its events, by lane.
-    var events: [Range<UInt64>]
+    var events: PerLane<Range<UInt64>>
     /// Whether an output has rejected one of its events: the dead letter is then the only copy of it.
     var hasDeadLetter = false
 
@@ -77,7 +78,7 @@ extension Outbox {
         switch kind {
         case .corrupt, .other:
             if kind == .corrupt {
-                expectedEnds = books.next.map(\.sequence)
+                expectedEnds = books.next.map { $0.sequence }
             } else {
                 // What was read of it was not so: nobody knows what else was in it.
                 books.ledger.addEnded(.unknown(.databaseLost, at: .now))
@@ -107,7 +108,7 @@ extension Outbox {
         guard var left = try? Database.inMemory(maxSize: Int64(settings.maxMemory / 2)),
             (try? books.outputs.forEach { try left.add(output: $0.number, $0.name) }) != nil
         else {
-            logger.critical("not even memory takes the outbox")
+            logger.critical(.memoryFailed, "The outbox cannot write to memory either")
             return nil
         }
         swap(&database, &left)
@@ -115,7 +116,7 @@ extension Outbox {
         if let salvage = salvage.take(), salvage.folder == nil { orphan = salvage.surrendered() }
         let since = books.next.map(\.block)
         for output in books.outputs.indices {
-            for lane in since.indices { books.outputs[output].positions[lane].leave(at: since[lane]) }
+            for lane in Lane.allCases { books.outputs[output].positions[lane].leave(at: since[lane]) }
         }
         books.markUnsaved()
         medium = .memory(since: since)
@@ -132,11 +133,13 @@ extension Outbox {
         switch diskNews.leaves(at: .now) {
         case .once:
             logger.error(
-                "the outbox's disk fails: it goes on in memory, and nothing is acknowledged that only it has",
+                .diskFailed,
+                "The disk of the outbox fails; the outbox continues in memory and acknowledges nothing that is only there",
                 metadata: ["error": "\(reason)"])
         case .again:
             logger.error(
-                "the outbox's disk fails again and again: further failures are not logged until it has worked for 60 s",
+                .diskFailsRepeatedly,
+                "The disk of the outbox fails repeatedly; further failures are not logged until it has worked for 60 s",
                 metadata: ["error": "\(reason)"])
         case .known: break
         }
@@ -154,9 +157,13 @@ extension Outbox {
         putAsides.append(.now)
         do {
             let aside = try settings.files.putAside()
-            logger.error("the outbox's database is put aside", metadata: ["folder": "\(aside)"])
+            logger.error(
+                .databaseQuarantined, "The database of the outbox is moved to the quarantine",
+                metadata: ["folder": "\(aside)"])
         } catch {
-            logger.error("the outbox's database cannot be put aside", metadata: ["error": "\(error)"])
+            logger.error(
+                .databaseNotMovable, "The database of the outbox cannot be moved to the quarantine",
+                metadata: ["error": "\(error)"])
         }
     }
 
@@ -176,7 +183,7 @@ extension Outbox {
     /// Without the ballast everything goes on; but a disk that is that full is trouble to be told.
     func restoreBallast() {
         ballastIsThere = ballast.restore()
-        trouble = ballastIsThere ? nil : "the disk is full: there is no room for the ballast"
+        trouble = ballastIsThere ? nil : "the disk is full: there is no space for the reserve file"
     }
 
     /// A file that was moved or deleted is written to no longer; what is in it is still in our hands.
@@ -184,8 +191,8 @@ extension Outbox {
         guard case .disk(let identity) = medium, let identity,
             Folder.identity(of: settings.files.database) != identity
         else { return }
-        logger.error("the outbox's database was moved or deleted under a running gateway")
-        expectedEnds = books.next.map(\.sequence)
+        logger.error(.databaseMissing, "The database of the outbox was moved or deleted while the gateway was running")
+        expectedEnds = books.next.map { $0.sequence }
         orphan = leaveDisk("\(settings.files.database) was moved or deleted")
         fileEpochs.removeAll()
         returnToDisk()
@@ -219,8 +226,10 @@ extension Outbox {
         if room.bytes > before { needsHousekeeping() }
         guard (room.bytes < settings.maxSize) != (before < settings.maxSize) else { return }
         logger.warning(
+            .diskSmallerThanMaxSize,
             room.bytes < settings.maxSize
-                ? "the disk has less room than max_size: it keeps to less" : "the disk has room for max_size again",
+                ? "The disk has less free space than max_size; the outbox uses only that space"
+                : "The disk has space for max_size again",
             metadata: ["bytes": "\(room.bytes)", "max_size": "\(settings.maxSize)"])
     }
 
@@ -240,13 +249,13 @@ extension Outbox {
             ended.log = .any
             try RunRecordFile(path: settings.files.record).write(&ended)
             try database.transaction { () throws(SQLiteError) in
-                for lane in Lane.allCases { try database.set(end: books.next[Int(lane.rawValue)], of: lane) }
+                for lane in Lane.allCases { try database.set(end: books.next[lane], of: lane) }
             }
             try database.checkpoint(truncate: true)
             ended.log = .empty
             try RunRecordFile(path: settings.files.record).write(&ended)
         } catch {
-            logger.error("the outbox could not be closed cleanly", metadata: ["error": "\(error)"])
+            logger.error(.outboxNotClosed, "The outbox could not be closed cleanly", metadata: ["error": "\(error)"])
         }
     }
 
@@ -254,10 +263,10 @@ extension Outbox {
     func hold(_ receipts: [Receipt], _ committed: [Committed]) {
         // What windows have taken is on no disk, whoever has the rest.
         let isTaken = condenser?.nextDue != nil
-        let next = books.next.map { isTaken ? .max : $0.block }
-        var events = Lane.allCases.map { _ in Range<UInt64>(uncheckedBounds: (0, 0)) }
+        let next = books.next.map { isTaken ? Int64.max : $0.block }
+        var events = PerLane<Range<UInt64>>(repeating: 0..<0)
         for one in committed {
-            let lane = Int(one.lane.rawValue)
+            let lane = one.lane
             let first = events[lane].isEmpty ? one.first : events[lane].lowerBound
             events[lane] = first..<(one.first + UInt64(one.batch.events.count))
         }
@@ -268,14 +277,14 @@ extension Outbox {
     func settleHeld(dead: [DeadLetter]) {
         guard !held.isEmpty, !outputs.isEmpty else { return }
         for letter in dead {
-            let lane = Int(letter.lane.rawValue)
+            let lane = letter.lane
             for place in held.indices where held[place].events[lane].contains(letter.sequence) {
                 held[place].hasDeadLetter = true
             }
         }
-        let needed = Lane.allCases.map { books.needed($0, withWaiting: false) }
+        let needed = PerLane.each { books.needed($0, withWaiting: false) }
         held.removeAll { one in
-            guard !one.hasDeadLetter, zip(needed, one.next).allSatisfy({ $0 >= $1 }) else { return false }
+            guard !one.hasDeadLetter, Lane.allCases.allSatisfy({ needed[$0] >= one.next[$0] }) else { return false }
             one.settle(isSafe: true)
             return true
         }

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import Logging
 import SQLite
@@ -35,11 +36,11 @@ extension Outbox {
                 let portion =
                     switch way {
                     case .live: try live(output, lane, bytes: bytes, events: events)
-                    case .backlog: try replay(output, lane, nil, bytes: bytes, events: events)
-                    case .held: try replay(output, lane, waiting, bytes: bytes, events: events)
+                    case .backlog: try backlog(output, lane, nil, bytes: bytes, events: events)
+                    case .held: try backlog(output, lane, waiting, bytes: bytes, events: events)
                     }
                 guard var portion else { continue }
-                portion.held = books.outputs[output].positions[Int(lane.rawValue)].heldTopics
+                portion.held = books.outputs[output].positions[lane].heldTopics
                 return portion
             }
         } catch {
@@ -67,46 +68,44 @@ extension Outbox {
     }
 
     private func live(_ output: Int, _ lane: Lane, bytes: Int, events: Int) throws(SQLiteError) -> Portion? {
-        let at = Int(lane.rawValue)
-        let end = books.next[at].block
+        let end = books.next[lane].block
         if let portion = try portion(
-            output, lane, .live, books.outputs[output].positions[at].live, before: end, bytes: bytes, events: events)
+            output, lane, .live, books.outputs[output].positions[lane].live, before: end, bytes: bytes, events: events)
         {
             return portion
         }
-        if books.outputs[output].positions[at].live.block < end {
+        if books.outputs[output].positions[lane].live.block < end {
             try skipMissing(output, lane, .live, to: end, nil)
         }
         return nil
     }
 
     /// - Parameter waiting: of held ranges, the topics that are left for later; nil for the backlog.
-    private func replay(
+    private func backlog(
         _ output: Int, _ lane: Lane, _ waiting: Set<HeldTopic>?, bytes: Int, events: Int
     ) throws(SQLiteError) -> Portion? {
-        while let replay = nextReplay(output, lane, waiting) {
+        while let range = nextBacklogRange(output, lane, waiting) {
             if let portion = try portion(
-                output, lane, replay.stream, replay.cursor, before: replay.until, bytes: bytes, events: events)
+                output, lane, range.stream, range.cursor, before: range.until, bytes: bytes, events: events)
             {
                 return portion
             }
-            try skipMissing(output, lane, replay.stream, to: replay.until, nil)
+            try skipMissing(output, lane, range.stream, to: range.until, nil)
         }
         return nil
     }
 
-    /// What is no longer fresh becomes a replay, unless everything is sent in its order.
+    /// What is no longer fresh becomes a range, unless everything is sent in its order.
     private func splitBacklog(_ output: Int, _ lane: Lane) {
         guard lane != .critical, !outputs[output].isInOrder else { return }
-        let at = Int(lane.rawValue)
-        books.outputs[output].positions[at].split(at: fresh.first(lane, end: books.next[at].block))
+        books.outputs[output].positions[lane].split(at: fresh.first(lane, end: books.next[lane].block))
     }
 
-    private func nextReplay(_ output: Int, _ lane: Lane, _ waiting: Set<HeldTopic>?) -> Replay? {
-        let ready = books.outputs[output].positions[Int(lane.rawValue)].replays.filter(\.isReady)
+    private func nextBacklogRange(_ output: Int, _ lane: Lane, _ waiting: Set<HeldTopic>?) -> BacklogRange? {
+        let ready = books.outputs[output].positions[lane].backlog.filter(\.isReady)
         guard let waiting else { return ready.first { $0.topic == nil } }
-        let held = ready.filter { replay in
-            guard let topic = replay.topic, !replay.isThrough else { return false }
+        let held = ready.filter { range in
+            guard let topic = range.topic, !range.isThrough else { return false }
             return !waiting.contains(HeldTopic(lane: lane, topic: topic))
         }
         // The oldest first: a topic may have several.
@@ -144,7 +143,7 @@ extension Outbox {
     }
 
     private func move(_ output: Int, _ lane: Lane, _ stream: Stream, to cursor: Cursor) {
-        books.outputs[output].positions[Int(lane.rawValue)].move(stream, to: cursor)
+        books.outputs[output].positions[lane].move(stream, to: cursor)
         needsHousekeeping()
     }
 
@@ -153,7 +152,7 @@ extension Outbox {
     private func skipMissing(
         _ output: Int, _ lane: Lane, _ stream: Stream, to id: Int64, _ next: StoredBlock?
     ) throws(SQLiteError) {
-        let position = books.outputs[output].positions[Int(lane.rawValue)]
+        let position = books.outputs[output].positions[lane]
         let from = position.cursor(of: stream)
         move(output, lane, stream, to: Cursor(block: id, done: 0))
         // Before what an output begins with, and before what a new database begins with, nothing is missing.
@@ -165,7 +164,8 @@ extension Outbox {
         let between = before.flatMap { before in next.map { $0.first > before.end ? $0.first - before.end : 0 } } ?? 0
         guard let count = lost(between, of: between, output, lane, stream) else { return }
         logger.error(
-            "blocks are missing", metadata: ["lane": "\(lane.name)", "from": "\(from.block)", "to": "\(id - 1)"])
+            .blocksMissing, "Blocks are missing in the outbox",
+            metadata: ["lane": "\(lane.name)", "from": "\(from.block)", "to": "\(id - 1)"])
         books.ledger.add(
             Gap(
                 cause: .corruptBlock, lane: lane, first: count > 0 ? before?.end ?? 0 : 0,
@@ -188,7 +188,7 @@ extension Outbox {
         _ output: Int, _ stream: Stream, _ block: StoredBlock, done: Int, dead: [DeadLetter] = [],
         marks: [String: Int64] = [:], left: [Topic: Int] = [:], taken: Int = 0
     ) {
-        let lane = Int(block.lane.rawValue)
+        let lane = block.lane
         let cursor = Cursor(after: done, of: block)
         // A topic may have been released while the batch was under way.
         for topic in left.keys.sorted(by: { $0.name < $1.name }) { books.outputs[output].positions[lane].hold(topic) }
@@ -205,15 +205,16 @@ extension Outbox {
 
     /// Goes past a block that no longer is what was written, and notes the loss.
     public func skip(_ output: Int, _ stream: Stream, _ block: StoredBlock) {
-        logger.error("block damaged, skipped", metadata: ["lane": "\(block.lane.name)", "block": "\(block.id)"])
-        let at = Int(block.lane.rawValue)
+        logger.error(
+            .blockDamaged, "A block is damaged; the outbox skips it",
+            metadata: ["lane": "\(block.lane.name)", "block": "\(block.id)"])
         // The columns may be what is damaged: what the neighbours say is what is missing.
-        let after = (try? database.head(block.lane, from: block.id + 1))?.first ?? books.next[at].sequence
+        let after = (try? database.head(block.lane, from: block.id + 1))?.first ?? books.next[block.lane].sequence
         let before = try? database.lastBefore(block.lane, block.id)
         let first =
             before.map { Books.isSameTurn($0.id, block.id) ? min($0.end, block.first) : block.first } ?? block.first
         let whole = after > first ? min(after - first, UInt64(Self.eventsInBlock)) : 0
-        let rest = books.next[at].sequence - min(first, books.next[at].sequence)
+        let rest = books.next[block.lane].sequence - min(first, books.next[block.lane].sequence)
         guard let count = lost(whole, of: rest, output, block.lane, stream) else {
             return move(output, block.lane, stream, to: Cursor(block: block.id + 1, done: 0))
         }
@@ -234,11 +235,10 @@ extension Outbox {
     /// ranges of the output and the lane, and so do those to come.
     /// - Returns: false where there are too many of them already; then the output waits.
     public func holdTopics(_ topics: Set<Topic>, of output: Int, _ lane: Lane) -> Bool {
-        let at = Int(lane.rawValue)
-        let held = books.outputs[output].positions[at].heldTopics
+        let held = books.outputs[output].positions[lane].heldTopics
         guard held.union(topics).count <= Self.mostHeldTopics else { return false }
         for topic in topics.subtracting(held).sorted(by: { $0.name < $1.name }) {
-            books.outputs[output].positions[at].hold(topic)
+            books.outputs[output].positions[lane].hold(topic)
         }
         needsHousekeeping()
         return true
@@ -248,7 +248,7 @@ extension Outbox {
     public func heldTopics(of output: Int) -> [HeldTopic: Int] {
         var held: [HeldTopic: Int] = [:]
         for lane in Lane.allCases {
-            let position = books.outputs[output].positions[Int(lane.rawValue)]
+            let position = books.outputs[output].positions[lane]
             for topic in position.heldTopics { held[HeldTopic(lane: lane, topic: topic)] = position.held(topic) }
         }
         return held
@@ -257,13 +257,12 @@ extension Outbox {
     /// What a stream loses where events are gone, 0 where the number is unknown; nil where a held range has none to lose.
     /// - Parameter total: how many lie in a held range with them, at the most.
     private func lost(_ count: UInt64, of total: UInt64, _ output: Int, _ lane: Lane, _ stream: Stream) -> UInt64? {
-        let at = Int(lane.rawValue)
         guard let topic = stream.topic else {
-            books.outputs[output].positions[at].loseUnleft(stream) { _ in count }
+            books.outputs[output].positions[lane].loseUnleft(stream) { _ in count }
             return count
         }
-        guard books.outputs[output].positions[at].mayHold(topic) else { return nil }
-        return books.outputs[output].positions[at].lose(count, of: total, stream)
+        guard books.outputs[output].positions[lane].mayHold(topic) else { return nil }
+        return books.outputs[output].positions[lane].lose(count, of: total, stream)
     }
 }
 

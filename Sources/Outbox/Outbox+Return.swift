@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import Logging
 import SQLite
@@ -61,7 +62,7 @@ extension Outbox {
     }
 
     private func adoptMakingRoom(
-        _ file: borrowing OpenedFile, _ since: [Int64], _ dead: [PendingLetter]
+        _ file: borrowing OpenedFile, _ since: PerLane<Int64>, _ dead: [PendingLetter]
     ) throws(SQLiteError) {
         // What the ballast gave is for deleting: used up for anything else, nothing could be deleted any more.
         if !ballastIsThere { _ = try makeRoom(in: file, since) }
@@ -86,10 +87,12 @@ extension Outbox {
     /// Lets go in the file what has to, so that what is in memory has room there. The ballast is for this: nothing can be
     /// deleted where nothing can be written.
     /// - Returns: false while there is time.
-    private func makeRoom(in file: borrowing OpenedFile, _ since: [Int64]) throws(SQLiteError) -> Bool {
+    private func makeRoom(in file: borrowing OpenedFile, _ since: PerLane<Int64>) throws(SQLiteError) -> Bool {
         guard try isRoomNeeded else { return false }
         let gathered = try database.size()
-        logger.error("the disk stays full: what the lanes let go makes room", metadata: ["bytes": "\(gathered)"])
+        logger.error(
+            .diskFull, "The disk has been full for 10 s; deleting the oldest events to free space",
+            metadata: ["bytes": "\(gathered)"])
         _ = ballast.release()
         ballastIsThere = false
         // The log begins anew more than once now, which might not be noted to the end.
@@ -114,7 +117,7 @@ extension Outbox {
 
     /// Brings what is in memory into the file.
     private func adopt(
-        _ file: borrowing OpenedFile, _ since: [Int64], _ dead: [PendingLetter]
+        _ file: borrowing OpenedFile, _ since: PerLane<Int64>, _ dead: [PendingLetter]
     ) throws(SQLiteError) {
         var books = self.books
         let isSalvageWaiting = !settings.files.notSalvaged(settings.keys).isEmpty || orphan != nil
@@ -131,7 +134,7 @@ extension Outbox {
         try file.database.transaction { () throws(SQLiteError) in
             if !isNew {
                 // A commit that failed may have reached the file all the same. It is in memory too.
-                for lane in Lane.allCases { try file.database.delete(lane, from: since[Int(lane.rawValue)]) }
+                for lane in Lane.allCases { try file.database.delete(lane, from: since[lane]) }
                 try file.database.deleteOpenGaps()
             }
             for output in books.outputs { try file.database.add(output: output.number, output.name) }
@@ -171,7 +174,7 @@ extension Outbox {
     /// Copies what is not yet settled; the numbers stay.
     private func move(_ lane: Lane, to file: borrowing Database) throws(SQLiteError) {
         var from = books.needed(lane, withWaiting: false)
-        let end = books.next[Int(lane.rawValue)].block
+        let end = books.next[lane].block
         while true {
             let blocks = try database.blocks(lane, from: from, before: end, bytes: 1 << 20, events: .max)
             guard let last = blocks.last else { break }

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Logging
 import SQLite
 import Waiting
@@ -31,7 +32,9 @@ extension Outbox {
         guard state != nil, (error as? SQLiteError)?.kind == .full else { return false }
         state = nil
         ruleBook.forgo()
-        logger.warning("the disk is full: the state of the rules is saved later", metadata: ["error": "\(error)"])
+        logger.warning(
+            .ruleStateDelayed, "The disk is full; the state of the rules is saved later",
+            metadata: ["error": "\(error)"])
         return true
     }
 

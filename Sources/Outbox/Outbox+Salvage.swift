@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import Logging
 import SQLite
@@ -19,15 +20,15 @@ extension Outbox {
             guard let folder else { return }
             source = Salvage.source(in: folder)
         }
-        let first = Lane.allCases.map { lane in
-            books.outputs.flatMap { $0.positions[Int(lane.rawValue)].replays }.filter { !$0.isReady }.map(\.until).max()
-                ?? books.next[Int(lane.rawValue)].block
+        let first = PerLane.each { lane in
+            books.outputs.flatMap { $0.positions[lane].backlog }.filter { !$0.isReady }.map(\.until).max()
+                ?? books.next[lane].block
         }
         guard let source = source.take(),
             let begun = try? Salvage(
                 source, folder: folder, before: first, catalog: catalog, keys: settings.keys)
         else {
-            logger.error("nothing can be read of the database that was put aside")
+            logger.error(.recoveryFoundNothing, "Nothing in the database in the quarantine can be read")
             books.ledger.addEnded(.unknown(.databaseLost, at: .now))
             salvaged(folder)
             return
@@ -35,34 +36,33 @@ extension Outbox {
         books.takeOver(begun.clockJump)
         salvage = consume begun
         takeOverPositions(first)
-        logger.notice("saving what there is in the database that was put aside")
+        logger.notice("the outbox recovers the events of the database in the quarantine")
     }
 
     /// What the old database says of how far each output was, where nobody knows better.
-    private func takeOverPositions(_ first: [Int64]) {
+    private func takeOverPositions(_ first: PerLane<Int64>) {
         for gap in salvage?.openGaps ?? [] { books.ledger.addEnded(gap) }
         for name in salvage?.outputs ?? [] where !books.outputs.contains(where: { $0.name == name }) {
             let number = (books.outputs.map(\.number).max() ?? 0) + 1
             let positions = first.map { first in
                 var position = Position()
                 position.live = Cursor(block: first, done: 0)
-                position.replays = [.everything(before: first)]
-                (position.isLiveUnsaved, position.areReplaysUnsaved) = (true, true)
+                position.backlog = [.everything(before: first)]
+                (position.isLiveUnsaved, position.isBacklogUnsaved) = (true, true)
                 return position
             }
             books.outputs.append(Books.Output(number: number, name: name, positions: positions))
             try? database.add(output: number, name)
         }
         for lane in Lane.allCases {
-            let at = Int(lane.rawValue)
             for output in books.outputs.indices {
-                let known = salvage?.replays(of: books.outputs[output].name, lane, until: first[at])
-                books.outputs[output].positions[at].takeOver(known, until: first[at])
+                let known = salvage?.backlog(of: books.outputs[output].name, lane, until: first[lane])
+                books.outputs[output].positions[lane].takeOver(known, until: first[lane])
             }
             let from = books.needed(lane, withWaiting: true)
-            salvage?.begin(lane, at: from, end: expectedEnds[at])
+            salvage?.begin(lane, at: from, end: expectedEnds[lane])
         }
-        expectedEnds = Lane.allCases.map { _ in nil }
+        expectedEnds = PerLane(repeating: nil)
         needsHousekeeping()
     }
 
@@ -70,11 +70,13 @@ extension Outbox {
     func tellOfSealed() {
         let sealed = settings.files.sealed(settings.keys)
         troubleWithKeys = sealed.first.map {
-            "\($0.folder) is sealed with key \($0.keys.joined(separator: ", ")): put it back into the key file of"
+            "\($0.folder) is encrypted with the key \($0.keys.joined(separator: ", ")): put it back into the key file of"
                 + " outbox.encryption and start again"
         }
         if let troubleWithKeys {
-            logger.error("what was stored cannot be sent", metadata: ["reason": "\(troubleWithKeys)"])
+            logger.error(
+                .keyMissing, "Stored events cannot be sent, because a key is missing",
+                metadata: ["reason": "\(troubleWithKeys)"])
         }
     }
 
@@ -115,7 +117,7 @@ extension Outbox {
     private func note(_ gap: Gap) {
         var gap = gap
         gap.outputs = books.outputs.filter { output in
-            output.positions[Int(gap.lane.rawValue)].replays.contains { !$0.isReady }
+            output.positions[gap.lane].backlog.contains { !$0.isReady }
         }.map(\.name)
         books.ledger.add(gap)
         needsHousekeeping()
@@ -131,7 +133,8 @@ extension Outbox {
         }
         let (folder, missingKeys) = (salvage?.folder, salvage?.missingKeys ?? [])
         salvage = nil
-        logger.notice("what there was to save is saved", metadata: ["blocks": "\(salvagedBlocks)"])
+        logger.notice(
+            "the recovery of the database in the quarantine has finished", metadata: ["blocks": "\(salvagedBlocks)"])
         salvagedBlocks = 0
         salvaged(folder, missingKeys: missingKeys)
     }
@@ -159,7 +162,8 @@ extension Outbox {
                     tellOfSealed()
                 }
             } catch {
-                logger.error("cannot note that all is saved", metadata: ["error": "\(error)"])
+                logger.error(
+                    .recoveryNotRecorded, "The end of the recovery cannot be recorded", metadata: ["error": "\(error)"])
                 return
             }
         }

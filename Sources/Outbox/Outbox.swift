@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import Logging
 import Metrics
@@ -30,7 +31,7 @@ public actor Outbox {
     enum Medium: Equatable {
         case disk(FileIdentity?)
         /// - Parameter since: which block is the first in memory, by lane.
-        case memory(since: [Int64])
+        case memory(since: PerLane<Int64>)
     }
 
     nonisolated public let intake: Intake
@@ -83,7 +84,7 @@ public actor Outbox {
     /// A file that was moved away under us, until what is in it is saved.
     var orphan: Database?
     /// What the sequence numbers of each lane had come to in the database that is put aside, where that is known.
-    var expectedEnds: [UInt64?] = [nil, nil, nil]
+    var expectedEnds = PerLane<UInt64?>(repeating: nil)
     var salvagedBlocks = 0
     /// What the epoch in the file may be that we are on or have left; none where it never was ours.
     var fileEpochs: Set<UInt64> = []
@@ -138,7 +139,7 @@ public actor Outbox {
         trouble = start.trouble
         currentEpoch = Atomic(start.record.epoch)
         if case .disk = start.medium { fileEpochs = [start.record.epoch] }
-        for lane in Lane.allCases { fresh.begin(lane, at: start.books.next[Int(lane.rawValue)].block) }
+        for lane in Lane.allCases { fresh.begin(lane, at: start.books.next[lane].block) }
         logger.info(
             "outbox opened",
             metadata: [
@@ -254,7 +255,9 @@ public actor Outbox {
 
     private func noticeClockJump(at now: Timestamp) {
         guard clock.jump(wall: now, steady: .now) > ClockJump.tolerance else { return books.clockIsSetBack(to: now) }
-        logger.warning("the system's clock jumped ahead: what waits is not taken for as old as its time says")
+        logger.warning(
+            .clockJumped,
+            "The clock of the system jumped ahead; stored events keep the age that they had before the jump")
         books.clockJumped(at: now)
     }
 
@@ -285,7 +288,9 @@ public actor Outbox {
     }
 
     private func failed(_ work: [Intake.Work], _ error: any Error) {
-        if trouble == nil { logger.error("commit failed, retrying", metadata: ["error": "\(error)"]) }
+        if trouble == nil {
+            logger.error(.commitFailed, "A commit failed; the outbox retries it", metadata: ["error": "\(error)"])
+        }
         trouble = "\(error)"
         retryAt = .now + Self.retryDelay
         intake.putBack(work, due: .now + Self.retryDelay)

@@ -1,11 +1,12 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Glibc
 import SQLite
 
 /// Why the outbox cannot be opened or used.
-public struct OutboxError: Error, Equatable, CustomStringConvertible {
+public struct OutboxError: CodedError, Equatable {
     public enum Kind: Sendable {
         /// Another process has it open.
         case inUse
@@ -23,6 +24,14 @@ public struct OutboxError: Error, Equatable, CustomStringConvertible {
 
     public let kind: Kind
     public let description: String
+
+    public var code: Code {
+        switch kind {
+        case .inUse: .outboxInUse
+        case .sealed: .keyMissing
+        case .foreign, .damaged, .newer, .retry: .outboxNotReadable
+        }
+    }
 
     public init(_ kind: Kind, _ description: String) {
         self.kind = kind

@@ -29,7 +29,7 @@ public struct OutboxSettings: Sendable {
     /// Bytes that may wait in memory: half of it before a commit, half while the disk takes nothing.
     public var maxMemory = 32 << 20
     /// By lane: critical, normal, bulk.
-    public var whenFull: [WhenFull] = [.dropOldest, .dropOldest, .dropOldest]
+    public var whenFull = PerLane(repeating: WhenFull.dropOldest)
     /// Microseconds that a thinned block keeps three values of.
     public var thinInterval: Int64 = 60_000_000
     /// What an output has not got for longer is backlog, and fresh events go before it.
@@ -44,7 +44,7 @@ public struct OutboxSettings: Sendable {
 
     var files: Folder { Folder(path: folder) }
 
-    func whenFull(_ lane: Lane) -> WhenFull { whenFull[Int(lane.rawValue)] }
+    func whenFull(_ lane: Lane) -> WhenFull { whenFull[lane] }
 
     /// Pages that the log may grow to before it is copied into the database. Twice as many save a sixth of what is
     /// written; a small outbox has a small log.

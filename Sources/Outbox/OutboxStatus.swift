@@ -51,12 +51,12 @@ extension OutboxStatus {
             keys: try database.keys().sorted { $0 == key && $1 != key }.map(KeyRing.name), lanes: [], backlogs: [],
             losses: books.ledger.totals.entries)
         for lane in Lane.allCases {
-            let next = books.next[Int(lane.rawValue)]
+            let next = books.next[lane]
             lanes.append(
                 LaneStatus(lane: lane, next: next.sequence, oldest: try database.head(lane, from: 0)?.committed))
             for output in books.outputs {
                 let backlog = try database.backlog(
-                    lane, output.positions[Int(lane.rawValue)], output: output.name, next: next)
+                    lane, output.positions[lane], output: output.name, next: next)
                 backlogs.append(backlog)
                 backlogs[backlogs.count - 1].deadLetters = books.shelf.count(output: output.number, lane)
             }
@@ -72,7 +72,7 @@ extension Database {
         var backlog = OutboxStatus.Backlog(
             output: output, lane: lane, waiting: 0, oldest: nil, cursor: next.sequence, deadLetters: 0)
         let ranges =
-            position.replays.filter(\.isReady).map { (cursor: $0.cursor, end: $0.until, topic: $0.topic) }
+            position.backlog.filter(\.isReady).map { (cursor: $0.cursor, end: $0.until, topic: $0.topic) }
             + [(cursor: position.live, end: next.block, topic: nil)]
         for topic in position.heldTopics where position.held(topic) > 0 {
             backlog.held[topic] = position.held(topic)

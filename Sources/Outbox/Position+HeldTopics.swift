@@ -6,51 +6,51 @@ import Events
 // A topic that the broker refuses is held, so that the others go on.
 //
 //     live      ──────────────┐ leaves the events of a held topic to its ranges
-//     replays   ──────┐       │
-//     held      [ T: range of each replay ] [ T: from where live was to where live is ]
+//     backlog   ──────┐       │
+//     held      [ T: the same blocks as each backlog range ] [ T: from where live was to where live is ]
 //
 // While a topic is held, a range of it covers every block that another stream has still to pass or has passed since. Its
 // events are sent by its ranges alone, oldest first. It is released once its ranges are through and no other stream has
 // still to pass them.
 
 extension Position {
-    var heldTopics: Set<Topic> { Set(replays.compactMap(\.topic)) }
+    var heldTopics: Set<Topic> { Set(backlog.compactMap(\.topic)) }
 
     /// Leaves the events of a topic that are not settled yet, and those to come, to ranges of their own.
     mutating func hold(_ topic: Topic) {
         guard !heldTopics.contains(topic) else { return }
-        for var replay in replays where replay.topic == nil {
-            replay.topic = topic
-            replays.append(replay)
+        for var range in backlog where range.topic == nil {
+            range.topic = topic
+            backlog.append(range)
         }
-        replays.append(Replay(cursor: live, until: live.end, isReady: true, topic: topic))
-        areReplaysUnsaved = true
+        backlog.append(BacklogRange(cursor: live, until: live.end, isReady: true, topic: topic))
+        isBacklogUnsaved = true
     }
 
     /// Adds blocks that are to be sent, in the ranges of the held topics too.
     /// - Parameter except: topics whose ranges cover these blocks already.
-    mutating func add(_ replay: Replay, exceptHeld except: Set<Topic> = []) {
+    mutating func add(_ range: BacklogRange, exceptHeld except: Set<Topic> = []) {
         let held = heldTopics.subtracting(except)
-        replays.append(replay)
+        backlog.append(range)
         for topic in held.sorted(by: { $0.name < $1.name }) {
-            var range = replay
+            var range = range
             range.topic = topic
-            replays.append(range)
+            backlog.append(range)
         }
-        areReplaysUnsaved = true
+        isBacklogUnsaved = true
     }
 
     /// Follows the live stream: what it passes is left to the held ranges.
     mutating func extendHeld(to end: Int64) {
         for topic in heldTopics {
-            let current = replays.lastIndex { $0.topic == topic && $0.isReady && $0.until >= live.block }
+            let current = backlog.lastIndex { $0.topic == topic && $0.isReady && $0.until >= live.block }
             if let current {
-                guard end > replays[current].until else { continue }
-                replays[current].until = end
+                guard end > backlog[current].until else { continue }
+                backlog[current].until = end
             } else {
-                replays.append(Replay(cursor: live, until: end, isReady: true, topic: topic))
+                backlog.append(BacklogRange(cursor: live, until: end, isReady: true, topic: topic))
             }
-            areReplaysUnsaved = true
+            isBacklogUnsaved = true
         }
     }
 
@@ -59,10 +59,10 @@ extension Position {
     mutating func leave(_ events: [Topic: Int], through block: Int64) {
         for (topic, count) in events {
             let range =
-                replays.firstIndex { $0.topic == topic && $0.until > block } ?? replays.lastIndex { $0.topic == topic }
+                backlog.firstIndex { $0.topic == topic && $0.until > block } ?? backlog.lastIndex { $0.topic == topic }
             guard let range else { continue }
-            replays[range].events += count
-            areReplaysUnsaved = true
+            backlog[range].events += count
+            isBacklogUnsaved = true
         }
     }
 
@@ -76,18 +76,18 @@ extension Position {
     ) throws(Failure) {
         guard stream.topic == nil else { return }
         let from = cursor(of: stream)
-        for index in replays.indices where replays[index].topic != nil && replays[index].cursor.isBeyond(from) {
+        for index in backlog.indices where backlog[index].topic != nil && backlog[index].cursor.isBeyond(from) {
             // What a damaged row says may be anything.
-            replays[index].events += Int(min(try count(replays[index].cursor.end), UInt64(Int32.max)))
-            areReplaysUnsaved = true
+            backlog[index].events += Int(min(try count(backlog[index].cursor.end), UInt64(Int32.max)))
+            isBacklogUnsaved = true
         }
     }
 
     /// Whether a held range has settled events that another stream has still to leave to it: the count of its events then says
     /// nothing.
     private func isAhead(_ topic: Topic) -> Bool {
-        let others = replays.filter { $0.topic == nil && !$0.isThrough }.map(\.cursor) + [live]
-        return replays.contains { range in range.topic == topic && others.contains(where: range.cursor.isBeyond) }
+        let others = backlog.filter { $0.topic == nil && !$0.isThrough }.map(\.cursor) + [live]
+        return backlog.contains { range in range.topic == topic && others.contains(where: range.cursor.isBeyond) }
     }
 
     /// Whether events may wait in the held ranges of a topic.
@@ -98,47 +98,47 @@ extension Position {
     /// - Parameter total: how many events lie in the range with them.
     /// - Returns: how many of them were the range's.
     mutating func lose(_ events: UInt64, of total: UInt64, _ stream: Stream) -> UInt64 {
-        guard case .replay(let until, let topic?) = stream else { return events }
+        guard case .backlog(let until, let topic?) = stream else { return events }
         guard mayHold(topic), events > 0 else { return 0 }
         let held = UInt64(max(1, held(topic)))
         let share = Double(held) * Double(events) / Double(max(total, events))
         let lost = min(events, held, max(1, UInt64(share.rounded(.up))))
-        if let range = index(ofReplay: until, topic) {
+        if let range = index(ofBacklog: until, topic) {
             // While it goes on it may have more.
-            replays[range].events = max(min(replays[range].events, 1), replays[range].events - Int(lost))
-            areReplaysUnsaved = true
+            backlog[range].events = max(min(backlog[range].events, 1), backlog[range].events - Int(lost))
+            isBacklogUnsaved = true
         }
         return lost
     }
 
     /// Goes past blocks that are deleted, also those that the live stream has left to held ranges as it went past them.
     mutating func skipHeld(before block: Int64) {
-        for index in replays.indices where replays[index].topic != nil && replays[index].isReady {
-            let next = Cursor(block: min(block, replays[index].until), done: 0)
-            guard next.isBeyond(replays[index].cursor) else { continue }
-            replays[index].cursor = next
-            areReplaysUnsaved = true
+        for index in backlog.indices where backlog[index].topic != nil && backlog[index].isReady {
+            let next = Cursor(block: min(block, backlog[index].until), done: 0)
+            guard next.isBeyond(backlog[index].cursor) else { continue }
+            backlog[index].cursor = next
+            isBacklogUnsaved = true
         }
         releaseHeld()
     }
 
     /// The events that wait in the held ranges of a topic.
     func held(_ topic: Topic) -> Int {
-        replays.lazy.filter { $0.topic == topic }.reduce(0) { $0 + max(0, $1.events) }
+        backlog.lazy.filter { $0.topic == topic }.reduce(0) { $0 + max(0, $1.events) }
     }
 
     /// Goes on without ranges of a topic where none of its events is left.
     mutating func releaseHeld() {
         for topic in heldTopics {
-            let ranges = replays.filter { $0.topic == topic }
+            let ranges = backlog.filter { $0.topic == topic }
             guard ranges.allSatisfy(\.isThrough), let end = ranges.map(\.until).max() else { continue }
-            let passed = replays.lazy.filter { $0.topic == nil }.map(\.cursor.block).reduce(live.block, min)
-            if passed >= end { replays.removeAll { $0.topic == topic } }
+            let passed = backlog.lazy.filter { $0.topic == nil }.map(\.cursor.block).reduce(live.block, min)
+            if passed >= end { backlog.removeAll { $0.topic == topic } }
         }
     }
 }
 
-extension Replay {
+extension BacklogRange {
     /// Whether it stands for all that there will be before a block, of a held topic too.
     func isEverything(before first: Int64) -> Bool { cursor == .start && until == first && !isReady }
 }

@@ -29,7 +29,7 @@ public struct Cursor: Sendable, Equatable {
 
 /// Older blocks of a lane that an output still has to send, beside its fresh ones: the backlog of an outage, blocks
 /// that were saved from a damaged database, or what somebody asks for again.
-struct Replay: Sendable, Equatable {
+struct BacklogRange: Sendable, Equatable {
     var cursor: Cursor
     /// The block after its last.
     var until: Int64
@@ -42,13 +42,15 @@ struct Replay: Sendable, Equatable {
     var events = 0
 
     /// Whatever there will be before a block.
-    static func everything(before first: Int64) -> Replay { Replay(cursor: .start, until: first, isReady: false) }
+    static func everything(before first: Int64) -> BacklogRange {
+        BacklogRange(cursor: .start, until: first, isReady: false)
+    }
 
-    func covers(_ other: Replay) -> Bool {
+    func covers(_ other: BacklogRange) -> Bool {
         !isReady && topic == other.topic && !cursor.isBeyond(other.cursor) && until >= other.until
     }
 
-    var stream: Stream { .replay(until: until, topic: topic) }
+    var stream: Stream { .backlog(until: until, topic: topic) }
 
     /// Whether it has nothing to send now. A held range stays after that, for as long as its topic is held.
     var isThrough: Bool { cursor.block >= until }
@@ -58,85 +60,85 @@ struct Replay: Sendable, Equatable {
 struct Position: Sendable, Equatable {
     var live = Cursor.start
     /// In the order in which they are sent.
-    var replays: [Replay] = []
+    var backlog: [BacklogRange] = []
     /// Which of them the next commit has to write.
     var isLiveUnsaved = false
-    var areReplaysUnsaved = false
+    var isBacklogUnsaved = false
 
     /// The first block that it may still need.
     /// - Parameter withWaiting: false leaves out what waits for its blocks.
     func needed(withWaiting: Bool = true) -> Int64 {
-        replays.filter { !$0.isThrough && (withWaiting || $0.isReady) }.map(\.cursor.block).reduce(live.block, min)
+        backlog.filter { !$0.isThrough && (withWaiting || $0.isReady) }.map(\.cursor.block).reduce(live.block, min)
     }
 
     /// What comes before a block is not there yet, and will be.
     mutating func awaitOlder(before first: Int64) {
         let beginning = Cursor(block: first, done: 0)
         if live.block < first { move(.live, to: beginning) }
-        replays.removeAll { $0.until <= first }
-        for index in replays.indices where replays[index].cursor.block < first { replays[index].cursor = beginning }
+        backlog.removeAll { $0.until <= first }
+        for index in backlog.indices where backlog[index].cursor.block < first { backlog[index].cursor = beginning }
         add(.everything(before: first))
     }
 
     /// What a database that is saved says of how far it was; nil where it does not, and all of it is to be sent.
-    mutating func takeOver(_ known: [Replay]?, until first: Int64) {
-        let everything = Replay.everything(before: first)
-        if known != nil { replays.removeAll { $0.isEverything(before: first) } }
+    mutating func takeOver(_ known: [BacklogRange]?, until first: Int64) {
+        let everything = BacklogRange.everything(before: first)
+        if known != nil { backlog.removeAll { $0.isEverything(before: first) } }
         let held = Set((known ?? []).compactMap(\.topic))
         for topic in held { hold(topic) }
         // One that was saved before it may have had the same to send.
-        for replay in known ?? [everything] where !replays.contains(where: { $0.covers(replay) }) {
-            replay.topic == nil ? add(replay, exceptHeld: held) : replays.append(replay)
+        for range in known ?? [everything] where !backlog.contains(where: { $0.covers(range) }) {
+            range.topic == nil ? add(range, exceptHeld: held) : backlog.append(range)
         }
-        areReplaysUnsaved = true
+        isBacklogUnsaved = true
     }
 
     /// The block after the last that it knows of.
-    var end: Int64 { replays.map(\.until).reduce(live.block, max) }
+    var end: Int64 { backlog.map(\.until).reduce(live.block, max) }
 
-    var isUnsaved: Bool { isLiveUnsaved || areReplaysUnsaved }
+    var isUnsaved: Bool { isLiveUnsaved || isBacklogUnsaved }
 
-    /// Everything before `fresh` becomes a replay, so that what comes now does not wait for it.
+    /// Everything before `fresh` becomes a range, so that what comes now does not wait for it.
     mutating func split(at fresh: Int64) {
         guard live.block < fresh else { return }
         extendHeld(to: fresh)
-        if let last = replays.lastIndex(where: { $0.topic == nil }), replays[last].isReady,
-            replays[last].until == live.block, live.done == 0
+        if let last = backlog.lastIndex(where: { $0.topic == nil }), backlog[last].isReady,
+            backlog[last].until == live.block, live.done == 0
         {
-            replays[last].until = fresh
+            backlog[last].until = fresh
         } else {
-            replays.append(Replay(cursor: live, until: fresh, isReady: true))
+            backlog.append(BacklogRange(cursor: live, until: fresh, isReady: true))
         }
         live = Cursor(block: fresh, done: 0)
         isLiveUnsaved = true
-        areReplaysUnsaved = true
+        isBacklogUnsaved = true
     }
 
     /// Its blocks before `first` are elsewhere for now, and wait.
     mutating func leave(at first: Int64) {
         extendHeld(to: first)
-        for index in replays.indices { replays[index].isReady = false }
-        if live.block < first { replays.append(Replay(cursor: live, until: first, isReady: false)) }
+        for index in backlog.indices { backlog[index].isReady = false }
+        if live.block < first { backlog.append(BacklogRange(cursor: live, until: first, isReady: false)) }
         live = Cursor(block: first, done: 0)
     }
 
     func cursor(of stream: Stream) -> Cursor {
-        guard case .replay(let until, let topic) = stream else { return live }
-        return index(ofReplay: until, topic).map { replays[$0].cursor } ?? .start
+        guard case .backlog(let until, let topic) = stream else { return live }
+        return index(ofBacklog: until, topic).map { backlog[$0].cursor } ?? .start
     }
 
     /// The others keep their ends, so that an end tells which it is, whatever was split or evicted meanwhile. One that waits
     /// for its blocks is meant only where no other is: it was under way when the disk was left. Of the held ranges of a
     /// topic, which may overlap, it is the one whose end has changed least, and of those with the same end the oldest.
-    func index(ofReplay until: Int64, _ topic: Topic?) -> Int? {
-        let all = replays.indices.filter {
-            replays[$0].topic == topic && replays[$0].until >= until && replays[$0].cursor.block < until
+    func index(ofBacklog until: Int64, _ topic: Topic?) -> Int? {
+        let all = backlog.indices.filter {
+            backlog[$0].topic == topic && backlog[$0].until >= until && backlog[$0].cursor.block < until
         }
-        let ready = all.filter { replays[$0].isReady }
+        let ready = all.filter { backlog[$0].isReady }
         let candidates = ready.isEmpty ? all : ready
         if topic == nil { return candidates.first }
         return candidates.min {
-            let (one, other) = (replays[$0], replays[$1])
+            let (one, other) = (backlog[$0], backlog[$1])
             return one.until != other.until ? one.until < other.until : other.cursor.isBeyond(one.cursor)
         }
     }
@@ -152,14 +154,14 @@ struct Position: Sendable, Equatable {
             extendHeld(to: cursor.end)
             live = cursor
             isLiveUnsaved = true
-        case .replay(let until, let topic):
-            guard let index = index(ofReplay: until, topic), cursor.isBeyond(replays[index].cursor) else {
+        case .backlog(let until, let topic):
+            guard let index = index(ofBacklog: until, topic), cursor.isBeyond(backlog[index].cursor) else {
                 return false
             }
-            replays[index].cursor = cursor
-            replays[index].events -= taken
-            if topic == nil, replays[index].isThrough { replays.remove(at: index) }
-            areReplaysUnsaved = true
+            backlog[index].cursor = cursor
+            backlog[index].events -= taken
+            if topic == nil, backlog[index].isThrough { backlog.remove(at: index) }
+            isBacklogUnsaved = true
         }
         releaseHeld()
         return true
@@ -176,11 +178,11 @@ extension Cursor {
 public enum Stream: Sendable, Equatable {
     /// What was committed a moment ago.
     case live
-    /// A replay, by the block at which it ends; with a topic, a held range.
-    case replay(until: Int64, topic: Topic? = nil)
+    /// A range, by the block at which it ends; with a topic, a held range.
+    case backlog(until: Int64, topic: Topic? = nil)
 
     /// The topic of a held range.
     public var topic: Topic? {
-        if case .replay(_, let topic) = self { topic } else { nil }
+        if case .backlog(_, let topic) = self { topic } else { nil }
     }
 }

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import Logging
 import SQLite
@@ -85,7 +86,8 @@ final class RuleBook: Sendable {
             contents.kept = try Self.read(from: database, codec, &contents.nextRow)
         } catch {
             logger.warning(
-                "the saved state of the rules cannot be read: they start fresh", metadata: ["error": "\(error)"])
+                .ruleStateUnreadable, "Saved rule state cannot be read; rules start fresh",
+                metadata: ["error": "\(error)"])
         }
         self.contents = Mutex(contents)
     }

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import Logging
 import SQLite
@@ -109,7 +110,7 @@ struct WindowBook {
             }
             if !state.isEmpty { try condenser.restore(state) }
         } catch {
-            logger.error("windows that were open are lost in part", metadata: ["error": "\(error)"])
+            logger.error(.windowStateDamaged, "Part of the open windows is lost", metadata: ["error": "\(error)"])
         }
     }
 }

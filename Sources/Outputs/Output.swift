@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 
 /// Takes events to one broker, in order.
@@ -101,7 +102,8 @@ enum Verdict {
 }
 
 /// Why an output cannot send now. Never holds values or secrets.
-public struct OutputFailure: Error, Equatable, CustomStringConvertible {
+public struct OutputFailure: CodedError, Equatable {
+    public var code: Code { .brokerDoesNotRespond }
     public let description: String
 
     public init(_ description: String) {

@@ -4,8 +4,8 @@
 import DeviceMaps
 import Events
 
-/// Lets a reading pass where it is news: moved by the point's deadband or more, of another quality, or after `at_least` of
-/// silence; and not before `at_most` is over. A point without a deadband is always news, but that it is still bad is not.
+/// Lets a reading pass where it is news: moved by the point's deadband or more, of another quality, or after `max_interval` of
+/// silence; and not before `min_interval` is over. A point without a deadband is always news, but that it is still bad is not.
 ///
 /// Each is judged beside the one that was sent before it, late or not: who receives them takes them in that order. How long
 /// the silence was is counted from the newest.

@@ -6,7 +6,7 @@ import Events
 
 /// What happens to readings between the device and the outbox: `interpret`, `minimise`, then `filter`.
 ///
-///     duplicates ─▶ scale, labels, range ─▶ spike, stuck ─▶ derived ┄▶ minimise ┄▶ spike ─▶ swing ─▶ deadband, at_most
+///     duplicates ─▶ scale, labels, range ─▶ spike, stuck ─▶ derived ┄▶ minimise ┄▶ spike ─▶ swing ─▶ deadband, min_interval
 ///                             interpret                                          ┊   filter
 ///                                                                                └▶ what windows take together
 ///
@@ -190,8 +190,9 @@ public struct FilterCounts: Sendable, Equatable {
     /// By the key that asks for the filter.
     public var byKey: KeyValuePairs<String, Int> {
         [
-            "deadband": deadband, "at_most": tooSoon, "duplicates": duplicates, "spike": spikes, "swing": swung,
-            "windows": windowed, "minimise": minimised,
+            "deadband": deadband, "min_interval": tooSoon, "duplicates": duplicates, "spike": spikes,
+            "swinging_door": swung,
+            "windows": windowed, "privacy": minimised,
         ]
     }
 

@@ -112,7 +112,7 @@ public struct AvroCompatibility {
         let known = Set((reader["symbols"]?.asArray ?? []).compactMap(\.asString))
         let unknown = (writer["symbols"]?.asArray ?? []).compactMap(\.asString).filter { !known.contains($0) }
         return unknown.isEmpty
-            ? [] : [Breach(path: path, why: "may be \(unknown.joined(separator: ", ")), which nobody reads")]
+            ? [] : [Breach(path: path, why: "may be \(unknown.joined(separator: ", ")), which no field reads")]
     }
 
     // MARK: Types

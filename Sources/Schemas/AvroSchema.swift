@@ -18,7 +18,7 @@ public enum AvroSchema {
         let fields = fields.map { field($0, points[$0.point]) }
         let record: JSONDocument = [
             "type": "record", "name": .string(name + "_points"),
-            "doc": "What each point says; null where it says nothing good at this time: see `readings`.",
+            "doc": "The good values of the points; null if a point has no good value at this time: see `readings`.",
             "fields": .array(fields),
         ]
         return self.record(
@@ -44,9 +44,9 @@ public enum AvroSchema {
 
     private static func doc(of kind: EventKind) -> String {
         switch kind {
-        case .telemetry: "What a device says that has no record of its own."
+        case .telemetry: "Readings of a device without a record of its own."
         case .status: "A device appears, goes offline or comes back."
-        case .gap: "Events that are lost, for whom, and why."
+        case .gap: "Lost events: their outputs, their number and the cause."
         case .write: "An attempt to write a point."
         case .alarm: "An alarm begins, goes on or ends."
         case .aggregate: "What readings amount to over a window."
@@ -60,34 +60,40 @@ public enum AvroSchema {
             [
                 field("state", enumeration("state", ["online", "offline"]), ""),
                 field("since", time, "When it was first seen so."), optional("reason", "string", "Why."),
+                optional("code", "string", "The code of the reason, for headgate explain."),
             ]
         case .gap:
             [
                 field("cause", "string", "max_size, max_age, overload, disk_full …"),
+                optional("code", "string", "The code of the cause, for headgate explain."),
                 field("lane", "string", "critical, normal or bulk."),
                 field("first", "long", "The first event lost, by sequence; 0 where none had a number yet."),
                 field("last", "long", "The last."), field("count", "long", "How many."),
                 field("since", time, "Of when the first was."), field("until", time, "Of when the last was."),
                 field(
                     "outputs", ["type": "array", "items": "string"],
-                    "The outputs that had not sent them; empty where the loss is everybody's."),
+                    "The outputs that had not sent them; empty if all outputs lost them."),
             ]
         case .write:
             [
                 field("write", "string", "The same in all events of an attempt."),
-                field("point", "string", "As it was asked for."),
+                field("point", "string", "The requested point."),
                 optional("unit", "string", "UCUM; null where the point has none, or there is no such point."),
                 field("value", "string", "As JSON."),
                 field("phase", enumeration("phase", ["accepted", "done", "refused", "failed"]), ""),
-                optional("reason", "string", "Why not."), optional("found", "string", "What was read back, as JSON."),
-                field("by", "string", "Who asked."), field("deadline", time, "After it nothing is begun."),
+                optional("reason", "string", "Why the write was refused or has failed."),
+                optional("code", "string", "The code of the reason, for headgate explain."),
+                optional("found", "string", "What was read back, as JSON."),
+                field("by", "string", "The user or the link that requested the write."),
+                field("deadline", time, "The latest time at which the write may begin."),
             ]
         case .alarm:
             [
                 field("alarm", "string", "The same in all events of an alarm."), field("rule", "string", ""),
                 field("phase", enumeration("phase", ["start", "continue", "end"]), ""),
                 field("priority", enumeration("priority", ["high", "medium", "low"]), "IEC 60601-1-8."),
-                field("since", time, "When it began."), optional("reason", "string", "Why it is told again."),
+                field("since", time, "When it began."), optional("reason", "string", "Why it is sent again."),
+                optional("code", "string", "The code of the reason, for headgate explain."),
                 optional("text", "string", "For people."),
                 list("evidence", of: evidence, "How points are beside what they were like before."),
                 field("readings", array(reading), "What caused it."),
@@ -121,7 +127,7 @@ public enum AvroSchema {
             field("tags", ["type": "map", "values": "string"], ""),
             field("time", time, "When the values were sampled."),
             field("replayed", "boolean", "Sent more than 10 s after it was committed."),
-            field("time_uncertainty_us", "long", "How far times may be off, in microseconds; 0 where nobody knows."),
+            field("time_uncertainty_us", "long", "The possible error of the times in microseconds; 0 if unknown."),
             field(
                 "clock", enumeration("clock", ClockState.allCases.map { "\($0.name)" }, default: "unsynchronised"),
                 "Whether the gateway's clock was to be trusted."),
@@ -131,7 +137,9 @@ public enum AvroSchema {
                 "device_time_refused", "boolean",
                 "The device gave an unreadable or impossible time: this is the time of arrival.",
                 default: .boolean(false)),
-            optional("provenance", provenance, "What the readings were made of, where that is asked for."),
+            optional(
+                "provenance", provenance,
+                "The registers from which the readings were computed, if `provenance` is configured."),
         ]
     }
 
@@ -160,10 +168,10 @@ public enum AvroSchema {
         "type": "record", "name": "reading", "namespace": .string(innerSpace),
         "fields": [
             field("point", "string", ""), optional("unit", "string", "UCUM."),
-            field("value", value, "null where there is none."),
+            field("value", value, "null if there is no value."),
             // What a reader does not know yet is not to be trusted.
             field("quality", enumeration("quality", Quality.allCases.map { "\($0.name)" }, default: "bad"), ""),
-            optional("reason", "string", "Why it is not good."),
+            optional("reason", "string", "Why the quality is not good."),
             optional("time", time, "Where it is not the event's."),
             optional("device", "string", "Where it is not the event's."),
         ],
@@ -184,7 +192,7 @@ public enum AvroSchema {
         "fields": [
             field("point", "string", ""), optional("unit", "string", "UCUM."),
             field(
-                "figures", ["type": "map", "values": value], "count, min, max, mean, p95 …; null where there is none."),
+                "figures", ["type": "map", "values": value], "count, min, max, mean, p95 …; null if there is no value."),
         ],
     ]
 

@@ -143,6 +143,39 @@ extension JSONDocument: Decodable {
     }
 }
 
+extension JSONDocument: Encodable {
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch self {
+        case .null: try container.encodeNil()
+        case .boolean(let isTrue): try container.encode(isTrue)
+        case .integer(let integer): try container.encode(integer)
+        case .unsigned(let number): try container.encode(number)
+        case .number(let number): try number.isFinite ? container.encode(number) : container.encodeNil()
+        case .string(let text): try container.encode(text)
+        case .array(let elements): try container.encode(elements)
+        case .object(let members): try container.encode(Dictionary(members, uniquingKeysWith: { one, _ in one }))
+        }
+    }
+}
+
+extension JSONDocument {
+    /// A value of a reading.
+    /// - Parameter text: the text that `value` stands for.
+    public init(_ value: Events.Value, text: String?) {
+        switch value {
+        case .none: self = .null
+        case .number(let number): self = .number(number)
+        // With the digits of single precision.
+        case .single(let number): self = .number(Double("\(number)") ?? Double(number))
+        case .integer(let integer): self = .integer(integer)
+        case .unsigned(let number): self = .unsigned(number)
+        case .boolean(let isTrue): self = .boolean(isTrue)
+        case .text: self = text.map(JSONDocument.string) ?? .null
+        }
+    }
+}
+
 extension JSONDocument: ExpressibleByStringLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral {
     public init(stringLiteral text: String) { self = .string(text) }
     public init(arrayLiteral elements: JSONDocument...) { self = .array(elements) }

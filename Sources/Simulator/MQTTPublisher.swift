@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Events
 import Logging
@@ -58,7 +59,10 @@ public actor MQTTPublisher {
                     wasUp = true
                 }
             } catch {
-                if wasUp { logger.warning("broker away", metadata: ["error": "\(error)"]) }
+                if wasUp {
+                    logger.warning(
+                        .brokerError, "The simulator cannot reach the broker", metadata: ["error": "\(error)"])
+                }
                 wasUp = false
                 try? await Task.sleep(for: backoff.next())
             }

@@ -53,7 +53,7 @@ public actor ModbusServer {
             return try TCPSocket.listen(host: host, port: port)
         } catch {
             throw SimulatorError(
-                "\(host):\(port): \(error); simulated devices answer on this machine: give the link an address of it"
+                "\(host):\(port): \(error); the simulator listens on this machine: write an address of this machine at the link"
                     + " (127.0.0.1) and a free port")
         }
     }

@@ -34,7 +34,7 @@ title: a counter
 source: Tests/Benchmarks/durability.py
 mqtt: { payload: number }
 points: { n: {} }
-examples: [{ payload: "5", gives: { n: 5 } }]
+examples: [{ payload: "5", expect: { n: 5 } }]
 """
 
 
@@ -289,12 +289,12 @@ title: one register
 source: Tests/Benchmarks/durability.py
 modbus: { defaults: { table: holding, type: uint16, every: 1s } }
 points: { a: { address: 0 } }
-examples: [{ registers: { holding: { 0: [7] } }, gives: { a: 7 } }]
+examples: [{ registers: { holding: { 0: [7] } }, expect: { a: 7 } }]
 """
     (bench.folder / "maps" / "one.yaml").write_text(text)
     return bench.configuration(
         state=str(state), outbox={"max_size": "8GiB"}, links={"line": {"tcp": f"127.0.0.1:{modbus}"}},
-        devices={"unit": {"map": "one", "link": "line", "unit": 1}}, outputs=upstream(up))
+        devices={"unit": {"map": "one", "link": "line", "unit_id": 1}}, outputs=upstream(up))
 
 
 def first_forward(bench, modbus, broker, state):
@@ -320,7 +320,7 @@ source: Tests/Benchmarks/durability.py
 modbus: {{ defaults: {{ table: holding, type: uint16, every: 100ms }} }}
 points:
 {points}
-examples: [{{ registers: {{ holding: {{ 0: [7] }} }}, gives: {{ r0: 7 }} }}]
+examples: [{{ registers: {{ holding: {{ 0: [7] }} }}, expect: {{ r0: 7 }} }}]
 """
 
 
@@ -364,7 +364,7 @@ def polls_over(bench, broker, state, seconds, max_rate=None):
     with bench.modbus_server(arrivals=arrivals) as server:
         configuration = bench.configuration(
             state=str(state), outbox={"max_size": "8GiB"}, links={"line": {"tcp": f"127.0.0.1:{server.port}"}},
-            devices={f"unit-{unit}": {"map": "live", "link": "line", "unit": unit}
+            devices={f"unit-{unit}": {"map": "live", "link": "line", "unit_id": unit}
                      for unit in range(1, LIVE_UNITS + 1)},
             outputs={"up": upstream(broker)["up"] | ({"max_rate": max_rate} if max_rate else {})})
         with bench.gateway_of(configuration) as gateway:
@@ -374,7 +374,7 @@ def polls_over(bench, broker, state, seconds, max_rate=None):
             end = time.monotonic()
             if gained.get("headgate_modbus_polls_missed_total", 0) > 0:
                 raise Void("polls were missed")
-            waiting = json.loads(gateway.get("/api/status"))["outputs"][0]["lanes"][1]["waitingEvents"]
+            waiting = json.loads(gateway.get("/api/status"))["outputs"][0]["lanes"][1]["waiting_events"]
             if "drain" in state.name and waiting == 0:
                 raise Void("the backlog was gone before the window's end")
     rate = gained["headgate_output_acknowledged_readings_total"] / gained["at"]

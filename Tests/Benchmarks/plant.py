@@ -64,7 +64,7 @@ points:
 {points}
 examples:
   - registers: {{ holding: {{ 0: [7] }} }}
-    gives: {{ r00: 7 }}
+    expect: {{ r00: 7 }}
 """)
 
 

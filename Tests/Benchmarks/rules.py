@@ -29,7 +29,7 @@ title: one number
 source: Tests/Benchmarks/rules.py
 mqtt: { payload: number }
 points: { hr: {} }
-examples: [{ payload: "70", gives: { hr: 70 } }]
+examples: [{ payload: "70", expect: { hr: 70 } }]
 """
 
 

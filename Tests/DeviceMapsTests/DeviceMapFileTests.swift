@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Foundation
 import Testing
@@ -15,21 +16,16 @@ struct DeviceMapFileTests {
     static let devices = URL(filePath: #filePath).deletingLastPathComponent()
         .appending(path: "../../Devices").standardized.path()
 
-    @Test("finds every mistake, with its line", arguments: cases)
+    @Test("finds every mistake, with its code and place", arguments: cases)
     func findsMistakes(name: String) throws {
         let text = try TextFile.read("\(Self.folder)/\(name)/map.yaml")
         let expected = try TextFile.read("\(Self.folder)/\(name)/problems.txt")
             .split(separator: "\n").map(String.init).filter { $0 != "ok" }
         let problems = Problems()
         let map = DeviceMapFile.read(text, name: name, file: "map.yaml", problems: problems)
-        var found = problems.sorted.map { "\($0.line): \($0.message); \($0.fix)" }
-        for failure in map.map(ExampleProof.failures) ?? [] { found.append("\(failure.line): \(failure)") }
-        #expect(found.count == expected.count, "\(found)")
-        for (found, expected) in zip(found, expected) {
-            let parts = expected.split(separator: ": ", maxSplits: 1).map(String.init)
-            #expect(found.hasPrefix(parts[0] + ": "), "\(found) should be on line \(parts[0])")
-            #expect(found.contains(parts[1]), "\(found) should say \(parts[1])")
-        }
+        var found = problems.sorted.map { "\($0.line):\($0.column) \($0.code)" }
+        found += (map.map(ExampleProof.failures) ?? []).map { "\($0.line):1 \(Code.exampleFails)" }
+        #expect(found == expected, "\(problems.sorted)")
     }
 
     @Test("every map in Devices/ proves its examples", arguments: TextFile.names(in: devices))

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import TestSupport
 import Testing
@@ -123,37 +124,38 @@ struct ExpressionTests {
     }
 
     @Test(
-        "mistakes are found, and where",
+        "each mistake is found, with its code and place",
         arguments: [
-            ("bar1 > depth", nil, "different kinds", 5), ("u + i", "V", "different kinds", 2),
-            ("u * i", "A", "another kind", 0),
-            ("u * i", nil, "say which with `unit`", 0), ("pq + 1", nil, "did you mean p", 0),
-            ("sqrt(u)", nil, "no square", 0),
-            ("ln(u)", nil, "number(…)", 0), ("u ^ n", nil, "whole number", 2), ("name + 1", nil, "is a text", 0),
-            ("door + 1", nil, "yes or no", 5), ("p and q", nil, "needs a yes or no", 2),
-            ("sqrt(p, q)", nil, "it takes 1", 0),
-            ("sqr(p)", nil, "has no function `sqr`", 0), ("(p", nil, "needs `)`", 2), ("p q", nil, "behind its end", 2),
-            ("", nil, "ends where", 0), ("5 + 3", nil, "always the same", 0), ("p +", nil, "ends where", 3),
-            ("p > 5 'wat'", nil, "no unit of UCUM", 0), ("p # q", nil, "behind its end", 2),
-            ("# q", nil, "means nothing", 0),
-            ("1..2 * n", nil, "number that is none", 0), ("t > 5", "K", "has no unit", 0),
-            ("@meter", nil, "like @meter-1.power", 0),
-            ("@meter-1.power", "W", "has no point `@meter-1.power`", 0), ("if(p, 1, 2)", nil, "yes or no", 0),
-            ("t * 2", "Cel", "number(t)", 2), ("u * i * 273.15 'K' / t", "W", "number(t)", 19),
-            ("t * rh", "Cel", "number(t)", 2),
-            ("(t + t2) / 2", "Cel", "mean(a, b)", 3), ("0.5 * t + 0.5 * t2", "Cel", "number(t)", 4),
-            ("-t", "Cel", "number(t)", 0),
-            ("t - t2", "Cel", "give it the `unit` K", 0), ("max(t - t2, t)", "Cel", "a difference of two", 0),
-            ("t - t2 > t", nil, "a difference of two", 7), ("(t - t2) - t", "K", "from a difference", 9),
-            ("abs(t)", "Cel", "number(t)", 0),
-            ("t + k", "Cel", "adds two temperatures", 2),
-        ] as [(String, String?, String, Int)])
-    func mistakes(text: String, unit: String?, message: String, offset: Int) {
+            ("bar1 > depth", nil, .formulaUnits, 5), ("u + i", "V", .formulaUnits, 2),
+            ("u * i", "A", .formulaUnits, 0),
+            ("u * i", nil, .formulaUnits, 0), ("pq + 1", nil, .formulaUnknownPoint, 0),
+            ("sqrt(u)", nil, .formulaUnits, 0),
+            ("ln(u)", nil, .formulaUnits, 0), ("u ^ n", nil, .formulaUnits, 2), ("name + 1", nil, .formulaWrongType, 0),
+            ("door + 1", nil, .formulaWrongType, 5), ("p and q", nil, .formulaWrongType, 2),
+            ("sqrt(p, q)", nil, .formulaArguments, 0),
+            ("sqr(p)", nil, .formulaUnknownFunction, 0), ("(p", nil, .formulaSyntax, 2),
+            ("p q", nil, .formulaSyntax, 2),
+            ("", nil, .formulaSyntax, 0), ("5 + 3", nil, .formulaConstant, 0), ("p +", nil, .formulaSyntax, 3),
+            ("p > 5 'wat'", nil, .formulaUnknownUnit, 0), ("p # q", nil, .formulaSyntax, 2),
+            ("# q", nil, .formulaSyntax, 0),
+            ("1..2 * n", nil, .formulaSyntax, 0), ("t > 5", "K", .formulaUnits, 0),
+            ("@meter", nil, .formulaSyntax, 0),
+            ("@meter-1.power", "W", .formulaUnknownPoint, 0), ("if(p, 1, 2)", nil, .formulaWrongType, 0),
+            ("t * 2", "Cel", .formulaUnits, 2), ("u * i * 273.15 'K' / t", "W", .formulaUnits, 19),
+            ("t * rh", "Cel", .formulaUnits, 2),
+            ("(t + t2) / 2", "Cel", .formulaUnits, 3), ("0.5 * t + 0.5 * t2", "Cel", .formulaUnits, 4),
+            ("-t", "Cel", .formulaUnits, 0),
+            ("t - t2", "Cel", .formulaUnits, 0), ("max(t - t2, t)", "Cel", .formulaUnits, 0),
+            ("t - t2 > t", nil, .formulaUnits, 7), ("(t - t2) - t", "K", .formulaUnits, 9),
+            ("abs(t)", "Cel", .formulaUnits, 0),
+            ("t + k", "Cel", .formulaUnits, 2),
+        ] as [(String, String?, Code, Int)])
+    func mistakes(text: String, unit: String?, code: Code, offset: Int) {
         do throws(ExpressionError) {
             _ = try compile(text, unit)
             Issue.record("\(text) is taken")
         } catch {
-            #expect(error.message.contains(message), "\(error.message)")
+            #expect(error.code == code, "\(error.message)")
             #expect(error.offset == offset, "\(error.message) at \(error.offset)")
         }
     }

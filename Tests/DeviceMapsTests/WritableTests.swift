@@ -17,7 +17,7 @@ struct WritableTests {
             source: s
             modbus: { defaults: { table: holding, type: int16 } }
             points: { p: { address: 10, \(keys) } }
-            examples: [{ registers: {}, gives: {} }]
+            examples: [{ registers: {}, expect: {} }]
             """
         let problems = Problems()
         let map = DeviceMapFile.read(text, name: "one", file: "one.yaml", problems: problems)

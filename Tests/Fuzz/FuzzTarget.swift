@@ -146,7 +146,7 @@ enum FuzzTarget: String, CaseIterable {
           d: { path: "d.e", type: string }
           e: { path: s, samples: kurtosis }
           f: { path: s, samples: { band: [1, 3], rate: { path: fs } } }
-        examples: [{ payload: '{"list":[]}', gives: {} }]
+        examples: [{ payload: '{"list":[]}', expect: {} }]
         """, name: "fuzz", file: "fuzz.yaml", problems: Problems())
 
     private static func readMessage(_ bytes: [UInt8]) {

@@ -35,7 +35,7 @@ struct MessageRouterTests {
             source: s
             mqtt: \(mqtt)
             points: \(points)
-            examples: [{ payload: "0", gives: {} }]
+            examples: [{ payload: "0", expect: {} }]
             """
         let problems = Problems()
         let map = DeviceMapFile.read(text, name: "test", file: "test.yaml", problems: problems)
@@ -378,7 +378,7 @@ struct MessageRouterTests {
 
     @Test("a device whose map says how often it sends is missed though it was never heard of")
     func neverHeard() throws {
-        var router = try router("plug", "{ silent_after: 1min }", "{ p: { path: P } }")
+        var router = try router("plug", "{ offline_after: 1min }", "{ p: { path: P } }")
         var batch = Batch()
         var later = arrival
         later.instant += .seconds(59)
@@ -417,7 +417,7 @@ struct MessageRouterTests {
 
     @Test("a list with nothing in it gives no reading, and shows that the device is there")
     func emptyList() throws {
-        var router = try router("a", "{ items: ., silent_after: 1min }", "{ t: { path: t } }")
+        var router = try router("a", "{ items: ., offline_after: 1min }", "{ t: { path: t } }")
         let listening = arrival
         var now = arrival
         var batch = Batch()

@@ -25,10 +25,10 @@ MACHINE = {
         "running": {"path": "running", "type": "bool"},
         "program": {"path": "program", "type": "string"},
         "state": {"path": "state", "labels": {0: "idle", 1: "cutting"}},
-        "oil": {"path": "oil", "unit": "Cel", "report": "[degF]"},
+        "oil": {"path": "oil", "unit": "Cel", "output_unit": "[degF]"},
         "late": {"path": "late", "type": "int64", "lane": "bulk"},
     },
-    "examples": [{"payload": '{"speed": 70}', "gives": {"speed": 70}}],
+    "examples": [{"payload": '{"speed": 70}', "expect": {"speed": 70}}],
 }
 MESSAGES = [
     {"speed": 1200.5, "parts": 7, "running": True, "program": "é", "state": 1, "oil": 20, "late": 1 << 40},
@@ -63,7 +63,7 @@ def shop(workshop):
             devices={"saw-1": {"map": "machine", "link": "floor", "topic": "saw/1", "tags": {"hall": "é 3"}}},
             rules={"fast": {"when": "speed > 1200 '/min'", "priority": "high", "text": "Fast"}},
             windows={"w": {"every": "1s", "lateness": "100ms", "points": ["speed", "parts"], "raw": "keep",
-                           "give": ["count", "max", "last", "delta", "p50"]}},
+                           "functions": ["count", "max", "last", "delta", "p50"]}},
             outputs={"avro": output, "local": {"file": str(out)}}, **more)
     return workshop, configure, broker, out
 
@@ -125,7 +125,7 @@ def as_event(name, record, columns):
         data |= {"state": record["state"], "since": moment(record["since"])}
     if kind == "alarm":
         data |= {key: record[key] for key in ("alarm", "rule", "phase", "priority")} | {"since": moment(record["since"])}
-        data |= {key: record[key] for key in ("reason", "text") if record[key]}
+        data |= {key: record[key] for key in ("reason", "code", "text") if record[key]}
     if kind == "aggregate":
         data |= {"window": record["window"], "from": moment(record["from"]), "to": moment(record["to"])}
         if record["partial"]:
@@ -136,7 +136,7 @@ def as_event(name, record, columns):
                if value is not None or figure not in ("late", "unusable")}
             for one in record["points"]]
     if kind == "status" and record["reason"]:
-        data["reason"] = record["reason"]
+        data |= {"reason": record["reason"], "code": record["code"]}
     return {"id": record["id"], "time": moment(record["time"]), "data": data}
 
 
@@ -266,12 +266,12 @@ def test_while_the_registry_is_gone_everything_waits_and_what_it_knew_before_is_
                       "registry": {"url": f"http://127.0.0.1:{port}"}})
     gateway = workshop.gateway(path)
     say_all(workshop, gateway, broker, out)
-    down = wait_for(lambda: gateway.output("avro").get("lastError"), what="the outage")
-    assert f"the schema registry http://127.0.0.1:{port} does not answer" in down
-    assert not gateway.output("avro")["isUp"] and gateway.output("local")["isUp"]
-    assert gateway.output("avro")["acknowledgedEvents"] == 0 and values(kafka, "events") == []
+    down = wait_for(lambda: gateway.output("avro").get("last_error"), what="the outage")
+    assert f"the schema registry http://127.0.0.1:{port} does not respond" in down
+    assert not gateway.output("avro")["up"] and gateway.output("local")["up"]
+    assert gateway.output("avro")["acknowledged_events"] == 0 and values(kafka, "events") == []
     registry = registries(port=port)
-    wait_for(lambda: gateway.output("avro")["isUp"] and not gateway.output("avro")["lanes"][1]["waitingEvents"],
+    wait_for(lambda: gateway.output("avro")["up"] and not gateway.output("avro")["lanes"][1]["waiting_events"],
              what="the backlog")
     assert gateway.stop() == 0
     # It goes again, and with it what had to be asked; the gateway starts and sends without it.
@@ -294,13 +294,13 @@ def test_a_registry_that_refuses_is_named_and_loses_nothing(shop, registries):
     gateway = workshop.gateway(configure({
         "kafka": kafka, "topic": "events", "format": "avro", "registry": {"url": registry.url}}))
     say_all(workshop, gateway, broker, out)
-    error = wait_for(lambda: gateway.output("avro").get("lastError"), what="the refusal")
-    assert "refuses the schema of events-headgate" in error and "is incompatible with an earlier schema" in error
+    error = wait_for(lambda: gateway.output("avro").get("last_error"), what="the refusal")
+    assert "rejects the schema of events-headgate" in error and "is incompatible with an earlier schema" in error
     registry.refusal = None
     registry.delay = 0.3  # and slow
     written = {event["id"]: same(event) for event in events_in(out)}
     wait_for(lambda: len(values(kafka, "events")) >= len(written), what="everything")
-    assert gateway.output("avro")["deadLetters"] == 0
+    assert gateway.output("avro")["dead_letters"] == 0
     gateway.stop()
 
 
@@ -318,10 +318,10 @@ def test_a_lane_whose_schema_is_refused_holds_up_no_other(shop, registries):
     others = [event for event in events if event not in critical[first:]]
     wait_for(lambda: len(values(kafka, "events")) >= len(others), what="the other lanes")
     assert set(decoded(values(kafka, "events"), registry)) == {event["id"] for event in others}
-    assert not gateway.output("avro")["isUp"] and "headgate.events.status" in gateway.output("avro")["lastError"]
+    assert not gateway.output("avro")["up"] and "headgate.events.status" in gateway.output("avro")["last_error"]
     registry.refusal = None
     wait_for(lambda: len(values(kafka, "events")) >= len(events_in(out)), what="the critical lane")
-    wait_for(lambda: gateway.output("avro")["isUp"], what="the end of it")
+    wait_for(lambda: gateway.output("avro")["up"], what="the end of it")
     gateway.stop()
 
 
@@ -354,7 +354,7 @@ def test_who_may_only_look_up_registers_nothing(shop, registries):
                       "registry": {"url": registry.url, "register": False, "subject": "record_name"}})
     gateway = workshop.gateway(path)
     say_all(workshop, gateway, broker, out)
-    error = wait_for(lambda: gateway.output("avro").get("lastError"), what="what is not known")
+    error = wait_for(lambda: gateway.output("avro").get("last_error"), what="what is not known")
     assert "does not know the schema of headgate." in error and registry.subjects == {}
     for name, schema in json.loads(headgate("schema", "export", "--avro", "-c", path).stdout).items():
         text = json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
@@ -377,13 +377,13 @@ def test_a_registry_behind_a_password_and_a_certificate(shop, registries):
     say_all(workshop, gateway, broker, out)
     wait_for(lambda: values(kafka, "events"), what="events")
     gateway.stop()
-    for wrong, why in (({"username": "other"}, "refuses the user (401)"),
-                       ({"ca": str(folder / "other.pem")}, "does not answer: SSL certificate problem")):
+    for wrong, why in (({"username": "other"}, "rejects the user (401)"),
+                       ({"ca": str(folder / "other.pem")}, "does not respond: SSL certificate problem")):
         (workshop.folder / "state/schemas.json").unlink(missing_ok=True)
         gateway = workshop.gateway(configure(output | {"registry": settings | wrong}))
         listening(gateway)
         publish(broker, json.dumps(MESSAGES[0]), topic="saw/1")
-        error = wait_for(lambda: gateway.output("avro").get("lastError"), what="the refusal")
+        error = wait_for(lambda: gateway.output("avro").get("last_error"), what="the refusal")
         assert why in error and "s3cret" not in error
         assert "s3cret" not in gateway.peer.log.read_text()
         gateway.stop()
@@ -493,18 +493,18 @@ def test_a_registry_says_what_was_sent_before(shop, registries):
     assert result.returncode == 1 and "points.speed is double, where string is read" in result.stdout
     registry.close()
     result = headgate("schema", "check", "-c", path)
-    assert result.returncode == 69 and "does not answer" in result.stderr
+    assert result.returncode == 69 and "does not respond" in result.stderr
 
 
 MISTAKES = [
-    ({"file": "x", "format": "avro"}, "is for `kafka` and `mqtt`"),
-    ({"format": "avro", "registry": None}, "needs a `registry` beside it"),
-    ({"format": "json"}, "is for `format: avro`"),
-    ({"registry": {"url": "registry:8081"}}, "should be the registry's address"),
-    ({"registry": {"url": "http://me:secret@registry"}}, "should be the registry's address"),
-    ({"registry": {"url": "http://r", "ca": "x"}}, "is for an encrypted connection"),
-    ({"registry": {"url": "http://r", "subject": "topic_name"}}, "has one subject a topic"),
-    ({"registry": {"url": "http://r", "password": "x", "username": "u"}}, "should not stand in this file"),
+    ({"file": "x", "format": "avro"}, "HG0407"),
+    ({"format": "avro", "registry": None}, "HG0412"),
+    ({"format": "json"}, "HG0112"),
+    ({"registry": {"url": "registry:8081"}}, "HG0411"),
+    ({"registry": {"url": "http://me:secret@registry"}}, "HG0411"),
+    ({"registry": {"url": "http://r", "ca": "x"}}, "HG0220"),
+    ({"registry": {"url": "http://r", "subject": "topic_name"}}, "HG0408"),
+    ({"registry": {"url": "http://r", "password": "x", "username": "u"}}, "HG0219"),
 ]
 
 

@@ -212,8 +212,8 @@ def test_connections_from_other_addresses_are_refused(workshop):
     wait_for(lambda: port.values().count(7) > 5, what="readings of the device")
     assert set(port.values()) == {7} and not stranger.asked
     status = port.gateway.status()["links"][0]
-    assert status["dialIns"]["accepted"] == 1 and status["dialIns"]["refused"] >= 1
-    assert port.connections("refused") == status["dialIns"]["refused"]
+    assert status["dial_ins"]["accepted"] == 1 and status["dial_ins"]["refused"] >= 1
+    assert port.connections("refused") == status["dial_ins"]["refused"]
 
 
 @pytest.mark.parametrize("framing", ["tcp", "rtu"])

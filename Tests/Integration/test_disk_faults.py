@@ -35,10 +35,10 @@ def plant(workshop, **outbox):
         "map: fast\nversion: 1\ntitle: t\nsource: s\n"
         "modbus: { defaults: { table: holding, type: uint16, every: 100ms } }\n"
         "points: { a: { address: 0 } }\n"
-        "examples: [{ registers: { holding: { 0: [1] } }, gives: { a: 1 } }]\n")
+        "examples: [{ registers: { holding: { 0: [1] } }, expect: { a: 1 } }]\n")
     text = yaml.safe_load(configuration.read_text())
     text["links"]["bus"] = {"tcp": f"127.0.0.1:{modbus}"}
-    text["devices"]["fast"] = {"map": "fast", "link": "bus", "unit": 1}
+    text["devices"]["fast"] = {"map": "fast", "link": "bus", "unit_id": 1}
     configuration.write_text(yaml.safe_dump(text))
     file = workshop.folder / "plant.json"
     file.write_text('{"1": {"holding": [1, 2]}}')
@@ -129,7 +129,7 @@ def test_control_a_disk_that_lies_does_lose(workshop):
     configuration.write_text(yaml.safe_dump(text))
     heard = Listener(outside, "up/#")
     gateway = workshop.gateway(configuration)
-    wait_for(lambda: all(one["waitingEvents"] == 0 for one in gateway.output("up")["lanes"]), what="an empty outbox")
+    wait_for(lambda: all(one["waiting_events"] == 0 for one in gateway.output("up")["lanes"]), what="an empty outbox")
     gateway.stop()
     heard.stop()
     assert Verdict(heard.events, acknowledged).missing
@@ -146,7 +146,7 @@ def test_a_disk_that_is_gone_for_long_stops_neither_polls_nor_forwarding(worksho
     disk.fail(WRITES | OPENS | NAMES, errno.EROFS, count=1 << 30)
     wait_for(lambda: not is_ready(gateway), what="trouble that is told")
     status = gateway.status()["outbox"]
-    assert not status["isSound"] and "Read-only file system" in status["trouble"]
+    assert not status["healthy"] and "Read-only file system" in status["trouble"]
     # Through memory: what comes in goes out, and is acknowledged once it has.
     before, count, acknowledged = polls(gateway), len(heard.numbers("fast")), publisher.acknowledged
     wait_for(lambda: polls(gateway) > before + 10, what="polls")
@@ -192,7 +192,7 @@ def with_texts(workshop, configuration):
     (workshop.folder / "maps/text.yaml").write_text(
         "map: text\nversion: 1\ntitle: t\nsource: s\nmqtt: { payload: json }\n"
         "points: { t: { path: t, type: string, lane: bulk } }\n"
-        "examples: [{ payload: '{\"t\":\"a\"}', gives: { t: a } }]\n")
+        "examples: [{ payload: '{\"t\":\"a\"}', expect: { t: a } }]\n")
     text = yaml.safe_load(configuration.read_text())
     text["devices"]["texts"] = {"map": "text", "link": "floor", "topic": "text"}
     return text
@@ -242,7 +242,7 @@ def test_an_outbox_that_fills_its_disk_loses_the_oldest_bulk_and_tells_it(worksh
     proxy.mend()
     # The broker inside has acknowledged what the gateway may not have taken yet.
     await_numbers(heard, acknowledged, "")
-    wait_for(lambda: all(one["waitingEvents"] == 0 for one in gateway.output("up")["lanes"]), seconds=60,
+    wait_for(lambda: all(one["waiting_events"] == 0 for one in gateway.output("up")["lanes"]), seconds=60,
              what="an empty outbox")
     wait_for(lambda: is_ready(gateway), seconds=60, what="a sound gateway with its ballast")
     assert (disk.seen / "ballast").exists()
@@ -286,7 +286,7 @@ def test_a_disk_that_somebody_else_fills_and_frees_needs_no_restart(workshop):
     proxy.mend()
     acknowledged = publisher.stop()
     await_numbers(heard, acknowledged, "")
-    wait_for(lambda: all(one["waitingEvents"] == 0 for one in gateway.output("up")["lanes"]), seconds=60,
+    wait_for(lambda: all(one["waiting_events"] == 0 for one in gateway.output("up")["lanes"]), seconds=60,
              what="an empty outbox")
     assert gateway.stop() == 0
     heard.stop()

@@ -83,17 +83,17 @@ def test_a_key_is_followed_by_another_and_one_that_is_lost_loses_nothing(worksho
     sealed.hear("two")
     assert "all sound" in headgate("outbox", "verify", "-c", sealed.configuration).stdout
     assert len(json.loads(headgate("outbox", "status", "--json", "-c", sealed.configuration).stdout)["keys"]) == 2
-    assert "sealed with " in headgate("outbox", "status", "-c", sealed.configuration).stdout
+    assert "encrypted with " in headgate("outbox", "status", "-c", sealed.configuration).stdout
     assert sealed.gateway.metric("headgate_disk_written_bytes_total") > 0
     assert sealed.gateway.stop() == 0
 
     # The old one is taken away too early.
     keys.write_text(second)
     lost = headgate("outbox", "verify", "-c", sealed.configuration)
-    assert lost.returncode == 1 and "sealed with key" in lost.stdout
+    assert lost.returncode == 1 and "encrypted with the key" in lost.stdout
     sealed.start()
     wait_for(lambda: "put it back" in sealed.gateway.status()["outbox"].get("trouble", ""), what="the trouble")
-    assert sealed.gateway.metric("headgate_outbox_sound") == 0
+    assert sealed.gateway.metric("headgate_outbox_healthy") == 0
     sealed.hear("three")
     assert sealed.gateway.stop() == 0
 
@@ -108,7 +108,7 @@ def test_a_key_is_followed_by_another_and_one_that_is_lost_loses_nothing(worksho
 
     wait_for(lambda: texts() == ["one", "three", "two"], seconds=60, what="all three, once")
     assert not [event for event in heard.events if event["type"].endswith("gap")]
-    wait_for(lambda: sealed.gateway.metric("headgate_outbox_sound") == 1, what="a sound outbox")
+    wait_for(lambda: sealed.gateway.metric("headgate_outbox_healthy") == 1, what="a sound outbox")
     heard.stop()
 
 
@@ -116,7 +116,7 @@ def test_a_key_file_that_is_none_is_refused_with_the_line(workshop):
     keys = secret_file(workshop.folder, f"{new_key()}\nsecret\n")
     configuration = workshop.configuration(outbox={"encryption": {"file": str(keys)}})
     refused = headgate("run", "-c", configuration)
-    assert refused.returncode != 0 and "line 2: is no key" in refused.stderr
+    assert refused.returncode != 0 and "line 2: is not a key" in refused.stderr
     assert "secret" not in refused.stderr.replace("outbox.encryption", "").replace(str(keys), "")
     keys.chmod(0o644)
     assert "chmod 600" in headgate("run", "-c", configuration).stderr

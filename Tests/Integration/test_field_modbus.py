@@ -22,7 +22,7 @@ modbus: { defaults: { table: holding, type: uint16, every: 100ms } }
 points:
   a: { address: 0 }
   b: { address: 1, writable: { range: [0, 1000] } }
-examples: [{ registers: { holding: { 0: [1, 2] } }, gives: { a: 1 } }]
+examples: [{ registers: { holding: { 0: [1, 2] } }, expect: { a: 1 } }]
 """
 
 
@@ -37,7 +37,7 @@ def start(workshop, vice, map=MAP, wait=True, **link):
     path = workshop.configuration(
         maps=str(workshop.folder / "maps"), outputs={"f": {"file": str(out)}},
         links={"line": {"tcp": f"127.0.0.1:{port}", "timeout": "400ms"} | framing | link},
-        devices={"d": {"map": "field", "link": "line", "unit": 5}})
+        devices={"d": {"map": "field", "link": "line", "unit_id": 5}})
     return workshop.gateway(path) if wait else path, out
 
 
@@ -56,7 +56,7 @@ def test_a_device_with_a_vice_that_costs_nothing_loses_no_poll(workshop, vice):
     wait_for(lambda: len(readings(out)) >= 20, what="readings")
     assert set(readings(out)) == {(100, "good", None)} and set(readings(out, "b")) == {(101, "good", None)}
     device = gateway.device("d")
-    assert device["polls"] >= 20 and device["failedPolls"] == 0
+    assert device["polls"] >= 20 and device["failed_polls"] == 0
     assert "polls_lost" not in warnings(gateway)
     gateway.stop()
 
@@ -72,25 +72,25 @@ def test_an_answer_that_may_be_anothers_is_no_value(workshop, vice, reason):
     assert {quality for _, quality, _ in readings(out)} == {"bad"}
     if reason == "other_unit":
         warning = wait_for(lambda: warnings(gateway).get("other_unit_answered"), what="the warning")
-        assert "unit 5 was asked, and unit 6 answered" in warning["text"] and "answers_as: 6" in warning["next"]
+        assert "the gateway sent a request to unit 5, and unit 6 responded" in warning["text"] and "response_unit_id: 6" in warning["next"]
         assert "headgate_warnings{warning=\"other_unit_answered\"} 1" in gateway.get("/metrics")
     gateway.stop()
 
 
-@pytest.mark.parametrize("answers_as", [6, "any"])
-def test_a_device_may_answer_as_another_where_its_link_says_so(workshop, answers_as):
-    gateway, out = start(workshop, "as=6", answers_as=answers_as)
+@pytest.mark.parametrize("response_unit_id", [6, "any"])
+def test_a_device_may_answer_as_another_where_its_link_says_so(workshop, response_unit_id):
+    gateway, out = start(workshop, "as=6", response_unit_id=response_unit_id)
     wait_for(lambda: len(readings(out)) >= 3, what="readings")
     assert set(readings(out)) == {(100, "good", None)}
     gateway.stop()
 
 
 def test_any_unit_may_answer_only_where_there_is_one(workshop):
-    path, _ = start(workshop, "closes", wait=False, answers_as="any")
+    path, _ = start(workshop, "closes", wait=False, response_unit_id="any")
     path.write_text(path.read_text().replace(
         "devices:\n", "devices:\n  e:\n    map: field\n    link: line\n    unit: 6\n"))
     result = headgate("check", "-c", path)
-    assert result.returncode == 78 and "cannot be any where the link has several units" in result.stderr
+    assert result.returncode == 78 and "HG0206" in result.stderr
 
 
 @pytest.mark.parametrize("vice, is_done", [("closes", True), ("swallows", False)])
@@ -109,7 +109,7 @@ def test_a_write_is_sent_once_also_where_the_device_closes_the_connection(worksh
 def test_a_device_that_loses_polls_says_so(workshop):
     gateway, out = start(workshop, "gateway")
     warning = wait_for(lambda: warnings(gateway).get("polls_lost"), what="the warning")
-    assert warning["subject"] == "d" and gateway.device("d")["failedPolls"] >= 4
+    assert warning["subject"] == "d" and gateway.device("d")["failed_polls"] >= 4
     assert gateway.peer.log.read_text().count("polls_lost") == 1
     table = headgate("status", "-c", gateway.configuration).stdout
     assert "failed polls" in table and "polls_lost" in table
@@ -159,13 +159,13 @@ def test_a_slow_line_has_the_time_that_its_bytes_take(workshop):
     (workshop.folder / "maps").mkdir()
     points = "\n".join(f"  p{n}: {{ address: {n} }}" for n in range(100))
     text = MAP.replace("100ms", "10s").split("points:")[0] + f"points:\n{points}\n" + \
-        "examples: [{ registers: { holding: { 0: [1] } }, gives: { p0: 1 } }]\n"
+        "examples: [{ registers: { holding: { 0: [1] } }, expect: { p0: 1 } }]\n"
     (workshop.folder / "maps/field.yaml").write_text(text)
     out = workshop.folder / "events.jsonl"
     gateway = workshop.gateway(workshop.configuration(
         maps=str(workshop.folder / "maps"), outputs={"f": {"file": str(out)}},
         links={"line": {"rtu": line.path, "baud": 1200, "timeout": "300ms"}},
-        devices={"d": {"map": "field", "link": "line", "unit": 5}}))
+        devices={"d": {"map": "field", "link": "line", "unit_id": 5}}))
     wait_for(lambda: len([one for event in events_in(out) for one in event["data"].get("readings", [])]) >= 100, what="all of it")
     assert {one["quality"] for event in events_in(out) for one in event["data"].get("readings", [])} == {"good"}
     assert line.longest <= 30, "a poll of another unit would wait for seconds"
@@ -181,9 +181,9 @@ def test_a_unit_may_think_behind_an_echo_or_a_byte_of_noise(workshop, line):
     gateway = workshop.gateway(workshop.configuration(
         maps=str(workshop.folder / "maps"), outputs={"f": {"file": str(out)}},
         links={"line": {"rtu": line.path, "baud": 19200, "timeout": "1s"}},
-        devices={"d": {"map": "field", "link": "line", "unit": 5}}))
+        devices={"d": {"map": "field", "link": "line", "unit_id": 5}}))
     wait_for(lambda: len(readings(out)) >= 5, what="readings")
-    assert set(readings(out)) == {(100, "good", None)} and gateway.device("d")["failedPolls"] == 0
+    assert set(readings(out)) == {(100, "good", None)} and gateway.device("d")["failed_polls"] == 0
     gateway.stop()
 
 
@@ -194,13 +194,13 @@ def test_a_line_has_the_speed_that_it_is_said_to_have(workshop, baud):
     (workshop.folder / "maps/field.yaml").write_text(MAP)
     path = workshop.configuration(
         maps=str(workshop.folder / "maps"), links={"line": {"rtu": line.path, "baud": baud}},
-        devices={"d": {"map": "field", "link": "line", "unit": 5}}, outputs={"f": {"file": str(workshop.folder / "out")}})
+        devices={"d": {"map": "field", "link": "line", "unit_id": 5}}, outputs={"f": {"file": str(workshop.folder / "out")}})
     gateway = workshop.gateway(path)
     wait_for(lambda: gateway.device("d")["state"] == "online", what="the device")
     assert speed(line.slave) == baud
     gateway.stop()
     result = headgate("check", "-c", path)
-    assert result.returncode == 0 and f"{baud} baud is no standard speed" in result.stdout + result.stderr
+    assert result.returncode == 0 and f"{baud} baud is not a standard speed" in result.stdout + result.stderr
 
 
 def speed(descriptor):

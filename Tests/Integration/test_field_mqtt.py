@@ -12,7 +12,7 @@ import yaml
 from conftest import events_in, free_port, headgate, wait_for
 
 POINTS = {"temperature": {"path": "t", "unit": "Cel", "range": [-40, 80]}, "count": {"path": "n", "type": "int64"}}
-EXAMPLES = [{"payload": '{"t": 20.5, "n": 1}', "gives": {"temperature": 20.5, "count": 1}}]
+EXAMPLES = [{"payload": '{"t": 20.5, "n": 1}', "expect": {"temperature": 20.5, "count": 1}}]
 
 
 def product(workshop, name="sensor", points=POINTS, examples=EXAMPLES, **mqtt):
@@ -61,7 +61,7 @@ def test_a_message_is_one_event_a_device_whatever_topics_cover_it(workshop, vers
     product(workshop, id={"level": 2})
     gateway = start(
         workshop, broker, {"lamp": {"topic": "hall/lamp"}, "all": {"topic": "hall/+"}}, link={"version": version},
-        windows={"all": {"session": "1s", "points": "*", "give": ["count"]}} if version == "5" else {})
+        windows={"all": {"session": "1s", "points": "*", "functions": ["count"]}} if version == "5" else {})
     for value in (20, 20, 21):
         # Two of them are equal, and are two.
         publish(broker, "hall/lamp", {"t": value, "n": 1})
@@ -273,7 +273,7 @@ def test_presence_is_no_reading(workshop):
 def test_a_time_that_cannot_be_is_marked_and_told_once(workshop, told, is_taken):
     broker, _ = workshop.mosquitto()
     product(workshop, time={"path": "ts", "format": "unix"}, examples=[
-        {"payload": '{"t": 20.5, "n": 1, "ts": 1795946400}', "gives": {"temperature": 20.5, "count": 1},
+        {"payload": '{"t": 20.5, "n": 1, "ts": 1795946400}', "expect": {"temperature": 20.5, "count": 1},
          "time": "2026-11-29T10:00:00Z"}])
     gateway = start(workshop, broker, {"a": {"topic": "hall/a"}})
     for number in range(3):
@@ -319,14 +319,14 @@ def test_a_link_that_does_not_come_up_is_shown_everywhere(workshop, fault):
         workshop, free_port() if fault == "port" else broker, {"a": {"topic": "hall/a"}}, wait=fault is None,
         link={"username": "gateway", "password": {"file": str(workshop.folder / "password")}})
     if fault is None:
-        assert gateway.status()["links"][0]["isUp"] and gateway.metric("headgate_link_up", link="hall") == 1
+        assert gateway.status()["links"][0]["up"] and gateway.metric("headgate_link_up", link="hall") == 1
         assert gateway.get("/readyz") == "ready\n"
         gateway.stop()
         return
     wait_for(lambda: gateway.metric("headgate_link_up", link="hall") == 0, what="the link")
     [link] = gateway.status()["links"]
     words = {"port": "refused", "login": "not authori"}[fault]
-    assert not link["isUp"] and words in link["reason"].lower(), link
+    assert not link["up"] and words in link["reason"].lower(), link
     told = wait_for(lambda: warning(gateway, "link_down"), what="the warning")
     assert words in told["text"].lower() and told["next"], told
     ready = gateway.get("/readyz")

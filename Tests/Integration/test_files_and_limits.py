@@ -46,7 +46,7 @@ def test_a_pipe_in_place_of_a_file_is_a_mistake_and_holds_nothing_up(workshop):
     (workshop.folder / "maps/piped.yaml").unlink(missing_ok=True)
     os.mkfifo(workshop.folder / "maps/piped.yaml")
     text = yaml.safe_load(configuration.read_text())
-    text["devices"]["e"] = {"map": "piped", "link": "a", "unit": 2}
+    text["devices"]["e"] = {"map": "piped", "link": "a", "unit_id": 2}
     configuration.write_text(yaml.safe_dump(text))
     checked = headgate("check", "-c", configuration)
     assert checked.returncode == 78 and "a pipe or a device" in checked.stderr
@@ -93,7 +93,7 @@ def test_of_very_many_mistakes_a_hundred_are_named_and_soon(workshop, where):
             configuration.write_text(yaml.safe_dump(text))
             with configuration.open("a") as other:
                 other.write("devices:\n")
-                other.writelines(f"  d-{number}: {{ map: onee, link: bb, unit: 1 }}\n" for number in range(100_000))
+                other.writelines(f"  d-{number}: {{ map: onee, link: bb, unit_id: 1 }}\n" for number in range(100_000))
         elif where == "points":
             with (workshop.folder / "maps/one.yaml").open("a") as mapping:
                 mapping.writelines(f"k{number}: 1\n" for number in range(400_000))

@@ -14,13 +14,13 @@ title: an oven
 source: this test
 mqtt: { payload: json, time: { path: t, format: unix } }
 points:
-  temperature: { path: c, unit: Cel, report: "[degF]", range: [0, 300], deadband: 1 }
+  temperature: { path: c, unit: Cel, output_unit: "[degF]", range: [0, 300], deadband: 1 }
   pressure: { path: p, unit: bar }
   flow: { path: f, unit: l/min }
 derived:
   power: { expr: pressure * flow, unit: W, range: [0, 500] }
   hot: { expr: "temperature > 300 '[degF]'" }
-examples: [{ payload: '{"c": 100, "t": 1790000000}', gives: { temperature: 212 } }]
+examples: [{ payload: '{"c": 100, "t": 1790000000}', expect: { temperature: 212 } }]
 """
 METER = """\
 map: meter
@@ -30,7 +30,7 @@ source: this test
 modbus: { defaults: { table: input, type: uint16 } }
 points: { a: { address: 0, range: [0, 100] }, b: { address: 1 } }
 derived: { double: { expr: a * 2 } }
-examples: [{ registers: { input: { 0: [7] } }, gives: { a: 7, double: 14 } }]
+examples: [{ registers: { input: { 0: [7] } }, expect: { a: 7, double: 14 } }]
 """
 START = 1_790_000_000
 
@@ -94,7 +94,7 @@ def test_an_output_tells_in_its_own_units(workshop):
         maps=str(maps), links={"floor": {"mqtt": f"mqtt://127.0.0.1:{broker}"}},
         devices={"oven-1": {"map": "oven", "link": "floor", "topic": "oven"}},
         rules={"hot": {"when": "temperature > 150 'Cel'"}},
-        windows={"w": {"every": "10s", "lateness": "0s", "give": ["mean", "deviation"], "points": "temperature"}},
+        windows={"w": {"every": "10s", "lateness": "0s", "functions": ["mean", "deviation"], "points": "temperature"}},
         outputs={"plain": {"file": str(plain)}, "told": {"file": str(told), "units": {"[degF]": "Cel", "bar": "kPa"}}}))
     listening(gateway)
     say(broker, {"t": 0, "c": 100, "p": 2}, {"t": 1, "c": 200}, {"t": 11, "c": 100})
@@ -115,7 +115,7 @@ def test_an_output_tells_in_its_own_units(workshop):
 
 
 @pytest.mark.parametrize("units, message", [
-    ({"Cel": "bar"}, "is of another kind than Cel"), ({"Cel": "F"}, "is of another kind"), ({"degC": "K"}, "is no unit of UCUM")])
+    ({"Cel": "bar"}, "HG0130"), ({"Cel": "F"}, "HG0130"), ({"degC": "K"}, "HG0129")])
 def test_an_output_cannot_tell_one_kind_in_another(workshop, units, message):
     result = headgate("check", "-c", workshop.configuration(
         links={}, devices={}, outputs={"f": {"stdout": True, "units": units}}))
@@ -124,7 +124,7 @@ def test_an_output_cannot_tell_one_kind_in_another(workshop, units, message):
 
 def test_the_configuration_filters_what_maps_do_not_and_every_reading_is_accounted_for(oven):
     gateway, broker, out = oven([
-        {"devices": "oven-*", "points": "pressure", "swing": 0.1},
+        {"devices": "oven-*", "points": "pressure", "swinging_door": 0.1},
         {"points": "temperature", "deadband": "none", "spike": 3, "stuck": "5s", "duplicates": "drop"}])
     ramp = [(t, t / 10) for t in range(20)] + [(t, 9.0) for t in range(20, 30)]
     noise = [20.0, 20.2, 19.9, 20.1, 20.0, 19.8, 20.2]
@@ -164,7 +164,7 @@ def test_what_is_computed_comes_with_what_it_is_computed_of(oven):
 def test_a_read_shows_what_is_computed(workshop):
     configuration = workshop.configuration(
         maps=str(workshop.folder / "maps"), links={"line": {"tcp": f"127.0.0.1:{free_port()}"}},
-        devices={"meter": {"map": "meter", "link": "line", "unit": 1}}, outputs={"f": {"stdout": True}})
+        devices={"meter": {"map": "meter", "link": "line", "unit_id": 1}}, outputs={"f": {"stdout": True}})
     (workshop.folder / "maps").mkdir()
     (workshop.folder / "maps" / "meter.yaml").write_text(METER)
     simulator = workshop.start("simulator", [HEADGATE, "simulate", "-c", configuration])
@@ -186,4 +186,4 @@ def test_a_filter_that_is_meant_for_nothing_is_found_before_anything_is_opened(w
         maps=str(maps), links={"floor": {"mqtt": "mqtt://127.0.0.1:1"}}, filters=[{"points": "presure", "deadband": 1}],
         devices={"oven-1": {"map": "oven", "link": "floor", "topic": "oven"}}, outputs={"f": {"stdout": True}})
     result = headgate("check", "-c", path)
-    assert result.returncode == 78 and "is meant for no point" in result.stderr + result.stdout
+    assert result.returncode == 78 and "HG0232" in result.stderr + result.stdout

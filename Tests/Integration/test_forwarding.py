@@ -27,10 +27,10 @@ def plant(workshop, broker, outputs):
             "floor": {"mqtt": f"mqtt://127.0.0.1:{broker}"},
         },
         devices={
-            "meter-1": {"map": "eastron-sdm630", "link": "a", "unit": 1, "tags": {"line": "A"}},
-            "meter-2": {"map": "carlo-gavazzi-em340", "link": "a", "unit": 2},
-            "drive": {"map": "delta-ms300", "link": "b", "unit": 3},
-            "oven": {"map": "delta-dtb", "link": "bus", "unit": 4},
+            "meter-1": {"map": "eastron-sdm630", "link": "a", "unit_id": 1, "tags": {"line": "A"}},
+            "meter-2": {"map": "carlo-gavazzi-em340", "link": "a", "unit_id": 2},
+            "drive": {"map": "delta-ms300", "link": "b", "unit_id": 3},
+            "oven": {"map": "delta-dtb", "link": "bus", "unit_id": 4},
             "plug-1": {"map": "shelly-plus-plug-s", "link": "floor", "topic": "plug-1"},
             "ward": {"map": "aqara-weather", "link": "floor", "topic": "zigbee2mqtt/+"},
         },
@@ -131,22 +131,22 @@ def test_a_dead_output_delays_no_other_and_gets_everything_when_it_comes(worksho
     gateway = workshop.gateway(configuration)
     wait_for(lambda: readings(events_in(out)) > 300, what="the file")
     status = gateway.output("late")
-    assert not status["isUp"] and status["lastError"]
+    assert not status["up"] and status["last_error"]
 
     def down():
         return {one["subject"] for one in gateway.status()["warnings"] if one["warning"] == "output_down"}
     wait_for(lambda: down() == {"late", "nowhere"}, what="the warnings")
     assert "output_down: nowhere: " in gateway.get("/readyz") and gateway.get("/readyz").startswith("ready\n")
-    assert sum(lane["waitingEvents"] for lane in status["lanes"]) > 10
+    assert sum(lane["waiting_events"] for lane in status["lanes"]) > 10
     waited = readings(events_in(out))
     workshop.mosquitto("late", port=late)
-    wait_for(lambda: gateway.output("late")["acknowledgedReadings"] >= waited, seconds=60, what="all that waited")
+    wait_for(lambda: gateway.output("late")["acknowledged_readings"] >= waited, seconds=60, what="all that waited")
     wait_for(lambda: down() == {"nowhere"}, what="the end of a warning")
     # Stops soon with a broker that never was there, and keeps for it what it has not had.
     assert gateway.stop() == 0
     waiting = json.loads(headgate("outbox", "status", "--json", "-c", configuration).stdout)
     nowhere = next(output for output in waiting["outputs"] if output["output"] == "nowhere")
-    assert sum(lane["waitingEvents"] for lane in nowhere["lanes"]) == len(events_in(out))
+    assert sum(lane["waiting_events"] for lane in nowhere["lanes"]) == len(events_in(out))
 
 
 def test_what_was_acknowledged_before_the_broker_closed_counts_and_its_reason_is_told(workshop):
@@ -159,7 +159,7 @@ def test_what_was_acknowledged_before_the_broker_closed_counts_and_its_reason_is
     maps.mkdir()
     (maps / "text.yaml").write_text(
         "map: text\nversion: 1\ntitle: t\nsource: s\nmqtt: { payload: text }\npoints: { t: {} }\n"
-        "examples: [{ payload: a, gives: { t: a } }]\n")
+        "examples: [{ payload: a, expect: { t: a } }]\n")
     late = free_port()
     configuration = workshop.configuration(
         maps=str(maps), links={"floor": {"mqtt": f"mqtt://127.0.0.1:{inside}"}},
@@ -174,9 +174,9 @@ def test_what_was_acknowledged_before_the_broker_closed_counts_and_its_reason_is
     # All in one window now, the refused one last.
     configuration.write_text(configuration.read_text().replace(str(late), str(outside)))
     gateway = workshop.gateway(configuration)
-    error = wait_for(lambda: gateway.output("up").get("lastError"), what="the refusal")
+    error = wait_for(lambda: gateway.output("up").get("last_error"), what="the refusal")
     assert "not authorised" in error
-    wait_for(lambda: gateway.output("up")["acknowledgedReadings"] == 2, what="those before it")
+    wait_for(lambda: gateway.output("up")["acknowledged_readings"] == 2, what="those before it")
     assert gateway.stop() == 0
 
 
@@ -187,7 +187,7 @@ def test_what_a_broker_will_never_take_becomes_a_dead_letter(workshop):
     maps.mkdir()
     (maps / "text.yaml").write_text(
         "map: text\nversion: 1\ntitle: t\nsource: s\nmqtt: { payload: text }\npoints: { t: {} }\n"
-        "examples: [{ payload: a, gives: { t: a } }]\n")
+        "examples: [{ payload: a, expect: { t: a } }]\n")
     out = workshop.folder / "events.jsonl"
     configuration = workshop.configuration(
         maps=str(maps), links={"floor": {"mqtt": f"mqtt://127.0.0.1:{inside}"}},
@@ -198,11 +198,11 @@ def test_what_a_broker_will_never_take_becomes_a_dead_letter(workshop):
     wait_for(lambda: b"subscribed" in gateway.peer.log.read_bytes(), what="the subscription")
     for payload in ("small", "x" * 5000, "after"):
         subprocess.run(["mosquitto_pub", "-p", str(inside), "-q", "1", "-t", "d", "-m", payload], check=True)
-    wait_for(lambda: gateway.output("narrow")["deadLetters"] == 1, what="a dead letter")
-    wait_for(lambda: gateway.output("narrow")["acknowledgedReadings"] == 2, what="the others")
+    wait_for(lambda: gateway.output("narrow")["dead_letters"] == 1, what="a dead letter")
+    wait_for(lambda: gateway.output("narrow")["acknowledged_readings"] == 2, what="the others")
     gateway.stop()
     assert readings(events_in(out)) == 3
     status = json.loads(headgate("outbox", "status", "--json", "-c", configuration).stdout)
     narrow = next(output for output in status["outputs"] if output["output"] == "narrow")
-    assert sum(lane["deadLetters"] for lane in narrow["lanes"]) == 1
-    assert all(lane["waitingEvents"] == 0 for lane in narrow["lanes"])
+    assert sum(lane["dead_letters"] for lane in narrow["lanes"]) == 1
+    assert all(lane["waiting_events"] == 0 for lane in narrow["lanes"])

@@ -95,8 +95,8 @@ def test_a_cluster_that_fails_loses_nothing_and_changes_no_order(workshop, is_ex
             threading.Event().wait(choose.uniform(0.1, 0.8))
     acknowledged = publisher.stop()
     context = f"seed {seed}, {kinds}"
-    wait_for(lambda: gateway.output("up")["lanes"][1]["waitingEvents"] == 0, seconds=120, what=f"all sent, {context}")
-    assert gateway.output("up")["deadLetters"] == 0, context
+    wait_for(lambda: gateway.output("up")["lanes"][1]["waiting_events"] == 0, seconds=120, what=f"all sent, {context}")
+    assert gateway.output("up")["dead_letters"] == 0, context
     assert gateway.stop() == 0
     verdict = Verdict(events_in(cluster.address), acknowledged)
     verdict.check_nothing_lost(context)
@@ -148,7 +148,7 @@ def test_a_connection_to_kafka_that_loses_replies_loses_nothing(workshop):
         proxy.cut()
         threading.Event().wait(choose.uniform(0.2, 0.8))
     acknowledged = publisher.stop()
-    wait_for(lambda: gateway.output("up")["lanes"][1]["waitingEvents"] == 0, seconds=120, what=f"all sent, seed {seed}")
+    wait_for(lambda: gateway.output("up")["lanes"][1]["waiting_events"] == 0, seconds=120, what=f"all sent, seed {seed}")
     assert gateway.stop() == 0
     verdict = Verdict(events_in(f"127.0.0.1:{proxy.port}"), acknowledged)
     verdict.check_nothing_lost(f"seed {seed}")
@@ -166,14 +166,14 @@ def test_kills_with_exactly_once_send_nothing_twice_and_without_they_do(workshop
     for number in range(KILLS if is_exactly_once else 6 * KILLS):
         if not is_exactly_once and number >= KILLS and Verdict(events_in(cluster.address), 0).twice:
             break
-        before = gateway.output("up")["acknowledgedEvents"]
-        wait_for(lambda: gateway.output("up")["acknowledgedEvents"] > before + 20, seconds=40, what="some events")
+        before = gateway.output("up")["acknowledged_events"]
+        wait_for(lambda: gateway.output("up")["acknowledged_events"] > before + 20, seconds=40, what="some events")
         threading.Event().wait(choose.uniform(0.0, 0.4))
         gateway.kill()
         gateway = workshop.gateway(configuration)
     acknowledged = publisher.stop()
     wanted = set(range(1, acknowledged + 1))
-    wait_for(lambda: gateway.output("up")["lanes"][1]["waitingEvents"] == 0, seconds=60, what=f"all sent, seed {seed}")
+    wait_for(lambda: gateway.output("up")["lanes"][1]["waiting_events"] == 0, seconds=60, what=f"all sent, seed {seed}")
     wait_for(lambda: numbers_in(cluster.address) >= wanted, what=f"every number, seed {seed}")
     assert gateway.stop() == 0
     verdict = Verdict(events_in(cluster.address), acknowledged)
@@ -187,19 +187,19 @@ def test_a_topic_that_is_missing_is_named(workshop):
     cluster.tell("topic t UNKNOWN_TOPIC_OR_PART")
     configuration, gateway, inside = to_kafka(workshop, cluster.address)
     publish(inside, 7)
-    error = wait_for(lambda: gateway.output("up").get("lastError"), what="an error")
+    error = wait_for(lambda: gateway.output("up").get("last_error"), what="an error")
     assert "topic t: " in error and "Unknown topic" in error
     assert "topic t: " in headgate("status", "-c", configuration).stdout
     assert any("output down" in line and "topic t: " in line for line in gateway.peer.log.read_text().splitlines())
     # Nothing is lost by it.
     cluster.allow("t")
     wait_for(lambda: 7 in numbers_in(cluster.address), what="the event")
-    wait_for(lambda: gateway.output("up")["isUp"], what="the output")
+    wait_for(lambda: gateway.output("up")["up"], what="the output")
     assert gateway.stop() == 0
 
 
 BEDS = {"map": "beds", "version": 1, "title": "t", "source": "this test", "mqtt": {"payload": "number", "id": {"level": 2}},
-        "points": {"n": {"deadband": 0}}, "examples": [{"payload": "70", "gives": {"n": 70}}]}
+        "points": {"n": {"deadband": 0}}, "examples": [{"payload": "70", "expect": {"n": 70}}]}
 
 
 class Ward:
@@ -226,12 +226,12 @@ class Ward:
         for value in values:
             publish(self.port, value, topic=f"ward/{bed}")
 
-    def values(self, bed, at_least=0):
+    def values(self, bed, max_interval=0):
         def read():
             found = events_in(self.cluster.address, f"telemetry.bed.{bed}")
-            return found if len(found) >= at_least else None
+            return found if len(found) >= max_interval else None
 
-        events = wait_for(read, what=f"{at_least} events of {bed}", seconds=30)
+        events = wait_for(read, what=f"{max_interval} events of {bed}", seconds=30)
         once = {event["id"]: event for event in events}
         # Only a kill sends one twice, under the same id.
         assert len(once) == len(events) or not self.is_exactly_once
@@ -239,11 +239,11 @@ class Ward:
 
     def held(self, bed):
         return sum(
-            held["events"] for lane in self.gateway.output("up")["lanes"] for held in lane["heldTopics"]
+            held["events"] for lane in self.gateway.output("up")["lanes"] for held in lane["held_topics"]
             if held["topic"] == f"telemetry.bed.{bed}")
 
     def waiting(self):
-        return sum(lane["waitingEvents"] for lane in self.gateway.output("up")["lanes"])
+        return sum(lane["waiting_events"] for lane in self.gateway.output("up")["lanes"])
 
 
 @pytest.mark.parametrize("output", [{}, {"exactly_once": True}, {"backlog": "in_order"}], ids=str)
@@ -255,7 +255,7 @@ def test_a_topic_that_is_missing_stops_no_other(workshop, output):
     for value in range(count):
         ward.tell("a", value)
         ward.tell("b", value)
-    wait_for(lambda: ward.gateway.output("up")["acknowledgedReadings"] >= count, what="those of a", seconds=30)
+    wait_for(lambda: ward.gateway.output("up")["acknowledged_readings"] >= count, what="those of a", seconds=30)
     wait_for(lambda: ward.held("b") == count, what="those of b, held")
     assert ward.waiting() == count
     # A stop and a kill keep what is held.
@@ -275,7 +275,7 @@ def test_a_topic_that_is_missing_stops_no_other(workshop, output):
     status = headgate("status", "-c", ward.path).stdout
     assert ["up", "normal", "telemetry.bed.b", str(count)] in [line.split() for line in status.splitlines()]
     assert f'headgate_output_held_events{{output="up",lane="normal",topic="telemetry.bed.b"}} {count}' in ward.gateway.get("/metrics")
-    assert ward.gateway.output("up")["isUp"] and "telemetry.bed.b" in ward.gateway.get("/readyz")
+    assert ward.gateway.output("up")["up"] and "telemetry.bed.b" in ward.gateway.get("/readyz")
     cluster.allow("telemetry.bed.b")
     wait_for(lambda: ward.waiting() == 0, what="nothing held", seconds=30)
     wait_for(lambda: not ward.gateway.status()["warnings"], what="the warning cleared")
@@ -290,12 +290,12 @@ def test_blocks_of_a_lane_whose_topic_is_missing_stop_no_other_lane(workshop):
     cluster.refuse("normal", 1)
     ward = Ward(workshop, cluster, format="block", topic="{lane}")
     ward.tell("a", *range(5))
-    wait_for(lambda: [lane["heldTopics"] for lane in ward.gateway.output("up")["lanes"]] == [
+    wait_for(lambda: [lane["held_topics"] for lane in ward.gateway.output("up")["lanes"]] == [
         [], [{"topic": "normal", "events": 5}], []], what="five held")
     # The status of the device goes by the critical lane.
-    wait_for(lambda: ward.gateway.output("up")["acknowledgedEvents"] > 0, what="the status sent")
+    wait_for(lambda: ward.gateway.output("up")["acknowledged_events"] > 0, what="the status sent")
     cluster.allow("normal")
-    wait_for(lambda: ward.waiting() == 0 and ward.gateway.output("up")["acknowledgedReadings"] == 5, what="nothing held")
+    wait_for(lambda: ward.waiting() == 0 and ward.gateway.output("up")["acknowledged_readings"] == 5, what="nothing held")
     assert ward.gateway.stop() == 0
 
 
@@ -307,13 +307,13 @@ def test_too_many_missing_topics_stop_the_output_and_it_says_so(workshop):
     ward = Ward(workshop, cluster)
     for bed in beds:
         ward.tell(bed, 1)
-    error = wait_for(lambda: ward.gateway.output("up").get("lastError"), what="an error", seconds=150)
+    error = wait_for(lambda: ward.gateway.output("up").get("last_error"), what="an error", seconds=150)
     assert "32 topics are held already" in error
     ward.tell("a", 1)
     wait_for(lambda: ward.waiting() >= 34, what="the reading of a waits, too")
     for bed in beds:
         cluster.allow(f"telemetry.bed.{bed}")
-    wait_for(lambda: ward.waiting() == 0 and ward.gateway.output("up")["isUp"], what="nothing held", seconds=60)
+    wait_for(lambda: ward.waiting() == 0 and ward.gateway.output("up")["up"], what="nothing held", seconds=60)
     assert all(ward.values(bed, 1) == [1] for bed in beds + ["a"])
     assert ward.gateway.stop() == 0
 

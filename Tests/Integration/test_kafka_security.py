@@ -16,7 +16,7 @@ points:
   t: { path: t }
 """ + "".join(f"  p{number}: {{ path: p{number} }}\n" for number in range(16)) + """\
 mqtt: { payload: json }
-examples: [{ payload: '{"t":"a"}', gives: { t: a } }]
+examples: [{ payload: '{"t":"a"}', expect: { t: a } }]
 """
 
 
@@ -62,9 +62,9 @@ def listening_gateway(workshop, outputs, *texts):
 
 
 def sent(gateway, output):
-    wait_for(lambda: all(lane["waitingEvents"] == 0 for lane in gateway.output(output)["lanes"]),
+    wait_for(lambda: all(lane["waiting_events"] == 0 for lane in gateway.output(output)["lanes"]),
              what=f"the end of what waits for {output}")
-    return gateway.output(output)["acknowledgedReadings"]
+    return gateway.output(output)["acknowledged_readings"]
 
 
 @on_each_kafka
@@ -92,9 +92,9 @@ def test_kafka_over_tls_with_a_user(workshop, mechanism):
     assert gate.values("central", sasl_password="s3cret", **options) == ["one", "two"]
     assert gate.values("central", sasl_password="wrong", **options) == []
     for name, reason in (("stranger", "authentication"), ("unproven", "certificate"), ("bare", "")):
-        error = wait_for(lambda: gateway.output(name).get("lastError"), what=f"the refusal of {name}")
+        error = wait_for(lambda: gateway.output(name).get("last_error"), what=f"the refusal of {name}")
         assert reason in error.lower(), error
-        assert gateway.output(name)["acknowledgedReadings"] == 0
+        assert gateway.output(name)["acknowledged_readings"] == 0
     assert gateway.stop() == 0
     assert "s3cret" not in gateway.peer.log.read_text()
 
@@ -109,8 +109,8 @@ def test_kafka_that_asks_for_a_certificate(workshop):
         "central": {"kafka": gate.address, "topic": "central", "tls": shown},
         "without": {"kafka": gate.address, "topic": "without", "tls": trust}}, "one")
     assert sent(gateway, "central") == 1
-    assert wait_for(lambda: gateway.output("without").get("lastError"), what="the refusal of one without")
-    assert gateway.output("without")["acknowledgedReadings"] == 0
+    assert wait_for(lambda: gateway.output("without").get("last_error"), what="the refusal of one without")
+    assert gateway.output("without")["acknowledged_readings"] == 0
     assert gateway.stop() == 0
 
 
@@ -121,11 +121,11 @@ def test_a_record_that_kafka_refuses_is_a_dead_letter_and_the_others_arrive_once
     gateway = listening_gateway(
         workshop, {"central": {"kafka": f"127.0.0.1:{port}", "topic": "central"}}, *texts)
     gate = Gate(workshop, port, refuse="poison")
-    wait_for(lambda: gateway.output("central")["deadLetters"] == 2, seconds=60, what="two dead letters")
+    wait_for(lambda: gateway.output("central")["dead_letters"] == 2, seconds=60, what="two dead letters")
     assert sent(gateway, "central") == 4
     assert gate.values("central") == ["zero", "one", "three", "five"]
     assert gateway.stop() == 0
     status = json.loads(headgate("outbox", "status", "--json", "-c", gateway.configuration).stdout)
     central = next(output for output in status["outputs"] if output["output"] == "central")
-    assert sum(lane["deadLetters"] for lane in central["lanes"]) == 2
-    assert all(lane["waitingEvents"] == 0 for lane in central["lanes"])
+    assert sum(lane["dead_letters"] for lane in central["lanes"]) == 2
+    assert all(lane["waiting_events"] == 0 for lane in central["lanes"])

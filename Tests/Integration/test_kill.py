@@ -30,9 +30,9 @@ def test_twenty_kills_under_load_lose_nothing(workshop):
         "map: fast\nversion: 1\ntitle: t\nsource: s\n"
         "modbus: { defaults: { table: holding, type: uint16, every: 20ms } }\n"
         "points: { a: { address: 0 }, b: { address: 1 } }\n"
-        "examples: [{ registers: { holding: { 0: [1] } }, gives: { a: 1 } }]\n")
+        "examples: [{ registers: { holding: { 0: [1] } }, expect: { a: 1 } }]\n")
     text["links"]["bus"] = {"tcp": f"127.0.0.1:{modbus}"}
-    text["devices"]["fast"] = {"map": "fast", "link": "bus", "unit": 1}
+    text["devices"]["fast"] = {"map": "fast", "link": "bus", "unit_id": 1}
     configuration.write_text(yaml.safe_dump(text))
     plant = workshop.folder / "plant.json"
     plant.write_text(json.dumps({"1": {"holding": [1, 2]}}))

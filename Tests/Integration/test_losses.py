@@ -20,7 +20,7 @@ source: this test
 mqtt: { payload: json }
 points:
   text: { path: text }
-examples: [{ payload: '{"text": "x"}', gives: { text: x } }]
+examples: [{ payload: '{"text": "x"}', expect: { text: x } }]
 """)
     return workshop.configuration(
         maps=str(workshop.folder / "maps"), links={"hall": {"mqtt": f"mqtt://127.0.0.1:{broker}"}},

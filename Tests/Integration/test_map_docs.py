@@ -26,4 +26,4 @@ def test_a_map_with_a_mistake_is_not_shown(tmp_path):
     path = tmp_path / "wrong.yaml"
     path.write_text("map: wrong\n")
     result = headgate("map", "docs", path)
-    assert result.returncode == 78 and "needs `points`" in result.stderr and not result.stdout
+    assert result.returncode == 78 and "HG0110" in result.stderr and not result.stdout

@@ -25,13 +25,13 @@ MONITOR = {
         "height": {"path": "height", "unit": "m"},
     },
     "derived": {"bmi": {"expr": "weight / height^2", "unit": "kg/m2"}},
-    "examples": [{"topic": "", "payload": '{"hr": 70}', "gives": {"hr": 70}}],
+    "examples": [{"topic": "", "payload": '{"hr": 70}', "expect": {"hr": 70}}],
 }
 KEY = bytes(range(32))
 MINIMISE = {
-    "points": [{"points": "patient", "token": "hospital-a"}, {"points": ["name", "weight"], "drop": True},
+    "points": [{"points": "patient", "pseudonymise": "hospital-a"}, {"points": ["name", "weight"], "drop": True},
                {"points": "born", "mask": 2}, {"points": "age", "generalise": 10}],
-    "names": [{"devices": "bed", "token": "hospital-a"}],
+    "device_ids": [{"devices": "bed", "pseudonymise": "hospital-a"}],
 }
 CANARIES = ["Doe", "Jane", "MRN-7", "mrn-7", "19610101", "PATIENT-4711", "83.75"]
 MESSAGES = [
@@ -58,7 +58,7 @@ def ward(workshop):
     def configure(minimise, outputs, **more):
         if minimise:
             keys = secret_file(workshop.folder, "k1 " + base64.b64encode(KEY).decode())
-            more["minimise"] = minimise | {"keys": {"file": str(keys)}}
+            more["privacy"] = minimise | {"keys": {"file": str(keys)}}
         return workshop.configuration(
             maps=str(maps), links={"floor": {"mqtt": f"mqtt://127.0.0.1:{broker}"}},
             devices={"bed": {"map": "monitor", "link": "floor", "topic": "ward/+", "tags": {"ward": "icu", "room": "3"}}},
@@ -144,7 +144,7 @@ def test_an_output_tells_what_it_is_allowed_to(ward):
     for message in (*MESSAGES[:2], {"name": "Jane Doe"}, {"age": 3}):
         publish(broker, json.dumps(message), topic="ward/a")
     wait_for(lambda: any(event["data"].get("window") for event in events_in(all)), what="a window")
-    wait_for(lambda: not any(lane["waitingEvents"] for lane in gateway.output("some")["lanes"]), what="all is settled")
+    wait_for(lambda: not any(lane["waiting_events"] for lane in gateway.output("some")["lanes"]), what="all is settled")
     status = gateway.output("some")
     gateway.stop()
     some, whole = events_in(out), events_in(all)
@@ -154,12 +154,12 @@ def test_an_output_tells_what_it_is_allowed_to(ward):
     assert "Jane" not in out.read_text() and "Jane" in all.read_text()
     assert {event["type"] for event in some} == {event["type"] for event in whole}
     assert len(some) == len(whole) - 2
-    assert status["acknowledgedReadings"] == sum(
+    assert status["acknowledged_readings"] == sum(
         len(event["data"]["readings"]) for event in some if event["type"] == "headgate.telemetry.v1")
 
 
 LIST = MONITOR | {"map": "beds", "mqtt": {"payload": "json", "items": "beds", "id": {"path": "bed"}}, "examples": [
-    {"topic": "", "payload": '{"beds": [{"bed": "1", "hr": 70}]}', "gives": {"hr": 70}}]}
+    {"topic": "", "payload": '{"beds": [{"bed": "1", "hr": 70}]}', "expect": {"hr": 70}}]}
 
 
 @pytest.mark.parametrize("minimise, is_there", [(MINIMISE, False), (None, True)], ids=["minimised", "control"])
@@ -213,15 +213,15 @@ def all_tags(events):
 
 
 MISTAKES = [
-    ({"points": [{"points": "patient", "token": "a"}]}, {}, "needs `keys`"),
-    ({"points": [{"points": "patient"}]}, {}, "needs one of `drop`, `mask`, `generalise` and `token`"),
-    ({"points": [{"points": "patiant", "drop": True}]}, {}, "is meant for no point"),
-    ({"points": [{"points": "name", "generalise": 0}]}, {}, "should be a step above 0"),
-    ({"points": [{"points": "born", "generalise": 10}]}, {}, "generalises born, which is no number"),
-    ({"points": [{"points": "hr", "drop": True}]}, {}, "takes hr of bed away, which the rule fast looks at"),
-    ({"names": [{"devices": "door", "token": "a"}]}, {}, "is meant for no device"),
-    (None, {"f": {"file": "x", "allow": []}}, "allows nothing"),
-    (None, {"f": {"mqtt": "mqtt://h", "topic": "{tag:room}", "allow_tags": ["ward"]}}, "lacks room, which the topic tells"),
+    ({"points": [{"points": "patient", "pseudonymise": "a"}]}, {}, "HG0110"),
+    ({"points": [{"points": "patient"}]}, {}, "HG0124"),
+    ({"points": [{"points": "patiant", "drop": True}]}, {}, "HG0232"),
+    ({"points": [{"points": "name", "generalise": 0}]}, {}, "HG0115"),
+    ({"points": [{"points": "born", "generalise": 10}]}, {}, "HG0331"),
+    ({"points": [{"points": "hr", "drop": True}]}, {}, "HG0333"),
+    ({"device_ids": [{"devices": "door", "pseudonymise": "a"}]}, {}, "HG0231"),
+    (None, {"f": {"file": "x", "allow": []}}, "HG0123"),
+    (None, {"f": {"mqtt": "mqtt://h", "topic": "{tag:room}", "allow_tags": ["ward"]}}, "HG0401"),
 ]
 
 
@@ -229,7 +229,7 @@ MISTAKES = [
 def test_a_mistake_has_its_place(ward, minimise, outputs, message):
     workshop, configure, _ = ward
     path = configure(minimise, outputs)
-    if message == "needs `keys`":
+    if message == "HG0110":
         path.write_text(re.sub(r"  keys:\n    file: .*\n", "", path.read_text()))
     result = headgate("check", "-c", path)
     assert (result.returncode == 78 and message in result.stderr) if message else result.returncode == 0, result.stderr
@@ -242,7 +242,7 @@ def test_a_file_that_is_no_key_stops_the_start(ward, text):
     secret_file(workshop.folder, text)
     result = headgate("run", "-c", path)
     assert result.returncode == 78 or result.returncode == 69
-    assert "minimise.keys" in result.stderr and "k1" in result.stderr and KEY.hex() not in result.stderr
+    assert "privacy.keys" in result.stderr and "k1" in result.stderr and KEY.hex() not in result.stderr
 
 
 def test_a_trial_and_a_schema_have_what_is_sent(ward):
@@ -252,7 +252,7 @@ def test_a_trial_and_a_schema_have_what_is_sent(ward):
 cases:
   - case: what is known of a patient
     readings: [{ at: 0s, device: bed.a, points: { hr: 70, name: "Jane", age: 64, born: "19610101" } }]
-    gives: [{ at: 0s, points: { hr: 70, age: 60, born: "19***" } }]
+    expect: [{ at: 0s, points: { hr: 70, age: 60, born: "19***" } }]
 """)
     assert headgate("test", "-c", path).returncode == 0
     schema = json.loads(headgate("schema", "export", "--avro", "-c", path).stdout)["headgate.telemetry.monitor"]

@@ -58,7 +58,7 @@ def write_map(workshop, name, points, limits="{}", defaults="{}"):
         f"map: {name}", "version: 1", f"title: {name}", "source: this test",
         f"modbus: {{ limits: {limits}, defaults: {defaults} }}", "points:",
         *[f"  {point}: {keys}" for point, keys in points.items()],
-        "examples: [{ registers: {}, gives: {} }]",
+        "examples: [{ registers: {}, expect: {} }]",
     ]
     (maps / f"{name}.yaml").write_text("\n".join(lines) + "\n")
     return str(maps)
@@ -87,7 +87,7 @@ def test_every_type_in_every_order(workshop):
     port = serve(workshop, {"7": {"holding": words}})
     configuration = workshop.configuration(
         maps=write_map(workshop, "types", points), links={"a": {"tcp": f"127.0.0.1:{port}"}},
-        devices={"d": {"map": "types", "link": "a", "unit": 7}},
+        devices={"d": {"map": "types", "link": "a", "unit_id": 7}},
     )
     rows, result = read(configuration, "d")
     assert result.returncode == 0, result.stderr
@@ -99,7 +99,7 @@ def test_every_type_in_every_order(workshop):
         else:
             assert found == str(value), name
     # A float keeps the digits it was sent with.
-    assert rows["float32_abcd"]["value"] == "-230.1"
+    assert rows["float32_abcd"]["value"] == -230.1
 
 
 def test_all_four_tables_bits_scale_absent_and_labels(workshop):
@@ -118,7 +118,7 @@ def test_all_four_tables_bits_scale_absent_and_labels(workshop):
     }
     configuration = workshop.configuration(
         maps=write_map(workshop, "tables", points), links={"a": {"tcp": f"127.0.0.1:{port}"}},
-        devices={"d": {"map": "tables", "link": "a", "unit": 1}},
+        devices={"d": {"map": "tables", "link": "a", "unit_id": 1}},
     )
     rows, _ = read(configuration, "d")
     seen = {name: (row["value"], row["quality"]) for name, row in rows.items()}
@@ -139,8 +139,8 @@ def test_an_event_says_what_it_is_made_of_where_that_is_asked_for(workshop):
     out = workshop.folder / "events.jsonl"
     configuration = workshop.configuration(
         maps=maps, links={"a": {"tcp": f"127.0.0.1:{port}"}}, outputs={"f": {"file": str(out)}},
-        devices={"with": {"map": "traced", "link": "a", "unit": 1, "provenance": "full"},
-                 "also": {"map": "plain", "link": "a", "unit": 1}})
+        devices={"with": {"map": "traced", "link": "a", "unit_id": 1, "provenance": "full"},
+                 "also": {"map": "plain", "link": "a", "unit_id": 1}})
     workshop.gateway(configuration)
 
     def data(device):
@@ -165,7 +165,7 @@ def test_an_exception_spoils_only_the_points_it_is_about(workshop):
     out = workshop.folder / "events.jsonl"
     configuration = workshop.configuration(
         maps=maps, links={"a": {"tcp": f"127.0.0.1:{port}"}},
-        devices={"d": {"map": "holes", "link": "a", "unit": 1}}, outputs={"f": {"file": str(out)}},
+        devices={"d": {"map": "holes", "link": "a", "unit_id": 1}}, outputs={"f": {"file": str(out)}},
     )
     rows, _ = read(configuration, "d")
     assert {name: row["quality"] for name, row in rows.items()} == {"here": "good", "gone": "bad", "also_here": "good"}
@@ -191,7 +191,7 @@ def test_a_register_that_is_not_there_spoils_no_other_that_is_read_with_it(works
     out = workshop.folder / "events.jsonl"
     configuration = workshop.configuration(
         maps=maps, links={"a": {"tcp": f"127.0.0.1:{port}"}},
-        devices={"d": {"map": "holes", "link": "a", "unit": 1}}, outputs={"f": {"file": str(out)}})
+        devices={"d": {"map": "holes", "link": "a", "unit_id": 1}}, outputs={"f": {"file": str(out)}})
     gateway = workshop.gateway(configuration)
     wait_for(lambda: (gateway.metric("headgate_modbus_polls_total", device="d") or 0) >= 5)
     gateway.stop()
@@ -207,7 +207,7 @@ def test_a_unit_that_never_answers_goes_offline_once_and_stalls_no_other(worksho
     out = workshop.folder / "events.jsonl"
     configuration = workshop.configuration(
         maps=maps, links={"a": {"tcp": f"127.0.0.1:{port}", "timeout": "200ms"}},
-        devices={"well": {"map": "one", "link": "a", "unit": 1}, "dead": {"map": "one", "link": "a", "unit": 2}},
+        devices={"well": {"map": "one", "link": "a", "unit_id": 1}, "dead": {"map": "one", "link": "a", "unit_id": 2}},
         outputs={"f": {"file": str(out)}},
     )
     gateway = workshop.gateway(configuration)
@@ -236,8 +236,8 @@ def test_units_on_a_serial_line_and_one_that_is_silent(workshop):
     out = workshop.folder / "events.jsonl"
     configuration = workshop.configuration(
         maps=maps, links={"bus": {"rtu": line, "baud": 19200, "parity": "none", "timeout": "300ms"}},
-        devices={"meter": {"map": "meter", "link": "bus", "unit": 1}, "dead": {"map": "meter", "link": "bus", "unit": 2},
-                 "valve": {"map": "valve", "link": "bus", "unit": 3}},
+        devices={"meter": {"map": "meter", "link": "bus", "unit_id": 1}, "dead": {"map": "meter", "link": "bus", "unit_id": 2},
+                 "valve": {"map": "valve", "link": "bus", "unit_id": 3}},
         outputs={"f": {"file": str(out)}},
     )
     gateway = workshop.gateway(configuration)
@@ -259,7 +259,7 @@ def test_what_is_simulated_another_master_reads_too(workshop):
     port = free_port()
     configuration = workshop.configuration(
         links={"a": {"tcp": f"127.0.0.1:{port}"}},
-        devices={"meter": {"map": "eastron-sdm630", "link": "a", "unit": 9}})
+        devices={"meter": {"map": "eastron-sdm630", "link": "a", "unit_id": 9}})
     workshop.simulate(configuration)
     # Phase 1 to neutral, in volts: input registers 0 and 1, most significant word first.
     result = subprocess.run(
@@ -280,7 +280,7 @@ def test_a_device_that_comes_back_is_online_again(workshop):
     out = workshop.folder / "events.jsonl"
     configuration = workshop.configuration(
         maps=maps, links={"a": {"tcp": f"127.0.0.1:{port}", "timeout": "200ms"}},
-        devices={"d": {"map": "one", "link": "a", "unit": 1}}, outputs={"f": {"file": str(out)}},
+        devices={"d": {"map": "one", "link": "a", "unit_id": 1}}, outputs={"f": {"file": str(out)}},
     )
     gateway = workshop.gateway(configuration)
     wait_for(lambda: (gateway.device("d") or {}).get("state") == "offline", what="offline")
@@ -299,7 +299,7 @@ def test_two_hundred_registers_are_two_requests(workshop):
     maps = write_map(workshop, "wide", points, defaults="{ table: holding, type: uint16, every: 100ms }")
     configuration = workshop.configuration(
         maps=maps, links={"a": {"tcp": f"127.0.0.1:{port}"}},
-        devices={"d": {"map": "wide", "link": "a", "unit": 1}},
+        devices={"d": {"map": "wide", "link": "a", "unit_id": 1}},
     )
     gateway = workshop.gateway(configuration)
     wait_for(lambda: (gateway.metric("headgate_modbus_polls_total", device="d") or 0) >= 20)
@@ -316,7 +316,7 @@ def test_frames_of_a_line_over_tcp(workshop):
     out = workshop.folder / "events.jsonl"
     configuration = workshop.configuration(
         maps=maps, links={"a": {"tcp": f"127.0.0.1:{port}", "framing": "rtu", "timeout": "300ms"}},
-        devices={f"d{unit}": {"map": "one", "link": "a", "unit": unit} for unit in (1, 2, 3)},
+        devices={f"d{unit}": {"map": "one", "link": "a", "unit_id": unit} for unit in (1, 2, 3)},
         outputs={"f": {"file": str(out)}})
     gateway = workshop.gateway(configuration)
     wait_for(lambda: all((gateway.metric("headgate_modbus_polls_total", device=f"d{unit}") or 0) > 30 for unit in (1, 3)),
@@ -333,7 +333,7 @@ def test_a_simulated_converter_is_read_over_tcp_with_frames_of_a_line(workshop):
     maps = write_map(workshop, "one", {"p": "{ address: 0, range: [0, 9] }"}, defaults="{ table: holding, type: uint16 }")
     configuration = workshop.configuration(
         maps=maps, links={"a": {"tcp": f"127.0.0.1:{free_port()}", "framing": "rtu"}},
-        devices={"d": {"map": "one", "link": "a", "unit": 7}})
+        devices={"d": {"map": "one", "link": "a", "unit_id": 7}})
     workshop.simulate(configuration)
     rows, result = read(configuration, "d")
     assert result.returncode == 0 and rows["p"]["quality"] == "good"

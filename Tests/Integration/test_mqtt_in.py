@@ -14,7 +14,7 @@ title: a counter
 source: this test
 mqtt: { payload: number }
 points: { n: {} }
-examples: [{ payload: "5", gives: { n: 5 } }]
+examples: [{ payload: "5", expect: { n: 5 } }]
 """
 
 
@@ -95,7 +95,7 @@ def test_tls_with_user_and_password(workshop):
     options = ["-h", "localhost", "--cafile", tls / "ca.pem", "-u", "gateway", "-P", "s3cret"]
     publish(broker, 7, options=options)
     wait_for(lambda: values(out) == [7], what="the message over TLS")
-    wait_for(lambda: gateway.output("back")["acknowledgedReadings"] == 1, what="the acknowledgement over TLS")
+    wait_for(lambda: gateway.output("back")["acknowledged_readings"] == 1, what="the acknowledgement over TLS")
     gateway.stop()
     assert "s3cret" not in gateway.peer.log.read_text()
 
@@ -127,9 +127,9 @@ def test_a_broker_that_asks_for_a_certificate_gets_it(workshop):
     publish(broker, 7, options=[
         "-h", "localhost", "--cafile", tls / "ca.pem", "--cert", tls / "client.pem", "--key", tls / "client.key"])
     wait_for(lambda: values(out) == [7], what="the message over TLS")
-    wait_for(lambda: gateway.output("back")["acknowledgedReadings"] == 1, what="the acknowledgement over TLS")
-    wait_for(lambda: gateway.output("without").get("lastError"), what="the refusal of one without a certificate")
-    assert gateway.output("without")["acknowledgedReadings"] == 0
+    wait_for(lambda: gateway.output("back")["acknowledged_readings"] == 1, what="the acknowledgement over TLS")
+    wait_for(lambda: gateway.output("without").get("last_error"), what="the refusal of one without a certificate")
+    assert gateway.output("without")["acknowledged_readings"] == 0
     assert gateway.stop() == 0
 
 
@@ -148,7 +148,7 @@ points:
   on: { path: on, type: bool, values: { "ON": true, "OFF": false } }
   rain: { topic: rain, payload: number, unit: mm }
   raw: { topic: raw, payload: registers, address: 1, type: float32, order: CDAB }
-examples: [{ topic: rain, payload: "1", gives: { rain: 1 } }]
+examples: [{ topic: rain, payload: "1", expect: { rain: 1 } }]
 """)
     out = workshop.folder / "events.jsonl"
     configuration = workshop.configuration(
@@ -231,7 +231,7 @@ def test_a_device_that_falls_silent_is_offline_and_its_points_are_bad(workshop):
     out = workshop.folder / "events.jsonl"
     configuration = counting(workshop, broker, out=out)
     map = workshop.folder / "maps" / "counter.yaml"
-    map.write_text(map.read_text().replace("payload: number", "payload: number, silent_after: 2s"))
+    map.write_text(map.read_text().replace("payload: number", "payload: number, offline_after: 2s"))
     gateway = workshop.gateway(configuration)
     listening(gateway)
     publish(broker, 1)

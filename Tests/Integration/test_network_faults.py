@@ -105,7 +105,7 @@ def cpu_seconds(pid):
 
 def age_of_backlog(gateway):
     """Seconds; 0 where nothing waits."""
-    return gateway.output("up")["lanes"][1].get("oldestAgeSeconds") or 0
+    return gateway.output("up")["lanes"][1].get("oldest_age_seconds") or 0
 
 
 def test_the_readings_of_an_outage_of_thirteen_hours_all_come_after_it(workshop):
@@ -140,7 +140,7 @@ def publish_numbers(port, numbers):
 
 
 def waiting(gateway):
-    return sum(lane["waitingEvents"] for lane in gateway.output("up")["lanes"])
+    return sum(lane["waiting_events"] for lane in gateway.output("up")["lanes"])
 
 
 def memory_mb(pid):
@@ -198,20 +198,20 @@ def test_a_broker_whose_certificate_expires_gets_nothing_until_it_has_another(wo
     gateway = workshop.gateway(configuration)
     listening(gateway)
     publisher = Publisher(inside)
-    wait_for(lambda: gateway.output("up")["acknowledgedReadings"] > 20, what="readings over TLS")
+    wait_for(lambda: gateway.output("up")["acknowledged_readings"] > 20, what="readings over TLS")
     for certificate in ("expired.pem", "server.pem"):
         broker.stop()
         _, broker = outside(certificate, port)
         if certificate == "expired.pem":
-            wait_for(lambda: "certificate" in (gateway.output("up").get("lastError") or ""), what="the refusal")
-            sent = gateway.output("up")["acknowledgedReadings"]
+            wait_for(lambda: "certificate" in (gateway.output("up").get("last_error") or ""), what="the refusal")
+            sent = gateway.output("up")["acknowledged_readings"]
             before = publisher.acknowledged
             wait_for(lambda: waiting(gateway) > 200 and publisher.acknowledged > before + 200, what="readings that wait")
-            assert gateway.output("up")["acknowledgedReadings"] == sent
+            assert gateway.output("up")["acknowledged_readings"] == sent
     acknowledged = publisher.stop()
     wait_for(lambda: waiting(gateway) == 0, seconds=40, what="an empty outbox")
-    assert gateway.output("up")["acknowledgedReadings"] >= acknowledged
-    assert not gateway.metric("headgate_outbox_lost_events_total") and gateway.output("up")["deadLetters"] == 0
+    assert gateway.output("up")["acknowledged_readings"] >= acknowledged
+    assert not gateway.metric("headgate_outbox_lost_events_total") and gateway.output("up")["dead_letters"] == 0
     assert gateway.stop() == 0
 
 

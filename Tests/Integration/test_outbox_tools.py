@@ -52,7 +52,7 @@ def test_verify_show_and_export_of_a_running_gateway_and_a_stopped_one(workshop,
         none = headgate("outbox", "show", "normal/5000", "-c", configuration)
         assert none.returncode == 1 and "no such event" in none.stderr
         wrong = headgate("outbox", "show", "--device", "nobody", "-c", configuration)
-        assert wrong.returncode == 64 and "knows no device nobody" in wrong.stderr
+        assert wrong.returncode == 64 and "HG0230" in wrong.stderr
         answers.append(events)
     assert answers[0] == answers[1]
 
@@ -64,7 +64,7 @@ def test_what_was_sent_is_sent_once_more_under_its_ids(workshop, backlog):
     heard = Listener(up, "up/#")
     wait_for(lambda: len(heard.numbers()) == 9, seconds=60, what="the numbers")
     first = {event["id"] for event in heard.events if event["subject"] == "d"}
-    wait_for(lambda: all(one["waitingEvents"] == 0 for one in gateway.output("up")["lanes"]), what="an empty backlog")
+    wait_for(lambda: all(one["waiting_events"] == 0 for one in gateway.output("up")["lanes"]), what="an empty backlog")
     # Through the running gateway.
     done = headgate("outbox", "replay", "--output", "up", "--since", since, "--until", until, "-c", configuration)
     assert done.returncode == 0, done.stderr
@@ -88,7 +88,7 @@ def test_dead_letters_are_listed_sent_once_more_and_dropped(workshop):
     gateway = workshop.gateway(configuration)
     listening(gateway)
     publish(inside, 1, 2)
-    wait_for(lambda: gateway.output("up")["deadLetters"] >= 2, what="dead letters")
+    wait_for(lambda: gateway.output("up")["dead_letters"] >= 2, what="dead letters")
     letters = json.loads(headgate("outbox", "dead", "--json", "-c", configuration).stdout)
     assert {letter["output"] for letter in letters} == {"up"}
     assert all("larger than the broker takes" in letter["reason"] for letter in letters)
@@ -99,12 +99,12 @@ def test_dead_letters_are_listed_sent_once_more_and_dropped(workshop):
     broker.stop()
     workshop.mosquitto("outside", port=up)
     heard = Listener(up, "up/#")
-    one = next(letter for letter in letters if json.loads(letter["event"])["subject"] == "d")
+    one = next(letter for letter in letters if letter["event"]["subject"] == "d")
     assert headgate("outbox", "dead", "retry", one["number"], "-c", configuration).returncode == 0
     wait_for(lambda: [event["id"] for event in heard.events] == [one["id"]], seconds=40, what="the letter")
     again = heard.events[0]
     again["data"].pop("replayed", None)
-    assert again == json.loads(one["event"])
+    assert again == one["event"]
     # The rest of a stopped gateway.
     assert gateway.stop() == 0
     left = json.loads(headgate("outbox", "dead", "--json", "-c", configuration).stdout)

@@ -90,7 +90,7 @@ def cut_again_and_again(workshop, lies=None, is_forwarding=False, rounds=ROUNDS)
         workshop.mosquitto("outside", port=up)
         heard = Listener(up, "up/#")
     gateway = workshop.gateway(configuration)
-    wait_for(lambda: all(lane["waitingEvents"] == 0 for lane in gateway.output("up")["lanes"]), seconds=60,
+    wait_for(lambda: all(lane["waiting_events"] == 0 for lane in gateway.output("up")["lanes"]), seconds=60,
              what=f"an empty outbox (seed {seed})")
     assert gateway.stop() == 0
     # The last of all that the broker hands on.

@@ -9,7 +9,7 @@ from conftest import free_port, headgate, wait_for
 from kafka_admin import KafkaAdmin
 
 MONITOR = {"map": "monitor", "version": 1, "title": "t", "source": "this test", "mqtt": {"payload": "number"}, "points": {"hr": {}},
-           "examples": [{"payload": "70", "gives": {"hr": 70}}]}
+           "examples": [{"payload": "70", "expect": {"hr": 70}}]}
 TOPICS = ["headgate.monitor.normal", "headgate.monitor.critical", "headgate.none.critical"]
 
 
@@ -61,7 +61,7 @@ def test_what_is_missing_is_created_once(ward, brokers):
     before = json.dumps(broker.topics)
     for how in ("--apply", "--dry-run"):
         code, out, _ = provision(how, path)
-        assert code == 0 and out.count("there") == 3, out
+        assert code == 0 and out.count("exists") == 3, out
     assert json.dumps(broker.topics) == before and broker.trials == [True, False], "nothing was asked for again"
 
 

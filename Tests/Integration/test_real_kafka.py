@@ -48,7 +48,7 @@ def kafka(workshop):
 
 
 MANY = {"map": "many", "version": 1, "title": "t", "source": "this test", "mqtt": {"payload": "number", "id": {"level": 2}},
-        "points": {"n": {"deadband": 0}}, "examples": [{"payload": "70", "gives": {"n": 70}}]}
+        "points": {"n": {"deadband": 0}}, "examples": [{"payload": "70", "expect": {"n": 70}}]}
 
 
 def wards(workshop, kafka, topic, **output):
@@ -88,7 +88,7 @@ def test_a_device_lies_where_every_java_client_looks_for_it(workshop, kafka, par
     gateway = workshop.gateway(path)
     listening(gateway)
     tell(inside, [f"bed-{number}" for number in range(40)], 70)
-    wait_for(lambda: gateway.output("central")["acknowledgedReadings"] >= 40, what="all readings")
+    wait_for(lambda: gateway.output("central")["acknowledged_readings"] >= 40, what="all readings")
     assert gateway.stop() == 0
     records = kafka.records("beds")
     keys = {record["key"] for record in records}
@@ -112,7 +112,7 @@ def test_a_change_of_the_partitioner_sends_nothing_twice_with_exactly_once(works
         gateway.kill()
         path.write_text(path.read_text().replace("consistent_random", "murmur2_random"))
     gateway = workshop.gateway(path)
-    wait_for(lambda: all(lane["waitingEvents"] == 0 for lane in gateway.output("central")["lanes"]), what="all sent")
+    wait_for(lambda: all(lane["waiting_events"] == 0 for lane in gateway.output("central")["lanes"]), what="all sent")
     assert gateway.stop() == 0
     records = kafka.records("beds")
     ids = [dict(zip(record["headers"][::2], record["headers"][1::2]))["ce_id"] for record in records]
@@ -132,13 +132,13 @@ def test_kills_before_a_real_server_lose_nothing_and_send_nothing_twice(workshop
     seed = random.randrange(1 << 32)
     choose = random.Random(seed)
     for _ in range(KILLS):
-        before = gateway.output("up")["acknowledgedEvents"]
-        wait_for(lambda: gateway.output("up")["acknowledgedEvents"] > before + 20, seconds=40, what="some events")
+        before = gateway.output("up")["acknowledged_events"]
+        wait_for(lambda: gateway.output("up")["acknowledged_events"] > before + 20, seconds=40, what="some events")
         threading.Event().wait(choose.uniform(0.0, 0.4))
         gateway.kill()
         gateway = workshop.gateway(path)
     acknowledged = publisher.stop()
-    wait_for(lambda: gateway.output("up")["lanes"][1]["waitingEvents"] == 0, seconds=60, what=f"all sent, seed {seed}")
+    wait_for(lambda: gateway.output("up")["lanes"][1]["waiting_events"] == 0, seconds=60, what=f"all sent, seed {seed}")
     wanted = set(range(1, acknowledged + 1))
     wait_for(lambda: numbers_in(kafka.address) >= wanted, what=f"every number, seed {seed}")
     assert gateway.stop() == 0

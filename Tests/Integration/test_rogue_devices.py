@@ -20,7 +20,7 @@ def beside_a_good_one(workshop, unit, points=None, timeout="300ms"):
     out = workshop.folder / "events.jsonl"
     configuration = workshop.configuration(
         maps=maps, links={"a": {"tcp": f"127.0.0.1:{port}", "timeout": timeout}},
-        devices={"good": {"map": "one", "link": "a", "unit": 1}, "rogue": {"map": "some", "link": "a", "unit": unit}},
+        devices={"good": {"map": "one", "link": "a", "unit_id": 1}, "rogue": {"map": "some", "link": "a", "unit_id": unit}},
         outputs={"f": {"file": str(out)}})
     return workshop.gateway(configuration), out
 
@@ -70,7 +70,7 @@ def test_a_connection_that_only_one_end_still_knows_is_made_anew(workshop):
     out = workshop.folder / "events.jsonl"
     configuration = workshop.configuration(
         maps=maps, links={"a": {"tcp": f"127.0.0.1:{port}", "timeout": "200ms"}},
-        devices={"d": {"map": "one", "link": "a", "unit": 1}}, outputs={"f": {"file": str(out)}})
+        devices={"d": {"map": "one", "link": "a", "unit_id": 1}}, outputs={"f": {"file": str(out)}})
     gateway = workshop.gateway(configuration)
     wait_for(lambda: "online" in states(out, "d"), what="online")
     gateway.stop()

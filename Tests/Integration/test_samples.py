@@ -25,7 +25,7 @@ PUMP = {
         "raw_rms": {"topic": "raw", "payload": "registers", "address": 1, "type": "int16", "scale": 0.01, "unit": "m/s2",
                     "samples": "rms", "range": [0, 100], "absent": [-0x8000]},
     },
-    "examples": [{"payload": '{"a": {"x": [3, -4, 3, -4]}}', "gives": {"peak": 4, "mean": -0.5, "kurtosis": 1}}],
+    "examples": [{"payload": '{"a": {"x": [3, -4, 3, -4]}}', "expect": {"peak": 4, "mean": -0.5, "kurtosis": 1}}],
 }
 
 
@@ -130,13 +130,13 @@ def test_a_distance_is_not_told_in_a_unit_with_another_zero(workshop):
     maps = workshop.folder / "maps"
     maps.mkdir()
     oven = PUMP | {"map": "oven", "points": {figure: {"path": "t", "unit": "Cel", "samples": figure} for figure in ("mean", "deviation")},
-                   "examples": [{"payload": '{"t": [1, 3]}', "gives": {"mean": 2}}]}
+                   "examples": [{"payload": '{"t": [1, 3]}', "expect": {"mean": 2}}]}
     (maps / "oven.yaml").write_text(yaml.safe_dump(oven, sort_keys=False))
     configuration = workshop.configuration(
         maps=str(maps), links={"floor": {"mqtt": "mqtt://h"}}, devices={"o": {"map": "oven", "link": "floor", "topic": "o"}},
         outputs={"local": {"file": "x", "units": {"Cel": "K"}}})
     result = headgate("check", "-c", configuration)
-    assert result.returncode == 78 and "deviation of oven is a distance" in result.stdout + result.stderr
+    assert result.returncode == 78 and "deviation of oven is a difference" in result.stdout + result.stderr
 
 
 def test_a_simulated_device_sends_samples(pump):

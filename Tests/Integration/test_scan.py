@@ -26,7 +26,7 @@ def sparse(workshop, points):
     maps = write_map(workshop, "sparse", points, limits="{ gap: 0, registers: 40 }")
     configuration = workshop.configuration(
         maps=maps, links={"a": {"tcp": f"127.0.0.1:{free_port()}"}},
-        devices={"one": {"map": "sparse", "link": "a", "unit": 1}, "two": {"map": "sparse", "link": "a", "unit": 7}})
+        devices={"one": {"map": "sparse", "link": "a", "unit_id": 1}, "two": {"map": "sparse", "link": "a", "unit_id": 7}})
     workshop.simulate(configuration)
     return configuration
 
@@ -70,7 +70,7 @@ def test_a_scan_that_is_stopped_goes_on_where_it_was(workshop):
     running.wait()
     before = json.loads(kept.read_text())["requests"]
     found, result = scan(configuration, "a", *map(str, arguments[4:-1]))
-    assert "goes on where it was stopped" in result.stderr and not kept.exists()
+    assert "continuing the scan of" in result.stderr and not kept.exists()
     assert before > 50 and found == {unit: found[unit] for unit in whole}
     assert {unit: spans(found[unit]) for unit in found} == {unit: spans(whole[unit]) for unit in whole}
 
@@ -145,7 +145,7 @@ def test_the_setting_of_a_line_is_found(workshop):
     found, _ = scan(configuration, "a", "--units", "1-4", "--addresses", "0-9", folder=workshop.folder)
     assert list(found) == [3] and spans(found[3]) == {("holding", 0): 3, ("input", 0): 1}
     result = headgate("scan", "a", "-c", configuration, "--units", "8-9", cwd=workshop.folder)
-    assert result.returncode == 69 and "no unit answers" in result.stderr
+    assert result.returncode == 69 and "no unit responds" in result.stderr
 
 
 def gateway_of_units(workshop, name, code, units):
@@ -200,11 +200,11 @@ def test_a_first_map_without_examples_can_be_read(workshop):
         "map: new\nversion: 1\ntitle: t\nsource: s\nmodbus: { defaults: { table: holding, type: uint16, every: 1s } }\n"
         "points: { volts: { address: 100 }, name: { address: 102 }, gone: { address: 5 } }\n")
     configuration = workshop.configuration(
-        maps=str(maps), links={"a": {"tcp": f"127.0.0.1:{port}"}}, devices={"d": {"map": "new", "link": "a", "unit": 7}})
+        maps=str(maps), links={"a": {"tcp": f"127.0.0.1:{port}"}}, devices={"d": {"map": "new", "link": "a", "unit_id": 7}})
     assert "examples" in headgate("check", "-c", configuration).stderr
     assert headgate("run", "-c", configuration).returncode == 78
     rows, result = read(configuration, "d")
-    assert rows["volts"]["value"] == "230" and rows["gone"]["reason"] == "illegal_address"
+    assert rows["volts"]["value"] == 230 and rows["gone"]["reason"] == "illegal_address"
     assert rows["gone"]["explanation"].startswith("exception 2") and "unit id" in rows["gone"]["next"]
     shown = headgate("read", "d", "name", "--raw", "-c", configuration).stdout
     assert "Meter X-12" in shown and "string, length 6" in shown
@@ -225,7 +225,7 @@ def test_each_cause_has_a_reason_and_a_next_step(workshop, link, reason, advice)
         link = {"tcp": f"127.0.0.1:{port}", "timeout": "300ms"}
     points = {"p": "{ address: 0, table: holding, type: uint16, every: 100ms }"}
     configuration = workshop.configuration(
-        maps=write_map(workshop, "one", points), links={"a": link}, devices={"d": {"map": "one", "link": "a", "unit": 7}})
+        maps=write_map(workshop, "one", points), links={"a": link}, devices={"d": {"map": "one", "link": "a", "unit_id": 7}})
     rows, result = read(configuration, "d")
     assert result.returncode == 69 and rows["p"]["reason"] == reason, rows
     assert advice in rows["p"]["next"] and reason in result.stderr and advice in result.stderr

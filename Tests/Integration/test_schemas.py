@@ -35,10 +35,10 @@ def test_every_key_of_a_schema_is_known_to_the_gateway(workshop):
         derived = FILES["device-map"]["properties"]["derived"]["additionalProperties"]["properties"]
         text = {"map": form, "version": 1, "title": "t", "source": "s", form: {key: None for key in known},
                 "derived": {key: {key: None} for key in derived},
-                "points": {key: {key: None} for key in points}, "examples": [{"gives": {}}]}
+                "points": {key: {key: None} for key in points}, "examples": [{"expect": {}}]}
         (maps / f"{form}.yaml").write_text(yaml.safe_dump(text))
         result = headgate("check", str(maps / f"{form}.yaml"), "--json")
-        assert "has no key" not in result.stdout and result.returncode == 78, result.stdout
+        assert "HG0111" not in result.stdout and result.returncode == 78, result.stdout
 
 
 def test_every_key_of_the_configurations_schema_is_known_to_the_gateway(workshop):
@@ -57,7 +57,7 @@ def test_every_key_of_the_configurations_schema_is_known_to_the_gateway(workshop
         path = workshop.folder / "keys.yaml"
         path.write_text(yaml.safe_dump(text))
         result = headgate("check", "-c", path, "--json")
-        assert "has no key" not in result.stdout and result.returncode == 78, result.stdout
+        assert "HG0111" not in result.stdout and result.returncode == 78, result.stdout
 
 
 def test_mistakes_are_shown(workshop):

@@ -33,7 +33,7 @@ def gateway_at(workshop, link, units, points=POINTS):
     out = workshop.folder / "events.jsonl"
     configuration = workshop.configuration(
         maps=maps, links={"bus": {"rtu": str(link), "baud": 115200, "timeout": f"{PATIENCE * 1000:.0f}ms"}},
-        devices={name: {"map": "some", "link": "bus", "unit": unit} for name, unit in units.items()},
+        devices={name: {"map": "some", "link": "bus", "unit_id": unit} for name, unit in units.items()},
         outputs={"f": {"file": str(out)}})
     return workshop.gateway(configuration), out
 
@@ -81,7 +81,7 @@ def test_each_exception_on_a_line_has_a_reason_and_a_next_step(workshop, code, r
     maps = write_map(workshop, "some", {"first": POINTS["first"]}, defaults=MAP)
     configuration = workshop.configuration(
         maps=maps, links={"bus": {"rtu": str(link), "baud": 115200}},
-        devices={"odd": {"map": "some", "link": "bus", "unit": 100 + code}})
+        devices={"odd": {"map": "some", "link": "bus", "unit_id": 100 + code}})
     result = headgate("read", "odd", "-c", configuration, "--json")
     row = json.loads(result.stdout.splitlines()[0])
     assert result.returncode == 69 and row["reason"] == reason, row
@@ -94,16 +94,16 @@ def test_check_notes_a_line_that_is_not_there(workshop):
 
     def check(path, *arguments):
         return headgate("check", "-c", workshop.configuration(
-            maps=maps, links={"bus": {"rtu": str(path)}}, devices={"d": {"map": "some", "link": "bus", "unit": 1}},
+            maps=maps, links={"bus": {"rtu": str(path)}}, devices={"d": {"map": "some", "link": "bus", "unit_id": 1}},
             outputs={"o": {"stdout": True}}), *arguments)
 
     assert "bus" not in check(link).stderr
-    for path, note in (("/dev/no-such-line", "No such file"), ("/dev/null", "no serial line"), (workshop.folder, "no serial line")):
+    for path, note in (("/dev/no-such-line", "No such file"), ("/dev/null", "is not a serial line"), (workshop.folder, "is not a serial line")):
         result = check(path)
         # An adapter may be plugged in later.
-        assert result.returncode == 0 and "note: link bus" in result.stderr and note in result.stderr, result.stderr
+        assert result.returncode == 0 and "note: HG0235: link bus" in result.stderr and note in result.stderr, result.stderr
         assert "bus" not in check(path, "--no-environment").stderr
-    for links, complaint in [({"a": {"rtu": ""}}, "should be the path"),
+    for links, complaint in [({"a": {"rtu": ""}}, "HG0120"),
                              ({"a": {"rtu": str(link)}, "b": {"rtu": str(link), "baud": 9600}}, "one master at a time")]:
         result = headgate("check", "-c", workshop.configuration(links=links, outputs={"o": {"stdout": True}}))
         assert result.returncode == 78 and complaint in result.stderr, result.stderr
@@ -149,7 +149,7 @@ def test_the_pause_that_a_unit_wants_is_learnt_and_kept(workshop):
         return {one["device"]: one["limits"] for one in links[0]["learned"]}
 
     wait_for(lambda: learned().get("slow"), seconds=90, what="the pause")
-    assert learned() == {"slow": "limits: { registers: 125, bits: 2000, gap: 0, pause: 50ms }"}
+    assert learned() == {"slow": "limits: { registers: 125, bits: 2000, gap: 0, turnaround_delay: 50ms }"}
     assert "50 ms" in gateway.peer.log.read_text()
     errors = gateway.metric("headgate_modbus_errors_total", device="slow", cause="timeout")
     assert errors >= 3, "who was not missed has not learnt"

@@ -56,8 +56,8 @@ def test_an_edge_node_goes_to_the_broker_where_its_primary_host_is_online(pair):
     pair.say(0, False)
     gateway = pair.gateway(primary_host="scada")
     pair.plant.parts(1)
-    wait_for(lambda: "primary host scada is not online" in (gateway.output("scada").get("lastError") or ""), what="the wait")
-    error = gateway.output("scada")["lastError"]
+    wait_for(lambda: "primary host scada is not online" in (gateway.output("scada").get("last_error") or ""), what="the wait")
+    error = gateway.output("scada")["last_error"]
     assert all(f"127.0.0.1:{way.port}: " in error for way in pair.ways), error
     assert not first.kinds and not second.kinds
     # At the second broker its host comes online.
@@ -89,8 +89,8 @@ def test_brokers_without_the_primary_host_are_logged_once(pair):
         return sum(packet.kind == "CONNECT" for way in pair.ways for packet in way.taken())
 
     wait_for(lambda: attempts() >= 10, seconds=60, what="ten attempts")
-    assert gateway.peer.log.read_text().count("broker not used, the next one is tried") == 2
-    assert "primary host scada is not online" in gateway.output("scada")["lastError"]
+    assert gateway.peer.log.read_text().count("it tries the next one") == 2
+    assert "primary host scada is not online" in gateway.output("scada")["last_error"]
     assert gateway.stop() == 0
 
 
@@ -108,7 +108,7 @@ def test_an_edge_node_goes_to_the_next_broker_when_its_own_is_lost(pair):
     pair.plant.parts(3)
     wait_for(lambda: second.values("parts")[-1:] == [3], what="more data at the second broker")
     assert 3 not in first.values("parts")
-    assert "the next one is tried" in gateway.peer.log.read_text()
+    assert "it tries the next one" in gateway.peer.log.read_text()
     assert gateway.stop() == 0
 
 
@@ -126,13 +126,13 @@ def test_a_broker_that_takes_nothing_is_left(workshop, fault, version):
     listening(gateway)
     publish(inside, 1)
     if fault == "acknowledges nothing":
-        wait_for(lambda: gateway.output("up")["acknowledgedReadings"] == 1, what="one at the first broker")
+        wait_for(lambda: gateway.output("up")["acknowledged_readings"] == 1, what="one at the first broker")
         way.drops_replies = True
     publish(inside, 2)
     # A broker may take its time: it is given up after 30 s.
     wait_for(lambda: 2 in reader.numbers(), seconds=60, what="the second at the second broker")
-    assert gateway.peer.log.read_text().count("broker not used, the next one is tried") == 1
-    assert gateway.output("up")["deadLetters"] == 0
+    assert gateway.peer.log.read_text().count("it tries the next one") == 1
+    assert gateway.output("up")["dead_letters"] == 0
     assert gateway.stop() == 0
     reader.stop()
 
@@ -154,7 +154,7 @@ def test_brokers_that_fail_in_turn_lose_nothing(workshop, version):
         way.refuse()
         other.mend()
     acknowledged = publisher.stop()
-    wait_for(lambda: gateway.output("up")["lanes"][1]["waitingEvents"] == 0, seconds=60, what="all sent")
+    wait_for(lambda: gateway.output("up")["lanes"][1]["waiting_events"] == 0, seconds=60, what="all sent")
     assert gateway.stop() == 0
     verdict = Verdict([event for reader in readers for event in reader.events], acknowledged)
     assert not verdict.missing and not verdict.conflicts, verdict
@@ -163,20 +163,20 @@ def test_brokers_that_fail_in_turn_lose_nothing(workshop, version):
 
 
 @pytest.mark.parametrize("parts, complaint", [
-    ({"outputs": {"o": {"mqtt": [], "topic": "t"}}}, "needs at least one broker"),
-    ({"outputs": {"o": {"mqtt": ["mqtt://h", "mqtt://h:1883"], "topic": "t"}}}, "is in the list already"),
-    ({"outputs": {"o": {"mqtt": ["mqtt://localhost", "mqtt://LOCALHOST:1883"], "topic": "t"}}}, "is in the list already"),
-    ({"outputs": {"o": {"mqtt": ["mqtt://h", "h"], "topic": "t"}}}, "should be a broker's address"),
-    ({"outputs": {"o": {"mqtt": ["mqtt://h", {"a": 1}], "topic": "t"}}}, "should be a broker's address"),
-    ({"outputs": {"o": {"mqtt": ["mqtts://h", "mqtt://i"], "ca": "/etc/hosts", "topic": "t"}}}, "is not encrypted"),
-    ({"outputs": {"o": {"mqtt": ["mqtts://h", "mqtt://i"], "topic": "t"}}}, "mixes mqtt:// and mqtts://"),
+    ({"outputs": {"o": {"mqtt": [], "topic": "t"}}}, "HG0123"),
+    ({"outputs": {"o": {"mqtt": ["mqtt://h", "mqtt://h:1883"], "topic": "t"}}}, "HG0127"),
+    ({"outputs": {"o": {"mqtt": ["mqtt://localhost", "mqtt://LOCALHOST:1883"], "topic": "t"}}}, "HG0127"),
+    ({"outputs": {"o": {"mqtt": ["mqtt://h", "h"], "topic": "t"}}}, "HG0234"),
+    ({"outputs": {"o": {"mqtt": ["mqtt://h", {"a": 1}], "topic": "t"}}}, "HG0234"),
+    ({"outputs": {"o": {"mqtt": ["mqtts://h", "mqtt://i"], "ca": "/etc/hosts", "topic": "t"}}}, "HG0220"),
+    ({"outputs": {"o": {"mqtt": ["mqtts://h", "mqtt://i"], "topic": "t"}}}, "HG0220"),
     ({"outputs": {"o": {"mqtt": ["mqtt://h", "mqtt://i"], "topic": "t", "client_id": "x"},
-                  "p": {"mqtt": "mqtt://i", "topic": "t", "client_id": "x"}}}, "client id of another link or output"),
+                  "p": {"mqtt": "mqtt://i", "topic": "t", "client_id": "x"}}}, "HG0218"),
     ({"outputs": {name: {"mqtt": urls, "format": "sparkplug", "sparkplug": {"group": "g"}} for name, urls in (
-        ("o", ["mqtt://h", "mqtt://i"]), ("p", ["mqtt://j", "mqtt://I"]))}}, "is the edge node of another output"),
+        ("o", ["mqtt://h", "mqtt://i"]), ("p", ["mqtt://j", "mqtt://I"]))}}, "HG0409"),
     ({"links": {name: {"mqtt": "mqtt://h", "client_id": name, "sparkplug_host": "scada"} for name in "ab"},
-      "devices": {name: {"link": name, "sparkplug": f"{name}/+"} for name in "ab"}}, "links.b.sparkplug_host` is the host id of another link at this broker"),
-    ({"links": {"l": {"mqtt": ["mqtt://h", "mqtt://i"]}}, "outputs": {"o": {"stdout": True}}}, "a link reads one"),
+      "devices": {name: {"link": name, "sparkplug": f"{name}/+"} for name in "ab"}}, "links.b.sparkplug_host` is also the host ID of another link at this broker"),
+    ({"links": {"l": {"mqtt": ["mqtt://h", "mqtt://i"]}}, "outputs": {"o": {"stdout": True}}}, "HG0124"),
 ])
 def test_mistakes_in_lists_of_brokers_are_found_by_check(workshop, parts, complaint):
     result = headgate("check", "-c", workshop.configuration(**parts))

@@ -113,8 +113,8 @@ class Plant:
         self.write(MACHINE)
         self.out = workshop.folder / "events.jsonl"
 
-    def write(self, machine, silent_after="never"):
-        machine = machine | {"mqtt": {"payload": "json", "silent_after": silent_after}}
+    def write(self, machine, offline_after="never"):
+        machine = machine | {"mqtt": {"payload": "json", "offline_after": offline_after}}
         self.map.write_text(yaml.safe_dump(machine, sort_keys=False))
 
     def broker(self, **settings):
@@ -134,7 +134,7 @@ class Plant:
             devices={"saw-1": {"map": "machine", "link": "floor", "topic": "saw/1"}},
             rules={"fast": {"when": "speed > 1200 '/min'", "priority": "high"},
                    "hall": {"when": "@saw-1.parts > 100"}},
-            windows={"w": {"every": "1s", "lateness": "100ms", "points": ["parts"], "raw": raw, "give": ["count", "max"]}},
+            windows={"w": {"every": "1s", "lateness": "100ms", "points": ["parts"], "raw": raw, "functions": ["count", "max"]}},
             outputs={"scada": output | (more or {}), "local": {"file": str(self.out)}})
         gateway = self.workshop.gateway(configuration)
         listening(gateway)
@@ -163,7 +163,7 @@ def plant(workshop):
 
 
 def test_births_tell_what_there_is_and_data_follows_them(plant):
-    plant.write(MACHINE, silent_after="3s")
+    plant.write(MACHINE, offline_after="3s")
     plant.broker()
     host = plant.host()
     gateway = plant.gateway()
@@ -222,7 +222,7 @@ def test_an_edge_node_is_born_again_when_it_is_asked_to_be(plant):
 
 
 def test_what_a_broker_missed_comes_as_history(plant):
-    plant.write(MACHINE, silent_after="3s")
+    plant.write(MACHINE, offline_after="3s")
     plant.broker()
     host = plant.host()
     gateway = plant.gateway(more={"backlog": "in_order"})
@@ -263,7 +263,7 @@ def test_it_waits_for_its_primary_host(plant):
     host.say(state, json.dumps({"online": False, "timestamp": 5}), retain=True)
     gateway = plant.gateway(primary_host="scada")
     plant.parts(1)
-    wait_for(lambda: "primary host scada is not online" in (gateway.output("scada").get("lastError") or ""), what="the wait")
+    wait_for(lambda: "primary host scada is not online" in (gateway.output("scada").get("last_error") or ""), what="the wait")
     host.say(state, json.dumps({"online": True, "timestamp": 4}))  # A birth that came late.
     host.rebirth()
     plant.parts(1)
@@ -331,8 +331,8 @@ def test_a_birth_that_the_broker_refuses_is_no_birth(plant, workshop):
     host = plant.host()
     gateway = plant.gateway()
     plant.parts(1)
-    wait_for(lambda: "refuses a birth" in (gateway.output("scada").get("lastError") or ""), what="the refusal")
-    assert not host.values("parts") and gateway.output("scada")["deadLetters"] == 0
+    wait_for(lambda: "refuses a birth" in (gateway.output("scada").get("last_error") or ""), what="the refusal")
+    assert not host.values("parts") and gateway.output("scada")["dead_letters"] == 0
     plant.way.refuse()
     broker.stop()
     plant.broker()
@@ -368,13 +368,13 @@ def test_another_gateway_reads_it(plant, workshop):
 
 
 @pytest.mark.parametrize("output,complaint", [
-    ({"mqtt": "mqtt://h", "format": "sparkplug"}, "needs to know its group"),
+    ({"mqtt": "mqtt://h", "format": "sparkplug"}, "HG0110"),
     ({"mqtt": "mqtt://h", "format": "sparkplug", "sparkplug": {}}, "group"),
     ({"mqtt": "mqtt://h", "format": "sparkplug", "sparkplug": {"group": "a/b"}}, "without /, + and #"),
     ({"mqtt": "mqtt://h", "format": "sparkplug", "sparkplug": {"group": "a", "primary_host": "+"}}, "without /, + and #"),
-    ({"kafka": "h", "topic": "t", "format": "sparkplug", "sparkplug": {"group": "a"}}, "is for `mqtt`"),
+    ({"kafka": "h", "topic": "t", "format": "sparkplug", "sparkplug": {"group": "a"}}, "HG0407"),
     ({"mqtt": "mqtt://h", "topic": "t", "format": "sparkplug", "sparkplug": {"group": "a"}}, "topic"),
-    ({"mqtt": "mqtt://h", "topic": "t", "sparkplug": {"group": "a"}}, "is for `format: sparkplug`"),
+    ({"mqtt": "mqtt://h", "topic": "t", "sparkplug": {"group": "a"}}, "HG0112"),
     ({"mqtt": "mqtt://h", "retain": True, "format": "sparkplug", "sparkplug": {"group": "a"}}, "retain"),
 ])
 def test_mistakes_are_told_before_anything_is_opened(workshop, output, complaint):
@@ -422,7 +422,7 @@ def birth_times(host, device="saw-1"):
 
 
 def test_a_device_that_is_gone_stays_gone(plant):
-    plant.write(MACHINE, silent_after="3s")
+    plant.write(MACHINE, offline_after="3s")
     plant.broker()
     host = plant.host()
     gateway = plant.gateway()
@@ -527,7 +527,7 @@ def test_with_qos_0_messages_go_as_the_specification_has_them(plant):
     plant.parts(1, 2, 3)
     wait_for(lambda: len(levels) >= 3, what="data")
     assert set(levels) == {0}
-    wait_for(lambda: gateway.output("scada")["acknowledgedReadings"] >= 3, what="that they are sent")
+    wait_for(lambda: gateway.output("scada")["acknowledged_readings"] >= 3, what="that they are sent")
 
 
 def test_a_session_whose_acceptance_is_lost_counts_as_one(plant):
@@ -536,7 +536,7 @@ def test_a_session_whose_acceptance_is_lost_counts_as_one(plant):
     host = plant.host()
     plant.way.drops_replies = True
     gateway = plant.gateway()
-    wait_for(lambda: "no answer to CONNECT" in (gateway.output("scada").get("lastError") or str(gateway.status())), what="no CONNACK")
+    wait_for(lambda: "did not answer CONNECT" in (gateway.output("scada").get("last_error") or str(gateway.status())), what="no CONNACK")
     plant.way.mend()
     wait_for(lambda: host.sessions, seconds=40, what="the first birth")
     assert host.sessions[0] >= 1

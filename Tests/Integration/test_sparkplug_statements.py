@@ -22,7 +22,7 @@ VERSIONS_AND_QOS = [("5", 0), ("5", 1), ("3.1.1", 0)]
 
 def life_of_an_edge_node(plant, version, qos):
     """Births, data, deaths, a rebirth, a primary host that goes and comes, a lost connection and a stop."""
-    plant.write(MACHINE, silent_after="3s")
+    plant.write(MACHINE, offline_after="3s")
     plant.way = plant.workshop.proxy(plant.centre, Sniffer)
     plant.broker()
     host = plant.host()
@@ -32,7 +32,7 @@ def life_of_an_edge_node(plant, version, qos):
 
     say(False, 5)
     gateway = plant.gateway(more={"version": version}, primary_host="scada", qos=qos)
-    wait_for(lambda: "primary host scada is not online" in (gateway.output("scada").get("lastError") or ""), what="the wait")
+    wait_for(lambda: "primary host scada is not online" in (gateway.output("scada").get("last_error") or ""), what="the wait")
     say(True, 4, retain=False)
     say(True, 6)
     wait_for(lambda: ("NBIRTH", None) in host.kinds, what="the birth")

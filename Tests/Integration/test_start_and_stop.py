@@ -39,7 +39,7 @@ def test_starts_and_stops_with_every_device_and_broker_down_and_loses_nothing(wo
     workshop.mosquitto(port=broker)
     gateway = workshop.gateway(configuration)
     out = workshop.folder / "no/such/folder/events.jsonl"
-    wait_for(lambda: gateway.output("site")["acknowledgedReadings"] >= committed, seconds=60, what="the MQTT broker")
+    wait_for(lambda: gateway.output("site")["acknowledged_readings"] >= committed, seconds=60, what="the MQTT broker")
     assert readings(events_in(out)) >= committed
     assert gateway.stop() == 0
 
@@ -63,7 +63,7 @@ def test_sigterm_under_load_stops_within_five_seconds_and_loses_nothing(workshop
     assert totals["acknowledged.local"] == totals["committed"] == readings(events_in(out))
     status = json.loads(headgate("outbox", "status", "--json", "-c", configuration).stdout)
     for output in status["outputs"]:
-        waiting = sum(lane["waitingEvents"] for lane in output["lanes"])
+        waiting = sum(lane["waiting_events"] for lane in output["lanes"])
         assert waiting == (0 if output["output"] == "local" else len(events_in(out)))
 
 

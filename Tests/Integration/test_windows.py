@@ -21,7 +21,7 @@ points:
   energy: { path: e, unit: kW.h, kind: counter }
   open: { path: open, type: bool }
   name: { path: name, type: string }
-examples: [{ payload: '{"p": 70, "t": 1790000000}', gives: { power: 70 } }]
+examples: [{ payload: '{"p": 70, "t": 1790000000}', expect: { power: 70 } }]
 """
 START = 1_790_000_100  # begins a window of 10 s
 
@@ -64,9 +64,9 @@ def point(event, name):
 def test_a_window_is_told_with_its_figures_and_may_take_the_place_of_the_readings(plant):
     workshop, configure, broker, out = plant
     gateway = workshop.gateway(configure({
-        "w": {"every": "10s", "lateness": "0s", "give": ["mean", "time_mean", "max", "last", "delta", "p50"],
+        "w": {"every": "10s", "lateness": "0s", "functions": ["mean", "time_mean", "max", "last", "delta", "p50"],
               "raw": "drop"},
-        "doors": {"session": "3s", "lateness": "0s", "give": "last", "points": "open"}}))
+        "doors": {"session": "3s", "lateness": "0s", "functions": "last", "points": "open"}}))
     listening(gateway)
     say(broker, {"t": 0, "p": 10, "e": 5, "open": True}, {"t": 2, "p": 20, "e": 6, "name": "a"}, {"t": 4, "p": "ERR"},
         {"t": 9, "p": 40}, {"t": 11, "p": 5, "e": 8, "open": False}, {"t": 25, "p": 7})
@@ -94,7 +94,7 @@ def test_a_window_is_told_with_its_figures_and_may_take_the_place_of_the_reading
 
 def test_what_was_acknowledged_is_in_its_window_after_kills(plant):
     workshop, configure, broker, out = plant
-    configuration = configure({"w": {"every": "10s", "lateness": "2s", "give": ["mean", "min", "max"], "raw": "drop"}})
+    configuration = configure({"w": {"every": "10s", "lateness": "2s", "functions": ["mean", "min", "max"], "raw": "drop"}})
     gateway = workshop.gateway(configuration)
     listening(gateway)
     generator = random.Random(5)
@@ -133,7 +133,7 @@ def test_what_was_acknowledged_is_in_its_window_after_kills(plant):
 
 def test_a_window_that_is_no_longer_wanted_is_told_as_far_as_it_is(plant):
     workshop, configure, broker, out = plant
-    gateway = workshop.gateway(configure({"w": {"every": "1h", "give": "mean"}}))
+    gateway = workshop.gateway(configure({"w": {"every": "1h", "functions": "mean"}}))
     listening(gateway)
     say(broker, {"t": 0, "p": 10}, {"t": 1, "p": 20})
     wait_for(lambda: gateway.metric("headgate_readings_total", device="meter-1"), what="the readings")
@@ -146,24 +146,24 @@ def test_a_window_that_is_no_longer_wanted_is_told_as_far_as_it_is(plant):
 
 
 MISTAKES = [
-    ({"give": "mean"}, "needs `every` or `session`"),
-    ({"every": "5s", "session": "3s"}, "is not for a session"),
-    ({"every": "5s", "size": "12s"}, "a whole number of times"),
-    ({"every": "5s", "give": "meen"}, "did you mean mean?"),
-    ({"every": "5s", "give": "p100"}, "or a quantile like p95"),
-    ({"every": "5s", "points": "name"}, "is meant for no point that is a number"),
-    ({"every": "5s", "points": "power", "give": "delta"}, "none of its points is a counter"),
-    ({"every": "5s", "devices": "x"}, "is meant for no device"),
-    ({"every": "40d"}, "should be at most 31d"),
-    ({"every": "5s", "lateness": "2h"}, "readings wait for it in memory"),
+    ({"functions": "mean"}, "HG0124"),
+    ({"every": "5s", "session": "3s"}, "HG0112"),
+    ({"every": "5s", "size": "12s"}, "HG0321"),
+    ({"every": "5s", "functions": "meen"}, "did you mean mean?"),
+    ({"every": "5s", "functions": "p100"}, "HG0325"),
+    ({"every": "5s", "points": "name"}, "HG0322"),
+    ({"every": "5s", "points": "power", "functions": "delta"}, "HG0323"),
+    ({"every": "5s", "devices": "x"}, "HG0231"),
+    ({"every": "40d"}, "HG0122"),
+    ({"every": "5s", "lateness": "2h"}, "HG0122"),
 ]
 
 
 def test_more_than_fits_into_memory_is_a_mistake(plant):
     _, configure, _, _ = plant
-    many = {f"w{n}": {"every": "1s", "size": "64s", "give": "p50"} for n in range(80)}
+    many = {f"w{n}": {"every": "1s", "size": "64s", "functions": "p50"} for n in range(80)}
     result = headgate("check", "-c", configure(many))
-    assert result.returncode == 78 and "keeps too much open" in result.stderr
+    assert result.returncode == 78 and "HG0320" in result.stderr
 
 
 @pytest.mark.parametrize("window, message", MISTAKES, ids=[message for _, message in MISTAKES])

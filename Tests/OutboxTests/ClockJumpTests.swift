@@ -30,7 +30,8 @@ struct ClockJumpTests {
 
     @Test("what was committed before a jump has its age from there on")
     func age() {
-        let jump = ClockJump(blocks: [10, 20, 30], at: Timestamp(microseconds: 20_000 * day))
+        let jump = ClockJump(
+            blocks: PerLane(critical: 10, normal: 20, bulk: 30), at: Timestamp(microseconds: 20_000 * day))
         let limit = Timestamp(microseconds: 19_993 * day)
         #expect(!jump.lets(19, of: .normal, goBefore: limit))
         #expect(jump.lets(20, of: .normal, goBefore: limit))

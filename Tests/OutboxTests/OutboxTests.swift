@@ -218,7 +218,7 @@ struct OutboxTests {
     @Test("what is noted for rules is kept with what comes after it, and a state with all that was offered before it")
     func notes() async throws {
         do {
-            let outbox = try open { $0.limits.age = [.seconds(3_600), .seconds(3_600), .seconds(3_600)] }
+            let outbox = try open { $0.limits.age = PerLane(repeating: .seconds(3_600)) }
             outbox.note(ruleReadings: [1])
             outbox.note(ruleReadings: [2])
             outbox.intake.offer(batch(1...1), .critical)
@@ -287,7 +287,7 @@ struct OutboxTests {
 
     @Test("what comes faster than it can be stored is shed, counted and told")
     func shed() async throws {
-        let outbox = try open { $0.limits.waiting = [10_000, 10_000, 10_000] }
+        let outbox = try open { $0.limits.waiting = PerLane(repeating: 10_000) }
         for start in stride(from: 1, to: 200, by: 20) { outbox.intake.offer(batch(start...(start + 19)), .normal) }
         #expect(outbox.intake.shedReadings > 0)
         await outbox.flush()

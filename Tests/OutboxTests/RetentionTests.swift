@@ -21,7 +21,7 @@ struct RetentionTests {
         // However long a test takes beside others.
         settings.freshFor = .seconds(3_600)
         settings.maxSize = 300_000
-        settings.whenFull = [.dropOldest, policy, .dropOldest]
+        settings.whenFull[.normal] = policy
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         return try Outbox(settings, outputs: [OutboxOutput(name: "one")], logger: logger)
@@ -241,23 +241,23 @@ struct RetentionTests {
         position.split(at: 50)
         #expect(position.live == Cursor(block: 50, done: 0))
         position.split(at: 60)
-        #expect(position.replays == [Replay(cursor: .start, until: 60, isReady: true)])
-        position.move(.replay(until: 50), to: Cursor(block: 20, done: 3))
-        position.move(.replay(until: 60), to: Cursor(block: 10, done: 0))
+        #expect(position.backlog == [BacklogRange(cursor: .start, until: 60, isReady: true)])
+        position.move(.backlog(until: 50), to: Cursor(block: 20, done: 3))
+        position.move(.backlog(until: 60), to: Cursor(block: 10, done: 0))
         #expect(position.needed() == 20)
         position.move(.live, to: Cursor(block: 61, done: 0))
         position.split(at: 70)
-        #expect(position.replays.map(\.until) == [60, 70])
-        position.move(.replay(until: 60), to: Cursor(block: 60, done: 0))
-        #expect(position.replays.map(\.until) == [70])
+        #expect(position.backlog.map(\.until) == [60, 70])
+        position.move(.backlog(until: 60), to: Cursor(block: 60, done: 0))
+        #expect(position.backlog.map(\.until) == [70])
     }
 
     @Test("a dead letter that is sent again while older blocks are being saved is done with once it is sent")
     func retryBesideSalvage() {
         var position = Position()
-        let waiting = Replay(cursor: .start, until: 2_000, isReady: false)
-        position.replays = [waiting, Replay(cursor: Cursor(block: 999, done: 0), until: 1_000, isReady: true)]
-        position.move(.replay(until: 1_000), to: Cursor(block: 1_000, done: 0))
-        #expect(position.replays == [waiting])
+        let waiting = BacklogRange(cursor: .start, until: 2_000, isReady: false)
+        position.backlog = [waiting, BacklogRange(cursor: Cursor(block: 999, done: 0), until: 1_000, isReady: true)]
+        position.move(.backlog(until: 1_000), to: Cursor(block: 1_000, done: 0))
+        #expect(position.backlog == [waiting])
     }
 }

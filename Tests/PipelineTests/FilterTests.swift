@@ -73,7 +73,7 @@ private final class Line {
 
 @Suite("Filters")
 struct FilterTests {
-    @Test("within `at_most` of one that was sent none is, but for a change of quality")
+    @Test("within `min_interval` of one that was sent none is, but for a change of quality")
     func atMost() {
         let line = Line {
             $0.atMost = 10_000_000

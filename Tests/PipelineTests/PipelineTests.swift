@@ -110,7 +110,7 @@ struct PipelineTests {
         #expect(seconds(passed) == [0, 2, 4])
     }
 
-    @Test("after `at_least` of silence a reading passes whatever it says")
+    @Test("after `max_interval` of silence a reading passes whatever it says")
     func atLeast() {
         let passed = passed(
             Self.point(deadband: .absolute(1), atLeast: 3_000_000), Array(repeating: (.number(5), .good), count: 8))

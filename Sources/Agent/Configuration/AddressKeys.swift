@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Inputs
 import MQTT
@@ -16,20 +17,26 @@ enum AddressKeys {
         _ claims: Claims
     ) -> Configuration.ConfiguredDevice.Address? {
         for other in others {
-            other?.problem("is not for edge nodes", fix: "leave it out: sparkplug: GROUP/NODE says where they are")
+            other?.problem(
+                .keyNotAllowedHere, "is not allowed for edge nodes",
+                fix: "remove it: `sparkplug: GROUP/NODE` is their address")
         }
         guard let nodes = SparkplugKeys.nodes(value) else { return nil }
         guard case .mqtt(_, let share, _) = link.way else {
-            linkValue.problem("is a Modbus link, and edge nodes are behind a broker", fix: "name an mqtt link")
+            linkValue.problem(
+                .wrongLinkProtocol, "is a Modbus link, and edge nodes need an MQTT link", fix: "name an MQTT link")
             return nil
         }
         if share != nil {
             linkValue.problem(
-                "is shared, and what an edge node says has to be heard by one gateway from its birth on",
-                fix: "make a link of its own to the same broker")
+                .edgeNodeOnSharedLink,
+                "is a link with `share`: one gateway has to receive all messages of an edge node, starting with its birth",
+                fix: "add a second link to the same broker, without `share`")
         }
         if !claims.claim("edge nodes", link.name, nodes.group, nodes.node) {
-            value.problem("is listened to already, by another device of \(link.name)", fix: "leave one of them out")
+            value.problem(
+                .edgeNodesOverlap, "is already read by another device on the link \(link.name)",
+                fix: "remove one of the two")
         }
         return .edgeNodes(nodes)
     }
@@ -41,17 +48,23 @@ enum AddressKeys {
     ) -> Configuration.ConfiguredDevice.Address? {
         switch (map.form, link.way) {
         case (.modbus, .modbus(let endpoint, _)), (.sunSpec, .modbus(let endpoint, _)):
-            if let topic { topic.problem("is of MQTT devices", fix: "leave it out") }
+            if let topic { topic.problem(.keyNotAllowedHere, "is only for MQTT devices", fix: "remove it") }
             // A device alone on its TCP endpoint answers to any unit, by custom to 1 (and often to 255).
             return .unit(Self.unit(unit, on: endpoint))
         case (.mqtt(let form), .mqtt):
-            if let unit { unit.problem("is of Modbus devices", fix: "leave it out") }
-            if topic == nil { mapping.problem("needs `topic`", fix: "name the topic that the device publishes under") }
+            if let unit { unit.problem(.keyNotAllowedHere, "is only for Modbus devices", fix: "remove it") }
+            if topic == nil {
+                mapping.problem(.missingKey, "must have `topic`", fix: "write the topic on which the device publishes")
+            }
             return topic.flatMap { Self.topic($0, map, form) }.map { .topic($0) }
         case (.modbus, .mqtt), (.sunSpec, .mqtt):
-            linkValue.problem("is a broker, and \(map.name) is a map of registers", fix: "name a tcp or rtu link")
+            linkValue.problem(
+                .wrongLinkProtocol, "is an MQTT link, and the map \(map.name) describes registers",
+                fix: "name a Modbus link (`tcp` or `rtu`)")
         case (.mqtt, .modbus):
-            linkValue.problem("is a Modbus link, and \(map.name) is a map of messages", fix: "name an mqtt link")
+            linkValue.problem(
+                .wrongLinkProtocol, "is a Modbus link, and the map \(map.name) describes messages",
+                fix: "name an MQTT link")
         case (.sparkplug, _), (.computed, _): break
         }
         return nil
@@ -70,27 +83,34 @@ enum AddressKeys {
     private static func topic(_ value: YAMLValue, _ map: DeviceMap, _ form: MQTTForm) -> String? {
         guard let topic = value.string() else { return nil }
         guard TopicFilter.isValid(topic) else {
-            value.problem("is not a topic that MQTT allows", fix: "+ stands for one level, # for the rest at the end")
+            value.problem(
+                .invalidTopic, "is not a valid MQTT topic filter",
+                fix: "use + for one level, and # only as the last level")
             return nil
         }
         if topic.hasPrefix("$share/") {
-            value.problem("is a shared subscription", fix: "write share: NAME at the link, and leave out $share/NAME/")
+            value.problem(
+                .sharedSubscriptionTopic, "is a shared subscription",
+                fix: "write `share: NAME` at the link, and remove $share/NAME/ here")
         }
         let isWild = TopicFilter.hasWildcard(topic)
         if isWild, form.id == nil {
             value.problem(
-                "has a wildcard, but \(map.name) does not say which device a message is of",
-                fix: "add to the map, under mqtt: id: { level: 2 } or id: { path: device.id }")
+                .topicWithoutDeviceID,
+                "has a wildcard, but the map \(map.name) does not say which device sent a message",
+                fix: "add to the map, under `mqtt`: id: { level: 2 } or id: { path: device.id }")
         }
         let below = MessageLayout.topics(of: map.points) + [form.presence?.topic].compactMap(\.self)
         if topic.contains("#"), below.contains(where: { !$0.isEmpty }) {
-            value.problem("cannot end in # where the map has topics below it", fix: "use + for the device's level")
+            value.problem(
+                .topicLevelsDoNotFit,
+                "must not end in #, because the map \(map.name) has topics below the device's topic",
+                fix: "use + for the level of the device")
         } else if let rest = form.id?.rest, isWild, let first = below.first(where: { !$0.isEmpty }) {
             value.problem(
-                "has messages below it (\(first)), and \(map.name) takes all from level \(rest) on into the device's id",
-                fix:
-                    "one device would become several: write in the map id: { level: \(rest) }, or id: { levels: [...] }"
-            )
+                .topicLevelsDoNotFit,
+                "has subtopics (\(first)), and the map \(map.name) uses every level from \(rest) on as the device ID: one device would become several",
+                fix: "write in the map id: { level: \(rest) }, or id: { levels: [...] }")
         } else if let id = form.id, isWild {
             prove(id, topic, map, form, value)
         }
@@ -110,8 +130,9 @@ enum AddressKeys {
                 if levels.indices.contains(place), levels[place] == "+" || levels[place] == "#" { continue }
                 if hasRest, place >= levels.count - 1 { continue }
                 return value.problem(
-                    "has no wildcard at level \(level), where \(map.name) takes the device's id from",
-                    fix: "every device would be the same one: put the + there")
+                    .topicLevelsDoNotFit,
+                    "has no wildcard at level \(level), which the map \(map.name) uses as the device ID: all messages would be of one device",
+                    fix: "write + at level \(level)")
             }
             // A path tells devices apart wherever they are.
             if id.path != nil { continue }
@@ -119,10 +140,11 @@ enum AddressKeys {
                 if level == "+" && named.contains(place) || id.rest.map({ $0 - 1 <= place }) ?? false { continue }
                 let all = levels.indices.filter { levels[$0] == "+" }.map { "\($0 + 1)" }.joined(separator: ", ")
                 return value.problem(
-                    "has a wildcard at level \(place + 1) that \(map.name) does not take into the device's id",
-                    fix: "two devices would become one: write in the map "
+                    .topicLevelsDoNotFit,
+                    "has a wildcard at level \(place + 1), which the map \(map.name) does not use in the device ID: two devices would become one",
+                    fix: "write in the map "
                         + (hasRest ? "id: { from_level: \(place + 1) }" : "id: { levels: [\(all)] }")
-                        + ", or name the level here")
+                        + ", or write the name of the level here")
             }
         }
     }

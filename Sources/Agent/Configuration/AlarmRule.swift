@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Events
 import Pipeline
@@ -55,6 +56,7 @@ public struct AlarmRule: Sendable {
         var formula: String
         var error: ExpressionError
 
+        var code: Code { error.code }
         var message: String { "\(error.message), at character \(error.offset + 1) of `\(formula)`" }
     }
 

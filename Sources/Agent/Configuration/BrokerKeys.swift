@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import MQTT
 import YAMLText
 
@@ -20,7 +21,11 @@ struct BrokerKeys {
     /// - Parameter url: mqtt://host:port or mqtts://host:port.
     func broker(_ url: YAMLValue, clientID: String) -> Configuration.Broker? {
         let urls = url.isSequence ? url.sequence() ?? [] : [url]
-        if url.isSequence { url.problem("should be one broker: a link reads one", fix: "make a link of each") }
+        if url.isSequence {
+            url.problem(
+                .needsExactlyOneOf, "must be one broker: a link reads from one broker",
+                fix: "add a link for each broker")
+        }
         // The other keys are read all the same.
         let brokers = brokers(urls, clientID: clientID, keepsSession: true)
         return url.isSequence ? nil : brokers?.first
@@ -30,7 +35,9 @@ struct BrokerKeys {
     func brokers(_ value: YAMLValue, clientID: String) -> [Configuration.Broker]? {
         guard value.isSequence else { return brokers([value], clientID: clientID, keepsSession: false) }
         let urls = value.sequence() ?? []
-        if urls.isEmpty { value.problem("needs at least one broker", fix: "write mqtt: [mqtts://a, mqtts://b]") }
+        if urls.isEmpty {
+            value.problem(.emptyList, "must have at least one broker", fix: "write mqtt: [mqtts://a, mqtts://b]")
+        }
         return brokers(urls, clientID: clientID, keepsSession: false)
     }
 
@@ -44,27 +51,30 @@ struct BrokerKeys {
         let version = mapping.take("version")?.word(["3.1.1": MQTTSettings.Version.v311, "5": .v5]) ?? .v5
         let username = mapping.take("username")?.string()
         let secret = mapping.take("password")
-        if username == nil { secret?.problem("needs a `username` beside it", fix: "name the user") }
+        if username == nil {
+            secret?.problem(.incompletePair, "must have a `username` beside it", fix: "add the username")
+        }
         let password = secret.flatMap { SecretKeys.secret($0, resolve) }
         let keepAlive = mapping.take("keep_alive")?.duration(atLeast: 15_000_000)
         let expiry = keepsSession ? mapping.take("session_expiry")?.duration(atLeast: 1_000_000) : nil
         let ca = mapping.take("ca")?.pemFile(resolve)
         let (certificate, key) = (mapping.take("certificate"), mapping.take("key"))
         if (certificate == nil) != (key == nil) {
-            (certificate ?? key)?.problem("needs `certificate` and `key` together")
+            (certificate ?? key)?.problem(.incompletePair, "must have both `certificate` and `key`")
         }
         let tls = MQTTSettings.TLS(ca: ca, certificate: certificate?.pemFile(resolve), key: key?.pemFile(resolve))
         var listed: Set<String> = []
         let brokers = urls.compactMap { url -> Configuration.Broker? in
             guard let (isSecure, host, port) = Self.parse(url) else { return nil }
             guard listed.insert("\(host):\(port)").inserted else {
-                url.problem("is in the list already", fix: "leave it out")
+                url.problem(.duplicateEntry, "is already in the list", fix: "remove it")
                 return nil
             }
             if !claims.claim("mqtt", host, String(port), clientID) {
                 (chosenID ?? url).problem(
-                    "`\(clientID)` is the client id of another link or output at this broker, which would end its session",
-                    fix: "give each a client_id of its own")
+                    .clientIDTaken,
+                    "`\(clientID)` is the client ID of another link or output at this broker: the broker would disconnect one of the two",
+                    fix: "give each its own `client_id`")
             }
             var settings = MQTTSettings(host: host, port: port, clientID: clientID, version: version)
             settings.username = username
@@ -74,14 +84,17 @@ struct BrokerKeys {
             if isSecure {
                 settings.tls = tls
             } else if ca != nil || certificate != nil {
-                url.problem("is not encrypted, though certificates are given", fix: "write mqtts://")
+                url.problem(
+                    .encryptionMismatch, "is an unencrypted connection, and certificates are configured for it",
+                    fix: "write mqtts://")
             }
             return Configuration.Broker(settings: settings, password: password)
         }
         if brokers.count == urls.count, Set(brokers.map { $0.settings.tls == nil }).count > 1 {
             urls.last?.problem(
-                "mixes mqtt:// and mqtts:// in one list, with one user and password for all",
-                fix: "write mqtts:// for all, or mqtt:// for all")
+                .encryptionMismatch,
+                "mixes mqtt:// and mqtts:// in one list: the password would also be sent unencrypted",
+                fix: "write mqtts:// for all brokers, or mqtt:// for all")
         }
         return brokers.isEmpty || brokers.count < urls.count ? nil : brokers
     }
@@ -90,7 +103,9 @@ struct BrokerKeys {
     static func share(_ value: YAMLValue) -> String? {
         guard let name = value.string() else { return nil }
         if name.isEmpty || name.utf8.contains(where: { "/+#".utf8.contains($0) }) {
-            value.problem("should be a name without /, + and #", fix: "give each gateway that shares the same")
+            value.problem(
+                .invalidName, "must be a name without /, + and #", fix: "use the same name at each gateway of the group"
+            )
             return nil
         }
         return name
@@ -104,7 +119,9 @@ struct BrokerKeys {
                 return (isSecure, host, port)
             }
         }
-        url.problem("should be a broker's address", fix: "write mqtt://host:1883 or mqtts://host:8883, without a user")
+        url.problem(
+            .invalidBrokerAddress, "must be the address of a broker",
+            fix: "write mqtt://host:1883 or mqtts://host:8883, without a user")
         return nil
     }
 }
@@ -124,7 +141,7 @@ enum SecretKeys {
     static func secret(_ value: YAMLValue, _ resolve: (String) -> String) -> Secret? {
         guard value.isMapping, let mapping = value.mapping() else {
             value.problem(
-                "should not stand in this file, which is copied and shown about",
+                .secretInConfiguration, "must not be in this file: the file is copied and shown to others",
                 fix: "write { file: /run/credentials/headgate/NAME } or { env: NAME }")
             return nil
         }
@@ -136,7 +153,9 @@ enum SecretKeys {
             case (nil, let environment?): environment.string().map { .environment($0) }
             default: nil
             }
-        if (file == nil) == (environment == nil) { value.problem("needs one of `file` and `env`") }
+        if (file == nil) == (environment == nil) {
+            value.problem(.needsExactlyOneOf, "must have exactly one of `file` and `env`")
+        }
         if let secret { value.prove(secret) }
         return secret
     }

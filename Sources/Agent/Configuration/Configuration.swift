@@ -94,7 +94,7 @@ public struct Configuration: Sendable {
         /// Bytes.
         public var maxMemory = 32 << 20
         /// By lane: critical, normal, bulk.
-        public var whenFull: [OutboxSettings.WhenFull] = [.dropOldest, .dropOldest, .dropOldest]
+        public var whenFull = PerLane(repeating: OutboxSettings.WhenFull.dropOldest)
         /// Microseconds.
         public var thinInterval: Int64 = 60_000_000
         /// Where the keys are that the events are sealed with; nil for not.

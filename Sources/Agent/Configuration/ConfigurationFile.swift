@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Events
 import Logging
@@ -51,8 +52,8 @@ public final class ConfigurationFile {
         } catch {
             problems.add(
                 Problem(
-                    file: path, line: 1, column: 1, message: "cannot be read: \(error)",
-                    fix: "name the configuration with --config FILE"))
+                    file: path, line: 1, column: 1, code: .unreadableFile, message: "cannot be read: \(error)",
+                    fix: "write the path of the configuration: --config FILE"))
             return nil
         }
         return read(text, path: path, problems: problems, provesPlans: provesPlans, provesIntervals: provesIntervals)
@@ -86,8 +87,9 @@ public final class ConfigurationFile {
             let units = Set(configuration.devices.filter { $0.link == link }.compactMap(\.unit))
             if units.count > 1 {
                 value.problem(
-                    "cannot be any where the link has several units: one's value could be taken for another's",
-                    fix: "write the number that they answer as, or leave it out")
+                    .responseUnitAmbiguous,
+                    "must not be `any` on a link with several units: the gateway could take the value of one unit for the value of another",
+                    fix: "write the unit ID that the converter responds with, or remove the key")
             }
         }
         if provesPlans { configuration.links.forEach { prove($0, configuration) } }
@@ -103,7 +105,7 @@ public final class ConfigurationFile {
                 learned: provesIntervals ? IntervalFile(configuration) : nil
             ).rules(rules)
         }
-        if let minimise = root.take("minimise")?.mapping() {
+        if let minimise = root.take("privacy")?.mapping() {
             configuration.minimise = MinimiseKeys(
                 devices: configuration.devices, areAll: !hasUnreadDevices, alarmRules: configuration.rules,
                 resolve: resolve
@@ -152,7 +154,7 @@ public final class ConfigurationFile {
             guard let name = Self.name(key), let mapping = value.mapping() else { return nil }
             defer { mapping.finish() }
             linkNames[name] = key
-            let answersAs = mapping.take("answers_as")
+            let answersAs = mapping.take("response_unit_id")
             return LinkKeys(claims: claims, resolve: resolve).way(mapping, clientID: "\(gateway)-in-\(name)").map {
                 var link = Configuration.Link(name: name, way: $0)
                 link.answersAs = answersAs.flatMap { LinkKeys.answersAs($0, link) } ?? .asked
@@ -162,7 +164,8 @@ public final class ConfigurationFile {
         }
         if links.count > Self.mostLinks {
             value?.problem(
-                "has \(links.count) links; one gateway serves \(Self.mostLinks)", fix: "run a second gateway")
+                .tooManyLinks, "has \(links.count) links: one gateway serves at most \(Self.mostLinks)",
+                fix: "run a second gateway")
         }
         return links
     }
@@ -187,7 +190,7 @@ public final class ConfigurationFile {
         let linkValue = mapping.require("link", fix: "name one of the links")
         let link = linkValue.flatMap { self.link($0, among: links) }
         let tags = Self.tags(mapping.take("tags"))
-        let (unit, topic) = (mapping.take("unit"), mapping.take("topic"))
+        let (unit, topic) = (mapping.take("unit_id"), mapping.take("topic"))
         let provenance = mapping.take("provenance")
         let (ids, most, forget) = (mapping.take("ids"), mapping.take("max_devices"), mapping.take("forget_after"))
         let reorder = mapping.take("reorder_timeout")
@@ -200,24 +203,31 @@ public final class ConfigurationFile {
             let other = units.updateValue(name, forKey: "\(link.name)/\(unit)/\(map.name)")
         {
             key.problem(
-                "is read already, as \(other): unit \(unit) of \(link.name) with the map \(map.name)",
-                fix: "look at `unit`, or leave one of them out")
+                .deviceReadTwice,
+                "is already read as \(other): unit \(unit) on the link \(link.name), with the map \(map.name)",
+                fix: "correct `unit_id`, or remove one of the two devices")
         }
         var device = Configuration.ConfiguredDevice(
             name: name, map: map, link: link.name, address: address, tags: tags,
             tellsProvenance: Self.tellsProvenance(provenance, map))
         if !device.isBroughtByMessages {
             for value in [ids, most, forget] {
-                value?.problem("is of devices that messages bring", fix: "leave it out, or use a wildcard in `topic`")
+                value?.problem(
+                    .onlyForDiscoveredDevices, "is only for devices that the gateway discovers from messages",
+                    fix: "remove it, or write a wildcard in `topic`")
             }
         }
         device.allowedIDs = (ids?.sequence() ?? []).compactMap { $0.string().map { NamePattern($0) } }
-        if let ids, device.allowedIDs.isEmpty { ids.problem("should be a list of ids, or of patterns with *") }
+        if let ids, device.allowedIDs.isEmpty {
+            ids.problem(.emptyList, "must be a list of device IDs, or of patterns with *")
+        }
         device.maxDevices = most?.integer(in: 1...100_000, "how many devices there may be") ?? device.maxDevices
         device.forgetAfter = forget?.duration(atLeast: 60_000_000) ?? device.forgetAfter
-        if nodes == nil { reorder?.problem("is for edge nodes of Sparkplug B", fix: "leave it out") }
+        if nodes == nil {
+            reorder?.problem(.keyNotAllowedHere, "is only for edge nodes of Sparkplug B", fix: "remove it")
+        }
         device.reorderTimeout = reorder?.duration(atLeast: 0) ?? device.reorderTimeout
-        if device.reorderTimeout > 60_000_000 { reorder?.problem("should be at most 60s") }
+        if device.reorderTimeout > 60_000_000 { reorder?.problem(.valueOutOfBounds, "must be at most 60s") }
         return device
     }
 
@@ -229,7 +239,7 @@ public final class ConfigurationFile {
             guard let name = Self.name(key), let mapping = value.mapping() else { return nil }
             defer { mapping.finish() }
             if devices.contains(where: { $0.name == name }) {
-                key.problem("is the name of a device that is read", fix: "give it another")
+                key.problem(.nameTaken, "is already the name of a device under `devices`", fix: "choose another name")
             }
             let tags = Self.tags(mapping.take("tags"))
             let points = mapping.require("points", fix: "write points: { total: { expr: \"@a.power + @b.power\" } }")
@@ -251,7 +261,9 @@ public final class ConfigurationFile {
             map.points = SunSpecMaps(state: state).known(device)
             return map
         }
-        mapping.take("map")?.problem("is not for edge nodes, whose births say what they have", fix: "leave it out")
+        mapping.take("map")?.problem(
+            .keyNotAllowedHere, "is not allowed for edge nodes: their birth messages describe their metrics",
+            fix: "remove it")
         return .sparkplug
     }
 
@@ -259,7 +271,7 @@ public final class ConfigurationFile {
         let isFull = value?.word(["full": true, "none": false]) ?? false
         guard isFull else { return false }
         if map.form.limits != nil { return true }
-        value?.problem("is of registers: a message is what it is", fix: "leave it out")
+        value?.problem(.keyNotAllowedHere, "is only for devices that are read by registers", fix: "remove it")
         return false
     }
 
@@ -269,7 +281,9 @@ public final class ConfigurationFile {
         // One with a mistake of its own is one.
         if linkNames[name] != nil { return nil }
         let nearest = Spelling.nearest(to: name, among: linkNames.keys.sorted())
-        value.problem("is no link", fix: nearest.map { "did you mean \($0)?" } ?? "add it under `links`")
+        value.problem(
+            .unknownLink, "is not the name of a link",
+            fix: nearest.map { "did you mean \($0)?" } ?? "add it under `links`")
         return nil
     }
 
@@ -283,8 +297,8 @@ public final class ConfigurationFile {
             let others = TextFile.names(in: mapsFolder).filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }
             let nearest = Spelling.nearest(to: name, among: others)
             value.problem(
-                "has no file \(file)",
-                fix: nearest.map { "did you mean \($0)?" } ?? "put it there, or say where maps are with `maps:`")
+                .mapNotFound, "is not a device map: there is no file \(file)",
+                fix: nearest.map { "did you mean \($0)?" } ?? "add the file, or write the folder of the maps in `maps`")
             maps[name] = .some(nil)
             return nil
         }
@@ -292,14 +306,16 @@ public final class ConfigurationFile {
         do {
             text = try TextFile.read(file)
         } catch {
-            value.problem("cannot be read: \(error)")
+            value.problem(.unreadableFile, "cannot be read: \(error)")
             maps[name] = .some(nil)
             return nil
         }
         let map = DeviceMapFile.read(text, name: name, file: file, problems: problems)
         for failure in map.map(ExampleProof.failures) ?? [] where problems.provesExamples {
             problems.add(
-                Problem(file: file, line: failure.line, column: 1, message: failure.description, fix: ""))
+                Problem(
+                    file: file, line: failure.line, column: 1, code: .exampleFails, message: failure.description,
+                    fix: ""))
         }
         maps[name] = .some(map)
         return map
@@ -311,13 +327,13 @@ public final class ConfigurationFile {
         var limits = Configuration.OutboxLimits()
         if let size = mapping.take("max_size") {
             limits.maxSize = size.bytes() ?? limits.maxSize
-            if limits.maxSize < 4 << 20 { size.problem("should be at least 4MiB") }
+            if limits.maxSize < 4 << 20 { size.problem(.valueOutOfBounds, "must be at least 4MiB") }
         }
         if let age = mapping.take("max_age")?.duration(atLeast: 60_000_000) { limits.maxAge = age }
         if let keep = mapping.take("keep_sent")?.duration() { limits.keepSent = keep }
         if let memory = mapping.take("max_memory") {
             limits.maxMemory = memory.bytes().map { Int(clamping: $0) } ?? limits.maxMemory
-            if limits.maxMemory < 4 << 20 { memory.problem("should be at least 4MiB") }
+            if limits.maxMemory < 4 << 20 { memory.problem(.valueOutOfBounds, "must be at least 4MiB") }
         }
         if let interval = mapping.take("thin_interval")?.duration(atLeast: 1_000_000) { limits.thinInterval = interval }
         if let full = mapping.take("when_full") { limits.whenFull = Self.whenFull(full, limits.whenFull) }
@@ -328,15 +344,15 @@ public final class ConfigurationFile {
 
     /// A word for all lanes, or one by lane.
     private static func whenFull(
-        _ value: YAMLValue, _ defaults: [OutboxSettings.WhenFull]
-    ) -> [OutboxSettings.WhenFull] {
+        _ value: YAMLValue, _ defaults: PerLane<OutboxSettings.WhenFull>
+    ) -> PerLane<OutboxSettings.WhenFull> {
         let words: KeyValuePairs<String, OutboxSettings.WhenFull> = [
             "drop_oldest": .dropOldest, "drop_newest": .dropNewest, "thin": .thin, "pause": .pause,
         ]
-        if !value.isMapping { return value.word(words).map { one in defaults.map { _ in one } } ?? defaults }
+        if !value.isMapping { return value.word(words).map(PerLane.init(repeating:)) ?? defaults }
         guard let mapping = value.mapping() else { return defaults }
         defer { mapping.finish() }
-        return zip(Lane.allCases, defaults).map { mapping.take($0.name)?.word(words) ?? $1 }
+        return PerLane.each { mapping.take($0.name)?.word(words) ?? defaults[$0] }
     }
 
     private static func admin(_ mapping: YAMLMapping) -> Configuration.Listen? {
@@ -346,7 +362,8 @@ public final class ConfigurationFile {
         guard let (host, port) = listen.endpoint(defaultPort: nil) else { return Configuration.defaultAdmin }
         if !["127.0.0.1", "localhost", "::1"].contains(host) {
             listen.problem(
-                "should be on this machine only: the page asks for no password", fix: "write 127.0.0.1:\(port)")
+                .adminNotLoopback, "must be a loopback address: the page has no password",
+                fix: "write 127.0.0.1:\(port)")
         }
         return Configuration.Listen(host: host, port: Int(port))
     }
@@ -362,7 +379,9 @@ public final class ConfigurationFile {
                 return byte < 128 && (character.isLetter || character.isNumber || ".-".contains(character))
             }
             guard isHost, !name.isEmpty, host.utf8.count <= 253 else {
-                entry.problem("is not a host name", fix: "write it without scheme, port and path, as headgate.example")
+                entry.problem(
+                    .invalidHostName, "is not a host name",
+                    fix: "write it without scheme, port and path, for example headgate.example")
                 return nil
             }
             return host
@@ -398,7 +417,7 @@ public final class ConfigurationFile {
                     || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: "-")
             }
         if !isRight {
-            value.problem("should be a name of a-z, 0-9 and -", fix: "up to 64 of them")
+            value.problem(.invalidName, "must be a name of a-z, 0-9 and -", fix: "use at most 64 characters")
             return nil
         }
         return text

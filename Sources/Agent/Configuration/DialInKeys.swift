@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Modbus
 import YAMLText
 
@@ -13,7 +14,8 @@ struct DialInKeys {
         guard let (host, port) = address.endpoint(defaultPort: nil) else { return nil }
         if !claims.claim("dial-in", String(port)) {
             address.problem(
-                "is the port of another link: two links cannot listen on the same port", fix: "give each its own")
+                .portTaken, "is also the port of another link: two links cannot listen on one port",
+                fix: "give each link its own port")
         }
         return DialInPort(
             host: host, port: port, isRTU: isRTU, ranges: from.map(Self.ranges) ?? [],
@@ -22,13 +24,17 @@ struct DialInKeys {
 
     private static func ranges(_ value: YAMLValue) -> [NetworkRange] {
         guard let entries = value.sequence() else { return [] }
-        if entries.isEmpty { value.problem("has no range", fix: "write from: [10.20.0.0/16], or leave it out") }
+        if entries.isEmpty {
+            value.problem(
+                .emptyList, "must have at least one range", fix: "write from: [10.20.0.0/16], or remove the key")
+        }
         return entries.compactMap { entry in
             guard let text = entry.string() else { return nil }
             if let range = NetworkRange(text) { return range }
             let network = network(of: text)
             entry.problem(
-                network == nil ? "is no range of addresses" : "is an address in a range, and not the range",
+                .invalidNetworkRange,
+                network == nil ? "is not a range of addresses" : "is an address inside a range, not the range itself",
                 fix: network.map { "write \($0), or the address alone" } ?? "write 10.20.0.0/16, 10.20.0.31 or fd00::/8"
             )
             return nil
@@ -54,7 +60,7 @@ struct DialInKeys {
         let words = mapping.require("is", fix: "write what the registers hold: is: \"SN-4711\", or is: [21365, 28243]")
             .map(Self.words)
         guard let address, let words, !words.isEmpty else { return nil }
-        if address + words.count > 65_536 { value.problem("has registers beyond 65535") }
+        if address + words.count > 65_536 { value.problem(.invalidIdentity, "has registers beyond address 65535") }
         return DialInPort.Identity(
             unit: UInt8(clamping: unit), table: table, address: UInt16(clamping: address), words: words)
     }
@@ -76,7 +82,9 @@ struct DialInKeys {
             }
         }
         guard (1...Self.mostWords).contains(words.count) else {
-            value.problem("should be 1 to \(Self.mostWords) registers, or as many pairs of characters")
+            value.problem(
+                .invalidIdentity, "must be 1 to \(Self.mostWords) registers, or a text of that many pairs of characters"
+            )
             return []
         }
         return words

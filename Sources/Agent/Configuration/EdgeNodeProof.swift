@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Inputs
 import Sparkplug
 import YAMLText
@@ -15,16 +16,16 @@ extension ConfigurationFile {
         }
         if host != nil, patterns.isEmpty {
             linkNames[link.name]?.problem(
-                "is a primary host that no device listens to edge nodes for, which would send what they kept to nobody",
-                fix: "add a device with sparkplug: GROUP/NODE, or leave out sparkplug_host")
+                .primaryHostWithoutEdgeNodes,
+                "makes this gateway a primary host, but no device of the link reads edge nodes: they would send their stored data, and no one would store it",
+                fix: "add a device with sparkplug: GROUP/NODE, or remove `sparkplug_host`")
         }
         for (place, one) in patterns.enumerated() {
             for other in patterns[..<place] where one.crosses(other) {
                 linkNames[link.name]?.problem(
-                    "has edge nodes that are both \(other.group)/\(other.node) and \(one.group)/\(one.node)",
-                    fix:
-                        "a broker may send their messages twice: let one of the patterns hold the other, or make two links"
-                )
+                    .edgeNodesOverlap,
+                    "has edge nodes that match both \(other.group)/\(other.node) and \(one.group)/\(one.node): the broker may send their messages twice",
+                    fix: "write patterns of which one includes the other, or use two links")
             }
         }
     }

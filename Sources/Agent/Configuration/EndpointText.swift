@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import YAMLText
 
 extension YAMLValue {
@@ -8,7 +9,7 @@ extension YAMLValue {
     func endpoint(defaultPort: UInt16?) -> (host: String, port: UInt16)? {
         guard let text = string() else { return nil }
         guard let found = EndpointText.parse(text, defaultPort: defaultPort) else {
-            problem("should be host:port", fix: "write 10.20.0.31:\(defaultPort ?? 9_464)")
+            problem(.invalidEndpoint, "must be host:port", fix: "write 10.20.0.31:\(defaultPort ?? 9_464)")
             return nil
         }
         return found

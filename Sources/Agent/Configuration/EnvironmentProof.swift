@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Glibc
 import Modbus
 import YAMLText
@@ -13,10 +14,14 @@ extension YAMLValue {
         guard provesEnvironment else { return path }
         do {
             if !(try TextFile.read(path)).contains("-----BEGIN ") {
-                problem("names \(path), which is no PEM file", fix: "convert it: openssl x509 -in FILE -out FILE.pem")
+                problem(
+                    .notAPEMFile, "names \(path), which is not a PEM file",
+                    fix: "convert it: openssl x509 -in FILE -out FILE.pem")
             }
         } catch {
-            problem("cannot be read: \(error)", fix: "create it, or run check --no-environment on another machine")
+            problem(
+                .unreadableFile, "cannot be read: \(error)",
+                fix: "create the file, or use check --no-environment on another machine")
         }
         return path
     }
@@ -26,7 +31,9 @@ extension YAMLValue {
         do {
             _ = try secret.reveal()
         } catch {
-            problem("cannot be read: \(error)", fix: "create it, or run check --no-environment on another machine")
+            problem(
+                .unreadableFile, "cannot be read: \(error)",
+                fix: "create the file, or use check --no-environment on another machine")
         }
     }
 
@@ -34,7 +41,9 @@ extension YAMLValue {
     func proveFolder(of path: String) {
         let folder = TextFile.folder(of: path)
         guard provesEnvironment, let reason = Self.reasonNotWritable(folder) else { return }
-        problem("needs the folder \(folder): \(reason)", fix: "make it, or give it to the gateway's user")
+        problem(
+            .folderNotUsable, "needs the folder \(folder): \(reason)",
+            fix: "create it, or make the user of the gateway its owner")
     }
 
     /// A folder that the gateway makes if it is not there.
@@ -46,7 +55,9 @@ extension YAMLValue {
         }
         let existing = nearest.isEmpty ? (folder.hasPrefix("/") ? "/" : ".") : String(nearest)
         guard let reason = Self.reasonNotWritable(existing) else { return }
-        problem("cannot be made or written: \(existing): \(reason)", fix: "make it, and give it to the gateway's user")
+        problem(
+            .folderNotUsable, "cannot be created or written: \(existing): \(reason)",
+            fix: "create it, and make the user of the gateway its owner")
     }
 
     private static func reasonNotWritable(_ folder: String) -> String? {
@@ -60,17 +71,23 @@ extension YAMLValue {
 extension SerialLine {
     /// Why the line cannot be opened now; nil if nothing speaks against it. An adapter may be connected later, so this is no
     /// mistake. The line is not opened: that would set its speed and its control signals.
-    var noteOfDevice: String? {
+    var noteOfDevice: (Code, String)? {
         var status = stat()
         guard stat(device, &status) == 0 else {
             let reason = String(cString: strerror(errno))
-            return "\(device): \(reason); connect the adapter, or look for its name in /dev/serial/by-id"
+            return (
+                .serialLineMissing,
+                "\(device): \(reason); connect the adapter, or look for its name in /dev/serial/by-id"
+            )
         }
         // The character devices of major number 1 are those of memory: /dev/null, /dev/zero.
         guard status.st_mode & S_IFMT == S_IFCHR, status.st_rdev >> 8 != 1 else {
-            return "\(device) is no serial line; look for its name in /dev/serial/by-id"
+            return (.serialLineMissing, "\(device) is not a serial line; look for its name in /dev/serial/by-id")
         }
         guard access(device, R_OK | W_OK) != 0 else { return nil }
-        return "\(device): \(String(cString: strerror(errno))); add the gateway's user to the group dialout"
+        return (
+            .serialLineMissing,
+            "\(device): \(String(cString: strerror(errno))); add the user of the gateway to the group dialout"
+        )
     }
 }

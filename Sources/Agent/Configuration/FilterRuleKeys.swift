@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Events
 import YAMLText
@@ -8,7 +9,7 @@ import YAMLText
 /// The `filters` of a configuration.
 struct FilterRuleKeys {
     private static let fix =
-        "write - { devices: meter-*, points: power_*, deadband: 5, at_least: 30s }"
+        "write - { devices: meter-*, points: power_*, deadband: 5, max_interval: 30s }"
 
     let devices: [Configuration.ConfiguredDevice]
     /// Whether none is missing for a mistake of its own.
@@ -19,7 +20,7 @@ struct FilterRuleKeys {
         for entry in value.sequence() ?? [] {
             guard let mapping = entry.mapping() else { continue }
             let rule = Self.rule(mapping)
-            if rule.changes.isEmpty { entry.problem("changes nothing", fix: Self.fix) }
+            if rule.changes.isEmpty { entry.problem(.noEffect, "changes nothing", fix: Self.fix) }
             rules.append(rule)
             prove(rules, entry)
         }
@@ -45,18 +46,22 @@ struct FilterRuleKeys {
         if isOfNumbers, !points.isEmpty, areAll, !points.contains(where: \.point.isNumber),
             !meant.contains(where: \.describesItself)
         {
-            entry.problem("is of numbers only, and is meant for no point that is one", fix: "look at `points`")
+            entry.problem(
+                .filterNeedsNumbers, "has a filter for numbers, but selects no point that is a number",
+                fix: "correct `points`")
         }
         for (device, point) in points {
             let filters = rules.filters(of: point, device.described)
             let (name, place) = (point.name, device.name)
             if let contradiction = filters.contradiction {
-                return entry.problem("for \(name) of \(place): \(contradiction.message)", fix: contradiction.fix)
+                return entry.problem(
+                    .filterConflict, "for \(name) of \(place): \(contradiction.message)", fix: contradiction.fix)
             }
             if filters.swing != nil, point.lane == .critical {
                 return entry.problem(
-                    "`swing` holds readings back, and \(name) of \(place) is critical",
-                    fix: "leave it out, or add - { devices: \(place), points: \(name), swing: none }")
+                    .filterDelaysCritical,
+                    "has `swinging_door`, which delays readings, and the point \(name) of \(place) is critical",
+                    fix: "remove it, or add - { devices: \(place), points: \(name), swinging_door: none }")
             }
         }
     }

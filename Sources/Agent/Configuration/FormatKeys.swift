@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import MQTT
 import Outputs
 import Sparkplug
@@ -22,7 +23,7 @@ struct FormatKeys {
         format = mapping.take("format")
         registry = mapping.take("registry")
         sparkplug = mapping.take("sparkplug")
-        wait = mapping.take("wait")
+        wait = mapping.take("max_delay")
         word =
             format?.word(["json": .json, "avro": .avro, "sparkplug": .sparkplug, "block": .block]) ?? .json
     }
@@ -31,9 +32,11 @@ struct FormatKeys {
     func format(
         of output: Configuration.ConfiguredOutput, gateway: String, resolve: @escaping (String) -> String
     ) -> Configuration.ConfiguredOutput.Format? {
-        if word != .avro { registry?.problem("is for `format: avro`", fix: "leave it out") }
-        if word != .sparkplug { sparkplug?.problem("is for `format: sparkplug`", fix: "leave it out") }
-        if word != .block { wait?.problem("is for `format: block`", fix: "leave it out") }
+        if word != .avro { registry?.problem(.keyNotAllowedHere, "is only for `format: avro`", fix: "remove it") }
+        if word != .sparkplug {
+            sparkplug?.problem(.keyNotAllowedHere, "is only for `format: sparkplug`", fix: "remove it")
+        }
+        if word != .block { wait?.problem(.keyNotAllowedHere, "is only for `format: block`", fix: "remove it") }
         switch word {
         case .json: return .json
         case .block: return block(output)
@@ -48,7 +51,9 @@ struct FormatKeys {
         switch output.way {
         case .kafka, .mqtt: break
         case .file, .stdout:
-            format?.problem("is for `kafka` and `mqtt`", fix: "files and standard output have an event a line, as JSON")
+            format?.problem(
+                .formatNotForOutput, "is only for outputs to Kafka and MQTT",
+                fix: "remove it: files and standard output contain one JSON event in each line")
         }
         guard let registry else {
             format.map(RegistryKeys.missing)
@@ -57,8 +62,8 @@ struct FormatKeys {
         guard let configured = RegistryKeys(resolve: resolve).registry(registry) else { return nil }
         if configured.strategy == .topicName, !output.topic.isOfOneRecord {
             registry.problem(
-                "has one subject a topic, and the topic is of several records",
-                fix: "write subject: topic_record_name, or put {kind} and {map} into the topic")
+                .formatConflict, "has one subject for each topic, but the topic contains several kinds of records",
+                fix: "write subject: topic_record_name, or write {kind} and {map} in the topic")
         }
         return .avro(configured)
     }
@@ -68,19 +73,22 @@ struct FormatKeys {
         case .kafka(let settings, _):
             if settings.isExactlyOnce {
                 format?.problem(
-                    "has many events in a message: `exactly_once` looks for each", fix: "leave one of them out")
+                    .formatConflict, "puts many events into a message, and `exactly_once` compares single events",
+                    fix: "remove one of the two")
             }
         case .mqtt: break
         case .file, .stdout:
-            format?.problem("is for `kafka` and `mqtt`", fix: "files and standard output have an event a line, as JSON")
+            format?.problem(
+                .formatNotForOutput, "is only for outputs to Kafka and MQTT",
+                fix: "remove it: files and standard output contain one JSON event in each line")
         }
         if output.topic.isOfDevice {
             format?.problem(
-                "has the events of all devices in a message",
-                fix: "leave all places but {gateway} and {lane} out of `topic`")
+                .formatConflict, "puts the events of all devices into one message",
+                fix: "use only {gateway} and {lane} as places in `topic`")
         }
         let microseconds = wait?.duration(atLeast: 0) ?? 5_000_000
-        if microseconds > Self.longestWait { wait?.problem("is at most an hour") }
+        if microseconds > Self.longestWait { wait?.problem(.valueOutOfBounds, "must be at most 1h") }
         return .block(wait: .microseconds(min(microseconds, Self.longestWait)))
     }
 
@@ -90,12 +98,18 @@ struct FormatKeys {
         _ output: Configuration.ConfiguredOutput, _ gateway: String
     ) -> Configuration.ConfiguredOutput.Format? {
         guard case .mqtt(let brokers, let retain) = output.way else {
-            format?.problem("is for `mqtt`", fix: "name a broker: mqtt: mqtt://host")
+            format?.problem(
+                .formatNotForOutput, "is only for outputs to MQTT", fix: "write the broker: mqtt: mqtt://host")
             return nil
         }
-        if retain { format?.problem("has nothing that a broker keeps", fix: "leave `retain` out") }
+        if retain {
+            format?.problem(
+                .formatConflict, "must not have `retain`: Sparkplug messages are not retained", fix: "remove `retain`")
+        }
         guard let sparkplug else {
-            format?.problem("needs to know its group", fix: "write sparkplug: { group: plant-1 }")
+            format?.problem(
+                .missingKey, "must have `sparkplug` with the group of the edge node",
+                fix: "write sparkplug: { group: plant-1 }")
             return nil
         }
         guard let mapping = sparkplug.mapping() else { return nil }
@@ -111,8 +125,9 @@ struct FormatKeys {
         }
         if isAlone.contains(false) {
             sparkplug.problem(
-                "is the edge node of another output at this broker: their births and numbers would mix",
-                fix: "give one of them another node")
+                .edgeNodeTaken,
+                "is also the edge node of another output at this broker: their births and sequence numbers would mix",
+                fix: "give one of them another `node`")
         }
         return .sparkplug(SparkplugNodeName(group: group, node: node), primaryHost: host ?? nil, qos: qos)
     }

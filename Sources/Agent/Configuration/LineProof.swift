@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Inputs
 import Modbus
@@ -22,10 +23,11 @@ extension ConfigurationFile {
             "\($0.points.count) points of \($0.device) that are read together take \(Int($0.load * 100)) %"
         }
         linkNames[link.name]?.problem(
-            "cannot carry its polls: they take \(Int(clamping: Int64(plan.load * 100))) % of its time"
+            .serialLineOverloaded,
+            "is too slow for its polls: they take \(Int(clamping: Int64(plan.load * 100))) % of the time"
                 + (dearest.map { ", \($0)" } ?? ""),
-            fix: (enough.map { "write baud: \($0) where the devices allow it, or " } ?? "")
-                + "raise `every` in the maps; headgate plan shows each request")
+            fix: (enough.map { "write baud: \($0) if the devices support it, or " } ?? "")
+                + "write a longer `every` in the maps; headgate plan lists each request")
     }
 
     /// Usual speeds of lines.

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import MQTT
 import Modbus
 import YAMLText
@@ -14,7 +15,9 @@ struct LinkKeys {
         let (tcp, rtu, mqtt) = (mapping.take("tcp"), mapping.take("rtu"), mapping.take("mqtt"))
         let listen = mapping.take("listen")
         if [tcp, rtu, mqtt, listen].compactMap(\.self).count > 1 {
-            mapping.problem("needs one of `tcp`, `rtu`, `listen` and `mqtt`", fix: "make a link of each")
+            mapping.problem(
+                .needsExactlyOneOf, "must have exactly one of `tcp`, `rtu`, `listen` and `mqtt`",
+                fix: "add a link for each")
         }
         if let mqtt {
             let share = mapping.take("share")
@@ -22,21 +25,25 @@ struct LinkKeys {
             let host = hostValue.flatMap { SparkplugKeys.level($0, "a host id") }
             let broker = BrokerKeys(mapping, claims: claims, resolve: resolve)
                 .broker(mqtt, clientID: clientID)
-            if broker?.settings.version == .v311 { share?.problem("is of MQTT 5", fix: "write version: 5") }
+            if broker?.settings.version == .v311 {
+                share?.problem(.keyNotAllowedHere, "is only for MQTT 5", fix: "write version: 5")
+            }
             let name = share.flatMap(BrokerKeys.share)
             if let host, let settings = broker?.settings,
                 !claims.claim("host", settings.host, String(settings.port), host)
             {
                 hostValue?.problem(
-                    "is the host id of another link at this broker: each would publish the other's state",
-                    fix: "give each a host id of its own, or make one link of the two")
+                    .primaryHostTaken,
+                    "is also the host ID of another link at this broker: each would overwrite the state of the other",
+                    fix: "give each its own host ID, or combine the two links")
             }
             return broker.map { .mqtt($0, share: name, sparkplugHost: host) }
         }
         let (from, identity) = (mapping.take("from"), mapping.take("identity"))
         if listen == nil {
             for value in [from, identity] {
-                value?.problem("is of links that devices dial", fix: "leave it out, or write `listen`")
+                value?.problem(
+                    .keyNotAllowedHere, "is only for links with `listen`", fix: "remove it, or write `listen`")
             }
         }
         let timeout = mapping.take("timeout")?.duration(atLeast: 1_000) ?? 1_000_000
@@ -53,22 +60,26 @@ struct LinkKeys {
         }
         if let rtu {
             guard let device = rtu.string() else { return nil }
-            if device.isEmpty { rtu.problem("should be the path of a serial line", fix: "write rtu: /dev/ttyUSB0") }
+            if device.isEmpty {
+                rtu.problem(.invalidEndpoint, "must be the path of a serial line", fix: "write rtu: /dev/ttyUSB0")
+            }
             if !device.isEmpty, !claims.claim("line", FilePath.resolved(device)) {
                 rtu.problem(
-                    "is another link's line, which carries one master at a time",
-                    fix: "give all devices of the line the same link")
+                    .serialLineTaken, "is also the line of another link: a line has one master",
+                    fix: "put all devices of the line on one link")
             }
             return .modbus(.serial(Self.line(device, mapping)), timeout: timeout)
         }
-        mapping.problem("needs `tcp`, `rtu`, `listen` or `mqtt`", fix: "write { tcp: 10.20.0.31:502 }")
+        mapping.problem(
+            .needsExactlyOneOf, "must have one of `tcp`, `rtu`, `listen` and `mqtt`",
+            fix: "write { tcp: 10.20.0.31:502 }")
         return nil
     }
 
     /// `N` or `any`.
     static func answersAs(_ value: YAMLValue, _ link: Configuration.Link) -> AnsweringUnit? {
         guard case .modbus = link.way else {
-            value.problem("is of Modbus links", fix: "leave it out")
+            value.problem(.keyNotAllowedHere, "is only for Modbus links", fix: "remove it")
             return nil
         }
         if value.scalar == "any" { return .any }

@@ -1,14 +1,15 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Events
 import Schemas
 import YAMLText
 
-/// The `minimise` of a configuration.
+/// The `privacy` of a configuration.
 struct MinimiseKeys {
-    private static let fix = "write - { points: patient_id, token: hospital-a }"
+    private static let fix = "write - { points: patient_id, pseudonymise: hospital-a }"
 
     let devices: [Configuration.ConfiguredDevice]
     /// Whether none is missing for a mistake of its own.
@@ -28,14 +29,16 @@ struct MinimiseKeys {
             rules.points.append(rule)
             prove(rule, entry)
         }
-        for entry in mapping.take("names")?.sequence() ?? [] {
+        for entry in mapping.take("device_ids")?.sequence() ?? [] {
             guard let names = names(entry) else { continue }
             needsKeys = entry
             rules.names.append(names)
         }
         mapping.finish()
         if keys == nil, let needsKeys {
-            needsKeys.problem("needs `keys`", fix: "write keys: { file: /run/credentials/headgate/tokens }")
+            needsKeys.problem(
+                .missingKey, "must have `keys` beside it", fix: "write keys: { file: /run/credentials/headgate/tokens }"
+            )
         }
         for device in devices {
             prove(rules, device, mapping)
@@ -49,20 +52,22 @@ struct MinimiseKeys {
         defer { mapping.finish() }
         let selection = Selection(mapping)
         let (drop, mask) = (mapping.take("drop"), mapping.take("mask"))
-        let (step, token) = (mapping.take("generalise"), mapping.take("token"))
+        let (step, token) = (mapping.take("generalise"), mapping.take("pseudonymise"))
         guard [drop, mask, step, token].compactMap(\.self).count == 1 else {
-            entry.problem("needs one of `drop`, `mask`, `generalise` and `token`", fix: Self.fix)
+            entry.problem(
+                .needsExactlyOneOf, "must have exactly one of `drop`, `mask`, `generalise` and `pseudonymise`",
+                fix: Self.fix)
             return nil
         }
         let way: MinimiseRule.Way?
         if let drop {
-            if drop.boolean() == false { drop.problem("changes nothing", fix: "leave the entry out") }
+            if drop.boolean() == false { drop.problem(.noEffect, "changes nothing", fix: "remove the entry") }
             way = .drop
         } else if let mask {
             way = mask.integer(in: 0...64, "how many characters are left").map { .mask(keep: $0) }
         } else if let step {
             way = step.number().flatMap { $0 > 0 && $0.isFinite ? .generalise(step: $0) : nil }
-            if way == nil { step.problem("should be a step above 0", fix: "write generalise: 10") }
+            if way == nil { step.problem(.invalidNumber, "must be a step greater than 0", fix: "write generalise: 10") }
         } else {
             way = token.flatMap(Self.authority)
                 .map { .token(authority: $0) }
@@ -74,13 +79,16 @@ struct MinimiseKeys {
         guard let mapping = entry.mapping() else { return nil }
         defer { mapping.finish() }
         let selection = Selection(mapping, hasPoints: false)
-        let authority = mapping.require("token", fix: "write token: hospital-a").flatMap(Self.authority)
+        let authority = mapping.require("pseudonymise", fix: "write pseudonymise: hospital-a").flatMap(Self.authority)
         let meant = selection.meant(devices, entry, areAll: areAll)
         if !meant.isEmpty, !meant.contains(where: \.hasNamesOfMessages) {
-            entry.problem("is meant for devices whose names stand in the configuration", fix: "change them there")
+            entry.problem(
+                .privacyNamesConfigured, "selects devices whose names are in the configuration, not in messages",
+                fix: "change the names under `devices`")
         } else if let nodes = meant.first(where: { $0.isMany && !$0.hasNamesOfMessages }) {
             entry.problem(
-                "is meant for the edge nodes of \(nodes.name), whose names stay", fix: "name others in `devices`")
+                .privacyNamesConfigured, "selects the edge nodes of \(nodes.name), whose names cannot be replaced",
+                fix: "name other devices in `devices`")
         }
         return authority.map { MinimisedNames(selection: selection, authority: $0) }
     }
@@ -88,7 +96,9 @@ struct MinimiseKeys {
     private static func authority(_ value: YAMLValue) -> String? {
         guard let text = value.string() else { return nil }
         if text.isEmpty || text.contains("\0") {
-            value.problem("should name who gives the ids", fix: "write token: hospital-a")
+            value.problem(
+                .invalidName, "must be the name of the authority that assigns the IDs",
+                fix: "write pseudonymise: hospital-a")
             return nil
         }
         return text
@@ -100,7 +110,9 @@ struct MinimiseKeys {
         let meant = rule.selection.meant(devices, entry, areAll: areAll)
         let points = rule.selection.meantPoints(of: meant, entry, areAll: areAll).map(\.point)
         if case .generalise = rule.way, let point = points.first(where: { $0.form == .text || $0.form == .boolean }) {
-            entry.problem("generalises \(point.name), which is no number", fix: "mask it, or drop it")
+            entry.problem(
+                .privacyNeedsNumbers, "has `generalise` for the point \(point.name), which is not a number",
+                fix: "write `mask` or `drop` instead")
         }
     }
 
@@ -110,13 +122,15 @@ struct MinimiseKeys {
         guard let first = treated.first else { return }
         if device.tellsProvenance {
             mapping.problem(
-                "takes \(first.name) away, and `provenance` of \(device.name) tells the registers that it is in",
-                fix: "leave `provenance` out")
+                .privacyBypassed,
+                "hides \(first.name), and `provenance` of \(device.name) sends the registers of that point",
+                fix: "remove `provenance`")
         }
         if let point = treated.first(where: { $0.writable != nil }) {
             mapping.problem(
-                "takes \(point.name) of \(device.name) away, which may be written: an event tells of it each time",
-                fix: "leave `writable` out of the map")
+                .privacyBypassed,
+                "hides \(point.name) of \(device.name), which is writable: each write is an event with the value",
+                fix: "remove `writable` from the map")
         }
     }
 }
@@ -137,8 +151,8 @@ extension MinimiseKeys {
             let points = rule.points.filter { $0.device == device.name || $0.device == nil && isMeant }
             if let point = points.map(\.point).first(where: isGone) {
                 mapping.problem(
-                    "takes \(point) of \(device.name) away, which the rule \(rule.name) looks at",
-                    fix: "leave one of them out, or compute in the map what the rule has to know")
+                    .privacyBreaksRule, "hides \(point) of \(device.name), which the rule \(rule.name) needs",
+                    fix: "remove one of the two, or compute in the map the derived point that the rule needs")
             }
         }
         for computed in devices {
@@ -146,8 +160,8 @@ extension MinimiseKeys {
             let inputs = computed.map.points.compactMap(\.derived).flatMap(\.program.inputs)
             if let point = inputs.first(where: { $0.device == device.name && isGone($0.point) })?.point {
                 mapping.problem(
-                    "takes \(point) of \(device.name) away, which \(computed.name) is computed of",
-                    fix: "leave one of them out")
+                    .privacyBreaksDerived, "hides \(point) of \(device.name), from which \(computed.name) is computed",
+                    fix: "remove one of the two")
             }
         }
     }

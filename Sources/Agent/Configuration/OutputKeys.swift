@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Events
 import Outputs
@@ -33,7 +34,7 @@ struct OutputKeys {
             let ways = [kafka, mqtt, file, stdout].compactMap(\.self)
             guard ways.count == 1 else {
                 value.problem(
-                    "needs one of `kafka`, `mqtt`, `file` and `stdout`, and no more",
+                    .needsExactlyOneOf, "must have exactly one of `kafka`, `mqtt`, `file` and `stdout`",
                     fix: "write { file: events.jsonl }")
                 return nil
             }
@@ -67,14 +68,18 @@ struct OutputKeys {
             _ = selection.meantPoints(of: selection.meant(devices, entry, areAll: areAll), entry, areAll: areAll)
             return selection
         }
-        if entries.isEmpty { value.problem("allows nothing", fix: "write allow: [{ points: [power_*, energy] }]") }
+        if entries.isEmpty {
+            value.problem(.emptyList, "allows nothing", fix: "write allow: [{ points: [power_*, energy] }]")
+        }
         return entries
     }
 
     private func tags(_ value: YAMLValue, of output: Configuration.ConfiguredOutput) -> Set<String> {
         let names = Set((value.sequence() ?? []).compactMap { $0.string() })
         if let other = output.topic.tags.first(where: { !names.contains($0) }) {
-            value.problem("lacks \(other), which the topic tells", fix: "add it, or leave it out of the topic")
+            value.problem(
+                .topicTagMissing, "does not include \(other), which the topic contains",
+                fix: "add it, or remove it from the topic")
         }
         proveTags(names, value)
         return names
@@ -84,7 +89,7 @@ struct OutputKeys {
         let known = Set(devices.flatMap { $0.tags.map(\.name) })
         guard areAll, let unknown = names.subtracting(known).min() else { return }
         value.problem(
-            "names the tag \(unknown), which no device has",
+            .unknownTag, "names the tag \(unknown), which no device has",
             fix: Spelling.nearest(to: unknown, among: known.sorted()).map { "did you mean \($0)?" } ?? "")
     }
 
@@ -94,15 +99,20 @@ struct OutputKeys {
         for (key, value) in value.mapping()?.all() ?? [] {
             guard let own = key.scalar, let told = value.string() else { continue }
             guard let from = UnitOfMeasure(own), !own.isEmpty else {
-                key.problem("is no unit of UCUM: `\(own)`", fix: UCUM.meant(by: own).map { "write \($0)" } ?? "")
+                key.problem(
+                    .unknownUnit, "is not a UCUM unit: `\(own)`", fix: UCUM.meant(by: own).map { "write \($0)" } ?? "")
                 continue
             }
             guard let to = UnitOfMeasure(told), !told.isEmpty else {
-                value.problem("is no unit of UCUM: `\(told)`", fix: UCUM.meant(by: told).map { "write \($0)" } ?? "")
+                value.problem(
+                    .unknownUnit, "is not a UCUM unit: `\(told)`", fix: UCUM.meant(by: told).map { "write \($0)" } ?? ""
+                )
                 continue
             }
             guard let conversion = from.conversion(to: to) else {
-                value.problem("is of another kind than \(own)", fix: "name a unit of what \(own) measures")
+                value.problem(
+                    .incompatibleUnit, "cannot be converted from \(own): the two measure different quantities",
+                    fix: "write a unit of the same quantity")
                 continue
             }
             let scaling = Scaling(scale: conversion.scale, offset: conversion.offset)
@@ -115,12 +125,14 @@ struct OutputKeys {
         guard let value = mapping.require("topic", fix: "write topic: telemetry.{map}"), let text = value.string()
         else { return nil }
         guard let template = TopicTemplate(text), !text.isEmpty, !text.contains("+"), !text.contains("#") else {
-            value.problem("is not a topic", fix: "places in it are \(TopicTemplate.places)")
+            value.problem(.invalidTopic, "is not a valid topic", fix: "use these places: \(TopicTemplate.places)")
             return nil
         }
         proveTags(Set(template.tags), value)
         if isKafka, !template.isForKafka {
-            value.problem("is not a topic of Kafka", fix: "letters, digits, dots, _ and - are; write telemetry.{map}")
+            value.problem(
+                .invalidKafkaTopic, "is not a valid Kafka topic",
+                fix: "use letters, digits, dots, _ and -, for example telemetry.{map}")
         }
         return template
     }
@@ -130,7 +142,9 @@ struct OutputKeys {
         let brokers = listed.compactMap { $0.endpoint(defaultPort: 9_092) }.map {
             $0.host.contains(":") ? "[\($0.host)]:\($0.port)" : "\($0.host):\($0.port)"
         }
-        if brokers.isEmpty { value.problem("needs at least one broker", fix: "write kafka: [broker-1:9092]") }
+        if brokers.isEmpty {
+            value.problem(.emptyList, "must have at least one broker", fix: "write kafka: [broker-1:9092]")
+        }
         var settings = KafkaOutputSettings(brokers: brokers, clientID: mapping.take("client_id")?.string() ?? gateway)
         settings.compression =
             mapping.take("compression")?.word([
@@ -178,7 +192,7 @@ struct OutputKeys {
         defer { mapping.finish() }
         let (certificate, key) = (mapping.take("certificate"), mapping.take("key"))
         if (certificate == nil) != (key == nil) {
-            value.problem("needs `certificate` and `key` together")
+            value.problem(.incompletePair, "must have both `certificate` and `key`")
         }
         return .init(
             ca: mapping.take("ca")?.pemFile(resolve), certificate: certificate?.pemFile(resolve),
@@ -201,16 +215,17 @@ struct OutputKeys {
         guard let path = value.string().map(resolve) else { return nil }
         if FilePath.isInside(path, state) {
             value.problem(
-                "is inside the state folder (\(state)), whose files are the gateway's own", fix: "write it elsewhere")
+                .fileInStateFolder, "is inside the state folder (\(state)), which only the gateway writes to",
+                fix: "write the file elsewhere")
         }
         let resolved = FilePath.resolved(path)
         if resolved == FilePath.resolved(file) {
-            value.problem("is this configuration", fix: "name another file")
+            value.problem(.fileTaken, "is the file of this configuration", fix: "write the name of another file")
         }
         if !([resolved] + (0..<keep).map { "\(resolved).\($0 + 1)" }).allSatisfy({ claims.claim("file", $0) }) {
             value.problem(
-                "is another output's file too, or one that the other becomes when it is full",
-                fix: "give each a file of its own")
+                .fileTaken, "is also a file of another output, or a name to which the other output rotates its file",
+                fix: "give each output its own file")
         }
         value.proveFolder(of: path)
         return .file(path: path, rotate: Int(clamping: rotate), keep: keep, mode: mode)
@@ -221,7 +236,8 @@ struct OutputKeys {
         guard let text = value.scalar, (3...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8),
             mode & 0o600 == 0o600, mode & ~0o666 == 0
         else {
-            value.problem("should be the permissions of a file", fix: "write mode: 0640, which is the default, or 0600")
+            value.problem(
+                .invalidFileMode, "must be the permissions of a file", fix: "write mode: 0640 (the default) or 0600")
             return nil
         }
         return mode

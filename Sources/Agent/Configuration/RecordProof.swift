@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Events
 import YAMLText
@@ -24,8 +25,9 @@ extension ConfigurationFile {
                 let shifted = map.points.first { $0.isDistance && output.units[$0.sentUnit]?.movesZero ?? false }
                 guard let point = shifted, let change = output.units[point.sentUnit] else { continue }
                 outputs?.problem(
-                    "tells \(point.sentUnit) as \(change.unit) in \(output.name), which has another zero, and "
-                        + "\(point.name) of \(map.name) is a distance", fix: "leave that unit out of `units`")
+                    .unitWithOffset,
+                    "changes \(point.sentUnit) to \(change.unit) in \(output.name), a unit with another zero, and \(point.name) of \(map.name) is a difference",
+                    fix: "remove that unit from `units`")
             }
         }
     }
@@ -35,7 +37,9 @@ extension ConfigurationFile {
         for name in names {
             guard let other = known.updateValue(name, forKey: EventAvro.name(name)) else { continue }
             outputs.problem(
-                "sends Avro, where \(what) \(other) and \(name) would have one name", fix: "rename one of them")
+                .avroNamesCollide,
+                "is sent as Avro, and the \(what) \(other) and \(name) would have the same name there",
+                fix: "rename one of them")
         }
     }
 }

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import HTTP
 import Outputs
 import YAMLText
@@ -11,7 +12,8 @@ struct RegistryKeys {
     let resolve: (String) -> String
 
     static func missing(_ format: YAMLValue) {
-        format.problem("needs a `registry` beside it, which gives schemas their numbers", fix: Self.fix)
+        format.problem(
+            .registryMissing, "must have a `registry` beside it, which assigns the IDs of schemas", fix: Self.fix)
     }
 
     func registry(_ value: YAMLValue) -> Configuration.ConfiguredRegistry? {
@@ -25,14 +27,16 @@ struct RegistryKeys {
         let subject = mapping.take("subject")?.word(strategies)
         let username = mapping.take("username")?.string()
         let secret = mapping.take("password")
-        if username == nil { secret?.problem("needs a `username` beside it", fix: "name the user") }
+        if username == nil {
+            secret?.problem(.incompletePair, "must have a `username` beside it", fix: "add the username")
+        }
         var http = HTTPClient.Settings()
         http.username = username
         let ca = mapping.take("ca")
         http.ca = ca?.pemFile(resolve)
         let (certificate, key) = (mapping.take("certificate"), mapping.take("key"))
         if (certificate == nil) != (key == nil) {
-            (certificate ?? key)?.problem("needs `certificate` and `key` together")
+            (certificate ?? key)?.problem(.incompletePair, "must have both `certificate` and `key`")
         }
         http.certificate = certificate?.pemFile(resolve)
         http.key = key?.pemFile(resolve)
@@ -40,7 +44,9 @@ struct RegistryKeys {
         let password = secret.flatMap { SecretKeys.secret($0, resolve) }
         guard let url, let address = Self.address(url) else { return nil }
         if !address.hasPrefix("https://"), let ca = ca ?? certificate {
-            ca.problem("is for an encrypted connection, which this is not", fix: "write url: https://…")
+            ca.problem(
+                .encryptionMismatch, "is for an encrypted connection, and the URL is not encrypted",
+                fix: "write url: https://…")
         }
         var settings = SchemaRegistry.Settings(url: address)
         settings.http = http
@@ -55,7 +61,9 @@ struct RegistryKeys {
         guard let rest, !rest.isEmpty, !rest.contains("@"),
             rest.utf8.allSatisfy({ (0x21...0x7E).contains($0) && !"\"<>\\^`{|}".utf8.contains($0) })
         else {
-            value.problem("should be the registry's address", fix: "write http://host:8081, without a user")
+            value.problem(
+                .invalidRegistryAddress, "must be the URL of the registry",
+                fix: "write http://host:8081, without a user")
             return nil
         }
         while text.hasSuffix("/") { text.removeLast() }

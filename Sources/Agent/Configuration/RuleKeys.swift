@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Events
 import Pipeline
@@ -55,9 +56,12 @@ struct RuleKeys {
         let text = mapping.take("text")?.string()
         guard let condition = conditions.first, conditions.count == 1 else {
             if written["when"] == nil, written["sequence"] == nil, written["missing"] == nil {
-                mapping.problem("says nothing to watch for", fix: Self.fix)
+                mapping.problem(
+                    .ruleWithoutCondition, "must have exactly one of `when`, `missing` and `sequence`", fix: Self.fix)
             } else if conditions.count > 1 {
-                mapping.problem("watches for more than one thing", fix: "make a rule of each")
+                mapping.problem(
+                    .ruleWithoutCondition, "must have exactly one of `when`, `missing` and `sequence`",
+                    fix: "write a rule for each")
             }
             return nil
         }
@@ -76,7 +80,8 @@ struct RuleKeys {
         let steps = (value.sequence() ?? []).compactMap { $0.string() }
         if (2...Self.mostSteps).contains(steps.count) { return steps }
         value.problem(
-            "should be 2 to \(Self.mostSteps) steps", fix: "write sequence: [door_open, \"temperature > 8 'Cel'\"]")
+            .invalidSequence, "must have 2 to \(Self.mostSteps) steps",
+            fix: "write sequence: [door_open, \"temperature > 8 'Cel'\"]")
         return nil
     }
 
@@ -86,12 +91,21 @@ struct RuleKeys {
         switch rule.condition {
         case .when: break
         case .sequence:
-            if within == nil { mapping.problem("needs `within`", fix: "say how long it may take: within: 60s") }
-            holds?.problem("is not for a sequence", fix: "leave it out")
+            if within == nil {
+                mapping.problem(
+                    .missingKey, "must have `within`",
+                    fix: "write the longest time from the first step to the last: within: 60s")
+            }
+            holds?.problem(.keyNotAllowedHere, "is not allowed with `sequence`", fix: "remove it")
         case .missing:
-            if holds == nil { mapping.problem("needs `for`", fix: "say how long it may be missing: for: 60s") }
-            within?.problem("is not for what is missing", fix: "leave it out")
-            until?.problem("is not for what is missing: the next good reading ends it", fix: "leave it out")
+            if holds == nil {
+                mapping.problem(
+                    .missingKey, "must have `for`", fix: "write how long the point may be missing: for: 60s")
+            }
+            within?.problem(.keyNotAllowedHere, "is not allowed with `missing`", fix: "remove it")
+            until?.problem(
+                .keyNotAllowedHere, "is not allowed with `missing`: the next good reading ends the alarm",
+                fix: "remove it")
         }
     }
 
@@ -103,7 +117,8 @@ struct RuleKeys {
             let own = rule.ownPoints
             if own.isEmpty {
                 if !rule.selection.isOfAllDevices {
-                    key.problem("looks at no point of the devices it is meant for", fix: "leave `devices` out")
+                    key.problem(
+                        .ruleWithoutPoint, "uses no point of the devices that it selects", fix: "remove `devices`")
                 }
                 let compiled = try rule.rule(names: elsewhere) { known($0, of: nil) }
                 proveValues(compiled, key) { known($0, of: nil) }
@@ -112,7 +127,7 @@ struct RuleKeys {
                 try prove(rule, own, key)
             }
         } catch {
-            (written[error.key] ?? key).problem(error.message)
+            (written[error.key] ?? key).problem(error.code, error.message)
         }
     }
 
@@ -134,7 +149,7 @@ struct RuleKeys {
         guard proven.isEmpty, areAll, !meant.contains(where: \.describesItself), let first = meant.first else { return }
         let names = Set(meant.flatMap { $0.map.points.map(\.name) })
         if !own.isSubset(of: names) { _ = try rule.rule(names: names.sorted() + elsewhere) { known($0, of: first) } }
-        key.problem("is meant for no device that has all of \(own.sorted().joined(separator: ", "))")
+        key.problem(.ruleWithoutPoint, "selects no device that has all of \(own.sorted().joined(separator: ", "))")
     }
 
     /// A condition that no good values of its points make true raises no alarm, or ends none.
@@ -160,19 +175,19 @@ struct RuleKeys {
         }
         if let never = conditions.first(where: { !$0.canHold(domain) }) {
             key.problem(
-                "can never hold\(ranges(never))",
+                .ruleNeverHolds, "can never be true\(ranges(never))",
                 fix:
-                    "compare with values that there are; quality(POINT) == \"out_of_range\" holds for those beyond the range"
+                    "compare with possible values; quality(POINT) == \"out_of_range\" is true for values outside the range"
             )
         } else if let until = compiled.until, !until.canHold(domain) {
             key.problem(
-                "ends none of its alarms: its `until` can never hold\(ranges(until))",
-                fix: "compare with values that there are")
+                .ruleNeverEnds, "never ends its alarms: its `until` can never be true\(ranges(until))",
+                fix: "compare with possible values")
         } else if let until = compiled.until, let last = conditions.last, !until.canHold(whileNot: last, domain) {
             let condition = conditions.count > 1 ? "last step" : "condition"
             key.problem(
-                "ends none of its alarms: whenever its `until` holds, its \(condition) does, too",
-                fix: "leave `until` out, or write when the alarm is over")
+                .ruleNeverEnds, "never ends its alarms: whenever its `until` is true, its \(condition) is true too",
+                fix: "remove `until`, or write when the alarm ends")
         }
     }
 
@@ -189,7 +204,7 @@ struct RuleKeys {
             if place >= count { point.learned = nil }
             let one = RuleInput(input: input, point: point, validity: validity)
             if let (message, fix) = mistake(in: one, of: rule, compiled) {
-                key.problem(message, fix: fix)
+                key.problem(.ruleCannotRaise, message, fix: fix)
                 return false
             }
         }
@@ -208,7 +223,7 @@ struct RuleKeys {
         var interval: (every: Int64, words: String)? {
             if let every = point.every { return (every, "is read every \(RuleKeys.text(every))") }
             return point.learned.map { every, device in
-                (every, "came from \(device) at intervals of \(RuleKeys.text(every)) and more in earlier runs")
+                (every, "came from \(device) every \(RuleKeys.text(every)) or less often in earlier runs")
             }
         }
 
@@ -222,28 +237,28 @@ struct RuleKeys {
         if let (every, words) = one.interval {
             if case .rate(let over) = input.look, every > over {
                 return (
-                    "asks how fast \(input.point) changes over \(Self.text(over)), and it \(words)",
-                    "ask over a longer time"
+                    "uses the rate of \(input.point) over \(Self.text(over)), and that point \(words)",
+                    "write a longer time"
                 )
             }
             if case .missing = rule.condition, compiled.holdFor <= every {
                 return (
-                    "would start an alarm between any two readings: \(input.point) \(words)",
+                    "would start an alarm between two readings: \(input.point) \(words)",
                     "write a longer `for`, three times that"
                 )
             }
             // A reading counts at the moment it comes, beside those of the same message. That is enough without a longer `for`.
             if one.isStaleBetweenReadings, isPolled || compiled.holdFor > one.validity {
                 return (
-                    "takes no reading older than \(Self.text(one.validity)), and \(input.point) \(words)",
+                    "uses no reading older than \(Self.text(one.validity)), and \(input.point) \(words)",
                     "write a longer `within`"
                 )
             }
         }
         if !isPolled, case .when = rule.condition, rule.within == nil, compiled.holdFor >= Rule.validity(interval: 0) {
             return (
-                "needs `within`, the maximum age of a reading: \(input.point) is not polled",
-                "write within: 10min, longer than it is usually silent"
+                "must have `within`, the maximum age of a reading: \(input.point) is not polled",
+                "write within: 10min, longer than the usual interval between two messages"
             )
         }
         return nil
@@ -260,6 +275,7 @@ struct RuleKeys {
                 continue
             }
             return key.problem(
+                .sequenceTooShort,
                 "allows \(Self.text(within)) from the first step to the last, and \(program.inputs[0].point) is read every "
                     + Self.text(shortest), fix: "write a longer `within`")
         }

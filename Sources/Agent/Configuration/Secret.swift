@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Glibc
 import Outbox
 import YAMLText
@@ -16,22 +17,27 @@ public enum Secret: Sendable {
         switch self {
         case .environment(let name):
             guard let value = getenv(name) else {
-                throw StartError("the environment has no \(name), which the configuration takes a secret from")
+                throw StartError(
+                    .secretUnavailable,
+                    "the environment variable \(name), from which the configuration reads a secret, is not set")
             }
             return String(cString: value)
         case .file(let path):
             guard !TextFile.isWorldReadable(path) else {
-                throw StartError("\(path) holds a secret and everyone can read it: chmod 600 \(path)")
+                throw StartError(
+                    .secretUnavailable, "\(path) contains a secret, and all users can read it: chmod 600 \(path)")
             }
             do {
                 var text = try TextFile.read(path)
                 while text.last?.isNewline ?? false { text.removeLast() }
-                guard !text.utf8.contains(0) else { throw StartError("\(path) holds a secret with a NUL character") }
+                guard !text.utf8.contains(0) else {
+                    throw StartError(.secretUnavailable, "\(path) contains a secret with a NUL character")
+                }
                 return text
             } catch let error as StartError {
                 throw error
             } catch {
-                throw StartError("secret: \(error)")
+                throw StartError(.secretUnavailable, "secret: \(error)")
             }
         }
     }
@@ -44,7 +50,7 @@ extension Secret {
         do throws(KeyRing.Mistake) {
             return try KeyRing(lines: text)
         } catch {
-            throw StartError("outbox.encryption: \(self), line \(error.line): \(error.description)")
+            throw StartError(.invalidKeyFile, "outbox.encryption: \(self), line \(error.line): \(error.description)")
         }
     }
 }
@@ -59,10 +65,12 @@ extension Secret: CustomStringConvertible {
 }
 
 /// Why the gateway cannot start.
-public struct StartError: Error, CustomStringConvertible {
+public struct StartError: CodedError {
+    public let code: Code
     public let description: String
 
-    public init(_ description: String) {
+    public init(_ code: Code, _ description: String) {
+        self.code = code
         self.description = description
     }
 }

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Events
 import YAMLText
@@ -60,7 +61,7 @@ extension Selection {
             device.map.points.filter { isMeant(for: $0.name) }.map { (device, $0) }
         }
         if points.isEmpty, !meant.isEmpty, areAll, !meant.contains(where: \.describesItself) {
-            entry.problem("is meant for no point", fix: "look at `points`; * stands for any part")
+            entry.problem(.selectsNoPoint, "selects no point", fix: "correct `points`; * matches any part of a name")
         }
         return points
     }
@@ -72,7 +73,9 @@ extension Selection {
     ) -> [Configuration.ConfiguredDevice] {
         let meant = all.filter { isMeant(for: $0.described) }
         if meant.isEmpty, areAll {
-            entry.problem("is meant for no device", fix: "look at `devices`, `maps` and `tags`; * stands for any part")
+            entry.problem(
+                .selectsNoDevice, "selects no device",
+                fix: "correct `devices`, `maps` and `tags`; * matches any part of a name")
         }
         return meant
     }

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Inputs
 import Sparkplug
 import YAMLText
@@ -12,8 +13,8 @@ enum SparkplugKeys {
         let levels = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         guard levels.count == 2, levels.allSatisfy({ $0 == "+" || isLevel($0) }) else {
             value.problem(
-                "should be GROUP/NODE, where + stands for any",
-                fix: "write sparkplug: plant-1/+ for all edge nodes of plant-1, with all their devices")
+                .invalidEdgeNodePattern, "must be GROUP/NODE, where + matches any name",
+                fix: "write sparkplug: plant-1/+ for all edge nodes of plant-1 and their devices")
             return nil
         }
         return SparkplugNodeName(group: levels[0], node: levels[1])
@@ -23,7 +24,7 @@ enum SparkplugKeys {
     static func level(_ value: YAMLValue, _ what: String) -> String? {
         guard let text = value.string() else { return nil }
         if isLevel(text) { return text }
-        value.problem("should be \(what), without /, + and #")
+        value.problem(.invalidName, "must be \(what), without /, + and #")
         return nil
     }
 

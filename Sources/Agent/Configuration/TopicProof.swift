@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Inputs
 import MQTT
@@ -18,7 +19,8 @@ extension ConfigurationFile {
         }
         guard let (one, other) = SubscriptionCover(filters).crossing else { return }
         linkNames[link.name]?.problem(
-            "has topics that cross, \(one) and \(other): a broker may send a message once for each, and MQTT 3.1.1 does "
-                + "not say which it is", fix: "use version: 5, or make a link of its own for one of the devices")
+            .topicsOverlap,
+            "has topics that overlap, \(one) and \(other): the broker may send a message once for each, and with MQTT 3.1.1 the gateway cannot tell which",
+            fix: "write version: 5, or use a link of its own for one of the devices")
     }
 }

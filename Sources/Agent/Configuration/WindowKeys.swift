@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Events
 import Pipeline
@@ -37,8 +38,9 @@ struct WindowKeys {
                 * (Self.bytesOfPane + (window.window.wantsQuantiles ? Self.bytesOfQuantiles : 0))
             if bytes > Self.most {
                 key.problem(
-                    "keeps too much open: windows of \(points) points in \(window.window.panes) panes, \(bytes >> 20) MiB in all",
-                    fix: "take a longer `every`, fewer points or no quantiles")
+                    .windowTooLarge,
+                    "needs too much memory: windows of \(points) points in \(window.window.panes) panes, \(bytes >> 20) MiB in all",
+                    fix: "write a longer `every`, fewer points or no quantiles")
             }
             return window
         }
@@ -47,7 +49,7 @@ struct WindowKeys {
     private func window(_ name: String, _ mapping: YAMLMapping, _ key: YAMLValue) -> ConfiguredWindow? {
         let selection = Selection(mapping)
         let lateness = mapping.take("lateness").flatMap(Self.lateness)
-        let figures = mapping.take("give").map(Self.figures)
+        let figures = mapping.take("functions").map(Self.figures)
         let keepsRaw = mapping.take("raw")?.word(["keep": true, "drop": false])
         guard let span = Self.span(mapping, key) else { return nil }
         var window = ConfiguredWindow(
@@ -61,12 +63,15 @@ struct WindowKeys {
     private static func span(_ mapping: YAMLMapping, _ key: YAMLValue) -> Window.Span? {
         let (every, size, session) = (mapping.take("every"), mapping.take("size"), mapping.take("session"))
         if let session {
-            for other in [every, size] { other?.problem("is not for a session, which lasts as long as it does") }
+            for other in [every, size] {
+                other?.problem(.keyNotAllowedHere, "is not allowed with `session`", fix: "remove it")
+            }
             return duration(session).map { .session(gap: $0) }
         }
         guard let every else {
             mapping.problem(
-                "needs `every` or `session`", fix: "write every: 5min, or session: 30s for the longest pause")
+                .needsExactlyOneOf, "must have `every` or `session`",
+                fix: "write every: 5min, or session: 30s for the longest pause")
             return nil
         }
         guard let step = duration(every) else { return nil }
@@ -74,7 +79,8 @@ struct WindowKeys {
         guard let whole = duration(size) else { return nil }
         guard whole % step == 0, whole / step <= mostPanes else {
             size.problem(
-                "should be `every` a whole number of times, up to \(mostPanes)", fix: "write every: 5min, size: 15min")
+                .windowStepMismatch, "must be a multiple of `every`, at most \(mostPanes) times",
+                fix: "write every: 5min, size: 15min")
             return nil
         }
         return .fixed(size: whole, every: step)
@@ -83,7 +89,7 @@ struct WindowKeys {
     private static func duration(_ value: YAMLValue) -> Int64? {
         guard let duration = value.duration(atLeast: 100_000) else { return nil }
         if duration <= longest { return duration }
-        value.problem("should be at most 31d")
+        value.problem(.valueOutOfBounds, "must be at most 31d")
         return nil
     }
 
@@ -93,7 +99,7 @@ struct WindowKeys {
             return value.scalar == "0" ? 0 : nil
         }
         if lateness <= longestLateness { return lateness }
-        value.problem("should be at most 1h: readings wait for it in memory")
+        value.problem(.valueOutOfBounds, "must be at most 1h: readings wait in memory for that time")
         return nil
     }
 
@@ -104,7 +110,8 @@ struct WindowKeys {
             if let figure = Figure(name: text) { return figure }
             let names = Figure.named.map(\.key)
             let nearest = Spelling.nearest(to: text, among: names).map { "; did you mean \($0)?" } ?? ""
-            one.problem("should be one of \(names.joined(separator: ", ")), or a quantile like p95\(nearest)")
+            one.problem(
+                .unknownFunction, "must be one of \(names.joined(separator: ", ")), or a quantile like p95\(nearest)")
             return nil
         }
     }
@@ -119,16 +126,20 @@ struct WindowKeys {
         }
         guard !points.isEmpty else {
             if !meant.isEmpty, !meant.contains(where: \.describesItself) {
-                key.problem("is meant for no point that is a number, or yes and no", fix: "look at `points`")
+                key.problem(
+                    .windowWithoutNumbers, "selects no point that is a number or a boolean", fix: "correct `points`")
             }
             return 0
         }
         if window.window.figures.contains(.delta), !points.contains(where: { $1.kind == .counter }) {
-            key.problem("gives `delta`, and none of its points is a counter", fix: "write kind: counter in the map")
+            key.problem(
+                .windowNeedsCounter, "computes `delta`, and none of its points is a counter",
+                fix: "write kind: counter in the map")
         }
         if !window.keepsRaw, let (device, point) = points.first(where: { $1.lane == .critical }) {
             key.problem(
-                "drops the readings of \(point.name) of \(device.name), which is critical", fix: "leave `raw` out")
+                .windowDropsCritical, "drops the readings of \(point.name) of \(device.name), which is critical",
+                fix: "remove `raw`")
         }
         return points.count
     }

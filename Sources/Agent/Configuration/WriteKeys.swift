@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import MQTT
 import YAMLText
@@ -17,7 +18,8 @@ struct WriteKeys {
         if let list = mapping.take("devices") {
             writes.devices = Set((list.sequence() ?? []).compactMap(device))
         } else {
-            mapping.problem("needs `devices`", fix: "name those that may be written: devices: [heater-1]")
+            mapping.problem(
+                .missingKey, "must have `devices`", fix: "name the devices that may be written: devices: [heater-1]")
         }
         if let commands = mapping.take("commands")?.mapping() { writes.commands = self.commands(commands) }
         mapping.finish()
@@ -29,13 +31,16 @@ struct WriteKeys {
         guard let device = devices.first(where: { $0.name == name }) else {
             if names.contains(name) { return nil }
             let nearest = Spelling.nearest(to: name, among: names.sorted())
-            value.problem("is no device", fix: nearest.map { "did you mean \($0)?" } ?? "add it under `devices`")
+            value.problem(
+                .unknownDevice, "is not the name of a device",
+                fix: nearest.map { "did you mean \($0)?" } ?? "add it under `devices`")
             return nil
         }
         if !device.map.points.contains(where: { $0.writable != nil }) {
             value.problem(
-                "has nothing to write: no point of \(device.map.name) is `writable`",
-                fix: "leave it out, or say in the map what may be written")
+                .nothingWritable,
+                "has no point that can be written: no point of the map \(device.map.name) is `writable`",
+                fix: "remove the device, or write in the map which points are `writable`")
         }
         return name
     }
@@ -55,7 +60,8 @@ struct WriteKeys {
     private static func deadline(_ value: YAMLValue) -> Int64? {
         guard let longest = value.duration(atLeast: 1_000_000) else { return nil }
         if longest > 7 * 86_400_000_000 {
-            value.problem("should be at most 7d: the gateway keeps the id of each command until its deadline")
+            value.problem(
+                .valueOutOfBounds, "must be at most 7d: the gateway keeps the ID of each command until its deadline")
         }
         return longest
     }
@@ -63,7 +69,9 @@ struct WriteKeys {
     private func broker(_ value: YAMLValue) -> String? {
         guard let name = value.string() else { return nil }
         if let way = links.first(where: { $0.name == name })?.way, case .mqtt = way { return name }
-        value.problem("is no mqtt link", fix: "name the one whose broker brings the commands")
+        value.problem(
+            .wrongLinkProtocol, "is not the name of an MQTT link",
+            fix: "name the link whose broker receives the commands")
         return nil
     }
 
@@ -72,7 +80,7 @@ struct WriteKeys {
         if TopicFilter.isValid(text), !text.contains("+"), !text.contains("#"), !text.hasPrefix("$share/") {
             return text
         }
-        value.problem("should be one topic", fix: "leave out + and #")
+        value.problem(.invalidTopic, "must be one topic", fix: "remove + and #")
         return nil
     }
 }

@@ -1,11 +1,12 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Events
 import Pipeline
 
-/// What the `minimise` of a configuration does to which points.
+/// What the `privacy` of a configuration does to which points.
 public struct MinimiseRule: Sendable {
     public enum Way: Sendable, Hashable {
         case drop
@@ -88,7 +89,7 @@ extension MinimiseRules {
         do throws(Tokens.Mistake) {
             return Minimising(self, try Tokens(lines: text))
         } catch {
-            throw StartError("minimise.keys: \(keys), line \(error.line): \(error.description)")
+            throw StartError(.invalidKeyFile, "privacy.keys: \(keys), line \(error.line): \(error.description)")
         }
     }
 }

@@ -32,11 +32,12 @@ public struct Tokens: Sendable {
             else {
                 throw Mistake(
                     line: index + 1,
-                    description: "is no key: a name like k1, then 32 bytes in base64, as of openssl rand -base64 32")
+                    description:
+                        "is not a key: write a name like k1, then 32 bytes in base64 from openssl rand -base64 32")
             }
             found = found ?? (parts[0], SymmetricKey(data: bytes))
         }
-        guard let found else { throw Mistake(line: 1, description: "holds no key: write k1 and 32 bytes in base64") }
+        guard let found else { throw Mistake(line: 1, description: "contains no key: write k1 and 32 bytes in base64") }
         (name, key) = found
     }
 

@@ -25,7 +25,7 @@ public struct ConfigurationTrial {
         public var cases: [Outcome] = []
         /// Rules that no case has seen start, and windows that none has seen told.
         public var rulesNotStarted: [String] = []
-        public var windowsNotTold: [String] = []
+        public var windowsNotSent: [String] = []
         public var rules = 0
         public var windows = 0
     }
@@ -76,7 +76,7 @@ public struct ConfigurationTrial {
                     failures: verdict.failures.map { Failure(file: file, line: $0.line, message: $0.message) }))
         }
         report.rulesNotStarted = configuration.rules.map(\.name).filter { !started.contains($0) }
-        report.windowsNotTold = configuration.windows.map(\.window.name).filter { !told.contains($0) }
+        report.windowsNotSent = configuration.windows.map(\.window.name).filter { !told.contains($0) }
         return report
     }
 }

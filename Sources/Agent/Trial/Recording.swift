@@ -75,7 +75,7 @@ struct Recording {
                 throw Mistake(line: number + 1, message: "is no event of a gateway, as JSON in a line")
             }
             guard let time = Timestamp(iso8601: event.time.utf8) else {
-                throw Mistake(line: number + 1, message: "has a `time` that is none")
+                throw Mistake(line: number + 1, message: "has an invalid `time`")
             }
             // What was sent again is the same event.
             if known.insert(event.id).inserted { events.append((event, time)) }

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Events
 import Pipeline
@@ -154,9 +155,14 @@ extension ProblemList {
         do {
             return try Recording.read(try TextFile.read(file, limit: 1 << 30))
         } catch let mistake as Recording.Mistake {
-            problems.add(Problem(file: file, line: mistake.line, column: 1, message: mistake.message, fix: ""))
+            problems.add(
+                Problem(
+                    file: file, line: mistake.line, column: 1, code: .notARecording, message: mistake.message, fix: ""))
         } catch {
-            problems.add(Problem(file: file, line: 1, column: 1, message: "cannot be read: \(error)", fix: ""))
+            problems.add(
+                Problem(
+                    file: file, line: 1, column: 1, code: .unreadableFile, message: "cannot be read: \(error)", fix: "")
+            )
         }
         return nil
     }

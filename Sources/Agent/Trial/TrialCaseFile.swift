@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Events
 import Pipeline
@@ -25,7 +26,10 @@ struct TrialCaseFile {
         do {
             text = try TextFile.read(path)
         } catch {
-            problems.add(Problem(file: path, line: 1, column: 1, message: "cannot be read: \(error)", fix: ""))
+            problems.add(
+                Problem(
+                    file: path, line: 1, column: 1, code: .unreadableFile, message: "cannot be read: \(error)", fix: "")
+            )
             return []
         }
         guard let root = YAMLValue.mapping(of: text, file: path, problems: problems) else { return [] }
@@ -38,17 +42,19 @@ struct TrialCaseFile {
     private func oneCase(_ value: YAMLValue) -> TrialCase? {
         guard let mapping = value.mapping() else { return nil }
         defer { mapping.finish() }
-        let name = mapping.require("case", fix: "say what it shows: case: a hot oven raises an alarm")?.string()
+        let name = mapping.require("case", fix: "write what the case shows: case: a hot oven raises an alarm")?.string()
         var one = TrialCase(name: name ?? "", line: value.line, start: Self.usualStart)
         if let start = mapping.take("start"), let text = start.string() {
             one.start = Timestamp(iso8601: text.utf8) ?? one.start
-            if Timestamp(iso8601: text.utf8) == nil { start.problem("should be a moment, like 2026-11-21T09:00:00Z") }
+            if Timestamp(iso8601: text.utf8) == nil {
+                start.problem(.invalidTime, "must be a time, like 2026-11-21T09:00:00Z")
+            }
         }
         for step in mapping.take("readings")?.sequence() ?? [] { one.steps += steps(step) }
         // Those of one moment in the order in which they are written.
         one.steps = one.steps.enumerated().sorted { ($0.element.at, $0.offset) < ($1.element.at, $1.offset) }
             .map(\.element)
-        one.expected = (mapping.take("gives")?.sequence() ?? []).compactMap(expectation)
+        one.expected = (mapping.take("expect")?.sequence() ?? []).compactMap(expectation)
         let length = mapping.take("lasts")?.duration()
         one.length = max(one.steps.last?.at ?? 0, one.expected.compactMap(\.at).max() ?? 0, length ?? 0)
         return one
@@ -65,15 +71,15 @@ struct TrialCaseFile {
         let points = mapping.require("points", fix: "write points: { temperature: 21.5 }")
         guard let at, let device, let said = points.flatMap({ said($0, device) }) else { return [] }
         guard let every else {
-            until?.problem("needs `every`", fix: "write every: 1s, until: 5min")
+            until?.problem(.missingKey, "must have `every`", fix: "write every: 1s, until: 5min")
             return [TrialCase.Step(at: at, device: device, said: said)]
         }
         guard let step = every.duration(atLeast: 1_000), let until, let end = until.duration(), end >= at else {
-            every.problem("needs `until`, not before `at`", fix: "write every: 1s, until: 5min")
+            every.problem(.missingKey, "must have `until`, not earlier than `at`", fix: "write every: 1s, until: 5min")
             return []
         }
         guard (end - at) / step < Int64(Self.mostSteps) else {
-            every.problem("gives more than \(Self.mostSteps) readings")
+            every.problem(.caseTooManyReadings, "makes more than \(Self.mostSteps) readings")
             return []
         }
         return stride(from: at, through: end, by: Int64.Stride(step)).map {
@@ -85,7 +91,8 @@ struct TrialCaseFile {
         guard let name = value.string() else { return nil }
         if name == configuration.gateway || points(of: name) != nil { return name }
         let nearest = Spelling.nearest(to: name, among: configuration.devices.map(\.name))
-        value.problem("is no device of the configuration", fix: nearest.map { "did you mean \($0)?" } ?? "")
+        value.problem(
+            .unknownDevice, "is not a device of the configuration", fix: nearest.map { "did you mean \($0)?" } ?? "")
         return nil
     }
 
@@ -96,12 +103,12 @@ struct TrialCaseFile {
     private func said(_ value: YAMLValue, _ device: String) -> [(point: String, said: Trial.Said)] {
         (value.mapping()?.all() ?? []).compactMap { key, value in
             guard let name = key.scalar, let said = Self.said(value),
-                let point = point(key, of: points(of: device) ?? [], "is no point of \(device)")
+                let point = point(key, of: points(of: device) ?? [], "is not a point of \(device)")
             else { return nil }
             if point.derived != nil {
-                key.problem("is computed", fix: "give what it is computed of")
+                key.problem(.caseDerivedPoint, "is a derived point", fix: "write the points from which it is computed")
             } else if let mistake = point.mistake(in: said) {
-                value.problem(mistake)
+                value.problem(.caseValueNotPossible, mistake)
             }
             return (name, said)
         }
@@ -112,7 +119,7 @@ struct TrialCaseFile {
         let name = key.scalar ?? ""
         if let point = points.first(where: { $0.name == name }) { return point }
         let nearest = Spelling.nearest(to: name, among: points.map(\.name)).map { "did you mean \($0)?" }
-        key.problem(problem, fix: nearest ?? "")
+        key.problem(.unknownPoint, problem, fix: nearest ?? "")
         return nil
     }
 
@@ -149,13 +156,14 @@ struct TrialCaseFile {
         } else if let points {
             let known = expectable(device)
             let said = (points.mapping()?.all() ?? []).compactMap { key, value in
-                point(key, of: known, "is no point that is told").flatMap { point in
+                point(key, of: known, "is not a point that is sent").flatMap { point in
                     Self.said(value).map { (point.name, $0) }
                 }
             }
             what = .readings(Dictionary(said, uniquingKeysWith: { one, _ in one }))
         } else {
-            value.problem("says nothing that could come", fix: Self.expectationFix)
+            value.problem(
+                .needsExactlyOneOf, "must have one of `alarm`, `window` and `points`", fix: Self.expectationFix)
             return nil
         }
         return TrialCase.Expectation(line: value.line, text: Self.text(what), at: at, device: device, what: what)
@@ -165,7 +173,9 @@ struct TrialCaseFile {
         let name = value.string() ?? ""
         if !names.contains(name) {
             let nearest = Spelling.nearest(to: name, among: names)
-            value.problem("is no \(what) of the configuration", fix: nearest.map { "did you mean \($0)?" } ?? "")
+            value.problem(
+                .caseUnknownName, "is not a \(what) of the configuration",
+                fix: nearest.map { "did you mean \($0)?" } ?? "")
         }
         return name
     }
@@ -177,11 +187,13 @@ struct TrialCaseFile {
 
     private func figures(_ value: YAMLValue, _ window: Window?, _ known: [Point]) -> [String: [String: Double]] {
         let points = (value.mapping()?.all() ?? []).map { key, value in
-            _ = point(key, of: known, "is no point that is told")
+            _ = point(key, of: known, "is not a point that is sent")
             let figures = (value.mapping()?.all() ?? []).compactMap { key, value -> (String, Double)? in
                 let name = key.scalar ?? ""
                 if let window, !window.told.map(\.name).contains(name) {
-                    key.problem("is not given by \(window.name)", fix: "add it to its `give`")
+                    key.problem(
+                        .caseUnknownName, "is not computed by the window \(window.name)",
+                        fix: "add it to `functions` of the window")
                 }
                 return value.number().map { (name, $0) }
             }
@@ -209,12 +221,12 @@ extension Point {
     /// Why its device cannot say this; nil where it can.
     fileprivate func mistake(in said: Trial.Said) -> String? {
         switch (form, said) {
-        case (.boolean, .number), (.boolean, .whole), (.boolean, .text): return "is yes or no: true or false"
+        case (.boolean, .number), (.boolean, .whole), (.boolean, .text): return "must be true or false"
         case (.number, .boolean), (.number, .text), (.integer, .boolean), (.integer, .text), (.single, .boolean),
             (.single, .text):
-            return "is a number"
+            return "must be a number"
         case (.text, .text(let text)) where !conversion.labels.isEmpty && !conversion.labels.values.contains(text):
-            return "is none of \(Set(conversion.labels.values).sorted().joined(separator: ", "))"
+            return "must be one of \(Set(conversion.labels.values).sorted().joined(separator: ", "))"
         default: return nil
         }
     }
@@ -224,7 +236,7 @@ extension Trial.Said {
     var text: String {
         switch self {
         case .number(let number): "\(number)"
-        case .whole(let value): ValueText.describe(value, text: nil)
+        case .whole(let value): JSONDocument(value, text: nil).text
         case .boolean(let isTrue): "\(isTrue)"
         case .text(let text): text
         case .not(let quality): "\(quality.name)"

@@ -7,6 +7,7 @@ import Events
 import Inputs
 import Logging
 import Metrics
+import Schemas
 
 /// Writes points where map and configuration allow it, and leaves an event of every attempt.
 ///
@@ -52,10 +53,11 @@ final class WriteDesk: PointWriter {
             deadline: Timestamp.now.advanced(byMicroseconds: Int64(request.within) * 1_000))
         let outcome = await carryOut(wish)
         return WriteReport(
-            id: wish.id, device: wish.device, point: wish.point, value: wish.value.json,
+            id: wish.id, device: wish.device, point: wish.point, value: JSONDocument(wish.value.json.utf8) ?? .null,
             phase: "\(outcome.phase.name)", reason: outcome.reason.isEmpty ? nil : outcome.reason,
+            code: WriteAttempt.code(ofReason: outcome.reason),
             explanation: outcome.explanation.isEmpty ? nil : outcome.explanation,
-            found: outcome.found.isEmpty ? nil : outcome.found)
+            found: JSONDocument(outcome.found.utf8))
     }
 
     private func carryOut(_ wish: WriteWish) async -> WriteOutcome {
@@ -63,7 +65,7 @@ final class WriteDesk: PointWriter {
             let order = try judge(wish)
             var batch = Batch()
             record(wish, WriteOutcome(.accepted), into: &batch)
-            guard await collector.takeDurably(batch) else { throw WriteRefusal("stopping", "the gateway stops") }
+            guard await collector.takeDurably(batch) else { throw WriteRefusal("stopping", "the gateway is stopping") }
             return await withCheckedContinuation { continuation in
                 begin(wish, order) { continuation.resume(returning: $0) }
             }
@@ -91,25 +93,27 @@ final class WriteDesk: PointWriter {
     {
         guard let target = targets[wish.device] else {
             guard known.contains(wish.device) else {
-                throw WriteRefusal("unknown_device", "there is no device \(wish.device)")
+                throw WriteRefusal("unknown_device", "the configuration has no device \(wish.device)")
             }
             throw WriteRefusal(
-                "not_allowed", "the gateway does not write to \(wish.device): name it under writes: { devices: [...] }")
+                "not_allowed",
+                "the configuration does not allow writing to \(wish.device): add it to writes: { devices: [...] }")
         }
         guard let point = target.device.map.points.first(where: { $0.name == wish.point }) else {
-            throw WriteRefusal("unknown_point", "\(target.device.map.name) has no point \(wish.point)")
+            throw WriteRefusal("unknown_point", "the map \(target.device.map.name) has no point \(wish.point)")
         }
         let value = try point.encode(wish.value)
         guard case .register(let source) = point.source, let writable = point.writable else {
-            throw WriteRefusal("not_writable", "the map does not say that \(point.name) is writable")
+            throw WriteRefusal("not_writable", "the point \(point.name) is not `writable` in the map")
         }
         let left = wish.deadline.microseconds(since: .now)
-        guard left > 0 else { throw WriteRefusal("expired", "its deadline has passed") }
+        guard left > 0 else { throw WriteRefusal("expired", "the deadline of the command has passed") }
         // A gateway whose clock is behind takes what is long over for what is to come.
         guard left <= longestDeadline else {
             throw WriteRefusal(
                 "deadline_too_far",
-                "its deadline is more than \(longestDeadline / 1_000_000) s ahead by the gateway's clock")
+                "the deadline of the command is more than \(longestDeadline / 1_000_000) s after the time of the gateway"
+            )
         }
         return Order(
             target: target, point: point,
@@ -141,22 +145,24 @@ final class WriteDesk: PointWriter {
     private static func outcome(of result: WriteResult, _ point: Point) -> WriteOutcome {
         switch result {
         case .done(let found): WriteOutcome(.done, found: point.json(of: found))
-        case .refused(let reason): WriteOutcome(.refused, reason, explain(reason) + "; nothing was sent to it")
+        case .refused(let reason):
+            WriteOutcome(.refused, reason, explain(reason) + "; the gateway sent nothing to the device")
         case .failed(let reason, let found):
             WriteOutcome(
-                .failed, reason, explain(reason) + (found.isEmpty ? "; it may have the value or not" : ""),
+                .failed, reason,
+                explain(reason) + (found.isEmpty ? "; whether the device has the value is unknown" : ""),
                 found: found.isEmpty ? "" : point.json(of: found))
         }
     }
 
     private static func explain(_ reason: String) -> String {
         switch reason {
-        case "busy": "too many orders wait for this link already"
-        case "expired": "its turn did not come before its deadline"
-        case "stopping": "the gateway stops"
-        case "not_kept": "the device has another value, which it was read back with"
-        case "timeout": "the device does not answer"
-        default: "the device or its link says \(reason)"
+        case "busy": "too many writes already wait for this link"
+        case "expired": "the link was busy until the deadline"
+        case "stopping": "the gateway is stopping"
+        case "not_kept": "the device kept another value, which was read back"
+        case "timeout": "the device does not respond"
+        default: "the device or its link reports \(reason)"
         }
     }
 

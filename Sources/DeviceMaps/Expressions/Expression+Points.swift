@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import YAMLText
 
 extension Expression {
@@ -35,7 +36,7 @@ extension ExpressionCompiler {
     /// A formula that is a point and nothing else: `pressure` or `@pump-1.pressure`.
     public static func point(_ text: String) throws(ExpressionError) -> Program.Input {
         guard case .point(let device, let name, _) = try ExpressionParser.parse(text) else {
-            throw ExpressionError("needs the name of a point and nothing else", at: 0)
+            throw ExpressionError(.formulaSyntax, "must be the name of one point", at: 0)
         }
         return Program.Input(device: device, point: name)
     }
@@ -45,6 +46,8 @@ extension ExpressionCompiler {
     public static func noPoint(_ input: Program.Input, of names: [String]) -> ExpressionError {
         let whole = input.device.map { "@\($0).\(input.point)" } ?? input.point
         let nearest = Spelling.nearest(to: whole, among: names.filter { $0.hasPrefix("@") == (input.device != nil) })
-        return ExpressionError("has no point `\(whole)`" + (nearest.map { ": did you mean \($0)?" } ?? ""), at: 0)
+        return ExpressionError(
+            .formulaUnknownPoint, "uses an unknown point `\(whole)`" + (nearest.map { ": did you mean \($0)?" } ?? ""),
+            at: 0)
     }
 }

@@ -1,6 +1,8 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
+
 /// A formula over points, as it is written: `sqrt(p*p + q*q)`, `pressure > 5 'bar' and not door_open`.
 indirect enum Expression: Equatable {
     /// A number in a unit of UCUM, or of whatever it is put together with.
@@ -68,13 +70,15 @@ indirect enum Expression: Equatable {
     }
 }
 
-/// A formula that cannot be read, or makes no sense.
+/// A mistake in a formula.
 public struct ExpressionError: Error, Equatable {
+    public var code: Code
     public var message: String
     /// Bytes from its start.
     public var offset: Int
 
-    init(_ message: String, at offset: Int) {
+    init(_ code: Code, _ message: String, at offset: Int) {
+        self.code = code
         self.message = message
         self.offset = offset
     }

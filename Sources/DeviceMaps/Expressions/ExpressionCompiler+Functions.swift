@@ -1,6 +1,8 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
+
 extension ExpressionCompiler {
     mutating func call(
         _ function: Expression.Function, _ arguments: [Expression], _ at: Int
@@ -31,14 +33,18 @@ extension ExpressionCompiler {
             switch (one, other) {
             case (.boolean, .boolean): return .boolean
             case (.number(let one), .number(let other)): return .number(try bring(other, to: one, "if", at))
-            default: throw ExpressionError("gives a number or a yes or no, and has to be one of them", at: at)
+            default:
+                throw ExpressionError(
+                    .formulaWrongType,
+                    "gives a number in one case and a boolean in the other: both must be of one type", at: at)
             }
         case .rate: return .number(try rate(arguments[0], over: arguments[1], at))
         case .cusum: return .number(try change(.cusum, arguments, at))
         case .ewma: return .number(try change(.ewma, arguments, at))
         case .quality, .reason:
             throw ExpressionError(
-                "needs a comparison with `\(function.rawValue)`, like \(function.rawValue)(pressure) == "
+                .formulaWrongType,
+                "must compare `\(function.rawValue)` with a text, for example \(function.rawValue)(pressure) == "
                     + (function == .quality ? "\"out_of_range\"" : "\"spike\""), at: at)
         case .number:
             _ = try number(arguments[0], at)
@@ -62,7 +68,8 @@ extension ExpressionCompiler {
             program.append(.unary(.sqrt))
             guard let unit = measure.unit else { return .bare }
             guard let root = unit.squareRoot else {
-                throw ExpressionError("takes the root of a unit that is no square", at: at)
+                throw ExpressionError(
+                    .formulaUnits, "takes the square root of a value whose unit is not a square", at: at)
             }
             return .product(root)
         default:
@@ -72,7 +79,9 @@ extension ExpressionCompiler {
                 let wanted = isAngle && unit.isCommensurable(with: radian) ? radian : .one
                 guard unit.isCommensurable(with: wanted) else {
                     throw ExpressionError(
-                        "gives `\(function.rawValue)` a number in a unit: write number(…) for the number alone", at: at)
+                        .formulaUnits,
+                        "gives `\(function.rawValue)` a number with a unit: write number(…) for the number alone",
+                        at: at)
                 }
                 convert(unit, to: wanted)
             }

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import YAMLText
 
@@ -13,18 +14,22 @@ extension ExpressionCompiler {
     mutating func rate(
         _ expression: Expression, over time: Expression, _ at: Int
     ) throws(ExpressionError) -> Measure {
-        guard isRule else { throw ExpressionError("has `rate`, which is for the rules of a configuration", at: at) }
+        guard isRule else { throw ExpressionError(.formulaOnlyInRules, "uses `rate`, which is only for rules", at: at) }
         guard case .point(let device, let name, let place) = expression else {
-            throw ExpressionError("needs a point in `rate`, like rate(pressure, 60 's')", at: at)
+            throw ExpressionError(
+                .formulaArguments, "must name a point in `rate`, for example rate(pressure, 60 's')", at: at)
         }
         let second = UnitOfMeasure("s") ?? .one
         guard case .number(let number, let unit?) = time, let written = UnitOfMeasure(unit),
             let told = written.conversion(to: second), (0.1...Self.longestRate).contains(number * told.scale)
-        else { throw ExpressionError("needs a time in `rate`, like rate(pressure, 60 's')", at: at) }
+        else {
+            throw ExpressionError(
+                .formulaArguments, "must name a time in `rate`, for example rate(pressure, 60 's')", at: at)
+        }
         let over = Int64(number * told.scale * 1_000_000)
         let input = Program.Input(device: device, point: name, look: .rate(over: over))
         guard case .number(let unit, let told) = try look(up: input, place) else {
-            throw ExpressionError("has the rate of `\(name)`, which is no number", at: place)
+            throw ExpressionError(.formulaWrongType, "uses the rate of `\(name)`, which is not a number", at: place)
         }
         push(input)
         guard let unit else { return .bare }
@@ -37,16 +42,20 @@ extension ExpressionCompiler {
         _ detector: Program.Input.Detector, _ arguments: [Expression], _ at: Int
     ) throws(ExpressionError) -> Measure {
         let name = detector.rawValue
-        guard isRule else { throw ExpressionError("has `\(name)`, which is for the rules of a configuration", at: at) }
+        guard isRule else {
+            throw ExpressionError(.formulaOnlyInRules, "uses `\(name)`, which is only for rules", at: at)
+        }
         guard case .point(let device, let point, let place) = arguments[0] else {
-            throw ExpressionError("needs a point in `\(name)`, like \(name)(vibration, 1000, 100000)", at: at)
+            throw ExpressionError(
+                .formulaArguments, "must name a point in `\(name)`, for example \(name)(vibration, 1000, 100000)",
+                at: at)
         }
         let learn = try count(arguments, 1, in: 100...1_000_000, or: 1_000, "readings to learn from", at)
         let per = try count(arguments, 2, in: 100...1_000_000_000, or: 100_000, "readings a false alarm", at)
         let input = Program.Input(
             device: device, point: point, look: .change(detector, learn: learn, per: per))
         guard case .number = try look(up: input, place) else {
-            throw ExpressionError("has the \(name) of `\(point)`, which is no number", at: place)
+            throw ExpressionError(.formulaWrongType, "uses the \(name) of `\(point)`, which is not a number", at: place)
         }
         push(input)
         return Measure(.one)
@@ -59,7 +68,9 @@ extension ExpressionCompiler {
         guard arguments.indices.contains(place) else { return usual }
         guard case .number(let number, nil) = arguments[place], let count = Int(exactly: number), range.contains(count)
         else {
-            throw ExpressionError("needs a number of \(what), from \(range.lowerBound) to \(range.upperBound)", at: at)
+            throw ExpressionError(
+                .formulaArguments, "must have a number of \(what) from \(range.lowerBound) to \(range.upperBound)",
+                at: at)
         }
         return count
     }
@@ -68,20 +79,26 @@ extension ExpressionCompiler {
     mutating func equality(
         _ sign: Expression.BinaryOperator, _ expression: Expression, with text: String, _ at: Int
     ) throws(ExpressionError) -> Kind {
-        guard isRule else { throw ExpressionError("compares texts, which is for the rules of a configuration", at: at) }
+        guard isRule else {
+            throw ExpressionError(.formulaOnlyInRules, "compares texts, which is only for rules", at: at)
+        }
         if case .call(let function, let arguments, let place) = expression, let look = try state(function, text, place)
         {
             return try equality(sign, look, of: arguments[0], at)
         }
         guard sign == .equal || sign == .different, case .point(let device, let name, let place) = expression else {
-            throw ExpressionError("compares a text otherwise than as state == \"running\" or state != \"off\"", at: at)
+            throw ExpressionError(
+                .formulaWrongType,
+                "compares a text with something else: write state == \"running\" or state != \"off\"", at: at)
         }
         let input = Program.Input(device: device, point: name, look: .equals(text))
         guard case .text(let labels) = try look(up: input, place) else {
-            throw ExpressionError("compares `\(name)`, which is no text, with one", at: place)
+            throw ExpressionError(.formulaWrongType, "compares `\(name)`, which is not a text, with a text", at: place)
         }
         if !labels.isEmpty, !labels.contains(text) {
-            throw ExpressionError("has \"\(text)\": `\(name)` is one of \(labels.joined(separator: ", "))", at: at)
+            throw ExpressionError(
+                .formulaUnknownText, "contains \"\(text)\": `\(name)` is one of \(labels.joined(separator: ", "))",
+                at: at)
         }
         push(input)
         if sign == .different { program.append(.unary(.not)) }
@@ -96,12 +113,13 @@ extension ExpressionCompiler {
         case .quality:
             if let quality = Quality.allCases.first(where: { "\($0.name)" == text }) { return .quality(quality) }
             let all = Quality.allCases.map { "\($0.name)" }
-            throw ExpressionError("has \"\(text)\": a quality is one of \(all.joined(separator: ", "))", at: at)
+            throw ExpressionError(
+                .formulaUnknownText, "contains \"\(text)\": a quality is one of \(all.joined(separator: ", "))", at: at)
         case .reason:
             if let reason = Reason.allCases.first(where: { "\($0.name)" == text }) { return .reason(reason) }
             let nearest = Spelling.nearest(to: text, among: Reason.allCases.map { "\($0.name)" })
             let hint = nearest.map { ": did you mean \"\($0)\"?" } ?? ""
-            throw ExpressionError("has \"\(text)\", which is no reason\(hint)", at: at)
+            throw ExpressionError(.formulaUnknownText, "contains \"\(text)\", which is not a reason\(hint)", at: at)
         default: return nil
         }
     }
@@ -110,7 +128,9 @@ extension ExpressionCompiler {
         _ sign: Expression.BinaryOperator, _ look: Program.Input.Look, of expression: Expression, _ at: Int
     ) throws(ExpressionError) -> Kind {
         guard sign == .equal || sign == .different, case .point(let device, let name, let place) = expression else {
-            throw ExpressionError("needs a point and == or !=, like quality(pressure) == \"out_of_range\"", at: at)
+            throw ExpressionError(
+                .formulaWrongType,
+                "must compare a point by == or !=, for example quality(pressure) == \"out_of_range\"", at: at)
         }
         let input = Program.Input(device: device, point: name, look: look)
         _ = try self.look(up: input, place)

@@ -1,6 +1,8 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
+
 /// From a formula to what computes it, with every unit and type proven: what is put together is brought to one unit, and
 /// what cannot be is a mistake.
 public struct ExpressionCompiler {
@@ -72,10 +74,13 @@ public struct ExpressionCompiler {
         let expression = try ExpressionParser.parse(text)
         var compiler = ExpressionCompiler(operand: operand, names: names, isRule: isRule)
         let kind = try compiler.compile(expression)
-        if isRule, case .number = kind { throw ExpressionError("is a number, and no yes or no", at: 0) }
+        if isRule, case .number = kind {
+            throw ExpressionError(
+                .formulaWrongType, "is a number: it must be a condition, for example pressure > 5", at: 0)
+        }
         try compiler.tell(kind, in: unit)
         guard !compiler.program.inputs.isEmpty else {
-            throw ExpressionError("needs a point: it is always the same", at: 0)
+            throw ExpressionError(.formulaConstant, "uses no point: its result never changes", at: 0)
         }
         return compiler.program
     }
@@ -90,19 +95,21 @@ public struct ExpressionCompiler {
         switch kind {
         case .boolean:
             program.isBoolean = true
-            if unit != nil { throw ExpressionError("is yes or no, which has no unit", at: 0) }
+            if unit != nil { throw ExpressionError(.formulaUnits, "is a boolean, which has no unit", at: 0) }
         case .number(let measure):
             guard let own = measure.unit else { return }
             guard let unit, let wanted = UnitOfMeasure(unit) else {
                 if own.isCommensurable(with: .one) { return convert(own, to: .one) }
-                throw ExpressionError("is a number in a unit: say which with `unit`", at: 0)
+                throw ExpressionError(.formulaUnits, "is a number with a unit: write the unit in `unit`", at: 0)
             }
             guard own.isCommensurable(with: wanted) else {
-                throw ExpressionError("is of another kind than \(unit)", at: 0)
+                throw ExpressionError(
+                    .formulaUnits, "cannot be converted to \(unit): the two measure different quantities", at: 0)
             }
             if measure.role == .difference {
                 guard !wanted.hasZero else {
-                    throw ExpressionError("is a difference of temperatures: give it the `unit` K or [degR]", at: 0)
+                    throw ExpressionError(
+                        .formulaUnits, "is a difference of temperatures: write `unit: K` or `unit: \"[degR]\"`", at: 0)
                 }
                 convert(own.asDifference, to: wanted.asDifference)
             } else {
@@ -126,14 +133,17 @@ public struct ExpressionCompiler {
             guard let unit else { return .number(.bare) }
             guard let measured = UnitOfMeasure(unit), !unit.isEmpty else {
                 let meant = UCUM.meant(by: unit).map { ": write '\($0)'" } ?? ""
-                throw ExpressionError("has '\(unit)', which is no unit of UCUM\(meant)", at: 0)
+                throw ExpressionError(
+                    .formulaUnknownUnit, "contains '\(unit)', which is not a UCUM unit\(meant)", at: 0)
             }
             return .number(Measure(measured, isLiteral: true))
         case .boolean(let value):
             program.append(.constant(value ? 1 : 0))
             return .boolean
         case .text(_, let at):
-            throw ExpressionError("has a text where none can be: compare it with a point, state == \"running\"", at: at)
+            throw ExpressionError(
+                .formulaWrongType, "contains a text that is not compared with a point: write state == \"running\"",
+                at: at)
         case .point(let device, let name, let at): return try point(Program.Input(device: device, point: name), at)
         case .unary(.not, let inner):
             try boolean(inner, 0)
@@ -158,13 +168,14 @@ public struct ExpressionCompiler {
             if let unit, let told { convert(told, to: unit) }
             return .number(Measure(unit))
         case .boolean: return .boolean
-        case .text: throw ExpressionError("cannot compute with `\(input.point)`, which is a text", at: at)
+        case .text:
+            throw ExpressionError(.formulaWrongType, "calculates with `\(input.point)`, which is a text", at: at)
         }
     }
 
     func look(up input: Program.Input, _ at: Int) throws(ExpressionError) -> Operand {
         if let operand = operand(input) { return operand }
-        throw ExpressionError(Self.noPoint(input, of: names).message, at: at)
+        throw ExpressionError(.formulaUnknownPoint, Self.noPoint(input, of: names).message, at: at)
     }
 
     mutating func push(_ input: Program.Input) {
@@ -175,14 +186,14 @@ public struct ExpressionCompiler {
 
     mutating func number(_ expression: Expression, _ at: Int) throws(ExpressionError) -> Measure {
         guard case .number(let measure) = try compile(expression) else {
-            throw ExpressionError("computes with a yes or no", at: at)
+            throw ExpressionError(.formulaWrongType, "calculates with a boolean", at: at)
         }
         return measure
     }
 
     mutating func boolean(_ expression: Expression, _ at: Int) throws(ExpressionError) {
         guard case .boolean = try compile(expression) else {
-            throw ExpressionError("needs a yes or no here, such as `a > b`", at: at)
+            throw ExpressionError(.formulaWrongType, "must have a condition here, for example `a > b`", at: at)
         }
     }
 
@@ -230,8 +241,9 @@ public struct ExpressionCompiler {
         case (.difference, _) where sign == .plus:
             convert(added.asDifference, to: unit.asDifference)
             return Measure(unit.scaled(like: added))
-        case (.difference, _): throw ExpressionError("takes a temperature from a difference of two", at: at)
-        default: throw ExpressionError("adds two temperatures: write mean(a, b) for what lies between them", at: at)
+        case (.difference, _):
+            throw ExpressionError(.formulaUnits, "subtracts a temperature from a difference of two", at: at)
+        default: throw ExpressionError(.formulaUnits, "adds two temperatures: write mean(a, b) for their mean", at: at)
         }
     }
 
@@ -239,7 +251,7 @@ public struct ExpressionCompiler {
         _ unit: UnitOfMeasure, _ other: UnitOfMeasure, _ what: String, _ at: Int
     ) throws(ExpressionError) {
         guard unit.isCommensurable(with: other) else {
-            throw ExpressionError("puts things of different kinds together with `\(what)`", at: at)
+            throw ExpressionError(.formulaUnits, "combines different quantities by `\(what)`", at: at)
         }
     }
 
@@ -252,7 +264,8 @@ public struct ExpressionCompiler {
         try proveKind(unit, other, what, at)
         let role = left.isLiteral ? right.role : left.role
         guard right.isLiteral || right.role == role else {
-            throw ExpressionError("puts a temperature and a difference of two together with `\(what)`", at: at)
+            throw ExpressionError(
+                .formulaUnits, "combines a temperature and a difference of two temperatures by `\(what)`", at: at)
         }
         if role == .difference {
             convert(other.asDifference, to: unit.asDifference)
@@ -266,7 +279,8 @@ public struct ExpressionCompiler {
     func proveSize(_ measure: Measure, _ at: Int) throws(ExpressionError) {
         guard let unit = measure.unit, unit.hasZero, measure.role == .temperature else { return }
         throw ExpressionError(
-            "computes with a temperature that is counted from a zero of its own: write number(t), number(t) + 273.15, or "
+            .formulaUnits,
+            "calculates with a temperature whose unit has its own zero: write number(t), number(t) + 273.15, or "
                 + "mean(a, b)", at: at)
     }
 
@@ -292,11 +306,12 @@ public struct ExpressionCompiler {
         let left = try number(one, at)
         try proveSize(left, at)
         let right = try number(other, at)
-        guard right.unit == nil else { throw ExpressionError("has an exponent with a unit", at: at) }
+        guard right.unit == nil else { throw ExpressionError(.formulaUnits, "has an exponent with a unit", at: at) }
         program.append(.binary(.power))
         guard let unit = left.unit else { return .bare }
         guard case .number(let exponent, nil) = other, let whole = Int(exactly: exponent), abs(whole) <= 8 else {
-            throw ExpressionError("needs a small whole number as the exponent of what has a unit", at: at)
+            throw ExpressionError(
+                .formulaUnits, "must have a small whole number as the exponent of a value with a unit", at: at)
         }
         return .product(unit.power(whole))
     }
@@ -310,7 +325,7 @@ public struct ExpressionCompiler {
         switch (left, right) {
         case (.number(let left), .number(let right)): _ = try bring(right, to: left, sign.rawValue, at)
         case (.boolean, .boolean) where sign == .equal || sign == .different: break
-        default: throw ExpressionError("compares a number with a yes or no", at: at)
+        default: throw ExpressionError(.formulaWrongType, "compares a number with a boolean", at: at)
         }
         let signs: [Expression.BinaryOperator: Program.Binary] = [
             .less: .less, .atMost: .atMost, .more: .more, .atLeast: .atLeast, .equal: .equal, .different: .different,

@@ -1,6 +1,8 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
+
 /// Reads formulas: an operator precedence parser.
 struct ExpressionParser {
     static let longest = 1_000
@@ -11,13 +13,13 @@ struct ExpressionParser {
 
     static func parse(_ text: String) throws(ExpressionError) -> Expression {
         guard text.utf8.count <= longest else {
-            throw ExpressionError("is longer than \(longest) characters", at: longest)
+            throw ExpressionError(.formulaTooLong, "is longer than \(longest) characters", at: longest)
         }
         var parser = ExpressionParser(text: Array(text.utf8))
         let expression = try parser.expression(above: 0, depth: 0)
         parser.skipBlanks()
         guard parser.place == parser.text.count else {
-            throw ExpressionError("has something behind its end\(parser.hint)", at: parser.place)
+            throw ExpressionError(.formulaSyntax, "continues after its end\(parser.hint)", at: parser.place)
         }
         return expression
     }
@@ -35,7 +37,7 @@ struct ExpressionParser {
     }
 
     private mutating func expression(above least: Int, depth: Int) throws(ExpressionError) -> Expression {
-        guard depth < Self.deepest else { throw ExpressionError("is nested too deeply", at: place) }
+        guard depth < Self.deepest else { throw ExpressionError(.formulaTooLong, "is nested too deeply", at: place) }
         var left = try operand(depth: depth + 1)
         while let (sign, end) = sign(), sign.precedence > least {
             let at = place
@@ -51,7 +53,7 @@ struct ExpressionParser {
     private mutating func operand(depth: Int) throws(ExpressionError) -> Expression {
         skipBlanks()
         let at = place
-        guard let byte = peek else { throw ExpressionError("ends where a value is expected", at: at) }
+        guard let byte = peek else { throw ExpressionError(.formulaSyntax, "ends where a value is expected", at: at) }
         switch byte {
         case UInt8(ascii: "-"):
             place += 1
@@ -71,18 +73,20 @@ struct ExpressionParser {
         case "":
             let hint =
                 byte == UInt8(ascii: "'") ? ": texts are in double quotes, and a unit stands behind a number" : ""
-            throw ExpressionError("has a character that means nothing here\(hint)", at: at)
+            throw ExpressionError(.formulaSyntax, "contains a character that is not allowed here\(hint)", at: at)
         case "true": return .boolean(true)
         case "false": return .boolean(false)
         case "not": return .unary(.not, try expression(above: 3, depth: depth))
-        case "and", "or": throw ExpressionError("needs a value before `\(name)`", at: at)
+        case "and", "or": throw ExpressionError(.formulaSyntax, "must have a value before `\(name)`", at: at)
         default: break
         }
         skipBlanks()
         guard peek == UInt8(ascii: "(") else { return .point(device: nil, name: name, at: at) }
         guard let function = Expression.Function(rawValue: name) else {
             let nearest = Expression.Function.allCases.map(\.rawValue).sorted()
-            throw ExpressionError("has no function `\(name)`: there are \(nearest.joined(separator: ", "))", at: at)
+            throw ExpressionError(
+                .formulaUnknownFunction,
+                "uses an unknown function `\(name)`: the functions are \(nearest.joined(separator: ", "))", at: at)
         }
         return try call(function, at: at, depth: depth)
     }
@@ -103,7 +107,7 @@ struct ExpressionParser {
             let wanted = function.arguments
             let count = wanted.count == 1 ? "\(wanted.lowerBound)" : "\(wanted.lowerBound) to \(wanted.upperBound)"
             throw ExpressionError(
-                "gives `\(function.rawValue)` \(arguments.count) values, and it takes \(count)", at: at)
+                .formulaArguments, "gives `\(function.rawValue)` \(arguments.count) values: it takes \(count)", at: at)
         }
         return .call(function, arguments, at: at)
     }
@@ -119,7 +123,7 @@ struct ExpressionParser {
     private mutating func expect(_ byte: UInt8) throws(ExpressionError) {
         skipBlanks()
         guard peek == byte else {
-            throw ExpressionError("needs `\(Character(UnicodeScalar(byte)))` here", at: place)
+            throw ExpressionError(.formulaSyntax, "must have `\(Character(UnicodeScalar(byte)))` here", at: place)
         }
         place += 1
     }
@@ -158,11 +162,14 @@ struct ExpressionParser {
         place += 1
         let device = name { $0 == UInt8(ascii: "-") }
         guard !device.isEmpty, peek == UInt8(ascii: ".") else {
-            throw ExpressionError("needs a device and a point behind `@`, like @meter-1.power", at: at)
+            throw ExpressionError(
+                .formulaSyntax, "must have a device and a point after `@`, for example @meter-1.power", at: at)
         }
         place += 1
         let point = name()
-        guard !point.isEmpty else { throw ExpressionError("needs a point behind `@\(device).`", at: at) }
+        guard !point.isEmpty else {
+            throw ExpressionError(.formulaSyntax, "must have a point after `@\(device).`", at: at)
+        }
         return .point(device: device, name: point, at: at)
     }
 
@@ -181,7 +188,7 @@ struct ExpressionParser {
         let start = place
         while let byte = peek, Self.isOfNumber(byte, after: place > start ? text[place - 1] : 0) { place += 1 }
         guard let number = Double(String(decoding: text[start..<place], as: UTF8.self)), number.isFinite else {
-            throw ExpressionError("has a number that is none", at: start)
+            throw ExpressionError(.formulaSyntax, "contains an invalid number", at: start)
         }
         skipBlanks()
         guard peek == UInt8(ascii: "'") else { return .number(number, unit: nil) }

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import YAMLText
 
 /// `samples` of a point: what is told of a list of them.
@@ -17,13 +18,14 @@ enum SampleKeys {
         }
         let frequencies = band.sequence()?.map { $0.number() } ?? []
         guard frequencies.count == 2, let low = frequencies[0], let high = frequencies[1], low >= 0, low < high else {
-            band.problem("should be two frequencies in hertz, the lower first", fix: bandFix)
+            band.problem(.invalidBand, "must be two frequencies in hertz, the lower first", fix: bandFix)
             return nil
         }
         guard let rate = self.rate(rate) else { return nil }
         if case .hertz(let hertz) = rate, high > hertz / 2 {
             band.problem(
-                "reaches beyond half the rate, \((hertz / 2).plain) Hz", fix: "samples do not tell what is there")
+                .invalidBand, "is above half the sampling rate, \((hertz / 2).plain) Hz",
+                fix: "write a lower frequency: samples contain nothing above half their rate")
             return nil
         }
         return SampleFigure(kind: .band(low...high), rate: rate)
@@ -36,7 +38,9 @@ enum SampleKeys {
             return mapping.require("path", fix: "write rate: { path: fs }").flatMap(MQTTFormFile.path).map { .path($0) }
         }
         guard let rate = value.number(), rate > 0 else {
-            value.problem("should be samples a second", fix: "write rate: 6400, or rate: { path: fs }")
+            value.problem(
+                .invalidNumber, "must be the number of samples in a second",
+                fix: "write rate: 6400, or rate: { path: fs }")
             return nil
         }
         return .hertz(rate)

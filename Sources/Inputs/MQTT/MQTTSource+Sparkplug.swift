@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import Logging
 import MQTT
@@ -59,15 +60,15 @@ extension MQTTSource {
             warn(.messageRefused, "it is not a Sparkplug B payload", next: "check what else publishes on this topic")
         case .unreadable:
             warn(
-                .messageRefused, "it has no metric that can be read; the edge node is asked for its birth",
-                next: "have the edge node send its payloads without compression")
+                .messageRefused, "it has no metric that can be read; the gateway requests the birth of the edge node",
+                next: "let the edge node send its payloads without compression")
         case .retained:
             warn(
-                .messageRefused, "it was retained, and how old it is is unknown",
-                next: "have the edge node publish without retain, and remove the retained message from the broker")
+                .messageRefused, "the broker kept it, and its age is unknown",
+                next: "let the edge node publish without retain, and remove the retained message from the broker")
         case .tooManyDevices:
             warn(
-                .tooManyDevices, "it is from one more edge node or device than the gateway keeps",
+                .tooManyDevices, "it comes from one edge node or device more than the gateway keeps",
                 next: "name the edge nodes, as GROUP/NODE, instead of a +")
             collector.lose(1, .tooManyDevices, at: now.time)
         }
@@ -78,7 +79,7 @@ extension MQTTSource {
             measures.refusedTimes.increment()
             settings.warnings.warn(
                 .deviceTime, of: sparkplug.catalog.contents[event.device]?.id ?? "",
-                "the edge node's time is before 2001 or too far in the future: the time of arrival is used",
+                "the time of the edge node is before 2001 or too far in the future: the gateway uses the time of arrival",
                 next: "set the node's clock")
         }
     }
@@ -97,7 +98,9 @@ extension MQTTSource {
         let lost = nodesJudgedFrom <= now.instant ? sparkplug.tick(now, into: &batch) : 0
         if lost > 0 {
             nodeMeasures.lost.increment(by: lost)
-            logger.warning("messages of edge nodes are lost: births are asked for", metadata: ["messages": "\(lost)"])
+            logger.warning(
+                .sparkplugMessagesLost, "Messages of edge nodes are lost; the gateway requests their births",
+                metadata: ["messages": "\(lost)"])
         }
         if !batch.isEmpty { collector.take(&batch) }
         nodeMeasures.unread.record(sparkplug.unread)
@@ -106,7 +109,7 @@ extension MQTTSource {
         guard hostState == nil || isSubscriptionAnswered else { return }
         for request in sparkplug.requests(at: now) {
             nodeMeasures.rebirths.increment()
-            logger.info("birth asked for", metadata: ["topic": "\(request.topic)"])
+            logger.info("birth requested", metadata: ["topic": "\(request.topic)"])
             try connection.publish(topic: request.topic, payload: request.payload, qos: 0, retain: false)
         }
     }

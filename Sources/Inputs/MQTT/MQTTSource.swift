@@ -127,7 +127,7 @@ public actor MQTTSource {
         isClientIDTaken = true
         settings.warnings.warn(
             .clientIDTaken, of: settings.name,
-            "the broker closes each connection within seconds: another client seems to use the client id "
+            "the broker closes each connection within seconds: another client seems to use the client ID "
                 + settings.connection.clientID,
             next: "give one of the two another `client_id`")
     }
@@ -229,7 +229,7 @@ public actor MQTTSource {
             case .idle, .connecting: try connection.write()
             }
         }
-        throw MQTTError(.reconnect, "no answer to CONNECT")
+        throw MQTTError(.reconnect, "the broker did not answer CONNECT")
     }
 
     /// Asks for what is wanted, and ends what a session still has from before the configuration changed.
@@ -248,7 +248,7 @@ public actor MQTTSource {
         if let (one, other) = router.cover.crossing, !isNumbered {
             settings.warnings.warn(
                 .subscriptionRefused, of: "\(settings.name): \(one) and \(other)",
-                "these topics cross, and the broker has no subscription identifiers: messages may come twice",
+                "these topics overlap, and the broker has no subscription identifiers: messages may arrive twice",
                 next: "use a separate link for one of the two")
         }
         // What is retained tells a gateway that has just started which devices are gone.
@@ -275,8 +275,9 @@ public actor MQTTSource {
             }
             measures.refusedSubscriptions.increment()
             settings.warnings.warn(
-                .subscriptionRefused, of: subject, "the broker refuses the subscription to this topic",
-                next: "allow the gateway's user to read it at the broker; the gateway subscribes again every minute")
+                .subscriptionRefused, of: subject, "the broker rejects the subscription to this topic",
+                next:
+                    "allow the user of the gateway to read it at the broker; the gateway subscribes again every minute")
         }
         let asked = router.cover.filters + refusedFilters.sorted()
         let refused = Set(zip(asked, allowed).filter { !$0.1 }.map(\.0))
@@ -336,7 +337,7 @@ public actor MQTTSource {
                 .messageRefused, of: isPrivate ? "\(settings.name) (too_large)" : "\(topic) (too_large)",
                 "a message of more than \(settings.connection.payloadLimit) bytes"
                     + (isPrivate ? "" : " on \(topic)") + " was not read",
-                next: "have the device send smaller messages, or leave the topic out")
+                next: "let the device send smaller messages, or remove the topic")
         }
     }
 
@@ -361,12 +362,12 @@ public actor MQTTSource {
             guard !earlierFilters.contains(where: { TopicFilter.matches($0, message.topic) }) else { break }
             settings.warnings.warn(
                 .messageRefused, of: "\(settings.name) (unmatched)",
-                place() + " is of no configured topic: the session has a subscription from before",
-                next: "remove the session of the client id \(settings.connection.clientID) at the broker")
+                place() + " has a topic that is not in the configuration: the session still has an old subscription",
+                next: "remove the session of the client ID \(settings.connection.clientID) at the broker")
         case .malformed(let device, let error):
             warn(device, "\(error)", next: "compare the payload with the map, or use another map for the topic")
         case .noID(let device):
-            warn(device, "it has no device id", next: "check `id` in the map")
+            warn(device, "it has no device ID", next: "check `id` in the map")
         case .unknownPresence(let device):
             warn(
                 device, "its text is neither in `online` nor in `offline`",
@@ -374,8 +375,8 @@ public actor MQTTSource {
         case .tooManyDevices(let device):
             settings.warnings.warn(
                 .tooManyDevices, of: device,
-                place() + " is from one more device than `max_devices` of \(device): its readings are lost",
-                next: "list the right ids in `ids`, or raise `max_devices`")
+                place() + " comes from one device more than `max_devices` of \(device) allows: its readings are lost",
+                next: "list the allowed IDs in `ids`, or raise `max_devices`")
         }
     }
 }

@@ -31,7 +31,7 @@ extension MessageRouter {
         refusedTimes += 1
         known[index][id]?.isTimeRefused = true
         warnings.warn(
-            .deviceTime, of: id, why + ": the time of arrival is used",
+            .deviceTime, of: id, why + ": the gateway uses the time of arrival",
             next: "check `time` in the map (format, zone, max_ahead), or set the device's clock")
         return nil
     }
@@ -44,7 +44,7 @@ extension MessageRouter {
         if !isAbsent, count >= Self.enoughWithoutTime { warnings.clear(.deviceTimeMissing, of: name) }
         guard isAbsent, count + 1 == Self.enoughWithoutTime else { return }
         warnings.warn(
-            .deviceTimeMissing, of: name, "no message has had a time: the time of arrival is used",
+            .deviceTimeMissing, of: name, "no message had a time: the gateway uses the time of arrival",
             next: "compare `time` in the map \(devices[index].map.name) with a message, or leave it out")
     }
 

@@ -394,8 +394,8 @@ package struct MessageRouter {
         let isPrivate = device.naming != nil
         warnings.warn(
             .devicesMerged, of: one.id + (isPrivate ? "" : ": \(one.topic) and \(ownTopic(topic, of: device))"),
-            "messages of two topics have the same device id",
-            next: "if they are from two devices, use more levels in the map's `id`, such as { levels: [2, 3] }")
+            "messages of two topics have the same device ID",
+            next: "if two devices send them, use more levels in `id` of the map, for example { levels: [2, 3] }")
     }
 
     /// Events that were lost as there was no place for their devices, since the last call.

@@ -198,10 +198,10 @@ struct DevicePoller {
         hasOtherUnit = true
         warnings.warn(
             .otherUnitAnswered, of: device.id,
-            "unit \(device.unit) was asked, and unit \(unit) answered: it may be another device's value, and is not taken",
+            "the gateway sent a request to unit \(device.unit), and unit \(unit) responded: the value may be of another device, and is not used",
             next:
-                "look at the unit, and for another master or a late answer on the line; where the device always answers "
-                + "as \(unit), write answers_as: \(unit) at its link")
+                "check the unit ID, and look for another master or a late response on the line; if the device always responds "
+                + "as \(unit), write response_unit_id: \(unit) at its link")
     }
 
     // MARK: How a round ends

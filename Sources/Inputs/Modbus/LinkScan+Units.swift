@@ -38,7 +38,7 @@ extension LinkScan {
     private mutating func beginAlone() {
         state.strangers = nil
         state.todo = [Ask(kind: .unit, unit: wish.units[0])]
-        note("answers to every unit: it is a device by itself", of: wish.units[0])
+        note("responds to every unit ID: it is a single device", of: wish.units[0])
     }
 
     /// An exception is an answer too, unless units that are not there give the same.
@@ -62,7 +62,7 @@ extension LinkScan {
         let units = state.doubtful.count <= Self.fewUnits ? state.doubtful : Array(state.doubtful.prefix(1))
         for unit in units.reversed() {
             begin(unit)
-            note("answers the same as unit IDs without a device: it may be the only device, or absent", of: unit)
+            note("responds like unit IDs without a device: it may be the only device, or it may not exist", of: unit)
         }
         state.doubtful.removeAll { units.contains($0) }
     }

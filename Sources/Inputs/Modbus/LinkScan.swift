@@ -341,7 +341,7 @@ public struct LinkScan: ~Copyable {
         }
         guard silences < 3 else {
             state.todo.removeAll { $0.kind == .registers && $0.unit == ask.unit && $0.table == ask.table }
-            note("does not answer for \(ask.table.rawValue) from \(ask.address) on", of: ask.unit)
+            note("does not respond for the table \(ask.table.rawValue) from address \(ask.address) on", of: ask.unit)
             change(ask.unit) { $0.silences = 0 }
             return
         }

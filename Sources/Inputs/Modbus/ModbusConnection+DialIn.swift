@@ -35,7 +35,7 @@ extension ModbusConnection {
         let isCalled = !(callers?.isEmpty ?? true)
         let error = ModbusError(code: isCalled ? ETIMEDOUT : ENOTCONN)
         settings.monitor.disconnected(
-            isCalled ? "a connection was made, and no device answers over it" : "no device has dialled in",
+            isCalled ? "a host connected, but no device responds on the connection" : "no device has dialled in",
             next: error.advice(at: settings.endpoint))
         lastFailure = error
         throw error

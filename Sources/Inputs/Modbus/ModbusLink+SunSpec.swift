@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Events
 import Logging
@@ -27,7 +28,8 @@ extension ModbusLink {
             let change = seekers[place].refuse(at: .now)
             if change != nil {
                 logger.error(
-                    "none of the device's models is known", metadata: ["device": "\(unit.id)", "models": "\(models)"])
+                    .sunSpecModelsUnknown, "The gateway knows none of the SunSpec models of the device",
+                    metadata: ["device": "\(unit.id)", "models": "\(models)"])
             }
             return tell(change, of: seekers[place])
         }
@@ -36,7 +38,7 @@ extension ModbusLink {
         sameAgain = isSame ? min(sameAgain + 1, 1_000) : 0
         if !isSame {
             logger.notice(
-                "device has said what it has",
+                "SunSpec models read",
                 metadata: ["device": "\(unit.id)", "models": "\(models)", "points": "\(device.points.count)"])
             withdraw(seeker.last, but: device)
         }

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import DeviceMaps
 import Events
 import Logging
@@ -165,11 +166,11 @@ public actor ModbusLink {
 
     private func note(_ learned: Learned, of device: ModbusDevice) {
         logger.notice(
-            "learned what the map does not say: headgate plan shows it",
+            "learned something that the map does not contain: headgate plan shows it",
             metadata: [
                 "device": "\(device.id)", "refused": "\(learned.refused.keys.sorted().joined(separator: ","))",
                 "registers": "\(learned.registers.map(String.init) ?? "-")", "tight": "\(learned.tight.count)",
-                "pause": "\(learned.pause.map { "\($0 / 1_000) ms" } ?? "-")",
+                "turnaround_delay": "\(learned.pause.map { "\($0 / 1_000) ms" } ?? "-")",
             ])
         remember(.device(device.id, learned))
     }
@@ -188,7 +189,9 @@ public actor ModbusLink {
         switch change.state {
         case .online: logger.notice("device online", metadata: ["device": "\(device)"])
         case .offline:
-            logger.warning("device offline", metadata: ["device": "\(device)", "reason": "\(change.reason.name)"])
+            logger.warning(
+                .deviceOffline, "The device is offline",
+                metadata: ["device": "\(device)", "reason": "\(change.reason.name)"])
         }
     }
 }

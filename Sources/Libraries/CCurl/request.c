@@ -2,36 +2,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // libcurl is loaded when the first request is made, and not linked: it and its thirty libraries are 4 MB in memory, and
-// few gateways ask a schema registry. Its options and their numbers never change (docs/ABI.md of curl); Swift cannot call
-// curl_easy_setopt, which takes any argument.
+// few gateways ask a schema registry. Its options and their numbers never change (docs/ABI.md of curl), so that a library of
+// another version than the header does. Swift cannot call curl_easy_setopt, which takes any argument.
 
 #include "CCurl.h"
 
+#include <curl/curl.h>
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-    CURLOPT_WRITEDATA = 10001,
-    CURLOPT_URL = 10002,
-    CURLOPT_ERRORBUFFER = 10010,
-    CURLOPT_POSTFIELDS = 10015,
-    CURLOPT_HTTPHEADER = 10023,
-    CURLOPT_SSLCERT = 10025,
-    CURLOPT_CUSTOMREQUEST = 10036,
-    CURLOPT_POSTFIELDSIZE = 60,
-    CURLOPT_CAINFO = 10065,
-    CURLOPT_SSLKEY = 10087,
-    CURLOPT_NOSIGNAL = 99,
-    CURLOPT_TIMEOUT_MS = 155,
-    CURLOPT_USERNAME = 10173,
-    CURLOPT_PASSWORD = 10174,
-    CURLOPT_WRITEFUNCTION = 20011,
-    CURLINFO_RESPONSE_CODE = 0x200002,
-    CURL_GLOBAL_ALL = 3,
-};
 
 static struct {
     int (*global_init)(long);

@@ -73,7 +73,7 @@ public struct ModbusError: Error, Equatable, CustomStringConvertible {
     init(wanted: Int32, speed: Int32) {
         self.init(
             code: EINVAL, .setup,
-            detail: "the line is set to \(wanted) baud, and the adapter makes "
+            detail: "the line is set to \(wanted) baud, but the adapter uses "
                 + (speed == 0 ? "no such speed" : "\(speed) of it") + ": use a speed that both ends can")
     }
 
@@ -117,7 +117,7 @@ public struct ModbusError: Error, Equatable, CustomStringConvertible {
 
     public var description: String {
         if let detail { return detail }
-        if kind == .otherUnit { return "another unit answered than the one that was asked" }
+        if kind == .otherUnit { return "another unit responded than the unit of the request" }
         if code == EMFILE || code == ENFILE {
             return "no file descriptor is left below 1024, libmodbus can watch no more: use fewer links"
         }
@@ -229,18 +229,19 @@ extension ModbusError {
         case .timeout:
             endpoint.isSerial
                 ? "check the unit id, the speed, the parity, the wiring and `timeout`; headgate scan LINK --find-line tries speeds"
-                : "check the unit id, `framing` and `timeout`; headgate scan LINK shows the units that answer"
+                : "check the unit ID, `framing` and `timeout`; headgate scan LINK shows the units that respond"
         case .garbledAnswer:
             endpoint.isSerial
                 ? "check the speed, the parity, the termination, and for a second master" : "check `framing`"
-        case .otherUnit: "write answers_as at the link if the device always answers as another unit"
+        case .otherUnit: "write response_unit_id at the link if the device always responds with another unit ID"
         case .illegalFunction: "check `table`: the device does not know the function for it"
         case .illegalAddress:
             "check `address` (manuals often count from 1 or from 40001) and the unit id; headgate read --raw tries the neighbours"
         case .illegalValue:
-            "write limits: { registers: 1 } in the map and raise it: the device may give fewer in one answer"
-        case .deviceFailure, .memoryParity: "look at the device: it reports a fault of its own"
-        case .acknowledge, .deviceBusy, .negativeAcknowledge: "poll less often, or write a `pause` in the map"
+            "write limits: { registers: 1 } in the map and raise it: the device may return fewer registers in one response"
+        case .deviceFailure, .memoryParity: "check the device: it reports an internal fault"
+        case .acknowledge, .deviceBusy, .negativeAcknowledge:
+            "poll less often, or write a `turnaround_delay` in the map"
         case .gatewayPath, .gatewayTarget:
             "the Modbus gateway answered; the device behind it did not: check the unit id and its line"
         case .exception: "look the number up in the device's manual"

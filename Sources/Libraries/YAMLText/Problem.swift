@@ -1,26 +1,30 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
-/// One mistake in a file: where it is, what is wrong and what would be right.
+import Codes
+
+/// One mistake in a file: where it is, what is wrong and what to write instead.
 public struct Problem: Hashable, Sendable, CustomStringConvertible {
     public var file: String
     /// Both from 1.
     public var line: Int
     public var column: Int
+    public var code: Code
     public var message: String
     /// What to write instead; empty where the message says it.
     public var fix: String
 
-    public init(file: String, line: Int, column: Int, message: String, fix: String) {
+    public init(file: String, line: Int, column: Int, code: Code, message: String, fix: String) {
         self.file = file
         self.line = line
         self.column = column
+        self.code = code
         self.message = message
         self.fix = fix
     }
 
     public var description: String {
-        "\(file):\(line):\(column): \(message)" + (fix.isEmpty ? "" : "; \(fix)")
+        "\(file):\(line):\(column): \(code): \(message)" + (fix.isEmpty ? "" : "; \(fix)")
     }
 }
 

@@ -1,10 +1,12 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Glibc
 
 /// Why a file cannot be read.
-public struct TextFileError: Error, CustomStringConvertible {
+public struct TextFileError: CodedError {
+    public var code: Code { .fileNotRead }
     public let description: String
 
     public init(_ description: String) { self.description = description }
@@ -27,11 +29,11 @@ public enum TextFile {
         defer { close(file) }
         let bytes = try bytes(of: file, path, limit)
         guard !bytes.starts(with: [0xFF, 0xFE]), !bytes.starts(with: [0xFE, 0xFF]) else {
-            throw TextFileError("\(path): a text in UTF-16: save it in UTF-8")
+            throw TextFileError("\(path): the file is in UTF-16: save it in UTF-8")
         }
         let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
         guard let text = String(validating: bytes.dropFirst(bytes.starts(with: mark) ? 3 : 0), as: UTF8.self) else {
-            throw TextFileError("\(path): not a text in UTF-8")
+            throw TextFileError("\(path): the file is not a text in UTF-8")
         }
         return text
     }
@@ -52,7 +54,7 @@ public enum TextFile {
             let milliseconds = max(
                 0, left.components.seconds * 1_000 + left.components.attoseconds / 1_000_000_000_000_000)
             guard poll(&watched, 1, Int32(clamping: milliseconds)) > 0 else {
-                throw TextFileError("\(path): a pipe or a device from which nothing more came in \(patience / 1_000) s")
+                throw TextFileError("\(path): no data arrived from the pipe or device within \(patience / 1_000) s")
             }
             let count = chunk.withUnsafeMutableBytes { Glibc.read(file, $0.baseAddress, $0.count) }
             if count < 0, errno == EAGAIN || errno == EINTR { continue }
@@ -60,7 +62,7 @@ public enum TextFile {
             if count == 0 { return bytes }
             deadline = .now + .milliseconds(patience)
             bytes.append(contentsOf: chunk[..<count])
-            guard bytes.count <= limit else { throw TextFileError("\(path): larger than \(limit) bytes") }
+            guard bytes.count <= limit else { throw TextFileError("\(path): the file is larger than \(limit) bytes") }
         }
     }
 

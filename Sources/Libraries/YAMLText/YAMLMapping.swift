@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Yams
 
 /// A mapping that is read key by key. `finish` reports the keys nobody asked for.
@@ -28,17 +29,31 @@ public final class YAMLMapping {
     /// The value of a key, or nil where the key is not there.
     public func take(_ key: String) -> YAMLValue? {
         know([key])
-        guard let (keyNode, node) = mapping.first(where: { $0.key.string == key }) else { return nil }
+        guard let (keyNode, node) = mapping.first(where: { $0.key.string == key }) ?? underFormerName(key) else {
+            return nil
+        }
         record(keyNode)
         return YAMLValue(
             node: node, file: value.file, problems: value.problems,
             path: value.path.isEmpty ? key : "\(value.path).\(key)")
     }
 
+    /// The value of a key that stands here under the name that it had in an earlier version, which is a mistake.
+    private func underFormerName(_ key: String) -> (Node, Node)? {
+        // A file of another gateway has its own names.
+        guard value.problems.keysRead == nil, let former = FormerNames.byKey[key],
+            let (keyNode, node) = mapping.first(where: { $0.key.string == former })
+        else { return nil }
+        know([former])
+        YAMLValue(node: keyNode, file: value.file, problems: value.problems, path: value.path)
+            .problem(.renamedKey, "`\(former)` is now named `\(key)`", fix: "write `\(key):`")
+        return (keyNode, node)
+    }
+
     /// The value of a key that must be there.
     public func require(_ key: String, fix: String) -> YAMLValue? {
         let found = take(key)
-        if found == nil { problem("needs `\(key)`", fix: fix) }
+        if found == nil { problem(.missingKey, "must have `\(key)`", fix: fix) }
         return found
     }
 
@@ -116,8 +131,8 @@ public final class YAMLMapping {
         asked += keys.filter { askedNames.insert($0).inserted }
     }
 
-    public func problem(_ message: String, fix: String = "") {
-        value.problem(message, fix: fix)
+    public func problem(_ code: Code, _ message: String, fix: String = "") {
+        value.problem(code, message, fix: fix)
     }
 
     /// Reports what was never asked for: a key that means nothing is a mistake, often of spelling.
@@ -126,16 +141,17 @@ public final class YAMLMapping {
         for (key, _) in mapping {
             let name = key.string ?? "?"
             if askedNames.contains(name) { continue }
-            if value.problems.isFull { return problem("has further keys that mean nothing") }
+            if value.problems.isFull { return problem(.unknownKey, "has further unknown keys") }
             if elsewhere.contains(name) {
                 YAMLValue(node: key, file: value.file, problems: value.problems, path: value.path)
-                    .problem("`\(name)` means nothing beside the other keys here", fix: "leave it out")
+                    .problem(
+                        .keyNotAllowedHere, "`\(name)` is not allowed beside the other keys here", fix: "remove it")
                 continue
             }
             let nearest = Spelling.nearest(to: name, among: asked)
             let here = YAMLValue(node: key, file: value.file, problems: value.problems, path: value.path)
             here.problem(
-                "has no key `\(name)`",
+                .unknownKey, "has an unknown key `\(name)`",
                 fix: nearest.map { "did you mean `\($0)`?" }
                     ?? (asked.count <= Self.mostListed ? "known keys: \(asked.joined(separator: ", "))" : ""))
         }

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Yams
 
 /// A value in a YAML file that knows where it stands. Reading it as something it is not records a problem.
@@ -15,7 +16,8 @@ public struct YAMLValue {
     public static func mapping(of text: String, file: String, problems: Problems) -> YAMLMapping? {
         do {
             guard let node = try Yams.compose(yaml: text) else {
-                problems.add(Problem(file: file, line: 1, column: 1, message: "the file is empty", fix: ""))
+                problems.add(
+                    Problem(file: file, line: 1, column: 1, code: .emptyFile, message: "the file is empty", fix: ""))
                 return nil
             }
             return YAMLValue(node: node, file: file, problems: problems, path: "").mapping()
@@ -30,29 +32,36 @@ public struct YAMLValue {
         case YamlError.scanner(_, let problem, let mark, _), YamlError.parser(_, let problem, let mark, _),
             YamlError.composer(_, let problem, let mark, _):
             Problem(
-                file: file, line: mark.line, column: mark.column, message: "not valid YAML: \(problem)",
+                file: file, line: mark.line, column: mark.column, code: .invalidYAML,
+                message: "not valid YAML: \(problem)",
                 fix: problem.contains("cannot start any token")
                     ? "write blanks for tabs, and quote what begins with a sign"
                     : "check the indentation, colons and quotes here")
         case YamlError.duplicatedKeysInMapping(let keys, let context):
             Problem(
                 file: file, line: context.mark.line, column: context.mark.column,
+                code: .duplicateKey,
                 message:
-                    "not valid YAML: \(keys.map { "`\($0)`" }.joined(separator: ", ")) stands twice in one place, the first time here",
-                fix: "leave one of them out, or give it another name")
+                    "\(keys.map { "`\($0)`" }.joined(separator: ", ")) occurs twice in this mapping, the first time here",
+                fix: "remove one of them, or rename it")
         case let error as YamlError:
-            Problem(file: file, line: 1, column: 1, message: "not valid YAML: \(error)", fix: "")
+            Problem(file: file, line: 1, column: 1, code: .invalidYAML, message: "not valid YAML: \(error)", fix: "")
         default:
-            Problem(file: file, line: 1, column: 1, message: "not valid YAML: \(error)", fix: "")
+            Problem(file: file, line: 1, column: 1, code: .invalidYAML, message: "not valid YAML: \(error)", fix: "")
         }
     }
 
-    public func problem(_ message: String, fix: String = "") {
+    /// Records a mistake in this value.
+    /// - Parameters:
+    ///   - message: what is wrong, as a predicate: the key comes before it.
+    ///   - fix: what to write instead.
+    public func problem(_ code: Code, _ message: String, fix: String = "") {
         let mark = node.mark
         let subject = path.isEmpty ? "" : "`\(path)` "
         problems.add(
             Problem(
-                file: file, line: mark?.line ?? 1, column: mark?.column ?? 1, message: subject + message, fix: fix))
+                file: file, line: mark?.line ?? 1, column: mark?.column ?? 1, code: code,
+                message: subject + message, fix: fix))
     }
 
     public var provesExamples: Bool { problems.provesExamples }
@@ -89,7 +98,7 @@ public struct YAMLValue {
 
     public func mapping() -> YAMLMapping? {
         guard case .mapping(let mapping) = node else {
-            problem("should be a mapping", fix: "write `key: value` lines below it, or { key: value }")
+            problem(.notAMapping, "must be a mapping", fix: "write `key: value` lines below it, or { key: value }")
             return nil
         }
         return YAMLMapping(mapping: mapping, value: self)
@@ -97,7 +106,7 @@ public struct YAMLValue {
 
     public func sequence() -> [YAMLValue]? {
         guard case .sequence(let sequence) = node else {
-            problem("should be a list", fix: "write [a, b]")
+            problem(.notAList, "must be a list", fix: "write [a, b]")
             return nil
         }
         return sequence.enumerated().map { index, node in
@@ -110,11 +119,11 @@ public struct YAMLValue {
     /// A text. It has no NUL, at which the libraries in C would take it to end.
     public func string() -> String? {
         guard let scalar else {
-            problem("should be a text")
+            problem(.notAText, "must be a text")
             return nil
         }
         guard !scalar.utf8.contains(0) else {
-            problem("has a NUL character", fix: "leave it out")
+            problem(.nulCharacter, "contains a NUL character", fix: "remove it")
             return nil
         }
         return scalar
@@ -125,7 +134,7 @@ public struct YAMLValue {
         case "true": return true
         case "false": return false
         default:
-            problem("should be true or false")
+            problem(.notABoolean, "must be true or false")
             return nil
         }
     }
@@ -133,7 +142,7 @@ public struct YAMLValue {
     /// A whole number, decimal or hexadecimal (0x…).
     public func integer(in range: ClosedRange<Int>, _ what: String = "a whole number") -> Int? {
         guard let scalar, let value = Self.integer(scalar), range.contains(value) else {
-            problem("should be \(what) from \(range.lowerBound) to \(range.upperBound)")
+            problem(.invalidInteger, "must be \(what) from \(range.lowerBound) to \(range.upperBound)")
             return nil
         }
         return value
@@ -141,7 +150,7 @@ public struct YAMLValue {
 
     public func number() -> Double? {
         guard let scalar, let value = Double(scalar), value.isFinite else {
-            problem("should be a number")
+            problem(.invalidNumber, "must be a number")
             return nil
         }
         return value
@@ -151,12 +160,15 @@ public struct YAMLValue {
     public func duration(atLeast least: Int64 = 1) -> Int64? {
         let microseconds = Self.measure(scalar ?? "", units: Self.durations)
         guard let microseconds, microseconds >= Double(min(0, least)), microseconds < 9e18 else {
-            problem("should be a duration", fix: "write a number and its unit, like 300ms, 10s, 5min, 12h or 7d")
+            problem(
+                .invalidDuration, "must be a duration",
+                fix: "write a number and its unit, for example 300ms, 10s, 5min, 12h or 7d")
             return nil
         }
         guard microseconds >= Double(least) else {
             let unit = Self.durations.filter { least % Int64($0.1) == 0 }.max { $0.1 < $1.1 }
-            problem("should be at least \(unit.map { "\(least / Int64($0.1))\($0.0)" } ?? "\(least)us")")
+            problem(
+                .valueOutOfBounds, "must be at least \(unit.map { "\(least / Int64($0.1))\($0.0)" } ?? "\(least)us")")
             return nil
         }
         return Int64(microseconds)
@@ -166,7 +178,7 @@ public struct YAMLValue {
     public func bytes() -> Int64? {
         let bytes = Self.measure(scalar ?? "", units: Self.sizes)
         guard let bytes, bytes >= 1, bytes < 9e18 else {
-            problem("should be a size", fix: "write a number and its unit, like 64MiB or 2GiB")
+            problem(.invalidSize, "must be a size", fix: "write a number and its unit, for example 64MiB or 2GiB")
             return nil
         }
         return Int64(bytes)
@@ -177,7 +189,7 @@ public struct YAMLValue {
         if let scalar, let found = words.first(where: { $0.key == scalar }) { return found.value }
         let nearest = scalar.flatMap { Spelling.nearest(to: $0, among: words.map(\.key)) }
         problem(
-            "should be one of \(words.map(\.key).joined(separator: ", "))",
+            .unknownWord, "must be one of \(words.map(\.key).joined(separator: ", "))",
             fix: nearest.map { "did you mean \($0)?" } ?? "")
         return nil
     }

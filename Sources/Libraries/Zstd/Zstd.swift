@@ -9,16 +9,13 @@ public struct ZstdError: Error, CustomStringConvertible {
 
 /// Compresses and expands whole buffers, with contexts kept between calls (a fresh one costs more than a small block).
 public struct Zstd: ~Copyable {
-    private let compressor: OpaquePointer
-    private let expander: OpaquePointer
+    /// Nil if there was no memory for them: each call throws then.
+    private let compressor = ZSTD_createCCtx()
+    private let expander = ZSTD_createDCtx()
 
-    public init() {
-        guard let compressor = ZSTD_createCCtx(), let expander = ZSTD_createDCtx() else {
-            preconditionFailure("memory for a zstd context")
-        }
-        self.compressor = compressor
-        self.expander = expander
-    }
+    private static let noMemory = ZstdError(description: "zstd: no memory for a context")
+
+    public init() {}
 
     deinit {
         ZSTD_freeCCtx(compressor)
@@ -27,6 +24,7 @@ public struct Zstd: ~Copyable {
 
     /// - Parameter level: zstd's own scale; 1 is fastest.
     public func compress(_ bytes: [UInt8], level: Int32) throws(ZstdError) -> [UInt8] {
+        guard let compressor else { throw Self.noMemory }
         var failure: ZstdError?
         let out = [UInt8](unsafeUninitializedCapacity: ZSTD_compressBound(bytes.count)) { buffer, count in
             let written = bytes.withUnsafeBytes {
@@ -42,6 +40,7 @@ public struct Zstd: ~Copyable {
     /// Expands one frame.
     /// - Parameter limit: the most bytes it may expand to; a frame that claims more is refused before any is written.
     public func expand(_ bytes: [UInt8], limit: Int) throws(ZstdError) -> [UInt8] {
+        guard let expander else { throw Self.noMemory }
         let claimed = bytes.withUnsafeBytes { ZSTD_getFrameContentSize($0.baseAddress, $0.count) }
         guard claimed <= UInt64(limit) else {
             // The two reserved values for "unknown" and "error" are the largest there are, so they end here too.

@@ -87,7 +87,7 @@ extension Database {
 
     /// What an output has still to send beside what is fresh, oldest first; nil where a row of it is damaged. A database that
     /// was put aside may be of a version without held ranges.
-    func replays(output: Int64, _ lane: Lane) throws(SQLiteError) -> [Replay]? {
+    func backlog(output: Int64, _ lane: Lane) throws(SQLiteError) -> [BacklogRange]? {
         let hasTopics =
             try connection.integer("SELECT count(*) FROM pragma_table_info('replay') WHERE name='topic'") == 1
         let statement = try connection.prepare(
@@ -95,47 +95,47 @@ extension Database {
                 + " WHERE output=? AND lane=? ORDER BY id")
         statement.bind(output, at: 1)
         statement.bind(Int64(lane.rawValue), at: 2)
-        var replays: [Replay] = []
+        var backlog: [BacklogRange] = []
         while try statement.step() {
             let topic = statement.text(5)
-            let replay = Replay(
+            let range = BacklogRange(
                 cursor: Cursor(block: max(0, statement.integer(0)), done: Int(clamping: max(0, statement.integer(1)))),
                 until: statement.integer(2), isReady: statement.integer(3) == 1,
                 topic: topic.isEmpty ? nil : Topic(name: topic, template: statement.text(6)),
                 events: Int(clamping: statement.integer(7)))
-            guard statement.integer(4) == Self.checksum(of: replay, output, lane) else { return nil }
-            replays.append(replay)
+            guard statement.integer(4) == Self.checksum(of: range, output, lane) else { return nil }
+            backlog.append(range)
         }
-        return replays
+        return backlog
     }
 
-    private static func checksum(of replay: Replay, _ output: Int64, _ lane: Lane) -> Int64 {
+    private static func checksum(of range: BacklogRange, _ output: Int64, _ lane: Lane) -> Int64 {
         let whole = [
-            output, Int64(lane.rawValue), replay.cursor.block, Int64(replay.cursor.done), replay.until,
-            replay.isReady ? 1 : 0,
+            output, Int64(lane.rawValue), range.cursor.block, Int64(range.cursor.done), range.until,
+            range.isReady ? 1 : 0,
         ]
-        guard let topic = replay.topic else { return rowChecksum(whole) }
+        guard let topic = range.topic else { return rowChecksum(whole) }
         let texts = [topic.name, topic.template].map { Int64(CRC32C.of(Array($0.utf8))) }
-        return rowChecksum(whole + texts + [Int64(replay.events)])
+        return rowChecksum(whole + texts + [Int64(range.events)])
     }
 
-    /// Makes what is stored of an output's replays in a lane what they are.
-    func set(_ replays: [Replay], output: Int64, _ lane: Lane) throws(SQLiteError) {
+    /// Makes what is stored of an output's backlog in a lane what they are.
+    func set(_ backlog: [BacklogRange], output: Int64, _ lane: Lane) throws(SQLiteError) {
         try connection.run("DELETE FROM replay WHERE output=? AND lane=?", output, Int64(lane.rawValue))
-        for replay in replays {
+        for range in backlog {
             let statement = try connection.prepare(
                 "INSERT INTO replay(output,lane,block,done,until,state,topic,template,events,crc) VALUES(?,?,?,?,?,?,?,?,?,?)"
             )
             statement.bind(output, at: 1)
             statement.bind(Int64(lane.rawValue), at: 2)
-            statement.bind(replay.cursor.block, at: 3)
-            statement.bind(Int64(replay.cursor.done), at: 4)
-            statement.bind(replay.until, at: 5)
-            statement.bind(replay.isReady ? 1 : 0, at: 6)
-            statement.bind(replay.topic?.name ?? "", at: 7)
-            statement.bind(replay.topic?.template ?? "", at: 8)
-            statement.bind(Int64(replay.events), at: 9)
-            statement.bind(Self.checksum(of: replay, output, lane), at: 10)
+            statement.bind(range.cursor.block, at: 3)
+            statement.bind(Int64(range.cursor.done), at: 4)
+            statement.bind(range.until, at: 5)
+            statement.bind(range.isReady ? 1 : 0, at: 6)
+            statement.bind(range.topic?.name ?? "", at: 7)
+            statement.bind(range.topic?.template ?? "", at: 8)
+            statement.bind(Int64(range.events), at: 9)
+            statement.bind(Self.checksum(of: range, output, lane), at: 10)
             try statement.run()
         }
     }

@@ -41,16 +41,16 @@ public struct KeyRing: Sendable {
             if line.isEmpty || line.hasPrefix("#") { continue }
             guard let bytes = Data(base64Encoded: line), bytes.count == 32 else {
                 throw Mistake(
-                    line: index + 1, description: "is no key: 32 bytes in base64, as of openssl rand -base64 32")
+                    line: index + 1, description: "is not a key: write 32 bytes in base64 from openssl rand -base64 32")
             }
             guard keys.count < Self.mostKeys else {
-                throw Mistake(line: index + 1, description: "is one key too many: there can be \(Self.mostKeys)")
+                throw Mistake(line: index + 1, description: "is one key too many: the maximum is \(Self.mostKeys)")
             }
             let secret = SymmetricKey(data: bytes)
             keys.append(Key(id: Self.id(of: secret), secret: secret))
         }
         guard !keys.isEmpty else {
-            throw Mistake(line: 1, description: "holds no key: openssl rand -base64 32 makes one")
+            throw Mistake(line: 1, description: "contains no key: openssl rand -base64 32 makes one")
         }
         self.keys = keys
     }
@@ -78,14 +78,15 @@ public struct KeyRing: Sendable {
             let box = try AES.GCM.seal(body, using: Self.secret(of: key, epoch), authenticating: header)
             return Array(box.nonce) + box.ciphertext + box.tag
         } catch {
-            throw CorruptBlock(description: "cannot be sealed: \(error)")
+            throw CorruptBlock(description: "cannot be encrypted: \(error)")
         }
     }
 
     func open(_ body: [UInt8], key id: Int64, epoch: UInt64, header: [UInt8]) throws(CorruptBlock) -> [UInt8] {
         if id == 0 { return body }
         guard let key = keys.first(where: { $0.id == id }) else {
-            throw CorruptBlock(description: "it is sealed with key \(Self.name(id)), which is not in the key file")
+            throw CorruptBlock(
+                description: "it is encrypted with the key \(Self.name(id)), which is not in the key file")
         }
         do {
             let box = try AES.GCM.SealedBox(combined: body)

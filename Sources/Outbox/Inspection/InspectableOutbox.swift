@@ -92,10 +92,10 @@ enum Inspection {
                     let output = changed.outputs.firstIndex(where: { $0.number == row.output })
                 else { continue }
                 let lane = row.block.lane
-                let id = (try database.head(lane, from: .min)?.id ?? changed.next[Int(lane.rawValue)].block) - 1
+                let id = (try database.head(lane, from: .min)?.id ?? changed.next[lane].block) - 1
                 guard id > 0 else { break }
                 try database.add(row.block.renumbered(id))
-                changed.outputs[output].positions[Int(lane.rawValue)].replay(from: id, until: id + 1)
+                changed.outputs[output].positions[lane].replay(from: id, until: id + 1)
                 try database.deleteDeadLetter(letter)
                 count += 1
             }
@@ -117,13 +117,12 @@ enum Inspection {
         var count = 0
         try database.transaction { () throws(SQLiteError) in
             for lane in Lane.allCases {
-                let at = Int(lane.rawValue)
                 // What it has not sent yet it will.
-                let end = changed.outputs[output].positions[at].live.block
+                let end = changed.outputs[output].positions[lane].live.block
                 guard
                     let found = try database.span(lane, since: since, until: until, before: end), found.events > 0
                 else { continue }
-                changed.outputs[output].positions[at].replay(from: found.first, until: found.last + 1)
+                changed.outputs[output].positions[lane].replay(from: found.first, until: found.last + 1)
                 count += found.events
             }
             try changed.save(announced: [], in: database)
@@ -136,7 +135,7 @@ enum Inspection {
 extension Position {
     /// Sends blocks once more.
     mutating func replay(from first: Int64, until: Int64) {
-        add(Replay(cursor: Cursor(block: first, done: 0), until: until, isReady: true))
+        add(BacklogRange(cursor: Cursor(block: first, done: 0), until: until, isReady: true))
     }
 }
 

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import Glibc
 import Logging
@@ -20,7 +21,7 @@ struct OpenedFile: ~Copyable {
     let epochFound: UInt64?
     var isNew: Bool { epochFound == nil }
     /// The number of the first block there is, by lane; what was saved from another database is before.
-    let first: [Int64]
+    let first: PerLane<Int64>
     /// What is lost that nobody can count.
     let losses: [Gap.Cause]
 
@@ -39,7 +40,8 @@ struct OpenedFile: ~Copyable {
         } catch  where isDamage(error) {
             let aside = try folder.putAside(isOurs: (error as? OutboxError)?.kind != .foreign)
             logger.error(
-                "the outbox's database cannot be used and is put aside; a new one is begun",
+                .databaseQuarantined,
+                "The database of the outbox cannot be used and is moved to the quarantine; a new database is created",
                 metadata: ["error": "\(error)", "folder": "\(aside)"])
             return try read(settings, outputs, epoch, last, losses, logger)
         }
@@ -62,7 +64,7 @@ struct OpenedFile: ~Copyable {
         let epochFound = try database.meta("epoch").map(UInt64.init(bitPattern:))
         let identityFound = try database.meta("identity").map(UInt64.init(bitPattern:))
         if let last, let identityFound, last.identity != 0, last.identity != identityFound {
-            throw OutboxError(.foreign, "\(folder.database) is another gateway's outbox")
+            throw OutboxError(.foreign, "\(folder.database) is the outbox of another gateway")
         }
         try checkKeys(of: database, settings)
         let isPutAside = !folder.notSalvaged(settings.keys).isEmpty
@@ -73,7 +75,8 @@ struct OpenedFile: ~Copyable {
             } ?? false
         if isStale {
             logger.error(
-                "the outbox's database is not the one that was left, or an older copy of it",
+                .databaseReplaced,
+                "The database of the outbox is another database than at the last stop, or an older copy of it",
                 metadata: [
                     "epoch": "\(epochFound.map { String($0, radix: 16) } ?? "none")",
                     "expected": "\(last.map { String($0.epoch, radix: 16) } ?? "none")",
@@ -96,8 +99,8 @@ struct OpenedFile: ~Copyable {
             turn: last?.turn ?? 0, epoch: epoch, epochBefore: epochFound ?? 0,
             identity: identityFound ?? last.flatMap { $0.identity == 0 ? nil : $0.identity }
                 ?? .random(in: 1...UInt64.max), log: .any)
-        let first = try Lane.allCases.map { lane in
-            try database.head(lane, from: database.meta("first") ?? 0)?.id ?? books.next[Int(lane.rawValue)].block
+        let first = try PerLane.each { lane throws(SQLiteError) in
+            try database.head(lane, from: database.meta("first") ?? 0)?.id ?? books.next[lane].block
         }
         try sign(database, &record, folder, books.outputs, key: settings.keys.current)
         return OpenedFile(
@@ -114,7 +117,7 @@ struct OpenedFile: ~Copyable {
         guard missing.isEmpty else {
             throw OutboxError(
                 .sealed,
-                "\(settings.files.database) is sealed with \(missing.count == 1 ? "key" : "keys")"
+                "\(settings.files.database) is encrypted with \(missing.count == 1 ? "key" : "keys")"
                     + " \(missing.joined(separator: ", ")), which outbox.encryption does not have")
         }
     }
@@ -171,7 +174,8 @@ struct OpenedFile: ~Copyable {
                 return try isLost(state, folder, logger)
             }
             if size > 0 { try putLogAside(folder) }
-            logger.error("the log of the outbox's last commits is gone or another's: what was in it is lost")
+            logger.error(
+                .logLost, "The log of the last commits is missing or belongs to another database; its events are lost")
             return true
         case .any?, nil: return try isLost(LogFile(path: folder.log).mend(salt: nil), folder, logger)
         }
@@ -181,14 +185,15 @@ struct OpenedFile: ~Copyable {
     /// then block by block is saved what its checksum vouches for.
     private static func isLost(_ state: LogFile.State, _ folder: Folder, _ logger: Logger) throws -> Bool {
         guard state != .whole else { return false }
-        logger.error("the outbox's log was damaged", metadata: ["now": "\(state)"])
+        logger.error(.logDamaged, "The log of the outbox was damaged", metadata: ["now": "\(state)"])
         if state == .mended { _ = try folder.putAside() }
         return true
     }
 
     private static func putAsideWithoutUse(_ folder: Folder, _ logger: Logger) throws {
         try putLogAside(folder)
-        logger.error("a log that does not belong to the outbox's database is put aside")
+        logger.error(
+            .logOfOtherDatabase, "A log that does not belong to the database of the outbox is moved to the quarantine")
     }
 
     private static func putLogAside(_ folder: Folder) throws {

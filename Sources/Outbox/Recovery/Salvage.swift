@@ -58,7 +58,7 @@ struct Salvage: ~Copyable {
     /// The folder it lies in; nil for a file that nobody finds any more but us.
     let folder: String?
     private let source: Database
-    private var lanes: [Progress]
+    private var lanes: PerLane<Progress>
     private var devices: [DeviceNumber] = []
     private var series: [SeriesNumber] = []
     /// Whether every number means in the catalog what it meant there.
@@ -72,25 +72,23 @@ struct Salvage: ~Copyable {
     ///   - first: the number of the first block that is new, by lane.
     ///   - catalog: gets what is described there.
     init(
-        _ source: consuming Database, folder: String?, before first: [Int64], catalog: Catalog, keys: KeyRing
+        _ source: consuming Database, folder: String?, before first: PerLane<Int64>, catalog: Catalog, keys: KeyRing
     ) throws(SQLiteError) {
         self.folder = folder
         self.keys = keys
         codec = BlockCodec(keys: keys)
-        lanes = []
-        for lane in Lane.allCases {
+        lanes = PerLane.each { lane in
             let last = try? source.last(lane)
             var left: Books.Next?
             var isUncertain = Self.isAnyPositionLost(lane, in: source)
             do throws(SQLiteError) { left = try source.end(lane) } catch { isUncertain = true }
             let begun = Books.beginning(at: (try? source.meta("first")) ?? 0)
-            let until = first[Int(lane.rawValue)]
+            let until = first[lane]
             let lastID = last.map { max($0.id, (left?.block ?? 0) - 1) } ?? until - 1
-            lanes.append(
-                Progress(
-                    lane: lane, last: lastID, expected: nil, end: last.map { max($0.end, left?.sequence ?? 0) },
-                    begun: begun.block, left: left?.block ?? 0, isUncertain: isUncertain,
-                    shift: lastID < until ? 0 : until - 1 - lastID))
+            return Progress(
+                lane: lane, last: lastID, expected: nil, end: last.map { max($0.end, left?.sequence ?? 0) },
+                begun: begun.block, left: left?.block ?? 0, isUncertain: isUncertain,
+                shift: lastID < until ? 0 : until - 1 - lastID)
         }
         self.source = source
         readDefinitions(catalog)
@@ -134,18 +132,18 @@ struct Salvage: ~Copyable {
 
     // MARK: Positions
 
-    /// What an output had still to send there, as replays that wait; nil where the database does not say.
-    func replays(of name: String, _ lane: Lane, until: Int64) -> [Replay]? {
+    /// What an output had still to send there, as backlog that wait; nil where the database does not say.
+    func backlog(of name: String, _ lane: Lane, until: Int64) -> [BacklogRange]? {
         guard let number = try? source.outputs().first(where: { $0.name == name })?.number,
-            var position = try? Books.positions(number, in: source)[Int(lane.rawValue)]
+            var position = try? Books.positions(number, in: source)[lane]
         else { return nil }
-        let shift = lanes[Int(lane.rawValue)].shift
+        let shift = lanes[lane].shift
         position.leave(at: until - shift)
-        return position.replays.map { replay in
-            Replay(
+        return position.backlog.map { range in
+            BacklogRange(
                 // Never that of one that is not known, even where all is to be sent.
-                cursor: Cursor(block: max(Cursor.beginning, replay.cursor.block + shift), done: replay.cursor.done),
-                until: min(until, replay.until + shift), isReady: false, topic: replay.topic, events: replay.events)
+                cursor: Cursor(block: max(Cursor.beginning, range.cursor.block + shift), done: range.cursor.done),
+                until: min(until, range.until + shift), isReady: false, topic: range.topic, events: range.events)
         }.filter { $0.cursor.block < $0.until }
     }
 
@@ -159,10 +157,9 @@ struct Salvage: ~Copyable {
 
     /// Blocks before `id` are needed by nobody.
     mutating func begin(_ lane: Lane, at id: Int64, end: UInt64?) {
-        let at = Int(lane.rawValue)
-        lanes[at].id = max(lanes[at].id, id - lanes[at].shift)
-        lanes[at].from = lanes[at].id
-        if let end { lanes[at].end = max(end, lanes[at].end ?? 0) }
+        lanes[lane].id = max(lanes[lane].id, id - lanes[lane].shift)
+        lanes[lane].from = lanes[lane].id
+        if let end { lanes[lane].end = max(end, lanes[lane].end ?? 0) }
     }
 
     // MARK: Blocks
@@ -175,91 +172,91 @@ struct Salvage: ~Copyable {
         var portion = Portion()
         var size = 0
         var tries = 0
-        for at in lanes.indices {
-            while lanes[at].id <= lanes[at].last {
+        for lane in Lane.allCases {
+            while lanes[lane].id <= lanes[lane].last {
                 guard size < bytes, tries < Self.triesInStep else { return portion }
                 tries += 1
-                guard let block = read(at) else { continue }
+                guard let block = read(lane) else { continue }
                 size += block.body.count
-                take(block, at, &portion)
+                take(block, lane, &portion)
             }
-            finish(at, &portion)
+            finish(lane, &portion)
         }
         return portion.blocks.isEmpty && portion.losses.isEmpty ? nil : portion
     }
 
-    private mutating func read(_ at: Int) -> StoredBlock? {
-        let progress = lanes[at]
+    private mutating func read(_ lane: Lane) -> StoredBlock? {
+        let progress = lanes[lane]
         do throws(SQLiteError) {
             let found = try source.blocks(
                 progress.lane, from: progress.id, before: .max, bytes: 1, events: 1
             ).first
             guard let found, found.id >= progress.id else {
-                lanes[at].id = progress.last + 1
+                lanes[lane].id = progress.last + 1
                 return nil
             }
-            lanes[at].id = found.id + 1
-            lanes[at].failures = 0
+            lanes[lane].id = found.id + 1
+            lanes[lane].failures = 0
             return found
         } catch {
-            lanes[at].skipUnreadable()
+            lanes[lane].skipUnreadable()
             return nil
         }
     }
 
-    private mutating func take(_ block: StoredBlock, _ at: Int, _ portion: inout Portion) {
+    private mutating func take(_ block: StoredBlock, _ lane: Lane, _ portion: inout Portion) {
         let isSealed = block.isWhole && !keys.has(block.keyID)
         guard block.isWhole, let block = isSealed ? block : translated(block) else {
-            lanes[at].hasMissed = true
+            lanes[lane].hasMissed = true
             return
         }
-        let progress = lanes[at]
+        let progress = lanes[lane]
         if progress.expected == nil, progress.from > Cursor.beginning, progress.from < block.id,
             Books.isSameTurn(progress.from, block.id)
         {
-            lanes[at].hasMissed = true
+            lanes[lane].hasMissed = true
         }
-        noteMissed(at, before: block.first, block.since, block.id, &portion)
-        lanes[at].next = block.id + 1
-        lanes[at].expected = max(block.end, lanes[at].expected ?? 0)
-        lanes[at].seen = block.committed
+        noteMissed(lane, before: block.first, block.since, block.id, &portion)
+        lanes[lane].next = block.id + 1
+        lanes[lane].expected = max(block.end, lanes[lane].expected ?? 0)
+        lanes[lane].seen = block.committed
         guard !isSealed else {
             missingKeys.insert(block.keyID)
             return
         }
-        portion.blocks.append(lanes[at].shift == 0 ? block : block.renumbered(block.id + lanes[at].shift))
+        portion.blocks.append(lanes[lane].shift == 0 ? block : block.renumbered(block.id + lanes[lane].shift))
     }
 
-    private mutating func finish(_ at: Int, _ portion: inout Portion) {
-        if lanes[at].expected == nil, max(lanes[at].from, lanes[at].begun) < lanes[at].left {
-            lanes[at].hasMissed = true
+    private mutating func finish(_ lane: Lane, _ portion: inout Portion) {
+        if lanes[lane].expected == nil, max(lanes[lane].from, lanes[lane].begun) < lanes[lane].left {
+            lanes[lane].hasMissed = true
         }
-        lanes[at].left = 0
-        if lanes[at].isUncertain {
-            lanes[at].isUncertain = false
-            portion.losses.append(.unknown(.corruptBlock, in: lanes[at].lane, at: .now))
+        lanes[lane].left = 0
+        if lanes[lane].isUncertain {
+            lanes[lane].isUncertain = false
+            portion.losses.append(.unknown(.corruptBlock, in: lanes[lane].lane, at: .now))
         }
-        noteMissed(at, before: lanes[at].end, .now, lanes[at].last + 1, &portion)
-        lanes[at].expected = lanes[at].end
+        noteMissed(lane, before: lanes[lane].end, .now, lanes[lane].last + 1, &portion)
+        lanes[lane].expected = lanes[lane].end
     }
 
     /// What lies between what was read last and `end`: counted where both ends are known.
     /// - Parameter id: before which the blocks are missing.
     private mutating func noteMissed(
-        _ at: Int, before end: UInt64?, _ until: Timestamp, _ id: Int64, _ portion: inout Portion
+        _ lane: Lane, before end: UInt64?, _ until: Timestamp, _ id: Int64, _ portion: inout Portion
     ) {
-        let lane = lanes[at]
-        lanes[at].hasMissed = false
-        let first = lane.expected ?? 0
+        let progress = lanes[lane]
+        lanes[lane].hasMissed = false
+        let first = progress.expected ?? 0
         let last = max(first, max(end ?? 1, 1) - 1)
-        let count = lane.expected != nil && end != nil ? (end ?? 0) - min(first, end ?? 0) : 0
-        guard count > 0 || lane.hasMissed && (lane.expected == nil || end == nil) else { return }
+        let count = progress.expected != nil && end != nil ? (end ?? 0) - min(first, end ?? 0) : 0
+        guard count > 0 || progress.hasMissed && (progress.expected == nil || end == nil) else { return }
         portion.losses.append(
             Gap(
-                cause: .corruptBlock, lane: lane.lane, first: first, last: last, count: count,
-                since: lane.seen ?? until, until: until, outputs: []))
-        guard let place = lane.next, place < id, count > 0 else { return }
-        let tombstone = codec.tombstone(lane.lane, id: place + lane.shift, first: first, last: last, committed: until)
+                cause: .corruptBlock, lane: lane, first: first, last: last, count: count,
+                since: progress.seen ?? until, until: until, outputs: []))
+        guard let place = progress.next, place < id, count > 0 else { return }
+        let tombstone = codec.tombstone(lane, id: place + progress.shift, first: first, last: last, committed: until)
         portion.blocks.append(tombstone)
     }
 

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import Logging
 import SQLite
@@ -25,7 +26,8 @@ struct Start: ~Copyable {
         } catch {
             let reason = settings.files.reasonNotWritable ?? "\(error)"
             logger.error(
-                "the outbox cannot be opened: it goes on in memory, and nothing is acknowledged that only it has",
+                .outboxNotOpened,
+                "The outbox cannot be opened; it continues in memory and acknowledges nothing that is only there",
                 metadata: ["error": "\(reason)", "file": "\(settings.files.database)"])
             return try Start(inMemory: settings, outputs: outputs, reason)
         }
@@ -65,33 +67,33 @@ extension Books {
     /// What an older database holds comes before everything that is committed from now on, once it has been saved.
     mutating func awaitSalvage() {
         for output in outputs.indices {
-            for lane in outputs[output].positions.indices {
+            for lane in Lane.allCases {
                 let first = next[lane].block
                 outputs[output].positions[lane].live = Cursor(block: first, done: 0)
-                outputs[output].positions[lane].replays = [.everything(before: first)]
+                outputs[output].positions[lane].backlog = [.everything(before: first)]
             }
         }
     }
 
     /// The same for what waited for a key: it comes before everything there is.
     /// - Parameter first: the number of the first block there is, by lane.
-    mutating func awaitKeyed(before first: [Int64]) {
-        let isWaiting = outputs.contains { $0.positions.contains { $0.replays.contains { !$0.isReady } } }
+    mutating func awaitKeyed(before first: PerLane<Int64>) {
+        let isWaiting = outputs.contains { $0.positions.values.contains { $0.backlog.contains { !$0.isReady } } }
         guard !isWaiting else { return }
         for output in outputs.indices {
-            for lane in outputs[output].positions.indices {
+            for lane in Lane.allCases {
                 outputs[output].positions[lane].awaitOlder(before: first[lane])
             }
         }
     }
 
     /// What comes before these blocks is elsewhere.
-    mutating func wait(before since: [Int64]) {
+    mutating func wait(before since: PerLane<Int64>) {
         for output in outputs.indices {
-            for lane in since.indices {
-                for index in outputs[output].positions[lane].replays.indices
-                where outputs[output].positions[lane].replays[index].until <= since[lane] {
-                    outputs[output].positions[lane].replays[index].isReady = false
+            for lane in Lane.allCases {
+                for index in outputs[output].positions[lane].backlog.indices
+                where outputs[output].positions[lane].backlog[index].until <= since[lane] {
+                    outputs[output].positions[lane].backlog[index].isReady = false
                 }
             }
         }
@@ -103,11 +105,11 @@ extension Books {
     mutating func forgetSalvage() -> Bool {
         var isAny = false
         for output in outputs.indices {
-            for lane in outputs[output].positions.indices {
-                for index in outputs[output].positions[lane].replays.indices
-                where !outputs[output].positions[lane].replays[index].isReady {
-                    outputs[output].positions[lane].replays[index].isReady = true
-                    outputs[output].positions[lane].areReplaysUnsaved = true
+            for lane in Lane.allCases {
+                for index in outputs[output].positions[lane].backlog.indices
+                where !outputs[output].positions[lane].backlog[index].isReady {
+                    outputs[output].positions[lane].backlog[index].isReady = true
+                    outputs[output].positions[lane].isBacklogUnsaved = true
                     isAny = true
                 }
             }

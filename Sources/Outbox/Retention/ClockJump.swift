@@ -10,7 +10,7 @@ import SQLite
 /// time server. What was committed before that is not as old as its time says: its age counts from the jump.
 struct ClockJump: Equatable {
     /// The first block after it, by lane.
-    var blocks: [Int64]
+    var blocks: PerLane<Int64>
     /// What the clock said then.
     var at: Timestamp
 
@@ -20,20 +20,20 @@ struct ClockJump: Equatable {
     /// Whether a block may be as old as its time says.
     /// - Parameter limit: what was committed before is too old.
     func lets(_ block: Int64, of lane: Lane, goBefore limit: Timestamp) -> Bool {
-        block >= blocks[Int(lane.rawValue)] || at < limit
+        block >= blocks[lane] || at < limit
     }
 }
 
 extension Database {
     func set(_ jump: ClockJump) throws(SQLiteError) {
         try setMeta("clock jump", jump.at.microseconds)
-        for lane in Lane.allCases { try setMeta("clock jump \(lane.rawValue)", jump.blocks[Int(lane.rawValue)]) }
+        for lane in Lane.allCases { try setMeta("clock jump \(lane.rawValue)", jump.blocks[lane]) }
     }
 
     func clockJump() throws(SQLiteError) -> ClockJump? {
         guard let at = try meta("clock jump") else { return nil }
-        var blocks: [Int64] = []
-        for lane in Lane.allCases { blocks.append(try meta("clock jump \(lane.rawValue)") ?? 0) }
+        var blocks = PerLane<Int64>(repeating: 0)
+        for lane in Lane.allCases { blocks[lane] = try meta("clock jump \(lane.rawValue)") ?? 0 }
         return ClockJump(blocks: blocks, at: Timestamp(microseconds: at))
     }
 }

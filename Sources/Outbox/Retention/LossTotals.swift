@@ -47,27 +47,28 @@ extension Gap.Cause {
         switch self {
         case .maxSize: "events are lost: the outbox is full (`outbox: max_size`)"
         case .maxAge: "events are lost: they waited for longer than `outbox: max_age`"
-        case .databaseLost: "events are lost: the outbox's database was gone or could not be used"
-        case .corruptBlock: "events are lost: what is in the outbox's file is not what was written"
-        case .overload: "events are lost: readings come faster than they can be stored"
-        case .deadLetters: "dead letters are lost: there were more than there is room for"
-        case .logLost: "events are lost: the log of the outbox's last commits was gone"
-        case .thinned: "events are thinned out: the outbox is full (`outbox: max_size`)"
-        case .diskFull: "events are lost: the disk has no room"
-        case .tooManyDevices: "events are lost: messages bring more devices than `max_devices`"
+        case .databaseLost: "events are lost: the database of the outbox was missing or could not be used"
+        case .corruptBlock: "events are lost: a part of the database of the outbox is damaged"
+        case .overload: "events are lost: readings arrive faster than they can be stored"
+        case .deadLetters: "dead letters are lost: there were more than the outbox keeps"
+        case .logLost: "events are lost: the log of the last commits was missing"
+        case .thinned: "events are thinned: the outbox is full (`outbox: max_size`)"
+        case .diskFull: "events are lost: the disk is full"
+        case .tooManyDevices: "events are lost: messages come from more devices than `max_devices`"
         }
     }
 
     /// What to do about it.
     var remedy: String {
         switch self {
-        case .maxSize, .thinned: "see why an output does not take them (`headgate status`), or give it more room"
-        case .maxAge: "see why an output does not take them (`headgate status`), or keep them for longer"
-        case .databaseLost, .corruptBlock, .logLost: "look at the disk, and who writes to the folder `state`"
+        case .maxSize, .thinned:
+            "check why the output does not send them (`headgate status`), or write a larger `max_size`"
+        case .maxAge: "check why the output does not send them (`headgate status`), or write a longer `max_age`"
+        case .databaseLost, .corruptBlock, .logLost: "check the disk, and which program writes to the state folder"
         case .overload: "poll less often, filter more, or use a faster disk"
-        case .deadLetters: "look at what is refused, and why: headgate outbox dead list"
-        case .diskFull: "make room on the disk"
-        case .tooManyDevices: "raise `max_devices`, or say with `ids` which devices are meant"
+        case .deadLetters: "check the reasons: headgate outbox dead list"
+        case .diskFull: "free space on the disk"
+        case .tooManyDevices: "raise `max_devices`, or list the allowed IDs in `ids`"
         }
     }
 }

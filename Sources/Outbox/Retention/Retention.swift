@@ -14,7 +14,7 @@ struct Retention: ~Copyable {
         var bytes: Int64
         /// What a loss is put down to where that is too much.
         var cause: Gap.Cause
-        /// False while blocks that a replay waits for are elsewhere.
+        /// False while blocks that a range waits for are elsewhere.
         var holdsWaiting: Bool
     }
 
@@ -24,7 +24,7 @@ struct Retention: ~Copyable {
     private let intake: Intake
     private let codec: BlockCodec
     /// Up to where each lane is thinned.
-    private var thinnedBefore: [Int64] = [0, 0, 0]
+    private var thinnedBefore = PerLane<Int64>(repeating: 0)
 
     init(_ settings: OutboxSettings, _ intake: Intake) {
         self.settings = settings
@@ -58,7 +58,7 @@ struct Retention: ~Copyable {
         for lane in Lane.allCases {
             // The newest block stays: the numbers of the next follow from it.
             var end = min(
-                books.needed(lane, withWaiting: room.holdsWaiting), books.next[Int(lane.rawValue)].block - 1)
+                books.needed(lane, withWaiting: room.holdsWaiting), books.next[lane].block - 1)
             if settings.keepSent > 0, let time {
                 end = min(end, (try database.lastCommitted(lane, before: time, most: Self.evictedAtOnce)?.id ?? 0) + 1)
             }
@@ -104,24 +104,24 @@ struct Retention: ~Copyable {
     private func lose(
         through last: StoredBlock, _ cause: Gap.Cause, _ database: borrowing Database, _ books: inout Books
     ) throws(SQLiteError) {
-        let lane = Int(last.lane.rawValue)
+        let lane = last.lane
         for output in books.outputs.indices {
             let position = books.outputs[output].positions[lane]
             // The held ranges last: what they have follows from what the others lose.
-            let ready = position.replays.filter { $0.isReady && $0.cursor.block <= last.id }
-            let (held, replays) = (ready.filter { $0.topic != nil }, ready.filter { $0.topic == nil })
-            func way(_ replay: Replay) -> (stream: Stream, cursor: Cursor, end: Int64) {
-                (replay.stream, replay.cursor, min(last.id + 1, replay.until))
+            let ready = position.backlog.filter { $0.isReady && $0.cursor.block <= last.id }
+            let (held, backlog) = (ready.filter { $0.topic != nil }, ready.filter { $0.topic == nil })
+            func way(_ range: BacklogRange) -> (stream: Stream, cursor: Cursor, end: Int64) {
+                (range.stream, range.cursor, min(last.id + 1, range.until))
             }
             let live =
                 position.live.block <= last.id
                 ? [(stream: Stream.live, cursor: position.live, end: last.id + 1)] : []
-            for way in replays.map(way) + live + held.map(way) {
+            for way in backlog.map(way) + live + held.map(way) {
                 try books.outputs[output].positions[lane].loseUnleft(way.stream) { end throws(SQLiteError) in
                     try gap(last.lane, from: way.cursor, to: min(end, way.end), cause, database)?.count ?? 0
                 }
                 if var gap = try gap(last.lane, from: way.cursor, to: way.end, cause, database) {
-                    if case .replay(let until, _?) = way.stream {
+                    if case .backlog(let until, _?) = way.stream {
                         let whole = try self.gap(last.lane, from: way.cursor, to: until, cause, database)
                         gap.count = books.outputs[output].positions[lane].lose(
                             gap.count, of: whole?.count ?? gap.count, way.stream)
@@ -164,19 +164,18 @@ struct Retention: ~Copyable {
     private mutating func thin(
         _ lane: Lane, _ database: borrowing Database, _ books: inout Books
     ) throws(SQLiteError) -> Bool {
-        let at = Int(lane.rawValue)
-        let from = max(thinnedBefore[at], 0)
+        let from = max(thinnedBefore[lane], 0)
         // Neither the newest, nor one of which an output has settled a part: its places must not change.
         let partly = books.outputs.flatMap { output in
-            [output.positions[at].live] + output.positions[at].replays.map(\.cursor)
+            [output.positions[lane].live] + output.positions[lane].backlog.map(\.cursor)
         }.filter { $0.done > 0 }.map(\.block)
-        let end = min(books.next[at].block - 1, partly.filter { $0 >= from }.min() ?? .max)
+        let end = min(books.next[lane].block - 1, partly.filter { $0 >= from }.min() ?? .max)
         let blocks = try database.blocks(
             lane, from: from, before: end, bytes: 1 << 20, events: 1 << 16
         ).prefix(Self.thinnedAtOnce)
         guard let first = blocks.first, let last = blocks.last else { return false }
         let run = blocks.prefix { $0.since.microseconds - first.since.microseconds < settings.thinInterval }
-        thinnedBefore[at] = (run.last ?? last).id + 1
+        thinnedBefore[lane] = (run.last ?? last).id + 1
         var thinning = Thinning(interval: settings.thinInterval)
         let opened = run.filter { $0.format.map { !$0.hasSequences } ?? false }.compactMap { block in
             (try? codec.decode(block)).map { (block: block, opened: $0) }
@@ -199,7 +198,7 @@ struct Retention: ~Copyable {
         let gap = Gap(
             cause: .thinned, lane: lane, first: first.first, last: last.end - 1, count: lost, since: first.since,
             until: last.until, outputs: [])
-        for output in books.outputs where output.positions[at].needed() <= last.id {
+        for output in books.outputs where output.positions[lane].needed() <= last.id {
             note(gap, ofOutput: output.name, &books)
         }
         return true

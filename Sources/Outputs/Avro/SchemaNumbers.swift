@@ -82,7 +82,7 @@ public final class SchemaNumbers: Sendable {
     /// Asks the registry.
     func ask(_ wanted: Wanted) async throws(OutputFailure) {
         guard let schema = schemas[wanted.record] else {
-            throw OutputFailure("there is no schema of \(wanted.record)")
+            throw OutputFailure("no schema is known for \(wanted.record)")
         }
         let id = try await registry.id(of: schema.text, subject: wanted.subject)
         numbers.withLock { $0[wanted] = id }

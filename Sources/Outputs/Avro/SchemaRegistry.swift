@@ -57,7 +57,7 @@ public actor SchemaRegistry {
         let answer = try answer("POST", path, body)
         guard answer.status == 200 else { throw refused(answer, subject) }
         guard let found = try? JSONDecoder().decode(Found.self, from: Data(answer.body)) else {
-            throw failure("answers without an id for \(subject)")
+            throw failure("returned no ID for \(subject)")
         }
         return found.id
     }
@@ -83,13 +83,13 @@ public actor SchemaRegistry {
     private func refused(_ answer: HTTPClient.Answer, _ subject: String) -> OutputFailure {
         let (code, said) = Self.refusal(answer)
         return switch answer.status {
-        case 401, 403: failure("refuses the user (\(answer.status)) for \(subject)\(said)")
+        case 401, 403: failure("rejects the user (\(answer.status)) for \(subject)\(said)")
         case 404 where Self.unknown.contains(code):
             failure("does not know the schema of \(subject), and `register` is false\(said)")
-        case 404: failure("is none at this address: it knows no subjects (404)\(said)")
-        case 409: failure("refuses the schema of \(subject) as incompatible with what was sent before\(said)")
-        case 422: failure("refuses the schema of \(subject) as invalid\(said)")
-        default: failure("answers \(answer.status) for \(subject)\(said)")
+        case 404: failure("is not a schema registry: it has no subjects (404)\(said)")
+        case 409: failure("rejects the schema of \(subject) as incompatible with an earlier schema\(said)")
+        case 422: failure("rejects the schema of \(subject) as invalid\(said)")
+        default: failure("returned the status \(answer.status) for \(subject)\(said)")
         }
     }
 
@@ -98,7 +98,7 @@ public actor SchemaRegistry {
             return try http.request(
                 method, settings.url + path, body: body, contentType: "application/vnd.schemaregistry.v1+json")
         } catch {
-            throw failure("does not answer: \(error)")
+            throw failure("does not respond: \(error)")
         }
     }
 

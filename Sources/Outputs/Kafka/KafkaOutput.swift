@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import Kafka
 import Logging
@@ -337,7 +338,9 @@ public actor KafkaOutput: Output {
             defer { trouble = error.description }
             return trouble == nil
         }
-        if isFirst { logger.warning("broker trouble", metadata: ["error": "\(error)"]) }
+        if isFirst {
+            logger.warning(.brokerError, "The Kafka client reports an error", metadata: ["error": "\(error)"])
+        }
     }
 
     public func tend() {

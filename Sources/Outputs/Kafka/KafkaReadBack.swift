@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Kafka
 import Logging
 
@@ -65,7 +66,8 @@ struct KafkaReadBack {
             if wanted.end - wanted.from > most {
                 if mark != nil {
                     logger.warning(
-                        "more lies in the topic than is read back: some events may be sent twice, under the same ids",
+                        .readBackIncomplete,
+                        "The topic contains more records than the output reads back; some events may be sent twice, with the same IDs",
                         metadata: ["topic": "\(topic)", "partition": "\(span.partition)"])
                 }
                 wanted.from = wanted.end - most

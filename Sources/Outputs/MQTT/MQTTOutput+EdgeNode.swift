@@ -48,7 +48,7 @@ extension MQTTOutput {
             // Without its birth an event means nothing: it is not the event that is refused.
             throw MQTTError(.reconnect, "the birth of \(message.key): \(error)")
         }
-        return try send(last).map { .sent($0) } ?? .said(.failed("the connection is gone"))
+        return try send(last).map { .sent($0) } ?? .said(.failed("the connection ended"))
     }
 
     /// Listens to what an edge node is told; only then is it born.
@@ -63,7 +63,7 @@ extension MQTTOutput {
                 break
             }
             if ContinuousClock.now > deadline || Task.isCancelled {
-                throw MQTTError(.reconnect, "no answer to SUBSCRIBE")
+                throw MQTTError(.reconnect, "the broker did not answer SUBSCRIBE")
             }
         }
         // What the host says of itself is retained, and comes at once.
@@ -97,7 +97,7 @@ extension MQTTOutput {
         }
         // However often it was asked. While its host is not there nothing is sent, whoever asks.
         guard isRebirthWanted, edgeNode?.hindrance == nil else { return }
-        logger.info("born again, as asked")
+        logger.info("birth sent again on request")
         for message in edgeNode?.births() ?? [] { try publish(message) }
     }
 

@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import Logging
 import MQTT
@@ -139,7 +140,7 @@ public actor MQTTOutput: Output {
             }
             if let end { throw end }
             guard lastSign.duration(to: .now) < Self.silenceLimit else {
-                throw MQTTError(.silence, "the broker acknowledges nothing")
+                throw MQTTError(.silence, "the broker acknowledges no message")
             }
         }
     }
@@ -182,7 +183,7 @@ public actor MQTTOutput: Output {
 
     private func logNext(_ reason: String) {
         logger.warning(
-            "broker not used, the next one is tried",
+            .brokerSkipped, "The output cannot use a broker; it tries the next one",
             metadata: ["output": "\(name)", "broker": "\(brokers.current.address)", "reason": "\(reason)"])
     }
 
@@ -246,7 +247,7 @@ public actor MQTTOutput: Output {
                 if case .connected = fresh.state { return fresh }
                 if case .disconnected(let reason) = fresh.state { throw MQTTError(.reconnect, reason) }
                 if ContinuousClock.now > deadline || Task.isCancelled {
-                    throw MQTTError(.reconnect, "no answer to CONNECT")
+                    throw MQTTError(.reconnect, "the broker did not answer CONNECT")
                 }
                 try fresh.write()
                 // The CONNECT leaves with the first write after the connection of TCP is made.

@@ -46,7 +46,7 @@ let mapText = """
     source: s
     modbus: { defaults: { table: input, type: float32 } }
     points: { p: { address: 0, unit: V, range: [0, 500], deadband: 4.5 } }
-    examples: [{ registers: { input: { 0: [0x4366, 0x8000] } }, gives: { p: 230.5 } }]
+    examples: [{ registers: { input: { 0: [0x4366, 0x8000] } }, expect: { p: 230.5 } }]
     """
 
 struct Stages {

@@ -6,28 +6,28 @@ import ArgumentParser
 import FoundationEssentials
 import Glibc
 
-struct ReplayCommand: AsyncParsableCommand {
+struct DryRun: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "replay",
-        abstract: "Run recorded readings through a configuration, and show what is other than it was.",
+        commandName: "dry-run",
+        abstract: "Run recorded readings through a configuration, and show which alarms and windows change.",
         discussion: """
-            FILE is what a file output or `headgate outbox export` wrote. Its readings go through filters, rules and \
-            windows at their own times, in a moment; what comes of them is shown beside the alarms and windows in the \
-            file, or beside those of another configuration with --before: + is new, - is gone. Readings that a filter has let go of are in no \
-            file: record without filters to see all.
+            FILE is a file that a file output or `headgate outbox export` wrote. The command runs its readings through \
+            the filters, rules and windows of the configuration, on a simulated clock. It compares the alarms and \
+            windows with those in the file, or with those of another configuration (--before): + is new, - is missing. \
+            The file does not contain readings that a filter dropped: record without filters to include them.
 
-            Ends with 1 where something is other than it was, with 78 where a file has mistakes.
+            Exit codes: 1 if alarms or windows change, 78 if a file has mistakes.
             """)
 
     @OptionGroup var options: ConfigurationOption
 
-    @Option(help: "A configuration to compare with, in place of what was recorded.")
+    @Option(help: "A configuration to compare with, instead of the alarms and windows in FILE.")
     var before: String?
 
     @Flag(help: "Print JSON.")
     var json = false
 
-    @Argument(help: "Events, a line each.")
+    @Argument(help: "Recorded events, one in each line.")
     var file: String
 
     func run() async throws {
@@ -50,10 +50,10 @@ struct ReplayCommand: AsyncParsableCommand {
             print(change.isNew ? Style.good(line) : Style.bad(line))
         }
         print("readings: \(report.recorded) recorded", terminator: "")
-        print(report.unknown > 0 ? ", \(report.unknown) of devices or points that are not configured" : "")
+        print(report.unknown > 0 ? ", \(report.unknown) of unknown devices or points" : "")
         let (before, after) = (report.before, report.after)
         print(
-            "told: \(before.readings) → \(after.readings) readings, \(before.alarms) → \(after.alarms) alarm events, "
+            "sent: \(before.readings) → \(after.readings) readings, \(before.alarms) → \(after.alarms) alarm events, "
                 + "\(before.windows) → \(after.windows) windows")
     }
 }
