@@ -4,6 +4,7 @@ import importlib.resources
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -28,6 +29,13 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def seeded():
+    """A seed and its generator. HEADGATE_SEED repeats a run; the output of a failing test names its seed."""
+    seed = int(os.environ.get("HEADGATE_SEED") or random.randrange(1 << 32))
+    print(f"HEADGATE_SEED={seed}")
+    return seed, random.Random(seed)
 
 
 def wait_for(condition, seconds=20, what="the condition"):

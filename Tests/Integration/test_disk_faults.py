@@ -4,14 +4,13 @@ again once the disk is, without being restarted."""
 import errno
 import json
 import os
-import random
 import threading
 
 import paho.mqtt.client as mqtt
 import pytest
 import yaml
 
-from conftest import free_port, wait_for
+from conftest import free_port, seeded, wait_for
 from disk import NAMES, OPENS, SYNCS, WRITES, FailingDisk, SmallDisk
 from oracle import Listener, Publisher, Verdict
 from test_mqtt_in import counting, listening
@@ -85,8 +84,7 @@ def test_calls_that_fail_cost_nothing_acknowledged(workshop):
     listening(gateway)
     heard = Listener(outside, "up/#")
     publisher = Publisher(inside)
-    seed = random.randrange(1 << 32)
-    choose = random.Random(seed)
+    seed, choose = seeded()
     fired = 0
     for round in range(ROUNDS):
         kinds, error = FAULTS[round % len(FAULTS)]
@@ -181,9 +179,10 @@ def fill_with_texts(workshop, inside, megabytes):
     client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="texts", protocol=mqtt.MQTTv311)
     client.connect("127.0.0.1", inside)
     client.loop_start()
+    _, choose = seeded()
     # Hexadecimal digits come down to half of their size.
     for _ in range(megabytes * 100):
-        client.publish("text", json.dumps({"t": random.randbytes(10_000).hex()}), qos=1).wait_for_publish(20)
+        client.publish("text", json.dumps({"t": choose.randbytes(10_000).hex()}), qos=1).wait_for_publish(20)
     client.loop_stop()
     client.disconnect()
 

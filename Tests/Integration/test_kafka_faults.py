@@ -3,14 +3,13 @@ order of each device is kept, and with `exactly_once` a gateway that is killed s
 
 import json
 import os
-import random
 import signal
 import subprocess
 import threading
 
 import pytest
 
-from conftest import accepts, free_port, headgate, on_each_kafka, wait_for
+from conftest import accepts, free_port, headgate, on_each_kafka, seeded, wait_for
 from oracle import Publisher, Verdict
 from test_mqtt_in import counting, listening, publish
 
@@ -84,8 +83,7 @@ def test_a_cluster_that_fails_loses_nothing_and_changes_no_order(workshop, is_ex
     cluster = Cluster(workshop)
     _, gateway, inside = to_kafka(workshop, cluster.address, exactly_once=is_exactly_once)
     publisher = Publisher(inside, pause=0.005)
-    seed = random.randrange(1 << 32)
-    choose = random.Random(seed)
+    seed, choose = seeded()
     # Each of them in turn, in a random order.
     kinds = [fault for _ in range(1 + ROUNDS // len(FAULTS)) for fault in choose.sample(FAULTS, len(FAULTS))][:ROUNDS]
     for kind in kinds:
@@ -138,8 +136,7 @@ def test_a_connection_to_kafka_that_loses_replies_loses_nothing(workshop):
     wait_for(lambda: accepts(gate), what="the gate")
     _, gateway, inside = to_kafka(workshop, f"127.0.0.1:{proxy.port}")
     publisher = Publisher(inside, pause=0.005)
-    seed = random.randrange(1 << 32)
-    choose = random.Random(seed)
+    seed, choose = seeded()
     for _ in range(max(2, ROUNDS // 2)):
         # What was appended and not told of: the producer asks again.
         proxy.drops_replies = True
@@ -160,8 +157,7 @@ def test_kills_with_exactly_once_send_nothing_twice_and_without_they_do(workshop
     cluster = Cluster(workshop, brokers=1)
     configuration, gateway, inside = to_kafka(workshop, cluster.address, exactly_once=is_exactly_once)
     publisher = Publisher(inside, pause=0.001)
-    seed = random.randrange(1 << 32)
-    choose = random.Random(seed)
+    seed, choose = seeded()
     # Whether a kill falls between an acknowledgement and its note is chance: the control arm goes on until one has.
     for number in range(KILLS if is_exactly_once else 6 * KILLS):
         if not is_exactly_once and number >= KILLS and Verdict(events_in(cluster.address), 0).twice:

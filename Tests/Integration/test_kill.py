@@ -6,12 +6,11 @@ commit that survives a power cut from one that does not.
 
 import json
 import os
-import random
 import threading
 
 import yaml
 
-from conftest import free_port, wait_for
+from conftest import free_port, seeded, wait_for
 from oracle import Listener, Publisher, Verdict, lane, sequence
 from test_mqtt_in import counting, listening
 
@@ -42,8 +41,7 @@ def test_twenty_kills_under_load_lose_nothing(workshop):
     gateway = workshop.gateway(configuration)
     listening(gateway)
     publisher = Publisher(inside)
-    seed = random.randrange(1 << 32)
-    choose = random.Random(seed)
+    seed, choose = seeded()
     for _ in range(ROUNDS):
         # A random moment is what is tested here, not something to wait for.
         threading.Event().wait(choose.uniform(0.05, 0.6))
@@ -74,8 +72,9 @@ def test_control_a_bridge_that_acknowledges_first_does_lose(workshop):
     bridge = workshop.python("bridge", "hasty_bridge.py", inside, outside)
     wait_for(lambda: b"ready" in bridge.log.read_bytes(), what="the bridge")
     publisher = Publisher(inside)
+    _, choose = seeded()
     for _ in range(5):
-        threading.Event().wait(random.uniform(0.2, 0.6))
+        threading.Event().wait(choose.uniform(0.2, 0.6))
         bridge.stop(how=9)
         bridge = workshop.python("bridge", "hasty_bridge.py", inside, outside)
         count = bridge.log.read_bytes().count(b"ready")

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from conftest import free_port, headgate, wait_for
+from conftest import free_port, headgate, seeded, wait_for
 
 
 def plant(workshop, max_size, rate=2_000):
@@ -30,9 +30,8 @@ examples: [{ payload: '{"text": "x"}', expect: { text: x } }]
 
 def publish(workshop, port, count):
     import paho.mqtt.client as paho
-    import random
 
-    generator = random.Random(7)
+    _, generator = seeded()
     client = paho.Client(paho.CallbackAPIVersion.VERSION2)
     client.connect("127.0.0.1", port)
     client.loop_start()

@@ -2,13 +2,12 @@
 same id, order is kept, and what is fresh does not wait for what has gathered."""
 
 import os
-import random
 import subprocess
 import threading
 
 import yaml
 
-from conftest import certificates, wait_for
+from conftest import certificates, seeded, wait_for
 from oracle import Listener, Publisher, Verdict
 from test_mqtt_in import counting, listening
 
@@ -50,8 +49,7 @@ def fault(proxy, choose):
 def test_cuts_refusals_freezes_delays_and_lost_replies(workshop):
     gateway, proxy, inside, heard = through_a_proxy(workshop)
     publisher = Publisher(inside)
-    seed = random.randrange(1 << 32)
-    choose = random.Random(seed)
+    seed, choose = seeded()
     kinds = []
     for _ in range(ROUNDS):
         kinds.append(fault(proxy, choose))

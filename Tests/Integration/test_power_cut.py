@@ -7,13 +7,12 @@ everything has to come out of the outbox. In the control arm the log's syncs do 
 
 import json
 import os
-import random
 import shutil
 import sqlite3
 import subprocess
 import threading
 
-from conftest import free_port, wait_for
+from conftest import free_port, seeded, wait_for
 from disk import shim
 from oracle import Listener, Publisher, Verdict
 from test_mqtt_in import counting, listening
@@ -70,8 +69,7 @@ def cut_again_and_again(workshop, lies=None, is_forwarding=False, rounds=ROUNDS)
     environment = os.environ | {"LD_PRELOAD": shim("only_synced", workshop.folder), "WATCHED": str(state), "KEPT": str(kept)}
     if lies:
         environment["LIES"] = lies
-    seed = random.randrange(1 << 32)
-    choose = random.Random(seed)
+    seed, choose = seeded()
     gateway = workshop.gateway(configuration, env=environment)
     listening(gateway)
     publisher = Publisher(inside)
@@ -140,8 +138,7 @@ def test_power_cuts_while_a_database_is_brought_to_a_new_version_leave_one_or_th
     state, old = workshop.folder / "state", workshop.folder / "old"
     as_version_5(state / "outbox.db")
     shutil.copytree(state, old)
-    seed = random.randrange(1 << 32)
-    choose = random.Random(seed)
+    seed, choose = seeded()
     versions = set()
     for round in range(ROUNDS):
         shutil.rmtree(state)

@@ -2,14 +2,13 @@
 `provision`, and kills with `exactly_once`."""
 
 import json
-import random
 import subprocess
 import threading
 
 import pytest
 import yaml
 
-from conftest import headgate, wait_for
+from conftest import headgate, seeded, wait_for
 from oracle import Publisher, Verdict
 from test_kafka_faults import events_in, numbers_in
 from test_mqtt_in import counting, listening
@@ -129,8 +128,7 @@ def test_kills_before_a_real_server_lose_nothing_and_send_nothing_twice(workshop
     gateway = workshop.gateway(path)
     listening(gateway)
     publisher = Publisher(inside, pause=0.001)
-    seed = random.randrange(1 << 32)
-    choose = random.Random(seed)
+    seed, choose = seeded()
     for _ in range(KILLS):
         before = gateway.output("up")["acknowledged_events"]
         wait_for(lambda: gateway.output("up")["acknowledged_events"] > before + 20, seconds=40, what="some events")

@@ -3,14 +3,13 @@
 import cmath
 import json
 import math
-import random
 import struct
 
 import paho.mqtt.client as mqtt
 import pytest
 import yaml
 
-from conftest import events_in, headgate, wait_for
+from conftest import events_in, headgate, seeded, wait_for
 from test_mqtt_in import listening
 
 RATE = 3200
@@ -73,7 +72,7 @@ def told(out, count=1):
 def test_a_vibration_is_told_as_what_it_amounts_to(pump):
     workshop, configuration, say, out = pump
     listening(workshop.gateway(configuration))
-    noise = random.Random(7)
+    _, noise = seeded()
     samples = [round(0.3 + 1.5 * math.sin(2 * math.pi * 50 * n / RATE) + 4 * math.sin(2 * math.pi * 487.5 * n / RATE + 1)
                      + noise.gauss(0, 0.2), 4) for n in range(1024)]
     say({"a": {"x": samples}, "fs": RATE})

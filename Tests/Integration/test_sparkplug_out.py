@@ -233,7 +233,9 @@ def test_what_a_broker_missed_comes_as_history(plant):
     wait_for(lambda: any(reading["value"] == 49 for event in events_in(plant.out) if "readings" in event["data"]
                          for reading in event["data"]["readings"]), what="the commit")
     wait_for(lambda: gateway.device("saw-1")["state"] == "offline", what="silence")
-    time.sleep(10.1)  # What is sent later than this after its commit is history.
+    # What is sent more than 10 s after its commit is history.
+    wait_for(lambda: min(lane["oldest_age_seconds"] for lane in gateway.output("scada")["lanes"] if lane["waiting_events"]) > 10,
+             what="that all that waits is older than 10 s")
     wait_for(lambda: host.kinds[-1] == ("NDEATH", None), what="the will")
     plant.way.mend()
     wait_for(lambda: 49 in host.values("parts"), what="the backlog")

@@ -8,7 +8,7 @@ import time
 
 import yaml
 
-from conftest import Gateway, HEADGATE, certificates, events_in, free_port, headgate, readings, wait_for
+from conftest import Gateway, HEADGATE, certificates, events_in, free_port, headgate, readings, seeded, wait_for
 from registry import Registry
 from test_avro import MACHINE
 from test_forwarding import plant
@@ -114,8 +114,7 @@ STOPS = int(os.environ.get("HEADGATE_STOPS", 16))
 
 def test_after_https_and_tls_every_stop_ends_with_0(workshop):
     """The libraries behind them have threads and handlers at exit of their own."""
-    seed = int(os.environ.get("HEADGATE_SEED", random.randrange(1 << 32)))
-    print(f"HEADGATE_SEED={seed}")
+    seed, _ = seeded()
     folder = certificates(workshop.folder)
     secure = free_port()
     broker, _ = workshop.mosquitto(listener_lines=[
@@ -129,7 +128,7 @@ def test_after_https_and_tls_every_stop_ends_with_0(workshop):
     (maps / "machine.yaml").write_text(yaml.safe_dump(MACHINE, sort_keys=False))
     ends = []
 
-    def stop_again_and_again(name, random):
+    def stop_again_and_again(name, choose):
         state = workshop.folder / name
         tls = {"ca": str(folder / "ca.pem")}
         configuration = workshop.configuration(
@@ -146,10 +145,10 @@ def test_after_https_and_tls_every_stop_ends_with_0(workshop):
             gateway.await_ready()
 
             def is_asked():
-                publish(broker, json.dumps({"speed": random.randrange(1000)}), topic=f"{name}/1")
+                publish(broker, json.dumps({"speed": choose.randrange(1000)}), topic=f"{name}/1")
                 return len(registry.requests) > before
             wait_for(is_asked, what="a request to the registry")
-            time.sleep(random.random() * 0.3)
+            time.sleep(choose.random() * 0.3)
             ends.append(gateway.peer.stop())
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         for work in [pool.submit(stop_again_and_again, f"g-{number}", random.Random(seed + number)) for number in range(4)]:

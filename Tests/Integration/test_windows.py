@@ -1,12 +1,11 @@
 """What readings amount to over a time: through the running gateway, with kills in the middle."""
 
 import json
-import random
 import time
 
 import pytest
 
-from conftest import events_in, headgate, wait_for
+from conftest import events_in, headgate, seeded, wait_for
 from test_filters import seconds
 from test_mqtt_in import listening, publish
 
@@ -97,7 +96,7 @@ def test_what_was_acknowledged_is_in_its_window_after_kills(plant):
     configuration = configure({"w": {"every": "10s", "lateness": "2s", "functions": ["mean", "min", "max"], "raw": "drop"}})
     gateway = workshop.gateway(configuration)
     listening(gateway)
-    generator = random.Random(5)
+    _, generator = seeded()
     sent, at = [], 0.0
     for _ in range(6):
         for _ in range(40):
