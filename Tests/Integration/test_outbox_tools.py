@@ -131,7 +131,7 @@ def test_damage_is_found_and_repaired(workshop, backlog):
     verdict = headgate("outbox", "verify", "--json", "-c", configuration)
     assert verdict.returncode == 1 and len(json.loads(verdict.stdout)["findings"]) == 1
     repaired = headgate("outbox", "repair", "-c", configuration)
-    assert repaired.returncode == 0 and "blocks saved" in repaired.stdout
+    assert repaired.returncode == 0 and "blocks recovered" in repaired.stdout
     exported = lines(headgate("outbox", "export", "--device", "d", "--lane", "normal", "-c", configuration))
     assert [event["data"]["readings"][0]["value"] for event in exported] == list(range(1, 10))
     assert headgate("outbox", "verify", "-c", configuration).returncode == 0

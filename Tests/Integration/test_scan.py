@@ -178,7 +178,7 @@ def test_a_device_by_itself_is_looked_at_once(workshop):
     configuration = workshop.configuration(links={"a": {"tcp": f"127.0.0.1:{port}"}})
     found, result = scan(configuration, "a", folder=workshop.folder)
     assert result.returncode == 0 and list(found) == [1] and spans(found[1]) == {("holding", 4000): 3}
-    assert "answers to every unit" in found[1]["notes"][0]
+    assert "responds to every unit ID" in found[1]["notes"][0]
 
 
 def test_a_scan_that_has_found_no_register_says_so_and_ends_with_an_error(workshop):
@@ -205,7 +205,7 @@ def test_a_first_map_without_examples_can_be_read(workshop):
     assert headgate("run", "-c", configuration).returncode == 78
     rows, result = read(configuration, "d")
     assert rows["volts"]["value"] == 230 and rows["gone"]["reason"] == "illegal_address"
-    assert rows["gone"]["explanation"].startswith("exception 2") and "unit id" in rows["gone"]["next"]
+    assert rows["gone"]["explanation"].startswith("exception 2") and "unit ID" in rows["gone"]["next"]
     shown = headgate("read", "d", "name", "--raw", "-c", configuration).stdout
     assert "Meter X-12" in shown and "string, length 6" in shown
 
@@ -215,9 +215,9 @@ def test_a_first_map_without_examples_can_be_read(workshop):
     ({"tcp": "127.0.0.1:1"}, "connection_refused", "nothing listens"),
     ({"rtu": "/dev/no-such-line"}, "no_such_device", "/dev/serial/by-id"),
     ({"rtu": "/dev/null"}, "no_such_device", "/dev/serial/by-id"),
-    ("silent", "timeout", "unit id"), ("closes", "disconnected", "how many connections"), ("garbled", "garbled_answer", "`framing`"),
-    (4, "device_failure", "fault of its own"), (5, "acknowledge", "poll less often"), (7, "negative_acknowledge", "poll less often"),
-    (8, "memory_parity", "fault of its own"), (10, "gateway_path", "unit id"), (11, "gateway_target", "unit id"),
+    ("silent", "timeout", "unit ID"), ("closes", "disconnected", "how many connections"), ("garbled", "garbled_answer", "`framing`"),
+    (4, "device_failure", "internal fault"), (5, "acknowledge", "poll less often"), (7, "negative_acknowledge", "poll less often"),
+    (8, "memory_parity", "internal fault"), (10, "gateway_path", "unit ID"), (11, "gateway_target", "unit ID"),
     (0x80, "exception", "manual")])
 def test_each_cause_has_a_reason_and_a_next_step(workshop, link, reason, advice):
     if not isinstance(link, dict):

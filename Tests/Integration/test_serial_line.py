@@ -72,10 +72,10 @@ def test_no_answer_is_taken_for_that_to_another_request(workshop):
 
 
 @pytest.mark.parametrize("code, reason, advice", [
-    (1, "illegal_function", "`table`"), (2, "illegal_address", "unit id"), (3, "illegal_value", "limits"),
-    (4, "device_failure", "fault of its own"), (5, "acknowledge", "poll less often"), (6, "device_busy", "poll less often"),
-    (7, "negative_acknowledge", "poll less often"), (8, "memory_parity", "fault of its own"), (10, "gateway_path", "unit id"),
-    (11, "gateway_target", "unit id"), (128, "exception", "manual")])
+    (1, "illegal_function", "`table`"), (2, "illegal_address", "unit ID"), (3, "illegal_value", "limits"),
+    (4, "device_failure", "internal fault"), (5, "acknowledge", "poll less often"), (6, "device_busy", "poll less often"),
+    (7, "negative_acknowledge", "poll less often"), (8, "memory_parity", "internal fault"), (10, "gateway_path", "unit ID"),
+    (11, "gateway_target", "unit ID"), (128, "exception", "manual")])
 def test_each_exception_on_a_line_has_a_reason_and_a_next_step(workshop, code, reason, advice):
     link, _ = line(workshop)
     maps = write_map(workshop, "some", {"first": POINTS["first"]}, defaults=MAP)
@@ -104,7 +104,7 @@ def test_check_notes_a_line_that_is_not_there(workshop):
         assert result.returncode == 0 and "note: HG0235: link bus" in result.stderr and note in result.stderr, result.stderr
         assert "bus" not in check(path, "--no-environment").stderr
     for links, complaint in [({"a": {"rtu": ""}}, "HG0120"),
-                             ({"a": {"rtu": str(link)}, "b": {"rtu": str(link), "baud": 9600}}, "one master at a time")]:
+                             ({"a": {"rtu": str(link)}, "b": {"rtu": str(link), "baud": 9600}}, "HG0224")]:
         result = headgate("check", "-c", workshop.configuration(links=links, outputs={"o": {"stdout": True}}))
         assert result.returncode == 78 and complaint in result.stderr, result.stderr
 

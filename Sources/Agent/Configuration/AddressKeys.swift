@@ -77,7 +77,7 @@ enum AddressKeys {
         if endpoint.numbersAnswers, value.scalar == "0" || value.scalar == "255" {
             return value.scalar == "0" ? 0 : 255
         }
-        return UInt8(value.integer(in: 1...247, "a unit") ?? 1)
+        return UInt8(value.integer(in: 1...247, "a unit ID") ?? 1)
     }
 
     private static func topic(_ value: YAMLValue, _ map: DeviceMap, _ form: MQTTForm) -> String? {

@@ -53,7 +53,7 @@ struct DialInKeys {
     private static func identity(_ value: YAMLValue) -> DialInPort.Identity? {
         guard let mapping = value.mapping() else { return nil }
         defer { mapping.finish() }
-        let unit = mapping.take("unit_id")?.integer(in: 1...247, "a unit id") ?? 1
+        let unit = mapping.take("unit_id")?.integer(in: 1...247, "a unit ID") ?? 1
         let table = mapping.take("table")?.word(["holding": ModbusTable.holding, "input": .input]) ?? .holding
         let address = mapping.require("address", fix: "name the first register, from 0")?
             .integer(in: 0...65_535, "an address")

@@ -83,7 +83,7 @@ struct LinkKeys {
             return nil
         }
         if value.scalar == "any" { return .any }
-        return value.integer(in: 0...255, "a unit, or any").map { .number(UInt8($0)) }
+        return value.integer(in: 0...255, "a unit ID, or `any`,").map { .number(UInt8($0)) }
     }
 
     private static func line(_ device: String, _ mapping: YAMLMapping) -> SerialLine {

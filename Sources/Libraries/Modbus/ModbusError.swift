@@ -236,14 +236,14 @@ extension ModbusError {
         case .otherUnit: "write response_unit_id at the link if the device always responds with another unit ID"
         case .illegalFunction: "check `table`: the device does not know the function for it"
         case .illegalAddress:
-            "check `address` (manuals often count from 1 or from 40001) and the unit id; headgate read --raw tries the neighbours"
+            "check `address` (manuals often count from 1 or from 40001) and the unit ID; headgate read --raw tries the neighbours"
         case .illegalValue:
             "write limits: { registers: 1 } in the map and raise it: the device may return fewer registers in one response"
         case .deviceFailure, .memoryParity: "check the device: it reports an internal fault"
         case .acknowledge, .deviceBusy, .negativeAcknowledge:
             "poll less often, or write a `turnaround_delay` in the map"
         case .gatewayPath, .gatewayTarget:
-            "the Modbus gateway answered; the device behind it did not: check the unit id and its line"
+            "the Modbus gateway responded, but not the device behind it: check the unit ID and its line"
         case .exception: "look the number up in the device's manual"
         }
     }
