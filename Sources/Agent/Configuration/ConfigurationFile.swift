@@ -417,7 +417,9 @@ public final class ConfigurationFile {
                     || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: "-")
             }
         if !isRight {
-            value.problem(.invalidName, "must be a name of a-z, 0-9 and -", fix: "write at most 64 of them, for example press-shop-3")
+            value.problem(
+                .invalidName, "must be a name of a-z, 0-9 and -",
+                fix: "write at most 64 of them, for example press-shop-3")
             return nil
         }
         return text
