@@ -36,6 +36,8 @@ release_flags=(
 )
 
 # build_release SWIFT-BUILD-OPTIONS…
+#
+# Through a pipe: a build for a terminal is another to the compiler (coloured messages), and starts from nothing.
 build_release() { swift build "${release_flags[@]}" "$@" 2>&1 | { grep --line-buffered -v 'unhandled\|CMakeLists' >&2 || true; }; }
 
 release_folder() { swift build "${release_flags[@]}" --show-bin-path; }

@@ -130,7 +130,10 @@ public struct AdminClient: Sendable {
             }
             guard status == .ok else {
                 if let error = try? APIJSON.decode(APIError.self, from: refusal) {
-                    throw DeskError(Code(error.code) ?? .adminRequestFailed, error.message)
+                    let code = Code(error.code) ?? .adminRequestFailed
+                    // What the caller asked for is wrong only with this status: see the exit codes.
+                    guard status == .badRequest else { throw AdminClientError(code: code, description: error.message) }
+                    throw DeskError(code, error.message)
                 }
                 let reason = String(decoding: refusal, as: UTF8.self).split(separator: "\n").first.map { ": \($0)" }
                 throw AdminClientError(

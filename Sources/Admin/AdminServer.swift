@@ -123,9 +123,9 @@ public struct AdminServer: Service {
         }
         router.get("/api/events") { [view, connections] _, _ in
             guard connections.streams < mostStreams else {
-                return Self.text(
-                    "\(mostStreams) clients already receive events; stop one of them first\n",
-                    status: .serviceUnavailable)
+                return Self.failure(
+                    .adminRequestFailed, "\(mostStreams) clients already receive events; stop one of them first",
+                    .serviceUnavailable)
             }
             return Self.stream(view.liveEvents())
         }

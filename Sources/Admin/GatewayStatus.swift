@@ -10,9 +10,9 @@ public struct GatewayStatus: Codable, Sendable {
     public struct Totals: Codable, Sendable, Equatable {
         /// Readings that came in, from polls and messages.
         public var received: Int
-        /// Of those, readings that were no news (deadband) and went no further.
+        /// Of those, readings that the deadband filtered.
         public var filtered: Int
-        /// Of those, readings that were let go because they came faster than they could be stored.
+        /// Of those, readings that were dropped because they came faster than they could be stored.
         public var dropped: Int
         /// Of those, readings in the outbox or sent.
         public var committed: Int
@@ -55,7 +55,7 @@ public struct GatewayStatus: Codable, Sendable {
 
     public struct PointStatus: Codable, Sendable {
         public var point: String
-        /// Null where there is none.
+        /// Null for a reading without a value.
         public var value: JSONDocument
         public var unit: String
         public var quality: String

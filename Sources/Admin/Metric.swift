@@ -142,7 +142,7 @@ public struct Metric: Sendable {
             "Events that wait for a topic that the broker rejects."),
         Metric(
             "headgate_output_lag_seconds", labels: ["output"],
-            "Age of the oldest event that an output has not yet delivered; 0 if there is none."),
+            "Age of the oldest event that an output has not yet delivered; 0 if it has delivered all events."),
         Metric(
             "headgate_output_retries_total", labels: ["output"],
             "Times a batch was sent again."),

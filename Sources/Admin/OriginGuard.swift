@@ -1,6 +1,7 @@
 // Headgate
 // SPDX-License-Identifier: Apache-2.0
 
+import Codes
 import Events
 import HTTPTypes
 import Hummingbird
@@ -27,7 +28,7 @@ struct OriginGuard: RouterMiddleware {
     ) async throws -> Response {
         guard let refusal = refusal(of: request.head) else { return try await next(request, context) }
         warnings.warn(.adminRequestRefused, of: "admin address", count: 1, refusal.text, next: refusal.next)
-        return AdminServer.text("\(refusal.text); \(refusal.next)\n", status: .forbidden)
+        return AdminServer.failure(.adminRequestRefused, "\(refusal.text); \(refusal.next)", .forbidden)
     }
 
     private struct Refusal {

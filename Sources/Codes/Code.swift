@@ -357,7 +357,7 @@ public enum Code: UInt16, CaseIterable, Sendable {
 }
 
 extension Code {
-    /// The code of a text like `HG0101`; nil if there is none.
+    /// The code of a text like `HG0101`; nil if no code has this number.
     public init?(_ text: String) {
         let digits = text.dropFirst(2)
         guard text.hasPrefix("HG"), digits.utf8.count == 4, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }),

@@ -8,7 +8,7 @@ public struct Explanation: Sendable {
     /// Markdown, without the heading.
     public let text: String
 
-    /// The word in `title` that events and warnings use for the code, for example `timeout`; nil where there is none.
+    /// The word in `title` that events and warnings use for the code, for example `timeout`; nil for a code of a message.
     public var word: String? {
         let parts = title.split(separator: "`", omittingEmptySubsequences: false)
         return parts.count > 2 && parts[0].isEmpty ? String(parts[1]) : nil

@@ -46,7 +46,7 @@ struct Explain: ParsableCommand {
             throw fail(.usage, "\(code) is not a code: `headgate explain` lists all codes", EX_USAGE)
         }
         if json { return try printJSON(found.map(Report.init)) }
-        print(found.map { "\($0.code): \($0.title)\n\n\($0.text)" }.joined(separator: "\n\n").filter { $0 != "*" })
+        print(found.map { "\($0.code): \($0.title)\n\n\($0.text)" }.joined(separator: "\n\n").replacing("**", with: ""))
     }
 
     /// One for a code; a word can have several.

@@ -20,7 +20,7 @@ struct MapCommand: AsyncParsableCommand {
             discussion: """
                 Reads EdgeX device profiles, the inputs.modbus of Telegraf in its three styles, the tags of Neuron (exports of drivers, \
                 templates, its API) and the Modbus connector of ThingsBoard. Prints the maps, or writes each to a file in a folder. \
-                Reports what it could not translate, here and in the maps. What the file does not contain is marked `To be looked at`.
+                Reports what it could not translate, here and in the maps. What the file does not contain is marked `To check`.
 
                   headgate map import modbus.json --output Devices
                   headgate map import telegraf.conf

@@ -70,7 +70,7 @@ struct Scan: AsyncParsableCommand {
             units: try numbers(units, upTo: 255, "--units").map(UInt8.init).filter { $0 <= 247 || $0 == 255 },
             tables: try tables.split(separator: ",").map {
                 guard let table = RegisterTable(rawValue: String($0)) else {
-                    throw fail(.usage, "\($0) is not a table: write holding, input, coils or discrete", EX_USAGE)
+                    throw fail(.usage, "\($0) is not a table: write coil, discrete, input or holding", EX_USAGE)
                 }
                 return table
             }, addresses: try span(addresses), pause: .milliseconds(max(0, min(pause, 60_000))), wantsAll: all,

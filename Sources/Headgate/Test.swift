@@ -28,7 +28,7 @@ struct Test: AsyncParsableCommand {
 
     @OptionGroup var options: ConfigurationOption
 
-    @Flag(help: "Fail if no case starts a rule, or sends a window.")
+    @Flag(help: "Fail if the cases do not start each rule and send each window.")
     var all = false
 
     @Flag(help: "Print JSON.")

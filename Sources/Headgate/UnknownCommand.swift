@@ -4,7 +4,7 @@
 import ArgumentParser
 import YAMLText
 
-/// A word on the command line where a subcommand is expected, and there is none of that name.
+/// A word on the command line where the name of a subcommand is expected.
 struct UnknownCommand {
     let word: String
     let suggestion: String
@@ -15,12 +15,12 @@ struct UnknownCommand {
     /// - Returns: nil if the words name a command as far as they can.
     static func find(in arguments: [String], of root: any ParsableCommand.Type) -> UnknownCommand? {
         var command = root
+        var path = "headgate"
         for word in arguments {
             let subcommands = command.configuration.subcommands
             guard !subcommands.isEmpty, !word.hasPrefix("-"), word != "help" else { return nil }
             let names = subcommands.filter { $0.configuration.shouldDisplay }.map { $0._commandName }
             guard let next = subcommands.first(where: { $0._commandName == word }) else {
-                let path = command == root ? "headgate" : "headgate \(command._commandName)"
                 let known = command == root ? renamed[word] : nil
                 let nearest = known ?? Spelling.nearest(to: word, among: names)
                 return UnknownCommand(
@@ -30,6 +30,7 @@ struct UnknownCommand {
                         ?? "the commands are \(names.joined(separator: ", "))")
             }
             command = next
+            path += " \(word)"
         }
         return nil
     }

@@ -95,7 +95,7 @@ extension Outbox {
         return nil
     }
 
-    /// What is no longer fresh becomes a range, unless everything is sent in its order.
+    /// Moves events that are no longer fresh into the backlog, unless the output sends everything in order.
     private func splitBacklog(_ output: Int, _ lane: Lane) {
         guard lane != .critical, !outputs[output].isInOrder else { return }
         books.outputs[output].positions[lane].split(at: fresh.first(lane, end: books.next[lane].block))

@@ -44,8 +44,6 @@ public struct OutboxSettings: Sendable {
 
     var files: Folder { Folder(path: folder) }
 
-    func whenFull(_ lane: Lane) -> WhenFull { whenFull[lane] }
-
     /// Pages that the log may grow to before it is copied into the database. Twice as many save a sixth of what is
     /// written; a small outbox has a small log.
     var logPages: Int { min(2_000, max(128, Int(clamping: maxSize / Database.pageSize / 16))) }

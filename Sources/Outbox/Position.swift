@@ -98,7 +98,7 @@ struct Position: Sendable, Equatable {
 
     var isUnsaved: Bool { isLiveUnsaved || isBacklogUnsaved }
 
-    /// Everything before `fresh` becomes a range, so that what comes now does not wait for it.
+    /// Moves everything before `fresh` into the backlog, so that new events do not wait for it.
     mutating func split(at fresh: Int64) {
         guard live.block < fresh else { return }
         extendHeld(to: fresh)

@@ -60,6 +60,7 @@ def test_every_command_has_a_manual_page_that_man_can_show(tmp_path):
 
 @pytest.mark.parametrize("words, suggestion", [
     (["statsu"], "did you mean `headgate status`?"), (["outbox", "shwo"], "did you mean `headgate outbox show`?"),
+    (["outbox", "dead", "shwo"], "did you mean `headgate outbox dead show`?"),
     (["replay", "x"], "it is now named `headgate dry-run`"), (["zzzzzzzz"], "the commands are run, check")])
 def test_an_unknown_command_gets_a_suggestion(words, suggestion):
     result = headgate(*words)
@@ -72,6 +73,7 @@ def test_a_code_and_a_word_of_an_event_are_explained():
     assert "HG2001" in headgate("explain", "timeout").stdout
     # A word can be the reason of a reading and of a write.
     assert all(code in headgate("explain", "retained").stdout for code in ("HG2019", "HG2320"))
+    assert "`+ - * / ^" in headgate("explain", "HG0601").stdout
     unknown = headgate("explain", "HG9999")
     assert unknown.returncode == 64 and "HG3001" in unknown.stderr
     assert len(headgate("explain").stdout.splitlines()) > 200

@@ -159,7 +159,7 @@ extension ModbusLinkSettings {
         case .unproven(let count, let error):
             (
                 "is closed: \(count) requests over it failed, the last with: \(error)",
-                "check the device behind it, its unit id and `framing`"
+                "check the device behind it, its unit ID and `framing`"
             )
         }
     }

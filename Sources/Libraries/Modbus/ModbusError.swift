@@ -228,7 +228,7 @@ extension ModbusError {
         case .setup: "check the speed, the parity and the adapter"
         case .timeout:
             endpoint.isSerial
-                ? "check the unit id, the speed, the parity, the wiring and `timeout`; headgate scan LINK --find-line tries speeds"
+                ? "check the unit ID, the speed, the parity, the wiring and `timeout`; headgate scan LINK --find-line tries speeds"
                 : "check the unit ID, `framing` and `timeout`; headgate scan LINK shows the units that respond"
         case .garbledAnswer:
             endpoint.isSerial

@@ -119,7 +119,7 @@ extension Database {
         return rowChecksum(whole + texts + [Int64(range.events)])
     }
 
-    /// Makes what is stored of an output's backlog in a lane what they are.
+    /// Replaces the stored backlog of an output in a lane.
     func set(_ backlog: [BacklogRange], output: Int64, _ lane: Lane) throws(SQLiteError) {
         try connection.run("DELETE FROM replay WHERE output=? AND lane=?", output, Int64(lane.rawValue))
         for range in backlog {

@@ -17,7 +17,7 @@ enum Migration {
             if version < 4 { try addCopies(connection) }
             if version < 5 { try connection.execute(Schema.sealedTables) }
             if version < 6 { try connection.execute(Schema.ruleTable) }
-            // A database of version 1 has just got the table of backlog, with these columns.
+            // A database of version 1 has just got the table of the backlog, with these columns.
             if version >= 2 { try addHeldRanges(connection) }
             try connection.execute("PRAGMA user_version=\(Schema.version)")
         }

@@ -11,7 +11,7 @@
 enum Schema {
     /// "HGAT": tells that a database is an outbox.
     static let applicationID: Int64 = 0x4847_4154
-    /// Version 1 had no checksums beside those of blocks, no thinned blocks and no backlog; in version 2 those of dead
+    /// Version 1 had no checksums beside those of blocks, no thinned blocks and no table of the backlog; in version 2 those of dead
     /// letters could not be checked, and there were no marks; in version 3 there was one copy of definitions, in version 4
     /// there were no alarms and no windows, in version 5 nothing of rules, in version 6 no held ranges; see `Migration`. Each
     /// version changes a table, so that a damaged number is not taken for a newer version.

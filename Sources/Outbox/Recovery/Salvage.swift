@@ -132,7 +132,7 @@ struct Salvage: ~Copyable {
 
     // MARK: Positions
 
-    /// What an output had still to send there, as backlog that wait; nil where the database does not say.
+    /// What an output had still to send there, as ranges of the backlog that wait; nil if the database does not contain it.
     func backlog(of name: String, _ lane: Lane, until: Int64) -> [BacklogRange]? {
         guard let number = try? source.outputs().first(where: { $0.name == name })?.number,
             var position = try? Books.positions(number, in: source)[lane]

@@ -77,7 +77,7 @@ struct Retention: ~Copyable {
         let bytes = try bytes - (before - database.size())
         if bytes <= 0 { return }
         for lane in Lane.allCases.reversed() where !spared.contains(lane) {
-            switch settings.whenFull(lane) {
+            switch settings.whenFull[lane] {
             case .dropNewest: intake.close(lane, .dropping)
             case .pause: intake.close(lane, .paused)
             case .thin:
